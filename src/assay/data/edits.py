@@ -1,0 +1,100 @@
+"""Edit batches: what people judged, one JSON object a line, one file a batch, never changed once written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from assay.data.files import replacing
+from assay.errors import EditError
+
+Split = Literal["train", "val", "test"]
+Op = Literal["label", "exclude", "include", "split", "group"]
+
+NAME = re.compile(r"^(\d{4,})-([a-z0-9][a-z0-9_.-]*)\.jsonl$")
+
+
+class Annotation(BaseModel):
+    """One object on an image, with COCO's meaning: a category; optionally a box; optionally its outline."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    category: str
+    bbox: tuple[float, float, float, float] | None = None
+    """x, y, width, height in pixels of the upright image."""
+    segmentation: Any | None = None
+    """Polygons `[[x, y, x, y, …], …]` or run-length encoding `{"size": [h, w], "counts": …}`."""
+
+
+class Judgement(BaseModel):
+    """One decision about one sample: a line of a batch."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    op: Op
+    annotations: list[Annotation] | None = None
+    split: Split | None = None
+    group: str | None = None
+    by: str
+    at: str
+    why: str = ""
+    seconds: float | None = None
+
+    @model_validator(mode="after")
+    def _has_its_payload(self) -> Judgement:
+        needs = {"label": self.annotations, "split": self.split, "group": self.group}
+        if self.op in needs and needs[self.op] is None:
+            field = "annotations" if self.op == "label" else self.op
+            raise ValueError(f"op {self.op!r} needs {field!r}")
+        return self
+
+
+def batch_files(edits: Path) -> list[Path]:
+    """The batches of a folder in the order they fold. EditError for a file whose name has no number."""
+    files = [f for f in edits.glob("*.jsonl") if f.is_file()]
+    for file in files:
+        if not NAME.match(file.name):
+            raise EditError(f"{file}: not the name of an edit batch", hint="name it NNNN-source.jsonl")
+    return sorted(files, key=lambda f: (int(f.name.split("-", 1)[0]), f.name))
+
+
+def read_batches(edits: Path) -> list[tuple[str, list[Judgement]]]:
+    """Every batch with its name, in fold order. EditError names the file and the line."""
+    return [(file.stem, _read_batch(file)) for file in batch_files(edits)]
+
+
+def _read_batch(file: Path) -> list[Judgement]:
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [_parse(line, f"{file}, line {n}") for n, line in enumerate(lines, 1) if line.strip()]
+
+
+def _parse(line: str, where: str) -> Judgement:
+    try:
+        return Judgement.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "the line"
+        raise EditError(f"{where}: {key}: {first['msg']}") from None
+
+
+def write_batch(edits: Path, source: str, judgements: Iterable[Judgement]) -> Path:
+    """Write the next batch and return its path; an existing batch is never touched.
+
+    Two people who write at the same time on two clones get two files with one number: no conflict in git,
+    and the order between them is that of their names.
+    """
+    rows = [j.model_dump_json(exclude_none=True, exclude_defaults=True) for j in judgements]
+    if not rows:
+        raise EditError("an edit batch without judgements is not written")
+    edits.mkdir(parents=True, exist_ok=True)
+    numbers = [int(file.name.split("-", 1)[0]) for file in batch_files(edits)]
+    slug = re.sub(r"[^a-z0-9_.-]+", "-", source.lower()).strip("-.") or "edits"
+    path = edits / f"{max(numbers, default=0) + 1:04d}-{slug}.jsonl"
+    with replacing(path) as aside:
+        aside.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path

@@ -1,0 +1,110 @@
+"""What is stored of each image besides its bytes: a vector, image statistics, a thumbnail, near-duplicates.
+
+    data/embeddings/fingerprint.json        what made the files beside it; written first: other makers, other files
+    data/embeddings/00000.npy               (n, d) float32 for the n images of the pool's shard 00000, in its order
+    data/embeddings/00000.parquet           id and the statistics of `assay.traits`
+    data/embeddings/00000.thumbnails.npy    (n, 256) int8: see `assay.near_duplicates`
+    data/embeddings/00000.pairs.parquet     id, other (the older), similarity; written last: the shard is done
+    data/embeddings/embeddings.json         encoder, options, dim, shards; written when all are done
+
+Nothing here says which images are in the dataset: that is the snapshot's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from assay.data.files import read_json
+from assay.errors import MissingInput, PoolError
+
+ABOUT = "embeddings.json"
+PAIRS = pa.schema({"id": pa.string(), "other": pa.string(), "similarity": pa.float32()})
+SUFFIXES = {
+    "vectors": ".npy",
+    "traits": ".parquet",
+    "thumbnails": ".thumbnails.npy",
+    "pairs": ".pairs.parquet",
+}
+
+
+def part(path: Path, shard: str, kind: str) -> Path:
+    """The file of one of SUFFIXES for a shard."""
+    return path / f"{shard}{SUFFIXES[kind]}"
+
+
+class Embeddings:
+    """The embeddings of a pool, opened for reading. Vectors are memory-mapped: what is not asked for stays on disk."""
+
+    def __init__(self, path: Path, about: dict[str, Any]) -> None:
+        self.path = path
+        self.about = about
+        self.dim: int = about["dim"]
+        self.shards: list[str] = sorted(about["shards"])
+
+    @classmethod
+    def open(cls, path: Path) -> Embeddings:
+        """Open a folder. MissingInput if `embed` has not been run, or some of its files are not there."""
+        embeddings = cls(path, read_json(path / ABOUT, made_by="embed"))
+        for shard in embeddings.shards:
+            for kind in SUFFIXES:
+                if not (file := part(path, shard, kind)).exists():
+                    raise MissingInput(f"{file} is not there", hint="run `dvc checkout data/embeddings`")
+        return embeddings
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Content ids, in the order in which they came into the pool."""
+        tables = [pq.read_table(part(self.path, s, "traits"), columns=["id"]) for s in self.shards]
+        return [sample for table in tables for sample in table["id"].to_pylist()]
+
+    @cached_property
+    def traits(self) -> pa.Table:
+        """Id and the statistics of each image, in the order of `ids`."""
+        return self._tables("traits") if self.shards else pa.table({"id": pa.array([], pa.string())})
+
+    @cached_property
+    def pairs(self) -> pa.Table:
+        """PAIRS: near-duplicates, newer and older, from `near_duplicates.FLOOR` on."""
+        return self._tables("pairs") if self.shards else PAIRS.empty_table()
+
+    def vectors(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """(len(ids), dim) float32, in the order of `ids`. PoolError for one that was never embedded."""
+        try:
+            rows = np.array([self._row_of[sample] for sample in ids], np.int64)
+        except KeyError as error:
+            raise PoolError(
+                f"{self.path} has no vector for image {error.args[0]}", hint="run `assay embed`"
+            ) from None
+        out = np.empty((len(rows), self.dim), np.float32)
+        shard_of = np.searchsorted(self._starts, rows, side="right") - 1
+        for number in np.unique(shard_of):
+            mine = shard_of == number
+            out[mine] = self._maps[number][rows[mine] - self._starts[number]]
+        return out
+
+    def _tables(self, kind: str) -> pa.Table:
+        return pa.concat_tables(pq.read_table(part(self.path, s, kind)) for s in self.shards).combine_chunks()
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {sample: row for row, sample in enumerate(self.ids)}
+
+    @cached_property
+    def _maps(self) -> list[NDArray[np.float32]]:
+        return [np.load(part(self.path, shard, "vectors"), mmap_mode="r") for shard in self.shards]
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """The row at which each shard begins."""
+        return np.cumsum([0, *(len(vectors) for vectors in self._maps)])[:-1]

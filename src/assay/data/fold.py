@@ -1,0 +1,222 @@
+"""The fold: pool + edit batches -> snapshot. Deterministic; later judgements win; history is never lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.data import splits
+from assay.data.edits import Annotation, Judgement
+from assay.data.pool import Pool
+from assay.data.snapshot import ANNOTATIONS, Snapshot
+from assay.errors import EditError
+
+Batches = Sequence[tuple[str, list[Judgement]]]
+FIELDS = ("annotations", "split", "group", "captured_at", "metadata")
+
+
+def annotations_json(annotations: list[Annotation] | None) -> str | None:
+    """Annotations as canonical JSON: one text for one meaning. None stays None: nobody has looked yet."""
+    if annotations is None:
+        return None
+    rows = [a.model_dump(mode="json", exclude_none=True) for a in annotations]
+    return json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def fold(
+    pool: Pool,
+    batches: Batches,
+    pairs: pa.Table,
+    fractions: Mapping[str, float],
+    seed: int,
+    classes: Sequence[str] | None = None,
+) -> Snapshot:
+    """The dataset version that a pool and the judgements up to now make.
+
+    `pairs` (id, other) are near-duplicates: a newcomer follows the oldest sample it duplicates into its split.
+    `classes` are the declared categories in the model's order; None: all that occur, sorted. EditError for a
+    judgement on an image that is not in the pool.
+    """
+    order = pc.sort_indices(pool.index["id"])
+    base = pool.index.take(order)
+    ids = base["id"].combine_chunks()
+    imports = _latest_of_each_origin(pool.imports)
+    known = {name: _last_of_each_id(ids, imports, name) for name in FIELDS}
+    edited = _apply(batches, ids)
+    annotations = _overlay(known["annotations"], edited["annotations"])
+    group = _overlay(known["group"], edited["group"])
+    excluded = _gone(ids, imports)
+    excluded[list(edited["excluded"])] = list(edited["excluded"].values())
+    decided = _overlay(_claimed_splits(ids, imports), edited["split"])
+    age = np.asarray(order)
+    split = _assign(ids, age, group, decided, pairs, fractions, seed)
+    samples = pa.table(
+        {
+            "id": ids,
+            **{name: base[name] for name in ("width", "height", "mode", "format")},
+            "origins": _origins(ids, imports),
+            "group": group,
+            "captured_at": known["captured_at"],
+            "metadata": pc.fill_null(known["metadata"], "{}"),
+            "split": pa.array(split, pa.string()),
+            "labelled": pc.is_valid(annotations),
+            "excluded": pa.array(excluded),
+        }
+    )
+    table = _explode(ids, annotations)
+    found = pc.unique(table["category"]).to_pylist()
+    return Snapshot(samples, table, tuple(classes if classes is not None else sorted(found)))
+
+
+def split_claims(imports: pa.Table) -> pa.Table:
+    """What the sources say of the splits: (id, split), a row for each origin that claims one."""
+    latest = _latest_of_each_origin(imports)
+    return latest.filter(pc.is_valid(latest["split"])).select(["id", "split"])
+
+
+def _latest_of_each_origin(imports: pa.Table) -> pa.Table:
+    """The last row of each (source, path, id), in order of arrival."""
+    numbered = imports.append_column("row", pa.array(np.arange(len(imports)), pa.int64()))
+    last = numbered.group_by(["source", "path", "id"]).aggregate([("row", "max")])["row_max"]
+    return imports.take(pa.array(np.sort(last.to_numpy())))
+
+
+def _last_of_each_id(ids: pa.Array, imports: pa.Table, field: str) -> pa.Array:
+    """For each id the last value that is not null, or null: (n,) of text."""
+    values = imports.filter(pc.and_(pc.is_valid(imports[field]), pc.invert(imports["gone"])))
+    row_of = pc.index_in(values["id"], value_set=ids)
+    rows = row_of.to_numpy(zero_copy_only=False).astype(np.int64)
+    position = np.full(len(ids), -1, np.int64)
+    np.maximum.at(position, rows, np.arange(len(rows)))
+    picks = pa.array(position, mask=position < 0)
+    return _one(values[field]).take(picks)
+
+
+def _gone(ids: pa.Array, imports: pa.Table) -> np.ndarray:
+    """True for the samples of which every origin is gone: (n,) bool. Only mirrored sources report that."""
+    rows = pc.index_in(imports["id"], value_set=ids).to_numpy(zero_copy_only=False).astype(np.int64)
+    gone = imports["gone"].to_numpy(zero_copy_only=False).astype(bool)
+    there = np.bincount(rows, weights=~gone, minlength=len(ids))
+    return np.asarray((np.bincount(rows, minlength=len(ids)) > 0) & (there == 0))
+
+
+def _origins(ids: pa.Array, imports: pa.Table) -> pa.Array:
+    """Every `source:path` an image came from, sorted: (n,) of list<string>."""
+    named = pa.table(
+        {"id": imports["id"], "origin": pc.binary_join_element_wise(imports["source"], imports["path"], ":")}
+    ).sort_by([("id", "ascending"), ("origin", "ascending")])
+    rows = pc.index_in(named["id"], value_set=ids).to_numpy(zero_copy_only=False).astype(np.int64)
+    counts = np.bincount(rows, minlength=len(ids))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), _one(named["origin"]))
+
+
+def _claimed_splits(ids: pa.Array, imports: pa.Table) -> pa.Array:
+    claims = splits.most_protected(split_claims(imports))
+    rows = pc.index_in(pa.array(list(claims), pa.string()), value_set=ids).to_pylist()
+    return _overlay(pa.nulls(len(ids), pa.string()), dict(zip(rows, claims.values(), strict=True)))
+
+
+def _apply(batches: Batches, ids: pa.Array) -> dict[str, dict[int, Any]]:
+    """What the batches decide in the end: for each field a map from row to value."""
+    flat = [(name, judgement) for name, batch in batches for judgement in batch]
+    found = pc.index_in(pa.array([j.id for _, j in flat], pa.string()), value_set=ids).to_pylist()
+    state: dict[str, dict[int, Any]] = {"annotations": {}, "split": {}, "group": {}, "excluded": {}}
+    for (name, judgement), row in zip(flat, found, strict=True):
+        if row is None:
+            raise EditError(
+                f"data/edits/{name}.jsonl judges image {judgement.id}, which is not in the pool",
+                hint="`dvc pull data/pool`, or ingest the source it came from",
+            )
+        field, value = _decision(judgement)
+        state[field][row] = value
+    return state
+
+
+def _decision(judgement: Judgement) -> tuple[str, Any]:
+    match judgement.op:
+        case "label":
+            return "annotations", annotations_json(judgement.annotations)
+        case "split":
+            return "split", judgement.split
+        case "group":
+            return "group", judgement.group
+        case "exclude" | "include":
+            return "excluded", judgement.op == "exclude"
+
+
+def _overlay(values: pa.Array, changes: dict[int, Any]) -> pa.Array:
+    """`values` with some rows replaced."""
+    if not changes:
+        return values
+    mask = np.zeros(len(values), bool)
+    rows = np.fromiter(changes, np.int64, len(changes))
+    mask[rows] = True
+    replacement = pa.array([changes[row] for row in np.sort(rows).tolist()], values.type)
+    return pc.replace_with_mask(values, pa.array(mask), replacement)
+
+
+def _assign(
+    ids: pa.Array,
+    age: np.ndarray,
+    group: pa.Array,
+    decided: pa.Array,
+    pairs: pa.Table,
+    fractions: Mapping[str, float],
+    seed: int,
+) -> np.ndarray:
+    keys = pc.coalesce(group, ids).to_pylist()
+    split = splits.hashed(keys, fractions, seed)
+    is_decided = pc.is_valid(decided).to_numpy(zero_copy_only=False)
+    split = np.where(is_decided, decided.to_numpy(zero_copy_only=False), split)
+    sides = [
+        pc.index_in(pairs[name], value_set=ids).to_numpy(zero_copy_only=False) for name in ("id", "other")
+    ]
+    rows = np.stack(sides, axis=1).astype(np.int64) if len(pairs) else np.empty((0, 2), np.int64)
+    fixed = is_decided | pc.is_valid(group).to_numpy(zero_copy_only=False)
+    return splits.follow_oldest(split.astype(object), age, rows, fixed)
+
+
+def _explode(ids: pa.Array, annotations: pa.Array) -> pa.Table:
+    """One row an annotation, sorted by (id, index). The same text is parsed once, however often it occurs."""
+    encoded = annotations.dictionary_encode()
+    parsed = [json.loads(text) for text in encoded.dictionary.to_pylist()]
+    if all(len(p) == 1 and p[0].keys() == {"category"} for p in parsed):
+        return _explode_tags(ids, encoded, [p[0]["category"] for p in parsed])
+    rows = [
+        (sample, index, a["category"], a.get("bbox"), _json_or_none(a.get("segmentation")))
+        for sample, code in zip(ids.to_pylist(), encoded.indices.to_pylist(), strict=True)
+        if code is not None
+        for index, a in enumerate(parsed[code])
+    ]
+    columns = list(zip(*rows, strict=True)) or [()] * len(ANNOTATIONS)
+    return pa.table(
+        [pa.array(c, f.type) for c, f in zip(columns, ANNOTATIONS, strict=True)], schema=ANNOTATIONS
+    )
+
+
+def _explode_tags(ids: pa.Array, encoded: pa.DictionaryArray, categories: list[str]) -> pa.Table:
+    """The common case, one category an image and no boxes, without a Python object for each row."""
+    there = pc.is_valid(encoded.indices)
+    n = pc.sum(there).as_py() or 0
+    columns = [
+        ids.filter(there),
+        pa.array(np.zeros(n), pa.int32()),
+        pa.array(categories, pa.string()).take(encoded.indices.filter(there)),
+        pa.nulls(n, ANNOTATIONS.field("bbox").type),
+        pa.nulls(n, pa.string()),
+    ]
+    return pa.table(columns, schema=ANNOTATIONS)
+
+
+def _json_or_none(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -1,0 +1,229 @@
+"""Encoded bytes -> what the image is, and its pixels.
+
+JPEG, PNG, GIF, WebP, BMP, TIFF, PPM/PGM/PBM, JPEG 2000 and AVIF are read. What becomes of the rest:
+
+    zero bytes                   refused  "empty file"
+    no image of these kinds      refused  "not an image"; "unsupported: HEIC" where the kind is known
+    cut off                      refused  "truncated"
+    damaged                      refused  "corrupt: <what the decoder says>"
+    several frames or pages      refused  "animated: 12 frames", "multi-page: 3 pages"
+    more than max_pixels         refused  "too large: 3000000000 pixels > 100000000": by the header, undecoded
+    floating point, 32-bit       refused  "unsupported: …": nothing says which value is white
+    EXIF-rotated                 taken    turned upright: width, height and boxes are the upright image's
+    CMYK, YCCK, Lab              taken    converted to RGB, without colour profile
+    palette, 1-bit               taken    its colours
+    alpha, transparent colour    taken    laid over white
+    16-bit                       taken    the high byte: 65535 is white
+    JPEG with a second picture   taken    the first: phones put a preview or a depth map behind it
+    JPEG with a few stray bytes  taken    up to 8 before the end, any number after: cameras do that
+
+`mode` and `format` are recorded as found, in Pillow's words. Refused means `BadImage`, and never another
+exception or a warning, whatever the bytes. Every function may be called from several threads; the same bytes
+give the same pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from math import inf
+from typing import Any, Literal
+
+import numpy as np
+import simplejpeg
+from PIL import Image
+
+from assay.data import orientation
+from assay.data.orientation import Pixels
+from assay.data.png import check_png
+from assay.data.refusal import reason, refusing
+from assay.errors import BadImage
+
+Color = Literal["rgb", "gray"]
+
+JPEG = b"\xff\xd8"
+PLAIN_MODES = {"Gray": "L", "YCbCr": "RGB"}
+"""The JPEGs that libjpeg-turbo decodes by itself, at a quarter of Pillow's cost, and their modes."""
+SIMPLE_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
+"""What always converts to RGB."""
+SPACES = {"rgb": "RGB", "gray": "GRAY"}
+HARMLESS = re.compile(r"Corrupt JPEG data: [1-8] extraneous bytes before marker 0xd9")
+
+PLUGINS: tuple[tuple[str, bytes, str], ...] = (
+    ("JPEG", rb"\xff\xd8", "JpegImagePlugin.JpegImageFile"),
+    ("PNG", rb"\x89PNG\r\n\x1a\n", "PngImagePlugin.PngImageFile"),
+    ("GIF", rb"GIF8[79]a", "GifImagePlugin.GifImageFile"),
+    ("WEBP", rb"RIFF....WEBP", "WebPImagePlugin.WebPImageFile"),
+    ("BMP", rb"BM", "BmpImagePlugin.BmpImageFile"),
+    ("TIFF", rb"II[*+]\0|MM\0[*+]", "TiffImagePlugin.TiffImageFile"),
+    ("PPM", rb"P[1-6]\s", "PpmImagePlugin.PpmImageFile"),
+    ("JPEG2000", rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n", "Jpeg2KImagePlugin.Jpeg2KImageFile"),
+    ("AVIF", rb"....ftypavi[fs]", "AvifImagePlugin.AvifImageFile"),
+    ("HEIC", rb"....ftyp(?:hei[cxms]|hev[cx]|mif1|msf1)", ""),
+    ("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL ", ""),
+    ("PSD", rb"8BPS", ""),
+    ("DICOM", rb".{128}DICM", ""),
+)
+"""Name, how the file begins, class in PIL (none: known, not read). The classes are called directly, as
+`Image.open` has a limit of pixels of its own and takes a phone's JPEG with a second picture for a series."""
+KINDS = [(name, re.compile(magic, re.DOTALL), plugin) for name, magic, plugin in PLUGINS]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """What a sound image is: size in pixels, upright; Pillow's mode and format."""
+
+    width: int
+    height: int
+    mode: str
+    format: str
+
+
+def inspect(data: bytes, max_pixels: int) -> ImageInfo:
+    """Decode an image once, completely. BadImage(reason) if it is none, or too large: the module's table."""
+    if (header := _plain_jpeg(data)) is None:
+        return _inspect_any(data, max_pixels)
+    width, height, mode = header
+    _check_size(width, height, max_pixels)
+    _jpeg_pixels(data, "GRAY")  # every bit of the file is read, colours need no transform
+    return ImageInfo(*orientation.size_upright(width, height, orientation.of_jpeg(data)), mode, "JPEG")
+
+
+def decode(data: bytes, color: Color = "rgb") -> Pixels:
+    """The upright image as uint8 (height, width, 3 or 1). BadImage if it is none."""
+    return _decode(data, color)
+
+
+def decode_resized(data: bytes, size: int, color: Color = "rgb") -> Pixels:
+    """The image squeezed to uint8 (size, size, 3 or 1), antialiased bilinear; as it is if of that size."""
+    pixels = _decode(data, color, at_least=2 * size)
+    if pixels.shape[:2] == (size, size):
+        return pixels
+    image = Image.fromarray(pixels if color == "rgb" else pixels[..., 0])
+    resized = np.array(image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0))
+    return resized.reshape(size, size, pixels.shape[2])
+
+
+def _decode(data: bytes, color: Color, at_least: int = 0) -> Pixels:
+    """Upright pixels; a large JPEG may come out smaller, no side shorter than `at_least` (0: full size)."""
+    if _plain_jpeg(data) is not None:
+        return orientation.upright(_jpeg_pixels(data, SPACES[color], at_least), orientation.of_jpeg(data))
+    with refusing():
+        image = _load(data)
+        return orientation.upright(_pixels(image, color), _orientation(image))
+
+
+def _plain_jpeg(data: bytes) -> tuple[int, int, str] | None:
+    """Width, height and mode of a grey or YCbCr JPEG as stored; None for whatever Pillow has to look at."""
+    if data[:2] != JPEG:
+        return None
+    try:
+        height, width, space, _subsampling = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    return (width, height, PLAIN_MODES[space]) if space in PLAIN_MODES else None
+
+
+def _jpeg_pixels(data: bytes, space: str, at_least: int = 0) -> Pixels:
+    """Decode a plain JPEG, to fewer pixels by the DCT if they do. What libjpeg warns of is refused, too."""
+    size = {"min_height": at_least, "min_width": at_least}
+    try:
+        return _uint8(simplejpeg.decode_jpeg(data, colorspace=space, **size))
+    except ValueError as error:
+        if not HARMLESS.fullmatch(str(error)):  # libjpeg tells the first trouble only: there was no other
+            raise BadImage(reason(error)) from None
+    except MemoryError:
+        raise BadImage("too large: does not fit in memory") from None
+    return _uint8(simplejpeg.decode_jpeg(data, colorspace=space, strict=False, **size))
+
+
+def _uint8(pixels: Any) -> Pixels:
+    return pixels  # type: ignore[no-any-return]  # simplejpeg has no types
+
+
+def _inspect_any(data: bytes, max_pixels: int) -> ImageInfo:
+    name, _plugin = _kind(data)
+    with refusing():
+        if name == "PNG":
+            check_png(data)
+        image = _load(data, max_pixels)
+        mode, turn = image.mode, _orientation(image)
+        if mode not in SIMPLE_MODES:
+            _pixels(image, "rgb")
+    return ImageInfo(*orientation.size_upright(image.width, image.height, turn), mode, name)
+
+
+def _kind(data: bytes) -> tuple[str, str]:
+    """Name and Pillow class by the first bytes."""
+    if not data:
+        raise BadImage("empty file")
+    found = next(((name, plugin) for name, magic, plugin in KINDS if magic.match(data)), None)
+    if found is None:
+        raise BadImage("not an image")
+    if not found[1]:
+        raise BadImage(f"unsupported: {found[0]}")
+    return found
+
+
+def _open(data: bytes) -> Any:
+    """Pillow's image with the header read and the pixels not."""
+    name, plugin = _kind(data)
+    module, cls = plugin.split(".")
+    try:
+        read = getattr(import_module(f"PIL.{module}"), cls)
+    except ImportError:
+        raise BadImage(f"unsupported: {name} by this Pillow") from None
+    return read(io.BytesIO(data))
+
+
+def _load(data: bytes, max_pixels: float = inf) -> Image.Image:
+    """Pillow's image with its pixels, checked. Raises whatever Pillow does: call it within `refusing`."""
+    image: Image.Image = _open(data)
+    _check_size(image.width, image.height, max_pixels)
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        pages = image.format == "TIFF"
+        raise BadImage(f"multi-page: {frames} pages" if pages else f"animated: {frames} frames")
+    image.load()
+    return image
+
+
+def _check_size(width: int, height: int, max_pixels: float) -> None:
+    if width * height > max_pixels:
+        raise BadImage(f"too large: {width * height} pixels > {max_pixels}")
+    if not width * height:
+        raise BadImage("corrupt: no pixels")
+
+
+def _orientation(image: Image.Image) -> int:
+    """The Exif orientation that is still to be undone (Pillow turns TIFFs by itself). Bad Exif is no Exif."""
+    try:
+        return orientation.checked(image.getexif().get(orientation.TAG))
+    except Exception:
+        return orientation.UPRIGHT
+
+
+def _pixels(image: Image.Image, color: Color) -> Pixels:
+    """Any of Pillow's modes -> uint8 (h, w, 3 or 1)."""
+    if image.mode.startswith("I"):
+        image = Image.fromarray(_high_byte(image))
+    elif image.mode == "F":
+        raise BadImage("unsupported: floating-point pixels")
+    elif image.has_transparency_data:
+        image = _over_white(image.convert("RGBA"))
+    pixels = np.array(image.convert("RGB" if color == "rgb" else "L"))
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def _high_byte(image: Image.Image) -> Pixels:
+    pixels = np.asarray(image)
+    if pixels.min() < 0 or pixels.max() > 0xFFFF:
+        raise BadImage("unsupported: 32-bit pixels")
+    return (pixels >> 8).astype(np.uint8)
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    canvas = Image.new("RGBA", image.size, "white")
+    canvas.alpha_composite(image)
+    return canvas

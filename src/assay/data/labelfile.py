@@ -1,0 +1,252 @@
+"""A file of labels, as people write it in a spreadsheet: rows checked one by one, none lost silently."""
+
+from __future__ import annotations
+
+import csv
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from assay.data.edits import Annotation, Judgement, Split
+from assay.errors import EditError
+
+WHO = ("id", "path")
+WHAT = ("label", "exclude", "split", "group")
+ABOUT = ("why", "by", "seconds")
+YES, NO = frozenset({"true", "yes", "y", "1", "x"}), frozenset({"false", "no", "n", "0"})
+SPLITS: Mapping[str, Split] = {"train": "train", "val": "val", "test": "test"}
+PREFIX = 8
+"""Digits from which on the beginning of an id stands for it."""
+
+
+class RowError(EditError):
+    """Why a row cannot be taken."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one line says of one image."""
+
+    line: int = field(compare=False)
+    id: str
+    label: str | None = None
+    exclude: bool | None = None
+    split: Split | None = None
+    group: str | None = None
+    why: str = field(default="", compare=False)
+    by: str | None = field(default=None, compare=False)
+    seconds: float | None = field(default=None, compare=False)
+
+    def judgements(self, by: str, at: str) -> Iterator[Judgement]:
+        """Its meaning, one judgement for each thing said; `by` if the row names nobody."""
+        about: dict[str, Any] = {
+            "id": self.id,
+            "by": self.by or by,
+            "at": at,
+            "why": self.why,
+            "seconds": self.seconds,
+        }
+        said: list[dict[str, Any]] = []
+        if self.label is not None:
+            said.append({"op": "label", "annotations": [Annotation(category=self.label)]})
+        if self.exclude is not None:
+            said.append({"op": "exclude" if self.exclude else "include"})
+        if self.split is not None:
+            said.append({"op": "split", "split": self.split})
+        if self.group is not None:
+            said.append({"op": "group", "group": self.group})
+        for payload in said:
+            yield Judgement(**about, **payload)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row that was not taken."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """How people may name an image: its id, the first digits of it, or where it came from."""
+
+    ids: Sequence[str]
+    """Sorted."""
+    paths: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, samples: pa.Table) -> Names:
+        """`samples` has the columns id and origins (`source:path`)."""
+        paths: dict[str, set[str]] = defaultdict(set)
+        ids = samples["id"].to_pylist()
+        for sample, origins in zip(ids, samples["origins"].to_pylist(), strict=True):
+            for origin in origins or []:
+                paths[origin].add(sample)
+                paths[origin.split(":", 1)[1]].add(sample)
+        return cls(sorted(ids), {path: frozenset(held) for path, held in paths.items()})
+
+    def by_id(self, text: str) -> str:
+        start, end = (bisect_left(self.ids, text.lower() + last) for last in ("", "~"))
+        found = self.ids[start:end] if len(text) >= PREFIX else ()
+        return self._only(text, frozenset(found), "id")
+
+    def by_path(self, text: str) -> str:
+        path = text.replace("\\", "/").removeprefix("./")
+        return self._only(text, self.paths.get(path, frozenset()), "path")
+
+    def _only(self, text: str, found: frozenset[str], kind: str) -> str:
+        if not found:
+            raise RowError(f"no image has the {kind} {text!r}")
+        if len(found) > 1:
+            listed = ", ".join(sample[:12] for sample in sorted(found)[:3])
+            raise RowError(f"the {kind} {text!r} means {len(found)} images ({listed} …): give the whole id")
+        return next(iter(found))
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Which labels are valid."""
+
+    known: frozenset[str]
+    declared: bool
+    """True: params.yaml names them all. False: they are those seen so far."""
+    allow_new: bool = False
+
+    def check(self, label: str) -> str:
+        if label in self.known or (not self.declared and (self.allow_new or not self.known)):
+            return label
+        close = get_close_matches(label, sorted(self.known), n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        valid = ", ".join(sorted(self.known)[:20])
+        if self.declared:
+            raise RowError(f"{label!r} is not among curate.classes{meant} valid: {valid}")
+        raise RowError(
+            f"class {label!r} was never seen{meant} so far: {valid} (--allow-new-classes takes it)"
+        )
+
+
+def read_rows(file: Path, names: Names, classes: Classes) -> tuple[list[Row], list[Problem], list[str]]:
+    """(rows that can be taken, rows that cannot, columns that mean nothing here).
+
+    EditError if the file as a whole cannot be read, or has no column to name an image or to say something.
+    """
+    rows, problems = [], []
+    header, records = _records(file)
+    _check_header(file, header)
+    for line, record in records:
+        try:
+            rows.append(_row(line, record, names, classes))
+        except RowError as problem:
+            problems.append(Problem(line, str(problem)))
+    ignored = [name for name in header if name not in (*WHO, *WHAT, *ABOUT)]
+    return rows, problems, ignored
+
+
+def without_contradictions(rows: Iterable[Row]) -> tuple[list[Row], list[Problem], int]:
+    """(one row an image, the rows that contradict each other, how many only repeat another)."""
+    of: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        of[row.id].append(row)
+    agreed = [held[0] for held in of.values() if all(row == held[0] for row in held)]
+    disputed = [held for held in of.values() if any(row != held[0] for row in held)]
+    problems = [
+        Problem(row.line, f"lines {_lines(held)} say different things of one image")
+        for held in disputed
+        for row in held
+    ]
+    repeated = sum(len(held) for held in of.values()) - len(agreed) - len(problems)
+    return agreed, problems, repeated
+
+
+def _lines(rows: list[Row]) -> str:
+    return ", ".join(str(row.line) for row in rows)
+
+
+def _records(file: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            first = stream.readline()
+            stream.seek(0)
+            reader = csv.reader(stream, delimiter=max(",;\t", key=first.count), strict=True)
+            header = [name.strip().lower() for name in next(reader, [])]
+            records = [(reader.line_num, _cells(header, cells)) for cells in reader if any(cells)]
+    except FileNotFoundError:
+        raise EditError(f"{file} is not there") from None
+    except UnicodeDecodeError as error:
+        raise EditError(f"{file} is not UTF-8 text: {error}", hint="save it as CSV UTF-8") from None
+    except (OSError, csv.Error) as error:
+        raise EditError(f"{file} cannot be read as CSV: {error}") from None
+    return header, records
+
+
+def _cells(header: list[str], cells: list[str]) -> dict[str, str]:
+    extra = {"too many": ""} if len(cells) > len(header) else {}
+    return {**dict(zip(header, (cell.strip() for cell in cells), strict=False)), **extra}
+
+
+def _check_header(file: Path, header: list[str]) -> None:
+    for group, purpose in ((WHO, "name the image"), (WHAT, "say something about it")):
+        if not set(header) & set(group):
+            raise EditError(
+                f"{file}, line 1: no column to {purpose}; there are: {', '.join(header) or 'none'}",
+                hint=f"one of {', '.join(group)}; `assay queue --csv FILE` writes such a file",
+            )
+    if twice := {name for name in header if name and header.count(name) > 1}:
+        raise EditError(f"{file}, line 1: column {', '.join(sorted(twice))} is there twice")
+
+
+def _row(line: int, record: dict[str, str], names: Names, classes: Classes) -> Row:
+    if "too many" in record:
+        raise RowError("more cells than the header has columns: a comma in a name needs quotes")
+    given = {name: record[name] for name in (*WHO, *WHAT, *ABOUT) if record.get(name)}
+    sample = _image(given, names)
+    label = classes.check(given["label"]) if "label" in given else None
+    exclude = _truth(given["exclude"]) if "exclude" in given else None
+    split = _split(given["split"]) if "split" in given else None
+    row = Row(
+        line, sample, label, exclude, split, given.get("group"), given.get("why", ""), given.get("by"),
+        _seconds(given.get("seconds")),
+    )  # fmt: skip
+    if "label" in record and label is None and not exclude:
+        raise RowError("the label is empty (an image with nothing on it: exclude = yes)")
+    if row == Row(line, sample):
+        raise RowError("says nothing about the image")
+    return row
+
+
+def _image(given: Mapping[str, str], names: Names) -> str:
+    if "id" not in given and "path" not in given:
+        raise RowError("neither id nor path")
+    sample = names.by_id(given["id"]) if "id" in given else names.by_path(given["path"])
+    if "id" in given and "path" in given and sample not in names.paths.get(given["path"], {sample}):
+        raise RowError(f"id {given['id'][:12]} and path {given['path']!r} are different images")
+    return sample
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in YES | NO:
+        raise RowError(f"exclude is {text!r}; valid: yes or no")
+    return text.lower() in YES
+
+
+def _split(text: str) -> Split:
+    if text not in SPLITS:
+        raise RowError(f"split is {text!r}; valid: {', '.join(SPLITS)}")
+    return SPLITS[text]
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        seconds = None if text is None else float(text)
+    except ValueError:
+        seconds = -1.0
+    if seconds is not None and not 0 <= seconds < float("inf"):
+        raise RowError(f"seconds is {text!r}; valid: a number, 0 or more")
+    return seconds

@@ -1,0 +1,90 @@
+"""What a model learns from: the labelled training and validation samples of a snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.data.edits import Annotation
+from assay.data.fold import annotations_json
+from assay.data.snapshot import ANNOTATIONS, Snapshot
+
+TRAIN = pa.schema({"id": pa.string(), "split": pa.string(), "label": pa.string(), "annotations": pa.string()})
+
+
+def training_set(snapshot: Snapshot, limit: int | None, seed: int) -> pa.Table:
+    """TRAIN rows sorted by id: train (at most `limit`, drawn by seed) and val; one label each, not excluded.
+
+    The schema's metadata carries `digest` and `categories`: train needs no file that the queue changes.
+    """
+    rows = labelled(snapshot)
+    rows = rows.filter(pc.not_equal(rows["split"], "test"))
+    if limit is not None:
+        rows = _limited(rows, limit, seed)
+    ids = rows["id"].to_pylist()
+    texts = annotation_texts(snapshot, ids)
+    notes = pa.array([texts[sample] for sample in ids], pa.string())
+    table = rows.append_column("annotations", notes).select(TRAIN.names).cast(TRAIN)
+    digest = training_digest(table, snapshot.categories)
+    return table.replace_schema_metadata(
+        {"digest": digest, "categories": json.dumps(snapshot.categories, ensure_ascii=False)}
+    )
+
+
+def kept(snapshot: Snapshot) -> pa.Table:
+    """(id, split, labelled) of the samples that are not excluded, sorted by id."""
+    samples = snapshot.samples
+    return samples.filter(pc.invert(samples["excluded"])).select(["id", "split", "labelled"]).sort_by("id")
+
+
+def labelled(snapshot: Snapshot) -> pa.Table:
+    """(id, split, label) of the kept samples that a classifier can learn from or be measured on, by id."""
+    rows = kept(snapshot).join(snapshot.single_labels, "id", join_type="inner")
+    return rows.select(["id", "split", "label"]).sort_by("id").combine_chunks()
+
+
+def _limited(rows: pa.Table, limit: int, seed: int) -> pa.Table:
+    """All of val, and the first `limit` of train in the order of a draw: a larger limit adds, never swaps."""
+    ids = rows.filter(pc.equal(rows["split"], "train"))["id"].to_pylist()
+    drawn = pa.array(drawn_order(ids, seed, "train_limit")[:limit], pa.string())
+    return rows.filter(pc.or_(pc.equal(rows["split"], "val"), pc.is_in(rows["id"], value_set=drawn)))
+
+
+def drawn_order(ids: Sequence[str], seed: int, purpose: str) -> list[str]:
+    """`ids` in a random order in which any two keep their order, whatever else comes or goes."""
+    return sorted(ids, key=lambda sample: hashlib.sha256(f"{seed}:{purpose}:{sample}".encode()).digest())
+
+
+def annotation_texts(snapshot: Snapshot, ids: Iterable[str]) -> dict[str, str]:
+    """The annotations of those of `ids` that have any, as canonical JSON."""
+    wanted = set(ids)
+    columns = (snapshot.annotations[name].to_pylist() for name in ANNOTATIONS.names)
+    held: dict[str, list[tuple[Any, ...]]] = {}
+    for sample, *row in zip(*columns, strict=True):
+        if sample in wanted:
+            index, category, bbox, segmentation = row
+            held.setdefault(sample, []).append((index, category, bbox and tuple(bbox), segmentation))
+    return {sample: _text(*(row[1:] for row in sorted(rows))) for sample, rows in held.items()}
+
+
+@lru_cache(maxsize=100_000)
+def _text(*rows: tuple[str, tuple[float, ...] | None, str | None]) -> str:
+    notes = [
+        Annotation.model_validate({"category": c, "bbox": b, "segmentation": s and json.loads(s)})
+        for c, b, s in rows
+    ]
+    return annotations_json(notes) or "[]"
+
+
+def training_digest(table: pa.Table, categories: Sequence[str]) -> str:
+    """SHA-256 over what a model can learn: the categories in their order, and the rows."""
+    state = hashlib.sha256(json.dumps(categories, ensure_ascii=False).encode())
+    for row in zip(*(table[name].to_pylist() for name in ("id", "split", "annotations")), strict=True):
+        state.update(("\n" + "\t".join(row)).encode())
+    return state.hexdigest()

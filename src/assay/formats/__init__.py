@@ -1,0 +1,57 @@
+"""How images get in: one file a format, chosen in params.yaml by `ingest.sources[].format`.
+
+A format has
+
+    Options                                   a pydantic model of `source.options`, unknown keys refused
+    read(source, root) -> Iterator[Record]    sorted by path, every path once; the same at every reading
+    fingerprint(source) -> str                only where there are no files to look at: changes when the
+                                              images would
+
+What is wrong with a source as a whole is a SourceError; what is wrong with one image is ingest's to find out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from assay.errors import ParamsError, SourceError
+from assay.params import Source
+
+O = TypeVar("O", bound=BaseModel)  # noqa: E741
+
+
+def options_of(source: Source, model: type[O]) -> O:
+    """The options of a source, checked. ParamsError names the source, the key and what is valid."""
+    try:
+        return model.model_validate(source.options)
+    except ValidationError as error:
+        lines = [
+            f"  options.{'.'.join(map(str, e['loc']))}: {_explain(e['type'], e['msg'])}"
+            for e in error.errors()
+        ]
+        raise ParamsError(
+            f"source {source.name!r} ({source.format}) is not valid:\n" + "\n".join(lines),
+            hint=f"valid options: {', '.join(model.model_fields)}; see src/assay/formats/{source.format}.py",
+        ) from None
+
+
+def _explain(kind: str, message: str) -> str:
+    return "there is no such key" if kind == "extra_forbidden" else message
+
+
+def place_of(source: Source, root: Path) -> Path:
+    """Where a source is. ParamsError if it has no path, SourceError if nothing is there."""
+    if source.path is None:
+        raise ParamsError(
+            f"source {source.name!r} has no path",
+            hint="set ingest.sources[].path in params.yaml, relative to the project's root",
+        )
+    if not (place := root / Path(source.path).expanduser()).exists():
+        raise SourceError(
+            f"source {source.name!r}: {place} is not there",
+            hint="mount it, or mend ingest.sources[].path in params.yaml (relative to the project's root)",
+        )
+    return place

@@ -1,0 +1,50 @@
+"""Where everything lives, relative to the root of a project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one workspace; `root` holds dvc.yaml and params.yaml."""
+
+    root: Path = Path()
+
+    @property
+    def params(self) -> Path:
+        return self.root / "params.yaml"
+
+    @property
+    def pool(self) -> Path:
+        return self.root / "data" / "pool"
+
+    @property
+    def edits(self) -> Path:
+        return self.root / "data" / "edits"
+
+    @property
+    def embeddings(self) -> Path:
+        return self.root / "data" / "embeddings"
+
+    @property
+    def snapshot(self) -> Path:
+        return self.root / "data" / "snapshot"
+
+    @property
+    def selection(self) -> Path:
+        return self.root / "data" / "selection"
+
+    @property
+    def champion(self) -> Path:
+        return self.root / "data" / "champion"
+
+    @property
+    def outputs(self) -> Path:
+        return self.root / "outputs"
+
+    @property
+    def scratch(self) -> Path:
+        """Machine-local state that can be lost at any time: caches, checkpoints, file fingerprints."""
+        return self.root / ".assay"

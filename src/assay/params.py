@@ -1,0 +1,193 @@
+"""params.yaml as frozen, validated models: one section per stage, unknown keys refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from assay import plugins
+from assay.errors import AssayError, ParamsError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+
+def _plugin(kind: str) -> AfterValidator:
+    def check(name: str) -> str:
+        try:
+            return plugins.check_name(kind, name)
+        except AssayError as error:
+            raise ValueError(f"{error}; {error.hint}") from None
+
+    return AfterValidator(check)
+
+
+class Section(BaseModel):
+    """Frozen and strict: a misspelt key, or `1e-3` (a string to YAML), is an error and not a surprise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Source(Section):
+    """One place images come from. `options` are the format's own and checked by it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    format: Annotated[str, _plugin("formats")]
+    path: str | None = None
+    mirror: bool = False
+    """True: a file that vanishes from the source is excluded from the snapshot."""
+    options: dict[str, Any] = {}
+
+
+class Ingest(Section):
+    sources: Annotated[list[Source], Field(min_length=1)]
+    shard_images: Positive = 10_000
+    shard_mb: Positive = 256
+    max_pixels: Positive = 100_000_000
+    """More than this is taken for a decompression bomb and quarantined."""
+
+    @model_validator(mode="after")
+    def _unique_names(self) -> Ingest:
+        names = [source.name for source in self.sources]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two sources have the same name: {', '.join(sorted(twice))}")
+        return self
+
+
+class Embed(Section):
+    encoder: Annotated[str, _plugin("encoders")] = "pixels"
+    batch: Positive = 256
+    options: dict[str, Any] = {}
+    """The encoder's own: see its docstring."""
+
+
+class SplitFractions(Section):
+    train: Fraction = 0.7
+    val: Fraction = 0.1
+    test: Fraction = 0.2
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> SplitFractions:
+        if abs(self.train + self.val + self.test - 1) > 1e-6:
+            raise ValueError(f"train + val + test must be 1, not {self.train + self.val + self.test:g}")
+        return self
+
+
+class Curate(Section):
+    classes: list[str] | None = None
+    """The declared classes, in the model's order; null: every class that a label names, sorted."""
+    splits: SplitFractions = SplitFractions()
+    split_seed: Seed = 0
+    near_duplicate: Annotated[float, Field(gt=0.5, le=1)] = 0.99
+    """Correlation of two thumbnails from which on they count as one picture taken twice."""
+    checks: list[Annotated[str, _plugin("checks")]] = []
+    """Which checks run; [] means all there are."""
+    limits: dict[str, float] = {}
+    """Thresholds of the image checks, by name: see src/assay/checks/images.py."""
+
+
+class Select(Section):
+    strategy: Annotated[str, _plugin("strategies")] = "margin"
+    budget: Positive = 100
+    annotator: Annotated[str, _plugin("annotators")] | None = None
+    """Who answers the queue; null: people, by `assay label FILE`."""
+    ruler_halfwidth: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """val and test are labelled first, until their 95 % intervals are at most this wide either way."""
+    train_limit: Positive | None = None
+    """Learn from at most this many labelled images, drawn by seed; null: from all."""
+
+
+class Train(Section):
+    model: Annotated[str, _plugin("models")] = "cnn"
+    options: dict[str, Any] = {}
+    """The model's own: see its docstring."""
+    image_size: Positive = 28
+    color: Literal["rgb", "gray"] = "rgb"
+    epochs: Positive = 10
+    batch: Positive = 64
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    augment: Literal["none", "light", "flips", "strong"] = "light"
+    patience: Positive = 5
+    """Epochs without a better val loss after which training stops."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    threads: Positive = 2
+    """CPU threads: part of the params because another number gives other last bits."""
+
+
+class Evaluate(Section):
+    bootstrap: Annotated[int, Field(ge=100)] = 1000
+    batch: Positive = 512
+    slices: list[str] = []
+    """Metadata columns to break the metrics down by."""
+
+
+class Track(Section):
+    experiment: Annotated[str, Field(min_length=1)] = "assay"
+    primary: str = "accuracy"
+    """The metric that promotion and the summaries look at."""
+
+
+class Params(Section):
+    task: Annotated[str, _plugin("tasks")] = "classification"
+    seed: Seed = 0
+    ingest: Ingest
+    embed: Embed = Embed()
+    curate: Curate = Curate()
+    select: Select = Select()
+    train: Train = Train()
+    evaluate: Evaluate = Evaluate()
+    track: Track = Track()
+
+
+def load_params(path: Path) -> Params:
+    """Read and check params.yaml. ParamsError names the file, the key, what is wrong and what is valid."""
+    if not path.exists():
+        raise ParamsError(f"{path} is not there", hint="run assay in a project's root, where dvc.yaml is")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path} is not valid YAML: {error}") from None
+    return parse_params(raw, where=str(path))
+
+
+def parse_params(raw: object, where: str = "params") -> Params:
+    """Check parsed params. ParamsError lists every key that is wrong, one a line."""
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc'])) or '(top level)'}: {_explain(e)}" for e in error.errors()]
+        raise ParamsError(
+            f"{where} is not valid:\n" + "\n".join(lines), hint="every key is documented in params.yaml"
+        ) from None
+
+
+def _explain(error: Any) -> str:
+    given = error["input"]
+    if error["type"] == "extra_forbidden":
+        return "there is no such key"
+    if error["type"] == "float_type" and isinstance(given, str):
+        return f"{given!r} is text to YAML: write 1.0e-3, not 1e-3"
+    shown = "" if isinstance(given, dict | list) else f" (given: {given!r})"
+    return f"{error['msg']}{shown}"
+
+
+def flatten(section: BaseModel | dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """`{"train.lr": 0.001, …}`: nested params as one flat dictionary, lists kept whole."""
+    items = section.model_dump(mode="json") if isinstance(section, BaseModel) else section
+    flat: dict[str, Any] = {}
+    for key, value in items.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

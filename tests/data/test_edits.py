@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from assay.data.edits import Annotation, Judgement, batch_files, read_batches, write_batch
+from assay.errors import EditError
+
+
+def label(sample: str = "a" * 64, category: str = "seven") -> Judgement:
+    return Judgement(
+        id=sample,
+        op="label",
+        annotations=[Annotation(category=category)],
+        by="ann",
+        at="2026-01-01T00:00:00Z",
+    )
+
+
+def test_batches_come_back_in_order_and_whole(tmp_path):
+    first = write_batch(tmp_path, "Ann Lee", [label(), label("b" * 64)])
+    second = write_batch(tmp_path, "bob", [label(category="eight")])
+    assert [first.name, second.name] == ["0001-ann-lee.jsonl", "0002-bob.jsonl"]
+    assert read_batches(tmp_path) == [
+        ("0001-ann-lee", [label(), label("b" * 64)]),
+        ("0002-bob", [label(category="eight")]),
+    ]
+
+
+def test_order_is_by_number_not_by_text(tmp_path):
+    for name in ("9999-a.jsonl", "10000-a.jsonl", "0002-b.jsonl"):
+        (tmp_path / name).touch()
+    assert [f.name for f in batch_files(tmp_path)] == ["0002-b.jsonl", "9999-a.jsonl", "10000-a.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("{", "Invalid JSON"),
+        ('{"id":"a","op":"paint","by":"x","at":"y"}', "op: Input should be"),
+        ('{"id":"a","op":"label","by":"x","at":"y"}', "needs 'annotations'"),
+        ('{"id":"a","op":"split","by":"x","at":"y"}', "needs 'split'"),
+        ('{"id":"a","op":"exclude","by":"x","at":"y","color":1}', "color"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path, line, complaint):
+    write_batch(tmp_path, "x", [label()])
+    with (tmp_path / "0001-x.jsonl").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(EditError, match=r"0001-x\.jsonl, line 2") as error:
+        read_batches(tmp_path)
+    assert complaint in str(error.value)
+
+
+def test_a_file_that_is_no_batch_is_refused_not_skipped(tmp_path):
+    (tmp_path / "labels.jsonl").touch()
+    with pytest.raises(EditError, match="not the name of an edit batch"):
+        read_batches(tmp_path)
+
+
+def test_an_empty_batch_is_not_written(tmp_path):
+    with pytest.raises(EditError):
+        write_batch(tmp_path, "x", [])
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,113 @@
+import pytest
+
+from assay.errors import ParamsError, SourceError
+from assay.formats import csv
+from assay.params import Source
+
+HEADER = "path,label,split,group,captured_at,camera\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    for name in ("1", "2", "3"):
+        (tmp_path / "images").mkdir(exist_ok=True)
+        (tmp_path / "images" / f"{name}.jpg").write_bytes(b"x")
+
+    def write(table, **options):
+        data = table if isinstance(table, bytes) else table.encode()
+        (tmp_path / "table.csv").write_bytes(data)
+        source = Source(name="table", format="csv", path="table.csv", options=options)
+        return list(csv.read(source, tmp_path))
+
+    return write
+
+
+def test_rows(write):
+    second, first = write(
+        HEADER + "images/2.jpg,cat,val,animal-7,2024-05-01T12:00,left\n\nimages/1.jpg, ,,,,\n"
+    )[::-1]
+    assert (first.path, first.annotations, first.split, first.group) == ("images/1.jpg", None, None, None)
+    assert (first.captured_at, first.metadata) == (None, {})
+    assert second.annotations[0].category == "cat"
+    assert (second.split, second.group, second.captured_at) == ("val", "animal-7", "2024-05-01T12:00:00")
+    assert second.metadata == {"camera": "left"}
+    assert second.file.read_bytes() == b"x"
+    assert second.stat.st_size == 1
+
+
+def test_columns_by_other_names(write):
+    (record,) = write(
+        "file;class;fold\n1.jpg;cat;test\n",
+        path="file",
+        label="class",
+        split="fold",
+        delimiter=";",
+        image_root="images",
+    )
+    assert (record.path, record.split, record.annotations[0].category) == ("1.jpg", "test", "cat")
+
+
+def test_a_byte_order_mark_and_quotes_are_fine(write):
+    (record,) = write('\ufeffpath,label,note\r\nimages/1.jpg,cat,"a, b\r\nc"\r\n')
+    assert record.metadata == {"note": "a, b\r\nc"}
+
+
+def test_every_bad_row_is_told_with_its_line(write):
+    rows = [
+        b"images/9.jpg,cat,,,,",
+        b"images/1.jpg,cat,holdout,,,",
+        b",cat,,,,",
+        b"images/2.jpg,cat,,,,",
+        b"./images/2.jpg,dog,,,,",
+        b"images/3.jpg,cat,,,yesterday,",
+        b"images/3.jpg,cat",
+        b"images/caf\xe9.jpg,cat,,,,",
+        b"images,cat,,,,",
+    ]
+    with pytest.raises(SourceError) as caught:
+        write(HEADER.encode() + b"\n".join(rows) + b"\n")
+    text = str(caught.value)
+    assert "8 bad rows, nothing was taken in" in text
+    for line, problem in {
+        2: "images/9.jpg is not in",
+        3: "split 'holdout' is none of train, val, test",
+        4: "no path",
+        6: "images/2.jpg again, first in line 5",
+        7: "captured_at 'yesterday' is no date",
+        8: "2 columns, the header has 6",
+        9: "not UTF-8",
+        10: "images is not a file",
+    }.items():
+        assert f"line {line}: {problem}" in text
+
+
+def test_lines_are_those_of_the_file_also_after_a_row_of_two(write):
+    with pytest.raises(SourceError, match=r"line 4: nope is not in"):
+        write('path,label,note\nimages/1.jpg,cat,"a\nb"\nnope,,\n')
+
+
+def test_many_bad_rows_are_counted(write):
+    with pytest.raises(SourceError, match=r"50 bad rows") as caught:
+        write("path,label\n" + "".join(f"gone-{i}.jpg,cat\n" for i in range(50)))
+    assert str(caught.value).count("line ") == 20
+    assert "… and 30 more" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "problem"),
+    [
+        ("file,label\n", {}, "no column path; there is file, label"),
+        ("", {}, "no column label, path; there is nothing"),
+        ("path,label\n", {"group": "patient"}, "no column patient"),
+        ("path,label,a,a\n", {}, "columns without a name of their own: 'a'"),
+        ('path,label\n"images/1.jpg,cat\n', {}, "line 2: not CSV from here on"),
+    ],
+)
+def test_a_table_that_cannot_be_read(write, table, options, problem):
+    with pytest.raises(SourceError, match=problem):
+        write(table, **options)
+
+
+def test_a_delimiter_is_one_character(write):
+    with pytest.raises(ParamsError, match=r"source 'table'(.|\n)*options\.delimiter"):
+        write("path,label\n", delimiter="::")
