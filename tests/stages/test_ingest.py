@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from assay import intake
 from assay.data.files import read_json
 from assay.data.pool import Pool, content_id
 from assay.errors import SourceError
@@ -68,8 +69,8 @@ def test_only_what_is_new_is_read(layout, images, monkeypatch):
     run(layout)
     (layout.root / "raw" / "odd" / "new.png").write_bytes(images[0] + b"trailer")
     read: list[str] = []
-    real = ingest._bytes_of
-    monkeypatch.setattr(ingest, "_bytes_of", lambda record: read.append(record.path) or real(record))
+    real = intake._bytes_of
+    monkeypatch.setattr(intake, "_bytes_of", lambda record: read.append(record.path) or real(record))
     assert run(layout)["new"] == 1
     assert read == ["odd/new.png"]
 
@@ -166,7 +167,8 @@ def test_a_pool_checked_out_at_an_older_version_is_filled_up_again(layout, image
 def test_kill_9_in_the_middle_loses_nothing_and_the_next_run_carries_on(layout, images):
     program = (
         "import os, sys; from pathlib import Path; from assay.stages import ingest; from assay.layout import Layout\n"
-        "from assay.data.pool import PoolWriter; from assay.params import parse_params; from assay.progress import silent\n"
+        "from assay.data.pool import PoolWriter; from assay.params import parse_params\n"
+        "from assay.progress import silent\n"
         "real, n = PoolWriter.add, 0\n"
         "def add(self, *a):\n"
         "    global n; n += 1\n"

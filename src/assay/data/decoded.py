@@ -13,11 +13,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
+from io import BufferedWriter
 from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol
@@ -26,7 +28,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from assay.data import images, orientation
+from assay.data import images
 from assay.data.files import read_json, write_json
 from assay.errors import BadImage, MissingInput, PoolError
 from assay.progress import Progress
@@ -66,7 +68,9 @@ class DecodedCache:
             self.path.mkdir(parents=True, exist_ok=True)
             with FileLock(self.path.with_name(f"{self.path.name}.lock")):
                 self._mend()
-                missing = sorted({sample for sample, key in zip(ids, keys, strict=True) if key not in self._row_of})
+                missing = sorted(
+                    {sample for sample, key in zip(ids, keys, strict=True) if key not in self._row_of}
+                )
                 self._append(pool, missing, progress)
         return np.array([self._row_of[key] for key in keys], dtype=np.int64)
 
@@ -109,12 +113,14 @@ class DecodedCache:
             progress.bar("decoding", len(missing)) as advance,
         ):
             while batch := list(islice(encoded, chunk)):
-                pixels.write(self._decode_all(batch, threads))
+                pixels.write(self._decode_all(batch, threads).data)
                 _flush(pixels)
                 keys = [bytes.fromhex(sample) for sample, _ in batch]
                 ids.write(b"".join(keys))
                 _flush(ids)
-                self._row_of.update(zip(keys, range(len(self._row_of), len(self._row_of) + len(keys)), strict=True))
+                self._row_of.update(
+                    zip(keys, range(len(self._row_of), len(self._row_of) + len(keys)), strict=True)
+                )
                 advance(len(batch))
 
     def _decode_all(self, batch: list[Encoded], threads: ThreadPoolExecutor) -> NDArray[np.uint8]:
@@ -137,11 +143,13 @@ class DecodedCache:
 
 
 def _decoder() -> dict[str, str]:
-    """What the pixels depend on besides the image: our code and the libraries that decode."""
-    code = hashlib.sha256(b"".join(Path(str(module.__file__)).read_bytes() for module in (images, orientation)))
+    """What the pixels depend on besides the image: our code that decodes, and the libraries it calls."""
+    owners = {getattr(part, "__module__", getattr(part, "__name__", "")) for part in vars(images).values()}
+    names = sorted({images.__name__, *(name for name in owners if str(name).startswith("assay.data."))})
+    code = hashlib.sha256(b"".join(Path(str(sys.modules[name].__file__)).read_bytes() for name in names))
     return {"code": code.hexdigest(), **{name: version(name) for name in ("numpy", "pillow", "simplejpeg")}}
 
 
-def _flush(file: object) -> None:
-    file.flush()  # type: ignore[attr-defined]
-    os.fsync(file.fileno())  # type: ignore[attr-defined]
+def _flush(file: BufferedWriter) -> None:
+    file.flush()
+    os.fsync(file.fileno())

@@ -4,7 +4,7 @@
     data/pool/shards/00000.parquet   its index: id, offset, size and what the image is
     data/pool/imports/00000.parquet  what came along with the images: origin, annotations, split, group, metadata
     data/pool/quarantine/…           files that are no usable image, with the reason
-    data/pool/truth/…                replays only: the hidden answers; read by the oracle and by benchmarks, by nobody else
+    data/pool/truth/…                replays only: the hidden answers, for the oracle and benchmarks alone
     data/pool/report.json            the books: files seen = samples + duplicates + quarantined
 
 Nothing that is there is ever written again: DVC hashes, stores and pushes only what is new. A shard exists once its
@@ -18,6 +18,7 @@ import hashlib
 import os
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -225,7 +226,8 @@ class PoolWriter:
         if kind is None:
             self.commit()
         elif self._tar is not None:
-            self._tar.close()
+            with suppress(OSError):  # on a full disk there is no room for what is still buffered either
+                self._tar.close()
             self._sweep()
 
     @property

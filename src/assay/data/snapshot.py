@@ -108,7 +108,7 @@ class Snapshot:
 
     @cached_property
     def annotation_text(self) -> pa.Array:
-        """The annotations of each sample as one comparable text, null where nobody has looked: (n,) by row of samples."""
+        """The annotations of each sample as one comparable text, null where nobody has looked: (n,)."""
         a = self.annotations
         boxes = pc.fill_null(pc.binary_join(pc.cast(a["bbox"], pa.list_(pa.string())), ","), "")
         text = pc.binary_join_element_wise(a["category"], boxes, pc.fill_null(a["segmentation"], ""), "|")

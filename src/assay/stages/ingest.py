@@ -1,4 +1,4 @@
-"""Ingest: the door through which images come in. Raw sources -> data/pool.
+"""ingest: the door through which images come in. Raw sources -> data/pool.
 
 Looks at every source at each run (a stat a file), reads what is new or changed, and appends it. Files seen = samples +
 duplicates + quarantined, and the report in the pool says so. A source that is not there is reported, never taken for
@@ -7,315 +7,68 @@ emptied.
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, NamedTuple
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import Any
 
 from assay import plugins
-from assay.data.edits import Annotation
-from assay.data.files import read_json, replacing, write_json
-from assay.data.fold import annotations_json
-from assay.data.images import ImageInfo, inspect
-from assay.data.pool import PoolWriter, content_id, side_table
-from assay.data.records import Record
-from assay.errors import BadImage, SourceError
+from assay.data import watch
+from assay.errors import SourceError
 from assay.layout import Layout
 from assay.params import Ingest, Params, Source
 from assay.progress import Progress
 
-BATCH, BATCH_BYTES = 128, 4 << 20
-"""A thread is handed so many files, or so many bytes, at a time: enough to pay for the handing over."""
-THREADS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-AHEAD = 2 * THREADS
-"""Batches that wait for their turn: with BATCH_BYTES, what bounds the memory."""
-
-SEEN = pa.schema({"path": pa.string(), "size": pa.int64(), "mtime_ns": pa.int64(), "id": pa.string()})
-
-
-class Image(NamedTuple):
-    """A file that was read. `info` is None for one that the pool had already: it is not decoded again."""
-
-    id: str
-    data: bytes
-    info: ImageInfo | None
-
-
-class Refused(NamedTuple):
-    """A file that is no usable image."""
-
-    sha256: str
-    size: int
-    reason: str
-
-
-What = tuple[int, int, str | None]
-"""Size and mtime_ns of a file, and its content id; None if it was quarantined."""
-Listed = tuple[Record, int, int]
-"""A record with the size and mtime_ns of its file."""
-Found = Image | Refused
+CODE = ("data/*.py", "formats/*.py", "intake.py", "stages/ingest.py")
+"""Another version of these may see more in the same files."""
 
 
 def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     """Take in what is new in every source. SourceError for a source that is not there and never was."""
-    report = _last_report(layout)
-    books: dict[str, Any] = {}
-    with PoolWriter(layout.pool, params.ingest.shard_images, params.ingest.shard_mb << 20) as pool:
+    memory, key = layout.scratch / "ingest" / "watched", _key(params.ingest)
+    if (summary := watch.recall(memory, key)) is not None:
+        return {**summary, "new": 0}
+    present = [source for source in params.ingest.sources if not _is_absent(source, layout)]
+    notes = [note for source in present if source.path for note in watch.folders(layout.root / source.path)]
+    summary, files = _take_in(params.ingest, present, layout, progress)
+    if len(present) == len(params.ingest.sources):
+        watch.remember(memory, key, summary, [*notes, *files, *watch.everything(layout.pool)])
+    return summary
+
+
+def _key(params: Ingest) -> str:
+    """Changes with the params of ingest and with its code."""
+    state = hashlib.sha256(params.model_dump_json().encode())
+    for file in sorted(file for pattern in CODE for file in plugins.PACKAGE.glob(pattern)):
+        state.update(file.read_bytes())
+    return state.hexdigest()
+
+
+def _take_in(
+    params: Ingest, present: list[Source], layout: Layout, progress: Progress
+) -> tuple[dict[str, Any], list[str]]:
+    """Append what is new in the sources; what came of it, and the notes of all files seen."""
+    from assay.data.files import write_json
+    from assay.data.pool import PoolWriter
+    from assay.intake import Door, balance
+
+    report, books, files = _last_report(layout), {}, []
+    with PoolWriter(layout.pool, params.shard_images, params.shard_mb << 20) as pool:
         before = len(pool.known)
         taken: set[str] = set()
-        for source in params.ingest.sources:
-            if _is_absent(source, layout):
+        for source in params.sources:
+            if source not in present:
                 books[source.name] = _absent(source, layout, report, progress)
                 continue
-            seen = Door(source, params.ingest, layout, pool, progress).look()
-            books[source.name] = _balance(seen, taken, layout, source)
+            seen = Door(source, params, layout, pool, progress).look()
+            books[source.name] = balance(seen, taken, layout, source)
+            files += seen.notes
     write_json(layout.pool / "report.json", {"sources": books})
-    return {"new": len(pool.known) - before, "samples": len(pool.known), "sources": books}
-
-
-@dataclass
-class Seen:
-    """The files of one source and what became of them: path -> (size, mtime_ns, id or None if quarantined)."""
-
-    files: dict[str, What]
-
-
-class Door:
-    """One source, looked through once."""
-
-    def __init__(
-        self, source: Source, params: Ingest, layout: Layout, pool: PoolWriter, progress: Progress
-    ) -> None:
-        self.source, self.params, self.pool, self.progress = source, params, pool, progress
-        self.root = layout.root
-        self.format = plugins.load("formats", source.format)
-        self.memory = layout.scratch / "ingest" / f"{source.name}.parquet"
-        self.refused = _refused(layout, source.name)
-        self.latest = _latest_rows(layout, source.name)
-
-    def look(self) -> Seen:
-        """Go through the source; what is new is in the pool, committed, when this returns."""
-        remembered, mark = self._recall()
-        if mark is not None and mark == self._mark():
-            return remembered
-        seen: dict[str, What] = {}
-        with self.progress.bar(f"ingest {self.source.name}", None, "files") as advance:
-            for batch in self._take_in(self.format.read(self.source, self.root), remembered.files):
-                seen.update(batch)
-                advance(len(batch))
-        if self.source.mirror:
-            self._mark_gone(seen)
-        self.pool.commit()
-        self._remember(seen)
-        return Seen(seen)
-
-    def _take_in(self, records: Iterable[Record], remembered: dict[str, What]) -> Iterator[dict[str, What]]:
-        """Read, hash and decode in threads (all three let go of the interpreter); store in order."""
-        with ThreadPoolExecutor(THREADS) as threads:
-            pending: deque[Any] = deque()
-            for batch in batches(records):
-                fresh = [listed[0] for listed in batch if not _is_remembered(*listed, remembered)]
-                pending.append((batch, threads.submit(self._read, fresh) if fresh else None))
-                if len(pending) > AHEAD:
-                    yield self._settle(*pending.popleft(), remembered)
-            while pending:
-                yield self._settle(*pending.popleft(), remembered)
-
-    def _settle(
-        self, batch: list[Listed], read: Future[dict[str, Found]] | None, remembered: dict[str, What]
-    ) -> dict[str, What]:
-        """Store what was read of a batch, and import what came along with all of it."""
-        found = read.result() if read is not None else {}
-        seen = {}
-        for record, size, mtime in batch:
-            fresh = found.get(record.path)
-            sample = remembered[record.path][2] if fresh is None else self._store(record, fresh)
-            if sample is not None:
-                self._note(record, sample)
-            seen[record.path] = (size, mtime, sample)
-        return seen
-
-    def _read(self, records: list[Record]) -> dict[str, Found]:
-        return {record.path: self._read_one(record) for record in records}
-
-    def _read_one(self, record: Record) -> Image | Refused:
-        try:
-            data = record.data if record.data is not None else _bytes_of(record)
-        except OSError as error:
-            return Refused("", 0, f"unreadable: {error.strerror}")
-        sample = content_id(data)
-        try:
-            known = sample in self.pool.known
-            return Image(sample, data, None if known else inspect(data, self.params.max_pixels))
-        except BadImage as error:
-            return Refused(sample, len(data), str(error))
-
-    def _store(self, record: Record, found: Image | Refused) -> str | None:
-        """Put a file that was read where it belongs; its content id, or None if it was quarantined."""
-        if isinstance(found, Refused):
-            if (record.path, found.sha256) not in self.refused:
-                self.pool.add_row("quarantine", (self.source.name, record.path, *found))
-            return None
-        if (
-            found.info is not None
-            and self.pool.add(found.id, found.data, found.info)
-            and record.truth is not None
-        ):
-            self.pool.add_row("truth", (found.id, annotations_json(record.truth)))
-        return found.id
-
-    def _note(self, record: Record, sample: str) -> None:
-        """Import what came along with an image, if it says anything that the pool has not been told."""
-        row = _row(self.source.name, record, sample)
-        if self.latest.get(record.path) != row:
-            self.pool.add_row("imports", row)
-        if self.pool.full:
-            self.pool.commit()
-
-    def _mark_gone(self, seen: dict[str, Any]) -> None:
-        for path, row in self.latest.items():
-            if path not in seen and not row[-1]:
-                self.pool.add_row("imports", (*row[:-1], True))
-
-    def _mark(self) -> str | None:
-        """For a source that is not files: a text that changes when its images would. None: look at it."""
-        fingerprint = getattr(self.format, "fingerprint", None)
-        return None if fingerprint is None else str(fingerprint(self.source))
-
-    def _recall(self) -> tuple[Seen, str | None]:
-        """What the last look saw, less what the pool no longer holds (it may have been checked out anew)."""
-        if not self.memory.exists():
-            return Seen({}), None
-        table = pq.read_table(self.memory)
-        notes = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-        if notes.get("max_pixels") != str(self.params.max_pixels):
-            return Seen({}), None
-        columns = (table[name].to_pylist() for name in SEEN.names)
-        refused = {path for path, _ in self.refused}
-        held = {
-            path: (size, mtime, sample)
-            for path, size, mtime, sample in zip(*columns, strict=True)
-            if (sample in self.pool.known if sample else path in refused)
-        }
-        whole = len(held) == len(table) and self.latest.keys() == {p for p, v in held.items() if v[2]}
-        return Seen(held), notes.get("mark") if whole else None
-
-    def _remember(self, seen: dict[str, What]) -> None:
-        rows = [(path, *what) for path, what in seen.items()]
-        columns = zip(*rows, strict=True) if rows else [()] * len(SEEN)
-        arrays = [pa.array(c, f.type) for c, f in zip(columns, SEEN, strict=True)]
-        notes = {"max_pixels": str(self.params.max_pixels)}
-        if (mark := self._mark()) is not None:
-            notes["mark"] = mark
-        with replacing(self.memory) as aside:
-            pq.write_table(pa.table(arrays, schema=SEEN.with_metadata(notes)), aside)
-
-
-def batches(records: Iterable[Record]) -> Iterator[list[Listed]]:
-    """Records with size and time, a batch at a time: see BATCH."""
-    batch: list[Listed] = []
-    room = BATCH_BYTES
-    for record in records:
-        size, mtime = _stat(record)
-        batch.append((record, size, mtime))
-        room -= size
-        if room <= 0 or len(batch) == BATCH:
-            yield batch
-            batch, room = [], BATCH_BYTES
-    if batch:
-        yield batch
-
-
-def _is_remembered(record: Record, size: int, mtime: int, remembered: dict[str, What]) -> bool:
-    """Whether a file is as it was at the last look; of what is no file, only its content can tell."""
-    old = remembered.get(record.path)
-    return old is not None and old[:2] == (size, mtime) and record.file is not None
-
-
-def _stat(record: Record) -> tuple[int, int]:
-    if record.file is None:
-        return len(record.data or b""), 0
-    try:
-        found = record.stat or Path(record.file).stat()
-    except OSError:
-        return -1, -1
-    return found.st_size, found.st_mtime_ns
-
-
-def _bytes_of(record: Record) -> bytes:
-    with open(str(record.file), "rb", buffering=0) as file:
-        return bytes(file.read())
-
-
-def _row(source: str, record: Record, sample: str) -> tuple[Any, ...]:
-    """A row of the imports: the order is that of IMPORTS."""
-    return (
-        sample,
-        source,
-        record.path,
-        _annotations(record.annotations),
-        record.split,
-        record.group,
-        record.captured_at,
-        json.dumps(record.metadata, sort_keys=True, ensure_ascii=False) if record.metadata else "{}",
-        False,
-    )
-
-
-def _annotations(annotations: list[Annotation] | None) -> str | None:
-    if annotations and len(annotations) == 1 and annotations[0].bbox is annotations[0].segmentation is None:
-        return _tag(annotations[0].category)
-    return annotations_json(annotations)
-
-
-@lru_cache(maxsize=4096)
-def _tag(category: str) -> str | None:
-    return annotations_json([Annotation(category=category)])
-
-
-def _latest_rows(layout: Layout, source: str) -> dict[str, tuple[Any, ...]]:
-    """The last imported row of each path of a source."""
-    imports = side_table(layout.pool, "imports")
-    columns = [imports[name].to_pylist() for name in imports.column_names]
-    return {row[2]: row for row in zip(*columns, strict=True) if row[1] == source}
-
-
-def _refused(layout: Layout, source: str) -> set[tuple[str, str]]:
-    rows = side_table(layout.pool, "quarantine").to_pylist()
-    return {(row["path"], row["sha256"]) for row in rows if row["source"] == source}
-
-
-def _balance(seen: Seen, taken: set[str], layout: Layout, source: Source) -> dict[str, Any]:
-    """The books of one source: files = samples + duplicates + quarantined. `taken` grows by its samples."""
-    ids = [sample for _, _, sample in seen.files.values() if sample is not None]
-    new = set(ids) - taken
-    taken |= new
-    reasons = {
-        row["path"]: row["reason"]
-        for row in side_table(layout.pool, "quarantine").to_pylist()
-        if row["source"] == source.name
-    }
-    refused = [path for path, (_, _, sample) in seen.files.items() if sample is None]
-    return {
-        "files": len(seen.files),
-        "samples": len(new),
-        "duplicates": len(ids) - len(new),
-        "quarantined": len(refused),
-        "reasons": dict(Counter(reasons[path].split(":")[0] for path in refused)),
-    }
+    return {"new": len(pool.known) - before, "samples": len(pool.known), "sources": books}, files
 
 
 def _last_report(layout: Layout) -> dict[str, Any]:
     path = layout.pool / "report.json"
-    return read_json(path)["sources"] if path.exists() else {}
+    return dict(json.loads(path.read_text(encoding="utf-8"))["sources"]) if path.exists() else {}
 
 
 def _is_absent(source: Source, layout: Layout) -> bool:
@@ -331,3 +84,15 @@ def _absent(source: Source, layout: Layout, report: dict[str, Any], progress: Pr
         )
     progress.say(f"source {source.name!r} is not there: the pool keeps what it has of it")
     return report[source.name]
+
+
+def render(summary: dict[str, Any], console: Any) -> None:
+    """The books: a line a source."""
+    console.print(f"pool: [bold]{summary['samples']:,}[/] images, {summary['new']:,} new", highlight=False)
+    for name, book in summary["sources"].items():
+        why = ", ".join(f"{reason} {n:,}" for reason, n in sorted(book["reasons"].items()))
+        console.print(
+            f"  {name}: {book['files']:,} files = {book['samples']:,} samples + {book['duplicates']:,} duplicates "
+            f"+ {book['quarantined']:,} quarantined{f' ({why})' if why else ''}",
+            highlight=False,
+        )

@@ -1,0 +1,54 @@
+# make demo   install what is missing, run the whole pipeline on real digits, print what came out
+# make test   the same install, then the tests         make check   format, lint, types, tests
+# make ui     MLflow in the browser                     make server  a Prefect server that serves the flows
+# make bench  the speed figures of benchmarks/README.md
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
+export DO_NOT_TRACK ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format ui server bench lock clean
+
+help:
+	@sed -n 's/^# //p' Makefile | head -4
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+demo: install
+	@python flows/pipeline.py
+
+test: install
+	@pytest -q
+
+check: install
+	@ruff format --check . && ruff check . && mypy && pytest -q
+
+format: install
+	@ruff format . && ruff check --fix .
+
+ui: install
+	@mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --port $${PORT:-5000}
+
+server: install
+	@python flows/serve.py --with-server
+
+bench: install
+	@python -m benchmarks
+
+lock: # needs uv; universal, so that one file serves Linux, macOS and CUDA
+	uv pip compile --universal --python-version 3.11 pyproject.toml --extra lite0 --extra dev \
+	  --no-strip-extras --generate-hashes --no-header --no-annotate -o requirements.lock
+
+clean:
+	rm -rf .assay outputs data/pool data/embeddings data/snapshot data/selection

@@ -1,0 +1,263 @@
+"""The pipeline as a Prefect flow: one task for each stage of dvc.yaml, each running `dvc repro` of that stage.
+
+    python flows/pipeline.py [--workspace DIR] [--until STAGE] [--force]
+
+What is computed, and what can be skipped, is dvc.yaml's alone: here is only when, where and what to retry.
+"""
+
+# No `from __future__ import annotations` here: Prefect loads this file as a module that it forgets again, and
+# pydantic could not look up the types of the flow's parameters by their names afterwards.
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any, Literal, get_args
+
+from filelock import FileLock, Timeout
+from prefect import Task, flow, get_run_logger, runtime, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.states import Completed
+from pydantic import DirectoryPath
+from rich.console import Console
+from rich.table import Table
+
+from assay.data.files import write_json
+from assay.errors import AssayError
+from assay.layout import Layout
+from assay.lineage.revisions import DvcError, run_dvc, stages
+from assay.summary import Summary, confidence, interval, markdown, summarise
+from assay.tracking import last_run
+
+Stage = Literal["ingest", "embed", "curate", "select", "train", "evaluate", "track"]
+RETRY_DELAYS: dict[str, list[float]] = {"ingest": [10, 60], "track": [10, 60]}
+"""Seconds before each new try: only where the outside world may come back. The rest is deterministic."""
+FINAL = (2, 3)
+"""Exit codes of a stage that another try cannot change: wrong params, data that is not fit."""
+SKIPPED = ("didn't change, skipping", "is cached - skipping run")
+HINTS = (
+    "To track the changes",
+    "git add",
+    "To enable auto staging",
+    "dvc config core.autostage",
+    "Use `dvc push`",
+)
+"""What DVC says after each stage to a person at a terminal."""
+ARTIFACT = "assay-result"
+
+
+class WorkspaceBusyError(AssayError):
+    """Another flow run is at work in the workspace."""
+
+
+class PipelineError(AssayError):
+    """A stage has failed; the ones after it were not run."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one stage: ran, cached, failed, or not run."""
+
+    stage: str
+    outcome: Literal["ran", "cached", "failed", "not run"]
+    seconds: float = 0.0
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def run_stage(stage: str, workspace: Path, force: bool) -> State[None]:
+    """`dvc repro` of one stage, its output in the task's log; ends as `Cached` if there was nothing to do."""
+    log = get_run_logger()
+
+    def say(line: str) -> None:
+        if not line.strip().startswith(HINTS):
+            log.info("%s", line)
+
+    lines = run_dvc(["repro", "--single-item", *(["--force"] if force else []), stage], workspace, say)
+    if any(words in line for line in lines for words in SKIPPED):
+        return Completed(name="Cached", message="nothing that this stage depends on has changed")
+    return Completed(message="the stage ran")
+
+
+def may_pass_next_time(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether a failed stage is worth another try."""
+    try:
+        state.result()
+    except DvcError as error:
+        return error.status not in FINAL
+    except Exception:
+        return True
+    return False
+
+
+def task_of(stage: str) -> Task[[str, Path, bool], State[None]]:
+    """The task of a stage, named as the stage."""
+    delays = RETRY_DELAYS.get(stage, [])
+    return run_stage.with_options(
+        name=stage,
+        task_run_name=stage,
+        retries=len(delays),
+        retry_delay_seconds=delays,
+        retry_condition_fn=may_pass_next_time,
+    )
+
+
+@flow(name="assay", description="Every stage of dvc.yaml, in its order.", validate_parameters=True)
+def pipeline(workspace: DirectoryPath = Path(), until: Stage | None = None, force: bool = False) -> None:
+    """Bring a workspace up to date.
+
+    Args:
+        workspace: the folder that holds dvc.yaml and params.yaml.
+        until: the last stage to run; all of them if not given.
+        force: run the stages also if nothing has changed.
+    """
+    names = stages(workspace)
+    if until is not None:
+        names = names[: names.index(until) + 1]
+    layout = Layout(workspace.resolve())
+    with holding(layout):
+        outcomes = _run(names, layout.root, force)
+        write_json(layout.scratch / "flow.json", [asdict(outcome) for outcome in outcomes])
+        create_markdown_artifact(report(layout, outcomes), ARTIFACT, "What the last run came to")
+    if failed := [outcome.stage for outcome in outcomes if outcome.outcome == "failed"]:
+        raise PipelineError(f"stage {failed[0]} failed", hint="its log says why")
+
+
+def _run(names: list[str], workspace: Path, force: bool) -> list[Outcome]:
+    """Run stages one after the other up to the first that fails."""
+    outcomes: list[Outcome] = []
+    for name in names:
+        if outcomes and outcomes[-1].outcome in ("failed", "not run"):
+            outcomes.append(Outcome(name, "not run"))
+            continue
+        start = monotonic()
+        state = task_of(name)(name, workspace, force, return_state=True)
+        done: Literal["ran", "cached"] = "cached" if state.name == "Cached" else "ran"
+        outcomes.append(Outcome(name, done if state.is_completed() else "failed", monotonic() - start))
+    return outcomes
+
+
+@contextmanager
+def holding(layout: Layout) -> Iterator[None]:
+    """Hold the workspace. WorkspaceBusyError, naming the holder, if another flow run does."""
+    layout.scratch.mkdir(parents=True, exist_ok=True)
+    holder = layout.scratch / "flow.holder.json"
+    lock = FileLock(layout.scratch / "flow.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        other = json.loads(holder.read_text()) if holder.exists() else {}
+        raise WorkspaceBusyError(
+            f"another flow run ({other.get('name')}, {other.get('id')}, process {other.get('pid')}) "
+            f"holds this workspace: {layout.root}",
+            hint="wait for it, or cancel it: `prefect flow-run cancel ID`",
+        ) from None
+    try:
+        run = runtime.flow_run
+        write_json(holder, {"name": run.name, "id": str(run.id), "pid": os.getpid()})
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def report(layout: Layout, outcomes: list[Outcome]) -> str:
+    """The artifact: metrics with intervals, the snapshot, the head of the queue, links, then the stages."""
+    tracked = last_run(layout)
+    links = [(f"MLflow run {tracked['run']}", tracked["url"])] if tracked.get("url") else []
+    rows = "\n".join(f"| {o.stage} | {o.outcome} | {o.seconds:.1f} |" for o in outcomes)
+    table = f"| stage | outcome | seconds |\n| --- | --- | --- |\n{rows}"
+    changed = f"**Changed: {tracked['changed']}** (run `{tracked['run']}`)\n\n" if tracked else ""
+    return f"{changed}{markdown(summarise(layout), links)}\n{table}\n"
+
+
+# --- the terminal
+
+
+def main() -> int:
+    """Run the flow from a shell, on a Prefect server if there is one, else on one of its own."""
+    options = _arguments()
+    from prefect.settings import (
+        PREFECT_SERVER_ANALYTICS_ENABLED,
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+        temporary_settings,
+    )
+
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    # a slow machine needs more than the 20 seconds that Prefect gives its own server
+    quiet = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 90, PREFECT_SERVER_ANALYTICS_ENABLED: False}
+    layout = Layout(options.workspace)
+    with temporary_settings(quiet):
+        state = pipeline(options.workspace, options.until, options.force, return_state=True)
+    done = layout.scratch / "flow.json"
+    error = None if state.is_completed() else state.result(raise_on_failure=False)
+    if done.exists() and not isinstance(error, WorkspaceBusyError):
+        show([Outcome(**row) for row in json.loads(done.read_text())], summarise(layout), last_run(layout))
+    if error is not None:
+        hint = f"\n{error.hint}" if isinstance(error, AssayError) and error.hint else ""
+        Console(stderr=True).print(f"[red]✗[/] {error}{hint}", highlight=False)
+    return int(error is not None)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Run the pipeline of a workspace as a Prefect flow.")
+    parser.add_argument("--workspace", type=Path, default=Path(), metavar="DIR")
+    parser.add_argument("--until", choices=get_args(Stage), metavar="STAGE", help=", ".join(get_args(Stage)))
+    parser.add_argument("--force", action="store_true", help="run stages also if nothing has changed")
+    return parser.parse_args()
+
+
+def show(outcomes: list[Outcome], summary: Summary, tracked: dict[str, Any]) -> None:
+    """What a person wants to know at the end: what ran, how good the model is, what to label next."""
+    console = Console()
+    console.print()
+    console.print(_stages_table(outcomes))
+    if summary.scores:
+        console.print(_metrics_table(summary))
+    if summary.queue:
+        console.print(_queue_table(summary))
+    if tracked:
+        where = tracked["url"] or "`make ui` shows it"
+        console.print(
+            f"MLflow run [bold]{tracked['run']}[/], changed: [bold]{tracked['changed']}[/]. {where}"
+        )
+
+
+def _stages_table(outcomes: list[Outcome]) -> Table:
+    colours = {"ran": "green", "cached": "cyan", "failed": "red", "not run": "dim"}
+    table = Table("stage", "outcome", title="Stages", title_justify="left")
+    table.add_column("seconds", justify="right")
+    for o in outcomes:
+        colour = colours[o.outcome]
+        table.add_row(o.stage, f"[{colour}]{o.outcome}[/]", f"{o.seconds:.1f}" if o.seconds else "")
+    return table
+
+
+def _metrics_table(summary: Summary) -> Table:
+    counts = ", ".join(f"{split} {labelled:,}" for split, labelled, _ in summary.splits)
+    table = Table("metric", "test (95 % interval)", "val", title="Metrics", title_justify="left",
+                  caption=f"labelled: {counts}" if counts else None, caption_justify="left")  # fmt: skip
+    for name, test, val in summary.scores:
+        table.add_row(name, interval(test), interval(val))
+    return table
+
+
+def _queue_table(summary: Summary) -> Table:
+    title = f"Label next (the first {min(5, len(summary.queue))} of {summary.queued:,})"
+    table = Table("image", "split", "strategy", "predicted", title=title, title_justify="left")
+    table.add_column("confidence", justify="right")
+    table.add_column("why")
+    for row in summary.queue[:5]:
+        table.add_row(row["id"][:12], row["split"], row["strategy"], row["predicted"] or "",
+                      confidence(row["confidence"]), row["reason"])  # fmt: skip
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

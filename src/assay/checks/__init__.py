@@ -1,0 +1,88 @@
+"""The audit: what is odd about a dataset version.
+
+A check is one file with
+
+    check(context) -> table     FINDINGS, at most one row for each id and related
+    BLOCKS: bool                True: an issue of this check stops the pipeline
+    LIMITS: dict[str, float]    optional: thresholds by name and their defaults, set by `curate.limits`
+    remedy(findings) -> str     optional, where BLOCKS: what to do about them
+
+A finding on a class or a split rather than on an image has the id "". Excluded samples are looked at by no check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.data.edits import Judgement
+from assay.data.embeddings import Embeddings
+from assay.data.fold import Batches
+from assay.data.snapshot import Snapshot
+from assay.params import Curate
+
+FINDINGS = pa.schema(
+    {
+        "id": pa.string(),
+        "score": pa.float64(),
+        "is_issue": pa.bool_(),
+        "reason": pa.string(),
+        "related": pa.string(),
+    }
+)
+"""score: 0 (worst) to 1 (fine); related: the other sample of a pair, else null."""
+
+Finding = tuple[str, float, bool, str, str | None]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a check may look at."""
+
+    snapshot: Snapshot
+    embeddings: Embeddings
+    imports: pa.Table
+    """The pool's: what each origin of an image said of it."""
+    batches: Batches
+    params: Curate
+    limits: dict[str, float]
+    """The LIMITS of all checks, with those of params over the defaults."""
+
+    @cached_property
+    def kept(self) -> pa.Table:
+        """The samples that are not excluded."""
+        samples = self.snapshot.samples
+        return samples.filter(pc.invert(samples["excluded"]))
+
+    @cached_property
+    def split_of(self) -> dict[str, str]:
+        """The split of each sample that is not excluded."""
+        return dict(zip(self.kept["id"].to_pylist(), self.kept["split"].to_pylist(), strict=True))
+
+    @cached_property
+    def similar(self) -> list[tuple[str, str, float]]:
+        """(newer, older, similarity) of the near-duplicates among the kept samples."""
+        pairs = near_pairs(self.embeddings.pairs, self.params.near_duplicate)
+        rows = zip(*(pairs[name].to_pylist() for name in ("id", "other", "similarity")), strict=True)
+        return [row for row in rows if row[0] in self.split_of and row[1] in self.split_of]
+
+    def judged(self, op: str) -> set[str]:
+        """The samples that an edit batch decided something about: `label`, `split`, …"""
+        everything: Iterable[Judgement] = (judgement for _, batch in self.batches for judgement in batch)
+        return {judgement.id for judgement in everything if judgement.op == op}
+
+
+def near_pairs(pairs: pa.Table, threshold: float) -> pa.Table:
+    """The pairs that are near-duplicates at a threshold."""
+    return pairs.filter(pc.greater_equal(pairs["similarity"], pa.scalar(threshold, pa.float32())))
+
+
+def findings(rows: Sequence[Finding]) -> pa.Table:
+    """A FINDINGS table, the worst first, then by id."""
+    ordered = sorted(rows, key=lambda row: (row[1], row[0], row[4] or ""))
+    columns = list(zip(*ordered, strict=True)) or [()] * len(FINDINGS)
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, FINDINGS, strict=True)], schema=FINDINGS)

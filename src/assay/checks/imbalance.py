@@ -1,0 +1,29 @@
+"""Classes with few training images beside the others: what the model sees rarely, it predicts rarely."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pyarrow as pa
+
+from assay.checks import Context, Finding, findings
+
+BLOCKS = False
+LIMITS = {"imbalance": 0.2}
+"""A class is rare with fewer training images than this share of what the average class has."""
+
+
+def check(context: Context) -> pa.Table:
+    """A row for each class: images of it over the average, cut at 1."""
+    categories = context.snapshot.categories
+    labels = context.snapshot.labels()
+    counts = Counter(label for sample, label in labels.items() if context.split_of.get(sample) == "train")
+    average = sum(counts[category] for category in categories) / max(1, len(categories))
+    if not average:
+        return findings([])
+    rows: list[Finding] = []
+    for category in categories:
+        share = counts[category] / average
+        reason = f"class {category!r} has {counts[category]:,} training images, {share:.0%} of the average"
+        rows.append(("", min(1.0, share), share < context.limits["imbalance"], reason, None))
+    return findings(rows)

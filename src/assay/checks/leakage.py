@@ -1,0 +1,109 @@
+"""What a model learns from must not be what it is measured on. Three ways in which it can be, each stops the pipeline:
+
+- two near-duplicates in two splits (a newcomer that is almost the same as an image of each, or splits somebody gave);
+- one group (patient, part, video) in two splits;
+- one image that its sources put into two splits, until an edit batch says which.
+
+Each leak is told on the sample in the less protected split: train before val before test.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.checks import Context, Finding, findings
+from assay.data.fold import split_claims
+from assay.data.splits import PROTECTION
+
+BLOCKS = True
+CLAIMS = "its sources claim"
+
+Decision = tuple[str, Literal["exclude", "split"], str]
+
+
+def check(context: Context) -> pa.Table:
+    """Score 0 where the test set is concerned, 0.25 elsewhere."""
+    rows = {(row[0], row[4]): row for row in (*_groups(context), *_pairs(context), *_claims(context))}
+    return findings(list(rows.values()))
+
+
+def _pairs(context: Context) -> Iterator[Finding]:
+    for newer, older, similarity in context.similar:
+        if context.split_of[newer] != context.split_of[older]:
+            yield _leak(
+                newer, older, context.split_of, f"almost the same picture (similarity {similarity:.4f})"
+            )
+
+
+def _groups(context: Context) -> Iterator[Finding]:
+    grouped = context.kept.filter(pc.is_valid(context.kept["group"]))
+    members: dict[str, list[str]] = defaultdict(list)
+    for sample, group in zip(grouped["id"].to_pylist(), grouped["group"].to_pylist(), strict=True):
+        members[group].append(sample)
+    for group, samples in members.items():
+        anchor = max(samples, key=lambda sample: PROTECTION.index(context.split_of[sample]))
+        for sample in samples:
+            if context.split_of[sample] != context.split_of[anchor]:
+                yield _leak(sample, anchor, context.split_of, f"one group, {group!r}")
+
+
+def _claims(context: Context) -> Iterator[Finding]:
+    claims: dict[str, set[str]] = defaultdict(set)
+    table = split_claims(context.imports)
+    for sample, split in zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True):
+        claims[sample].add(split)
+    settled = context.judged("split")
+    for sample, claimed in claims.items():
+        if len(claimed) > 1 and sample in context.split_of and sample not in settled:
+            named = " and ".join(split for split in PROTECTION if split in claimed)
+            yield sample, _score(claimed), True, f"{CLAIMS} {named} for {sample[:12]}", None
+
+
+def _leak(a: str, b: str, split_of: dict[str, str], what: str) -> Finding:
+    less, more = sorted((a, b), key=lambda sample: PROTECTION.index(split_of[sample]))
+    splits = split_of[less], split_of[more]
+    reason = f"{what}: {less[:12]} in {splits[0]}, {more[:12]} in {splits[1]}"
+    return less, _score(splits), True, reason, more
+
+
+def _score(splits: Iterable[str]) -> float:
+    return 0.0 if "test" in splits else 0.25
+
+
+def plan(leaks: pa.Table, split_of: dict[str, str]) -> list[Decision]:
+    """(id, op, why) that end all leaks, by id. Of two copies the less protected goes: the test set is not touched.
+
+    What val loses to test need not be taken from train as well. An image claimed for two splits stays in the most
+    protected of them, where the fold has put it.
+    """
+    decisions: dict[str, Decision] = {}
+    rows = sorted(leaks.to_pylist(), key=lambda row: -PROTECTION.index(split_of[row["related"] or row["id"]]))
+    for row in rows:
+        sample, other = row["id"], row["related"]
+        if other is None:
+            decisions.setdefault(sample, (sample, "split", row["reason"]))
+        elif not _goes(decisions, other):
+            decisions[sample] = (sample, "exclude", row["reason"])
+    return [decisions[sample] for sample in sorted(decisions)]
+
+
+def _goes(decisions: dict[str, Decision], sample: str) -> bool:
+    return sample in decisions and decisions[sample][1] == "exclude"
+
+
+def remedy(leaks: pa.Table, split_of: dict[str, str]) -> str:
+    """What resolves the leaks, in words."""
+    ops = [op for _, op, _ in plan(leaks, split_of)]
+    parts = []
+    if n := ops.count("exclude"):
+        parts.append(f"excludes {n:,} {'copy' if n == 1 else 'copies'} outside the more protected split")
+    if n := ops.count("split"):
+        parts.append(f"settles the split of {n:,} {'image' if n == 1 else 'images'}")
+    return (
+        f"`assay resolve leakage` writes data/edits/NNNN-resolve-leakage.jsonl, which {' and '.join(parts)}"
+    )

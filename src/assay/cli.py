@@ -1,0 +1,206 @@
+"""The command line: wires params and paths to stages and commands. Nothing heavy is imported at the top."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from assay import __version__
+from assay.errors import AssayError
+from assay.layout import Layout
+
+if TYPE_CHECKING:
+    from assay.params import Params
+
+STAGES = {
+    "ingest": "Take in what is new in every source: raw images -> data/pool.",
+    "embed": "One vector and one set of image statistics for each new image -> data/embeddings.",
+    "curate": "Fold pool and edits, audit, gate: the dataset version -> data/snapshot.",
+    "select": "What the model learns from, and what to label next -> data/selection.",
+    "train": "Learn from the selection -> outputs/model.",
+    "evaluate": "Measure on the ruler, each number with its interval -> outputs/metrics.json.",
+    "track": "Write the run to MLflow, or bring it up to date: one run per fingerprint.",
+}
+
+app = typer.Typer(
+    name="assay",
+    help="Find out what an improvement of a vision model is really made of: the data, or the model.",
+    epilog="The pipeline: `dvc repro` runs what has changed; `assay status` says where you are and what to do next.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends in a message and an exit code, never in a traceback."""
+    # before torch is loaded: threads that wait by spinning are 6 times slower on a machine that has other work too
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        app()
+    except AssayError as error:
+        from assay.terminal import fail
+
+        sys.exit(fail(error))
+    except BrokenPipeError:
+        sys.exit(0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        from assay.terminal import fail
+
+        sys.exit(fail(_disk_full(error)))
+
+
+def _disk_full(error: OSError) -> AssayError:
+    where = f" at {error.filename}" if error.filename else ""
+    return AssayError(
+        f"disk full: there was no room to go on{where}",
+        hint="free some space and run it again: what was finished is kept, nothing is half-written",
+    )
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def _stage(name: str) -> Callable[[bool], None]:
+    def command(as_json: Json = False) -> None:
+        from assay.terminal import Terminal
+
+        layout, params = _project()
+        terminal = Terminal()
+        stage = import_module(f"assay.stages.{name}")
+        if name == "train":
+            from assay.tracking import LiveCurves
+
+            with LiveCurves(params, layout, terminal) as curves:
+                summary = stage.run(params, layout, terminal, on_epoch=curves.on_epoch)
+        else:
+            summary = stage.run(params, layout, terminal)
+        _show(summary, as_json, getattr(stage, "render", None))
+
+    command.__name__ = name
+    return command
+
+
+for _name, _help in STAGES.items():
+    app.command(_name, help=_help, rich_help_panel="Stages, in the order of dvc.yaml")(_stage(_name))
+
+
+def _project() -> tuple[Layout, Params]:
+    from assay.params import load_params
+
+    layout = Layout(Path())
+    return layout, load_params(layout.params)
+
+
+def _show(result: dict[str, Any], as_json: bool, render: Callable[[Any, Any], None] | None = None) -> None:
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        return
+    from assay.terminal import out
+
+    if render is not None:
+        render(result, out)
+    else:
+        from rich.pretty import pprint
+
+        pprint(result, console=out, max_length=12)
+
+
+DESK = "At the desk"
+
+
+@app.command(rich_help_panel=DESK)
+def status(as_json: Json = False) -> None:
+    """One screen: the data, the champion, the last metrics, what is stale, and what to do next."""
+    from assay.commands import status
+
+    layout, params = _project()
+    _show(status.run(params, layout), as_json, status.render)
+
+
+@app.command(rich_help_panel=DESK)
+def queue(
+    limit: Annotated[int | None, typer.Option(min=1, help="How many to show or export; none: all.")] = None,
+    split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="Only this split.")] = None,
+    export: Annotated[
+        Path | None, typer.Option("--csv", help="Write them to FILE, with an empty column for the label.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The images to label next, best first. `--csv` makes the file that `assay label` reads back."""
+    from assay.commands import queue
+
+    layout, _ = _project()
+    shown = limit if limit is not None or export is not None else 20
+    _show(queue.run(layout, shown, split, export), as_json, queue.render)
+
+
+@app.command(rich_help_panel=DESK)
+def label(
+    file: Annotated[
+        Path, typer.Argument(help="CSV: id or path, label; optional exclude, split, group, why, by, seconds.")
+    ],
+    by: Annotated[str | None, typer.Option(help="Who judged; default: git's user.name.")] = None,
+    skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out and write the others.")] = False,
+    allow_new_classes: Annotated[bool, typer.Option(help="Let a label name a class that is new.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Judgements from a file: one edit batch in data/edits/. One bad row, and nothing is written."""
+    from assay.commands import label
+
+    layout, params = _project()
+    _show(label.run(params, layout, file, by, skip_bad, allow_new_classes), as_json, label.render)
+
+
+@app.command(rich_help_panel=DESK)
+def annotate(as_json: Json = False) -> None:
+    """Send the queue to `select.annotator` and write what it answers as an edit batch."""
+    from assay.commands import annotate
+
+    layout, params = _project()
+    _show(annotate.run(params, layout), as_json, annotate.render)
+
+
+@app.command(rich_help_panel=DESK)
+def resolve(
+    what: Annotated[str, typer.Argument(help="What stops the pipeline: leakage.")],
+    dry_run: Annotated[bool, typer.Option(help="Say what would be written, write nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the edit batch that resolves what the gate stopped at. The test set is never touched."""
+    from assay.commands import resolve
+
+    layout, params = _project()
+    _show(resolve.resolve(layout, params, what, dry_run), as_json, resolve.render)
+
+
+@app.command(rich_help_panel=DESK)
+def promote(
+    force: Annotated[bool, typer.Option(help="Promote a model that is worse; needs --why.")] = False,
+    why: Annotated[str, typer.Option(help="The reason, kept with the champion.")] = "",
+    by: Annotated[str | None, typer.Option(help="Who promotes; default: git's user.name.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make the last model the champion, unless it is worse beyond the noise."""
+    from assay.commands import promote
+
+    layout, params = _project()
+    _show(promote.run(params, layout, force, why, by), as_json, promote.render)

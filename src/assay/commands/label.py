@@ -1,0 +1,102 @@
+"""`assay label FILE`: an edit batch from a file of labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from assay.annotators import now
+from assay.data.edits import Judgement, read_batches, write_batch
+from assay.data.labelfile import Classes, Names, Problem, Row, read_rows, without_contradictions
+from assay.data.snapshot import Snapshot
+from assay.data.standing import NOTHING, Standing, after, recorded, standings
+from assay.errors import EditError
+from assay.layout import Layout
+from assay.lineage.people import whoami
+from assay.params import Params
+
+SHOWN = 20
+"""Bad rows named in an error."""
+
+
+def run(
+    params: Params,
+    layout: Layout,
+    file: Path,
+    by: str | None = None,
+    skip_bad: bool = False,
+    allow_new_classes: bool = False,
+) -> dict[str, Any]:
+    """Check every row, then write one edit batch with those that change something.
+
+    EditError with all bad rows, and nothing written, unless `skip_bad`.
+    """
+    snapshot, batches = Snapshot.load(layout.snapshot), read_batches(layout.edits)
+    classes = valid_classes(params, snapshot, batches, allow_new_classes)
+    rows, problems, ignored = read_rows(file, Names.of(snapshot.samples), classes)
+    rows, disputed, repeated = without_contradictions(rows)
+    problems = sorted([*problems, *disputed], key=lambda problem: problem.line)
+    if problems and not skip_bad:
+        raise EditError(complaint(file, problems), hint="mend them, or `--skip-bad` to take the others")
+    known = present(snapshot, batches, [row.id for row in rows])
+    changes = [judgement for row in rows for judgement in news(row, known[row.id], by or whoami(layout.root))]
+    batch = write_batch(layout.edits, file.stem, changes) if changes else None
+    return {
+        "batch": batch and batch.relative_to(layout.root).as_posix(),
+        "written": dict(Counter(change.op for change in changes)),
+        "unchanged": len(rows) - len({change.id for change in changes}),
+        "repeated": repeated,
+        "bad": [vars(problem) for problem in problems],
+        "new_classes": sorted({row.label for row in rows if row.label} - classes.known),
+        "ignored_columns": ignored,
+    }
+
+
+def valid_classes(
+    params: Params, snapshot: Snapshot, batches: Sequence[tuple[str, list[Judgement]]], allow_new: bool
+) -> Classes:
+    """The declared classes; without a declaration, those that the snapshot or an edit batch names."""
+    if params.curate.classes is not None:
+        return Classes(frozenset(params.curate.classes), declared=True)
+    notes = [note for _, batch in batches for judgement in batch for note in judgement.annotations or []]
+    seen = frozenset(snapshot.categories) | {note.category for note in notes}
+    return Classes(seen, declared=False, allow_new=allow_new)
+
+
+def present(
+    snapshot: Snapshot, batches: Sequence[tuple[str, list[Judgement]]], ids: Sequence[str]
+) -> dict[str, Standing]:
+    """What holds for each image now: the snapshot, and what was judged since."""
+    known = recorded(snapshot, ids)
+    said = standings(batches, known)
+    return {sample: said.get(sample, NOTHING) for sample in ids}
+
+
+def news(row: Row, known: Standing, by: str) -> list[Judgement]:
+    """The judgements of a row that say something new."""
+    return [judgement for judgement in row.judgements(by, now()) if after(known, judgement) != known]
+
+
+def complaint(file: Path, problems: Sequence[Problem]) -> str:
+    lines = [f"  line {problem.line}: {problem.text}" for problem in problems[:SHOWN]]
+    if len(problems) > SHOWN:
+        lines.append(f"  … and {len(problems) - SHOWN:,} more")
+    return f"{file}: {len(problems):,} bad rows, nothing was written\n" + "\n".join(lines)
+
+
+def render(result: dict[str, Any], console: Console) -> None:
+    said = ", ".join(f"{n:,} {op}" for op, n in sorted(result["written"].items())) or "nothing new"
+    rest = f"{result['unchanged']:,} as before, {result['repeated']:,} repeated"
+    console.print(f"{said}; {rest}; {len(result['bad']):,} left out", highlight=False)
+    for problem in result["bad"]:
+        console.print(f"  left out, line {problem['line']}: {problem['text']}", highlight=False, markup=False)
+    for what in ("new_classes", "ignored_columns"):
+        if result[what]:
+            listed = ", ".join(result[what])
+            console.print(f"{what.replace('_', ' ')}: {listed}", highlight=False, markup=False)
+    if result["batch"]:
+        console.print(f"written: {result['batch']}. next: commit it, `dvc repro`", highlight=False)

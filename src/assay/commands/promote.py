@@ -1,0 +1,157 @@
+"""`assay promote`: make the model in outputs/ the champion, if it is not worse beyond the noise."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from assay.annotators import now
+from assay.data.champion import MODEL, Champion, read_champion, sha256, write_champion
+from assay.data.files import fresh_dir, read_json
+from assay.errors import PromotionRefused
+from assay.layout import Layout
+from assay.lineage.fingerprint import fingerprint
+from assay.lineage.people import whoami
+from assay.lineage.revisions import dvc_add
+from assay.lineage.staleness import stage_states
+from assay.params import Params
+
+RESULT = ("select", "train", "evaluate")
+"""Stages that must be up to date: a number of yesterday's model decides nothing about today's."""
+SUMMARY = ("accuracy", "macro_f1", "log_loss", "ece")
+
+
+def run(
+    params: Params, layout: Layout, force: bool = False, why: str = "", by: str | None = None
+) -> dict[str, Any]:
+    """Copy the weights, put them under DVC, write champion.json last.
+
+    PromotionRefused, with the numbers, if the paired interval of the primary metric lies wholly below zero;
+    `force` promotes all the same, and needs a reason. Stale outputs are refused, forced or not.
+    """
+    if force and not why.strip():
+        raise PromotionRefused("--force needs a reason", hint='assay promote --force --why "…"')
+    metrics = read_json(layout.outputs / "metrics.json", made_by="evaluate")
+    old, primary = read_champion(layout.champion), params.track.primary
+    weights, run_digest = layout.outputs / "model" / "model.pt", fingerprint(params, layout).digest
+    if (
+        old is not None
+        and weights.exists()
+        and (old.fingerprint, old.model_sha256) == (run_digest, sha256(weights))
+    ):
+        return _report(old, old, primary, None, promoted=False)
+    refuse_stale(layout)
+    difference = None if old is None else paired_difference(metrics, old, primary)
+    verdict = gate(difference, primary)
+    if verdict and not force:
+        raise PromotionRefused(verdict, hint='promote all the same: assay promote --force --why "…"')
+    champion = Champion(
+        fingerprint=run_digest,
+        model_sha256=sha256(weights),
+        snapshot=read_json(layout.snapshot / "snapshot.json", made_by="curate")["digest"],
+        params=params.model_dump(mode="json", include={"seed", "task", "embed", "train"}),
+        metrics={
+            name: metrics["test"][name]
+            for name in dict.fromkeys((primary, *SUMMARY))
+            if name in metrics["test"]
+        },
+        promoted_by=by or whoami(layout.root),
+        promoted_at=now(),
+        why=why,
+        forced=verdict is not None,
+    )
+    install(layout, champion)
+    return _report(champion, old, primary, difference, promoted=True)
+
+
+def refuse_stale(layout: Layout) -> None:
+    """PromotionRefused if the numbers in outputs/ are not of the model, the data and the params here."""
+    model = read_json(layout.outputs / "model" / "model.json", made_by="train")
+    selection = read_json(layout.selection / "selection.json", made_by="select")
+    if model.get("selection") != selection["digest"]:
+        raise PromotionRefused(
+            "outputs/model did not learn from this selection", hint="run `dvc repro` first"
+        )
+    for stage in stage_states(layout.root):
+        if stage.stage in RESULT and stage.state != "fresh":
+            reason = stage.why or stage.state
+            raise PromotionRefused(f"{stage.stage} is behind: {reason}", hint="run `dvc repro` first")
+
+
+def paired_difference(metrics: dict[str, Any], champion: Champion, primary: str) -> dict[str, Any]:
+    """Challenger minus champion on the same test images. PromotionRefused if it was not measured."""
+    against = metrics.get("champion")
+    if not against or against["fingerprint"] != champion.fingerprint:
+        raise PromotionRefused(
+            f"outputs/metrics.json does not compare with the champion {champion.fingerprint[:12]}",
+            hint="run `dvc repro` first",
+        )
+    if primary not in against["difference"]:
+        raise PromotionRefused(
+            f"no paired difference of {primary!r} was measured",
+            hint=f"track.primary may be: {', '.join(sorted(against['difference']))}",
+        )
+    found: dict[str, Any] = against["difference"][primary]
+    return found
+
+
+def gate(difference: dict[str, Any] | None, primary: str) -> str | None:
+    """Why not, or None: worse beyond the noise is an interval wholly on the wrong side of zero."""
+    if difference is None:
+        return None
+    worse = difference["low"] > 0 if primary in LOWER_IS_BETTER else difference["high"] < 0
+    return f"worse than the champion beyond the noise: {told(difference, primary)}" if worse else None
+
+
+LOWER_IS_BETTER = frozenset({"ece", "log_loss"})
+
+
+def told(difference: dict[str, Any], primary: str) -> str:
+    low, high = difference["low"], difference["high"]
+    return (
+        f"{primary} {difference['value']:+.4f} [{low:+.4f}, {high:+.4f}] on {difference['n']:,} test images"
+    )
+
+
+def install(layout: Layout, champion: Champion) -> None:
+    """The weights first, then what names them: a kill in between leaves the old champion in force."""
+    with fresh_dir(layout.champion / MODEL) as folder:
+        shutil.copytree(layout.outputs / "model", folder, dirs_exist_ok=True)
+    if (layout.root / ".dvc").is_dir():
+        dvc_add((layout.champion / MODEL).relative_to(layout.root), layout.root)
+    write_champion(layout.champion, champion)
+
+
+def _report(
+    champion: Champion, old: Champion | None, primary: str, difference: dict[str, Any] | None, promoted: bool
+) -> dict[str, Any]:
+    return {
+        "promoted": promoted,
+        "champion": champion.model_dump(mode="json"),
+        "previous": old and old.fingerprint,
+        "primary": primary,
+        "difference": difference,
+    }
+
+
+def render(result: dict[str, Any], console: Console) -> None:
+    champion = result["champion"]
+    name = champion["fingerprint"][:12]
+    if not result["promoted"]:
+        console.print(f"{name} is the champion already", highlight=False)
+        return
+    forced = f", forced: {escape(champion['why'])}" if champion["forced"] else ""
+    console.print(
+        f"[bold green]promoted[/] {name} by {escape(champion['promoted_by'])}{forced}", highlight=False
+    )
+    if result["difference"]:
+        console.print(
+            f"against {result['previous'][:12]}: {told(result['difference'], result['primary'])}",
+            highlight=False,
+        )
+    console.print(
+        "next: commit data/champion/, then `dvc repro`: it chooses by the new champion", highlight=False
+    )

@@ -1,0 +1,87 @@
+"""`assay queue`: what to label next, on the screen or as a file to fill in."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from assay.data.edits import read_batches
+from assay.data.files import read_table, write_bytes
+from assay.data.standing import standings
+from assay.layout import Layout
+from assay.params import Split
+
+COLUMNS = ("id", "path", "split", "predicted", "confidence", "reason", "label", "exclude", "why")
+"""Of the exported file; `label`, `exclude` and `why` are left for people to fill in."""
+
+
+def run(
+    layout: Layout, limit: int | None = 20, split: Split | None = None, export: Path | None = None
+) -> dict[str, Any]:
+    """The open part of the queue, best first; a file gets all of it unless `limit` was given."""
+    queue, answered = open_queue(layout)
+    if split is not None:
+        queue = queue.filter(pc.equal(queue["split"], split))
+    rows = with_paths(layout, queue.slice(0, limit)).to_pylist()
+    if export is not None:
+        write_bytes(export, as_csv(rows).encode())
+    return {
+        "open": len(queue),
+        "answered": answered,
+        "rows": rows,
+        "file": None if export is None else str(export),
+    }
+
+
+def open_queue(layout: Layout) -> tuple[pa.Table, int]:
+    """The queue without the images that somebody has judged since, and how many those are."""
+    queue = read_table(layout.selection / "queue.parquet", made_by="select")
+    said = standings(read_batches(layout.edits))
+    answered = pa.array(
+        [said[s].answered if s in said else False for s in queue["id"].to_pylist()], pa.bool_()
+    )
+    return queue.filter(pc.invert(answered)), pc.sum(answered).as_py() or 0
+
+
+def with_paths(layout: Layout, queue: pa.Table) -> pa.Table:
+    """The queue with a column `path`: the first origin of each image."""
+    samples = read_table(layout.snapshot / "samples.parquet", ["id", "origins"], made_by="curate")
+    samples = samples.filter(pc.is_in(samples["id"], value_set=queue["id"].combine_chunks()))
+    first = dict(zip(samples["id"].to_pylist(), samples["origins"].to_pylist(), strict=True))
+    paths = [next(iter(first.get(sample) or []), None) for sample in queue["id"].to_pylist()]
+    return queue.append_column("path", pa.array(paths, pa.string()))
+
+
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    """A file for `assay label`."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def render(result: dict[str, Any], console: Console) -> None:
+    if result["file"]:
+        file = escape(result["file"])
+        console.print(f"{len(result['rows']):,} images in {file}: fill in `label`, then `assay label {file}`")
+        return
+    table = Table("", "image", "from", "split", "why", "predicted", box=None, header_style="bold")
+    for row in result["rows"]:
+        table.add_row(str(row["rank"] + 1), row["id"][:12], *map(escape, _cells(row)))
+    console.print(table)
+    shown, total = len(result["rows"]), result["open"]
+    console.print(f"{shown:,} of {total:,} open; {result['answered']:,} answered since", highlight=False)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    guess = f"{row['predicted']} ({row['confidence']:.0%})" if row["predicted"] else ""
+    return row["path"] or "", row["split"], row["reason"], guess

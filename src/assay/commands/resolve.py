@@ -1,0 +1,69 @@
+"""`assay resolve leakage`: the edit batch that opens the gate again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from assay import audit
+from assay.annotators import now
+from assay.checks import leakage
+from assay.data.edits import Judgement, write_batch
+from assay.errors import PluginError
+from assay.layout import Layout
+from assay.lineage.people import whoami
+from assay.params import Params
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def resolve(layout: Layout, params: Params, what: str = "leakage", dry_run: bool = False) -> dict[str, Any]:
+    """Find the leaks of the present pool and edits, and write the batch that ends them. The test set is not touched.
+
+    PluginError for anything but leakage.
+    """
+    if what != "leakage":
+        raise PluginError(f"{what!r} is not something that can be resolved by rule", hint="valid: leakage")
+    context = audit.open_context(params, layout)
+    leaks = audit.issues(leakage.check(context))
+    decisions = leakage.plan(leaks, context.split_of)
+    batch = None
+    if decisions and not dry_run:
+        by, at = whoami(layout.root), now()
+        batch = write_batch(
+            layout.edits, "resolve-leakage", (_judgement(d, context.split_of, by, at) for d in decisions)
+        )
+    return {
+        "batch": batch and batch.relative_to(layout.root).as_posix(),
+        "leaks": len(leaks),
+        "exclude": sum(op == "exclude" for _, op, _ in decisions),
+        "split": sum(op == "split" for _, op, _ in decisions),
+        "decisions": [{"id": sample, "op": op, "why": why} for sample, op, why in decisions],
+        "dry_run": dry_run,
+    }
+
+
+def _judgement(decision: leakage.Decision, split_of: dict[str, str], by: str, at: str) -> Judgement:
+    sample, op, why = decision
+    payload = {"split": split_of[sample]} if op == "split" else {}
+    return Judgement.model_validate(
+        {"id": sample, "op": op, "by": by, "at": at, "why": f"leakage: {why}", **payload}
+    )
+
+
+def render(result: dict[str, Any], console: Console) -> None:
+    """What was written, or would be."""
+    if not result["leaks"]:
+        console.print("no leak between the splits: nothing to resolve")
+        return
+    verb = "would be written" if result["dry_run"] else f"written to {result['batch']}"
+    console.print(
+        f"{result['leaks']:,} leaks; {verb}: {result['exclude']:,} excluded, {result['split']:,} splits settled",
+        highlight=False,
+    )
+    for decision in result["decisions"][: audit.NAMED]:
+        console.print(
+            f"  {decision['op']} {decision['id'][:12]}  {decision['why']}", highlight=False, markup=False
+        )
+    if not result["dry_run"]:
+        console.print("next: look at it, commit it, `dvc repro`")

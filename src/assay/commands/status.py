@@ -1,0 +1,187 @@
+"""`assay status`: one screen that says where you are and what to do next. In less than a second."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from assay.data.champion import read_champion
+from assay.data.edits import read_batches
+from assay.data.files import read_json, read_table
+from assay.data.snapshot import Snapshot
+from assay.data.standing import pending, standings
+from assay.layout import Layout
+from assay.lineage.staleness import StageState, stage_states
+from assay.params import SPLITS, Params
+
+SHOWN = ("accuracy", "macro_f1", "log_loss", "ece")
+"""Metrics of the screen, with the primary one in front."""
+BEHIND = ("stale", "after", "never ran")
+
+
+def run(params: Params, layout: Layout) -> dict[str, Any]:
+    """What there is, what is behind, and the next thing to do."""
+    stages = stage_states(layout.root)
+    result: dict[str, Any] = {
+        "project": layout.root.resolve().name,
+        "snapshot": snapshot_status(layout),
+        "queue": queue_status(layout),
+        "edits": edits_status(layout, stages),
+        "champion": champion_status(layout),
+        "metrics": metrics_status(layout, params.track.primary),
+        "stages": [vars(stage) for stage in stages],
+    }
+    return {**result, "next": next_step(result, stages, params)}
+
+
+def snapshot_status(layout: Layout) -> dict[str, Any] | None:
+    """Digest and counts; None before the first `curate`."""
+    file = layout.snapshot / "snapshot.json"
+    return read_json(file) if file.exists() else None
+
+
+def queue_status(layout: Layout) -> dict[str, Any] | None:
+    """How many images are open in each split, and how many were answered since; None before `select`."""
+    file = layout.selection / "queue.parquet"
+    if not file.exists():
+        return None
+    queue = read_table(file, ["id", "split"])
+    said = standings(read_batches(layout.edits))
+    rows = list(zip(queue["id"].to_pylist(), queue["split"].to_pylist(), strict=True))
+    open_ = Counter(split for sample, split in rows if sample not in said or not said[sample].answered)
+    return {"open": {split: open_[split] for split in SPLITS}, "answered": len(rows) - open_.total()}
+
+
+def edits_status(layout: Layout, stages: Sequence[StageState]) -> dict[str, Any]:
+    """The batches, and the images of which they say something that the snapshot does not know yet."""
+    batches = read_batches(layout.edits)
+    if any((stage.stage, stage.state) == ("curate", "fresh") for stage in stages):
+        return {"batches": len(batches), "new": [], "images": 0}
+    if not (layout.snapshot / "snapshot.json").exists():
+        return {
+            "batches": len(batches),
+            "new": [name for name, _ in batches],
+            "images": len(standings(batches)),
+        }
+    news = pending(batches, Snapshot.load(layout.snapshot))
+    new = [name for name, batch in batches if any(judgement.id in news for judgement in batch)]
+    return {"batches": len(batches), "new": new, "images": len(news)}
+
+
+def champion_status(layout: Layout) -> dict[str, Any] | None:
+    """Who it is, without its params and metrics; None before the first promotion."""
+    champion = read_champion(layout.champion)
+    if champion is None:
+        return None
+    return champion.model_dump(include={"fingerprint", "promoted_by", "promoted_at", "forced", "why"})
+
+
+def metrics_status(layout: Layout, primary: str) -> dict[str, Any] | None:
+    """The last evaluation: a few metrics with their intervals, and the difference to the champion."""
+    file = layout.outputs / "metrics.json"
+    if not file.exists():
+        return None
+    metrics = read_json(file)
+    names = dict.fromkeys((primary, *SHOWN))
+    test = {name: metrics["test"][name] for name in names if name in metrics["test"]}
+    against = (metrics.get("champion") or {}).get("difference", {}).get(primary)
+    return {"primary": primary, "test": test, "difference": against}
+
+
+def next_step(result: dict[str, Any], stages: Sequence[StageState], params: Params) -> str:
+    """The one thing to do now."""
+    if behind := [stage.stage for stage in stages if stage.state in BEHIND]:
+        return f"dvc repro  ({', '.join(behind)} {'is' if len(behind) == 1 else 'are'} behind)"
+    if result["edits"]["images"]:
+        return "dvc repro  (edit batches that the snapshot does not know)"
+    difference = (result["metrics"] or {}).get("difference")
+    if result["metrics"] and (result["champion"] is None or (difference and difference["low"] > 0)):
+        return "assay promote  (" + (
+            "the first champion)" if difference is None else "better than the champion)"
+        )
+    if sum((result["queue"] or {"open": {}})["open"].values()):
+        return "assay annotate" if params.select.annotator else "assay queue --csv to-label.csv"
+    return "nothing is open: add images to a source, or look at the mistakes in outputs/plots"
+
+
+def render(result: dict[str, Any], console: Console) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, text in _lines(result):
+        table.add_row(name, escape(text))
+    console.print(table, highlight=False)
+    console.print(f"\n[bold green]next:[/] {escape(result['next'])}", highlight=False)
+
+
+def _lines(result: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        ("project", result["project"]),
+        *_snapshot_lines(result["snapshot"], result["queue"]),
+        ("edits", _edits_text(result["edits"])),
+        ("champion", _champion_text(result["champion"])),
+        *_metrics_lines(result["metrics"]),
+        *_stage_lines(result["stages"]),
+    ]
+
+
+def _snapshot_lines(snapshot: dict[str, Any] | None, queue: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if snapshot is None:
+        return [("snapshot", "none yet")]
+    counts = snapshot["counts"]
+    open_ = (queue or {"open": {}})["open"]
+    first = (
+        f"{snapshot['digest'][:12]}: {counts['samples']:,} images, {counts['excluded']:,} of them excluded, "
+        f"{len(snapshot['categories'])} classes"
+    )
+    parts = [
+        f"{split:5} {counts['labelled'][split]:,} labelled, {counts['unlabelled'][split]:,} unlabelled, "
+        f"{open_.get(split, 0):,} queued"
+        for split in SPLITS
+    ]
+    return [("snapshot", first), *(("", part) for part in parts)]
+
+
+def _edits_text(edits: dict[str, Any]) -> str:
+    if not edits["new"]:
+        return f"{edits['batches']:,} batches, all in the snapshot"
+    names = ", ".join(edits["new"][-3:])
+    return f"{edits['batches']:,} batches; not in the snapshot: {edits['images']:,} images of {names}"
+
+
+def _champion_text(champion: dict[str, Any] | None) -> str:
+    if champion is None:
+        return "none yet"
+    forced = f", forced: {champion['why']}" if champion["forced"] else ""
+    return f"{champion['fingerprint'][:12]} by {champion['promoted_by']}, {champion['promoted_at']}{forced}"
+
+
+def _metrics_lines(metrics: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if metrics is None:
+        return [("metrics", "none yet")]
+    rows = [f"{name} {_interval(value)}, n = {value['n']:,}" for name, value in metrics["test"].items()]
+    if metrics["difference"]:
+        rows.append(f"against the champion: {metrics['primary']} {_interval(metrics['difference'], '+')}")
+    return [
+        ("metrics" if first else "", row)
+        for first, row in zip([True] + [False] * len(rows), rows, strict=False)
+    ]
+
+
+def _interval(metric: dict[str, Any], sign: str = "") -> str:
+    value, low, high = (format(metric[key], f"{sign}.3f") for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _stage_lines(stages: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    behind = [
+        f"{stage['stage']}: {stage['why'] or stage['state']}" for stage in stages if stage["state"] in BEHIND
+    ]
+    if not behind:
+        return [("stages", "all up to date")] if stages else [("stages", "no dvc.yaml here")]
+    return [("stages" if n == 0 else "", text) for n, text in enumerate(behind)]

@@ -1,0 +1,96 @@
+"""Any of torchvision's classifiers by name, without its last layer.
+
+`weights: none` gives a random network (seeded: a floor to compare with), `DEFAULT` torchvision's best, downloaded once
+from its hub, anything else is a file with a state_dict of that network.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import nn
+from torchvision import models
+
+from assay.encoders import options_of
+from assay.encoders._backbone import Backbone
+from assay.errors import ParamsError
+from assay.params import Section
+
+MEAN, DEVIATION = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
+"""ImageNet's, times 255: what all of torchvision's weights were trained with."""
+NONE, DEFAULT = "none", "DEFAULT"
+
+
+class Options(Section):
+    name: str = "resnet18"
+    weights: str = "none"
+    size: Annotated[int, Field(ge=16)] = 224
+    """Images are squeezed to size × size. Transformers take the size they were built for only."""
+
+
+def load(options: dict[str, Any], device: Any) -> Backbone:
+    """ParamsError for a name, weights or a size that do not go together."""
+    settings = options_of("torchvision", Options, options)
+    network = _load_weights(_build(settings), settings)
+    _remove_head(network, settings.name)
+    try:
+        return Backbone(network, settings.size, MEAN, DEVIATION, device)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise ParamsError(
+            f"embed.options.size: {settings.name} does not take images of {settings.size} px: {error}",
+            hint="224 suits them all, except inception_v3 (299)",
+        ) from None
+
+
+def _build(settings: Options) -> nn.Module:
+    valid = models.list_models(module=models)
+    if settings.name not in valid:
+        raise ParamsError(
+            f"embed.options.name: {settings.name!r} is not a classifier of torchvision",
+            hint=f"valid: {', '.join(valid)}",
+        )
+    default = models.get_model_weights(settings.name).DEFAULT if settings.weights == DEFAULT else None
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", FutureWarning
+        )  # GoogLeNet's and Inception's, on how they begin at random
+        torch.manual_seed(0)
+        try:
+            network: nn.Module = models.get_model(settings.name, weights=default)
+        except OSError as error:
+            raise ParamsError(
+                f"embed.options.weights: the weights of {settings.name} cannot be downloaded: {error}",
+                hint="give the path of a file with its state_dict, or use another encoder",
+            ) from None
+    return network
+
+
+def _load_weights(network: nn.Module, settings: Options) -> nn.Module:
+    if settings.weights in (NONE, DEFAULT):
+        return network
+    file = Path(settings.weights)
+    try:
+        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    except Exception as error:  # torch, pickle and zip each have their own
+        raise ParamsError(
+            f"embed.options.weights: {file} is not a state_dict of {settings.name}: {_first_line(error)}",
+            hint="none, DEFAULT, or the path of a file that torch.save wrote of network.state_dict()",
+        ) from None
+    return network
+
+
+def _remove_head(network: nn.Module, name: str) -> None:
+    """Put nothing in the place of the last linear layer, or of SqueezeNet's classifier, which has none."""
+    linear = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    if name.startswith("squeezenet"):
+        network.set_submodule("classifier", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+        return
+    network.set_submodule(linear[-1], nn.Identity())
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

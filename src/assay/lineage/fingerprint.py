@@ -1,0 +1,91 @@
+"""The fingerprint of a run: what its result follows from. Same fingerprint, same run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from assay.data.files import read_json, read_table
+from assay.layout import Layout
+from assay.lineage.closure import model_input, stage_closure
+from assay.params import Params
+from assay.plugins import PACKAGE
+
+Change = Literal["first", "nothing", "data", "model", "code", "several"]
+SECTIONS = ("seed", "task", "embed", "train", "evaluate")
+"""The params that decide a result; those of ingest, curate and select act through the data."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Digests (SHA-256, hex) of what a result follows from. Known as soon as `select` has run."""
+
+    selection: str
+    ruler: str
+    params: str
+    code: str
+
+    @property
+    def digest(self) -> str:
+        return canonical_digest(self.parts)
+
+    @property
+    def parts(self) -> dict[str, str]:
+        return {"selection": self.selection, "ruler": self.ruler, "params": self.params, "code": self.code}
+
+
+def fingerprint(params: Params, layout: Layout) -> Fingerprint:
+    """The fingerprint of the run that this workspace would train now. MissingInput before `select`."""
+    selection = read_json(layout.selection / "selection.json", made_by="select")
+    ruler = read_table(layout.snapshot / "ruler.parquet", made_by="curate")
+    chosen = params.model_dump(mode="json", include=set(SECTIONS))
+    return Fingerprint(selection["digest"], table_digest(ruler), canonical_digest(chosen), run_code(params))
+
+
+def changed(before: Fingerprint | None, after: Fingerprint) -> Change:
+    """What differs between two runs: the data (training set or ruler), the model's params, the code."""
+    if before is None:
+        return "first"
+    differs: list[Change] = []
+    if (before.selection, before.ruler) != (after.selection, after.ruler):
+        differs.append("data")
+    if before.params != after.params:
+        differs.append("model")
+    if before.code != after.code:
+        differs.append("code")
+    return "several" if len(differs) > 1 else (differs or ["nothing"])[0]
+
+
+def run_code(params: Params, package: Path = PACKAGE) -> str:
+    """Digest of the code of train and evaluate, and of embed if the model sees embeddings."""
+    stages = ["train", "evaluate"]
+    if model_input(params.train.model, package) == "embeddings":
+        stages.append("embed")
+    return code_digest({file for stage in stages for file in stage_closure(stage, params, package)}, package)
+
+
+def code_digest(files: set[Path], package: Path = PACKAGE) -> str:
+    """Over the paths inside the package and the bytes of some files."""
+    return canonical_digest(
+        {
+            file.relative_to(package).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in files
+        }
+    )
+
+
+def table_digest(table: pa.Table) -> str:
+    """Over the content of a table with an id: the order of rows and columns and the format don't count."""
+    rows = sorted(table.to_pylist(), key=lambda row: str(row["id"]))
+    return canonical_digest(rows)
+
+
+def canonical_digest(value: Any) -> str:
+    """SHA-256 (hex) of a JSON-able value: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,81 @@
+"""A command in a process group of its own: its output line by line, nothing of it left when cancelled."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+GRACE = 5.0
+"""Seconds that a cancelled command has to end by itself."""
+
+
+def environment() -> dict[str, str]:
+    """The environment of a command: ours, with the programs beside this Python (assay, dvc) found first."""
+    here = str(Path(sys.executable).parent)
+    quiet = {"DVC_NO_ANALYTICS": "1", "GIT_TERMINAL_PROMPT": "0", "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **quiet, "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)])}
+
+
+def run_streaming(
+    command: Sequence[str], cwd: Path, on_line: Callable[[str], None] | None = None
+) -> tuple[int, list[str]]:
+    """Run a command; (exit code, its lines of output and errors, in order).
+
+    Whatever ends this function early (Ctrl-C, SIGTERM turned into an exception, a failing `on_line`) ends
+    the whole group: DVC ignores SIGINT while a stage runs, and its stage would live on.
+    """
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+    lines: list[str] = []
+    try:
+        assert process.stdout is not None
+        for raw in process.stdout:
+            if line := raw.rstrip():
+                lines.append(line)
+                if on_line:
+                    on_line(line)
+        return process.wait(), lines
+    except BaseException:
+        end_group(process)
+        raise
+    finally:
+        if process.stdout:
+            process.stdout.close()
+
+
+def end_group(process: subprocess.Popen[str]) -> None:
+    """SIGTERM to everyone in the process's group, SIGKILL to whoever is still there after the grace."""
+    for sign, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 1.0)):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline and _alive(process):
+            time.sleep(0.05)
+        if not _alive(process):
+            return
+
+
+def _alive(process: subprocess.Popen[str]) -> bool:
+    """Whether anyone of the group is left (the leader is reaped here as soon as it has ended)."""
+    process.poll()
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

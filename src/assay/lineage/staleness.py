@@ -1,0 +1,196 @@
+"""Which stages `dvc repro` would run, read off dvc.lock in milliseconds: DVC itself needs a second to start.
+
+Exact for params, code and edits. Large data is not hashed: what a stage reads is compared with what the stage
+before it recorded, so a file under data/ changed by hand goes unseen here; `dvc status` sees it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from assay.errors import RevisionError
+
+Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+State = Literal["fresh", "stale", "after", "never ran", "door"]
+HASHED = 64 * 2**20
+"""Bytes of a dependency from which on it is not hashed."""
+IGNORED = (".dvc", ".git", ".hg")
+
+
+@dataclass(frozen=True)
+class StageState:
+    """`fresh`; `stale`, and why; `after` a stale stage; `never ran`; or the `door`, which always looks."""
+
+    stage: str
+    state: State
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Records:
+    """dvc.yaml (what is declared), dvc.lock (what was last run) and params.yaml of a project."""
+
+    root: Path
+    declared: dict[str, Any]
+    locked: dict[str, Any]
+    params: dict[str, Any]
+
+    @classmethod
+    def read(cls, root: Path) -> Records:
+        """RevisionError if one of them is no YAML."""
+        declared, locked, params = (_yaml(root / name) for name in ("dvc.yaml", "dvc.lock", "params.yaml"))
+        return cls(root, declared.get("stages") or {}, locked.get("stages") or {}, params)
+
+    @cached_property
+    def writers(self) -> dict[str, str]:
+        """The stage that writes each recorded output."""
+        return {out["path"]: name for name, stage in self.locked.items() for out in stage.get("outs", [])}
+
+    @cached_property
+    def written(self) -> dict[str, str | None]:
+        """The hash of each recorded output."""
+        return {
+            out["path"]: out.get("md5") for stage in self.locked.values() for out in stage.get("outs", [])
+        }
+
+    @cached_property
+    def ignored(self) -> tuple[str, ...]:
+        """Names that DVC leaves out of a folder's hash: the plain patterns of .dvcignore."""
+        file = self.root / ".dvcignore"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        return IGNORED + tuple(
+            line.strip().rstrip("/") for line in lines if line.strip()[:1] not in ("", "#")
+        )
+
+
+def stage_states(root: Path) -> list[StageState]:
+    """The state of each stage of dvc.yaml, in its order; [] in a folder without one."""
+    records = Records.read(root)
+    states: dict[str, StageState] = {}
+    for name in records.declared:
+        states[name] = _state(records, name, states)
+    return list(states.values())
+
+
+def _state(records: Records, name: str, before: dict[str, StageState]) -> StageState:
+    if records.declared[name].get("always_changed"):
+        return StageState(name, "door", "looks outside at each `dvc repro`")
+    if name not in records.locked:
+        return StageState(name, "never ran")
+    if why := next(_differences(records, name), None):
+        return StageState(name, "stale", why)
+    if behind := _upstream(records, name, before):
+        return StageState(name, "after", f"waits for {behind}")
+    return StageState(name, "fresh")
+
+
+def _differences(records: Records, name: str) -> Iterator[str]:
+    """Why a stage would run again, the cheapest question first."""
+    stage = records.locked[name]
+    yield from _changed_params(records, name)
+    yield from _changed_definition(records.declared[name], stage)
+    for out in stage.get("outs", []):
+        if not (records.root / out["path"]).exists():
+            yield f"{out['path']} is not there"
+    for dep in stage.get("deps", []):
+        if not _unchanged(records, dep["path"], dep.get("md5")):
+            yield f"{dep['path']} changed"
+
+
+def _changed_params(records: Records, name: str) -> Iterator[str]:
+    recorded = records.locked[name].get("params", {}).get("params.yaml", {})
+    for key, value in recorded.items():
+        if (now := _lookup(records.params, key)) != value:
+            yield f"{key}: {_short(value)} → {_short(now)}"
+    for key in records.declared[name].get("params", []):
+        if isinstance(key, str) and key not in recorded:
+            yield f"{key} is new among its params"
+
+
+def _changed_definition(declared: dict[str, Any], locked: dict[str, Any]) -> Iterator[str]:
+    """The command and the deps; those with a `${param}` in them change with that param."""
+    command = declared.get("cmd")
+    if isinstance(command, str) and "${" not in command and command != locked.get("cmd"):
+        yield "its cmd changed"
+    known = {dep["path"] for dep in locked.get("deps", [])}
+    for dep in declared.get("deps", []):
+        if isinstance(dep, str) and "${" not in dep and dep not in known:
+            yield f"{dep} is new among its deps"
+
+
+def _unchanged(records: Records, path: str, md5: str | None) -> bool:
+    if path in records.written:
+        return records.written[path] == md5
+    if (tracked := records.root / f"{path}.dvc").exists():
+        return bool(_yaml(tracked)["outs"][0].get("md5") == md5)
+    if not (records.root / path).exists():
+        return False
+    found = content_md5(records.root / path, records.ignored)
+    return found is None or found == md5
+
+
+def _upstream(records: Records, name: str, before: dict[str, StageState]) -> str | None:
+    """The first stage not fresh that writes something this one reads."""
+    for dep in records.locked[name].get("deps", []):
+        for path, writer in records.writers.items():
+            inside = dep["path"] == path or dep["path"].startswith(f"{path}/")
+            if inside and writer in before and before[writer].state in ("stale", "after", "never ran"):
+                return writer
+    return None
+
+
+def content_md5(path: Path, ignored: tuple[str, ...] = IGNORED) -> str | None:
+    """The hash DVC gives to a file or a folder; None for one too large to be hashed in passing."""
+    if path.is_file():
+        return hashlib.md5(path.read_bytes()).hexdigest() if path.stat().st_size <= HASHED else None
+    files = list(_files(path, ignored))
+    if sum(file.stat().st_size for file in files) > HASHED:
+        return None
+    entries = [
+        {"md5": hashlib.md5(file.read_bytes()).hexdigest(), "relpath": file.relative_to(path).as_posix()}
+        for file in files
+    ]
+    entries.sort(key=lambda entry: entry["relpath"])
+    return f"{hashlib.md5(json.dumps(entries).encode()).hexdigest()}.dir"
+
+
+def _files(folder: Path, ignored: tuple[str, ...]) -> Iterator[Path]:
+    for entry in folder.iterdir():
+        if any(fnmatch(entry.name, pattern) for pattern in ignored):
+            continue
+        if entry.is_dir():
+            yield from _files(entry, ignored)
+        else:
+            yield entry
+
+
+def _lookup(tree: Any, key: str) -> Any:
+    for part in key.split("."):
+        if not isinstance(tree, dict) or part not in tree:
+            return None
+        tree = tree[part]
+    return tree
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 40 else f"{text[:37]}…"
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader) or {}
+    except yaml.YAMLError as error:
+        raise RevisionError(f"{path} is not valid YAML: {error}") from None

@@ -1,0 +1,53 @@
+"""Models: what is trained.
+
+A model is one file with
+
+    INPUT: "pixels" | "embeddings"      what a batch is: floats in 0…1 (n, c, size, size), or vectors (n, d)
+    class Options(pydantic.BaseModel)   train.options of params.yaml, extra keys forbidden
+    build(spec) -> torch.nn.Module      randomly initialised (the loop seeds torch before) or with given weights;
+                                        returns logits (n, classes)
+
+and, where the model wants to see its inputs once before the first epoch,
+
+    prepare(module, batches) -> None    e.g. to standardise with the statistics of the training images
+
+Normalisation belongs inside the module: a model folder is then all that is needed to predict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from assay.errors import ParamsError
+
+O = TypeVar("O", bound=BaseModel)  # noqa: E741
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model has to fit: its outputs, its inputs, and the options a person chose for it."""
+
+    classes: int
+    image_size: int
+    color: Literal["rgb", "gray"] = "rgb"
+    embedding_dim: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def channels(self) -> int:
+        return 3 if self.color == "rgb" else 1
+
+
+def parse_options(options: type[O], given: dict[str, Any], model: str) -> O:
+    """A model's checked options. ParamsError names the key, what is wrong, and the keys there are."""
+    try:
+        return options.model_validate(given)
+    except ValidationError as error:
+        lines = [f"  train.options.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        valid = ", ".join(f"{k} (default {f.default!r})" for k, f in options.model_fields.items()) or "none"
+        raise ParamsError(
+            f"train.options do not fit the model {model}:\n" + "\n".join(lines), hint=f"valid keys: {valid}"
+        ) from None

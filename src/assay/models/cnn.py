@@ -1,0 +1,55 @@
+"""A small convolutional network for tiny images (28–64 px), good with few labels: about 100,000 weights.
+
+Options: width (channels of the first block, doubled by each further one), blocks, dropout. To expect: 96–97 % on
+MNIST digits from 1,500 labels in a dozen epochs of about a second each on two cores.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+from assay.models import ModelSpec, parse_options
+
+INPUT = "pixels"
+
+
+class Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    width: Annotated[int, Field(ge=4, le=512)] = 32
+    blocks: Annotated[int, Field(ge=1, le=5)] = 3
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+
+class SmallCNN(nn.Module):
+    """Blocks of convolution, 2×2 pooling, batch norm and ReLU; then the mean over what is left of the image."""
+
+    def __init__(self, channels: int, classes: int, options: Options) -> None:
+        super().__init__()
+        widths = [channels, *(options.width * 2**k for k in range(options.blocks))]
+        self.blocks = nn.Sequential(*(_block(a, b) for a, b in pairwise(widths)))
+        self.head = nn.Sequential(nn.Dropout(options.dropout), nn.Linear(widths[-1], classes))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(n, c, h, w) in 0…1 -> logits (n, classes)."""
+        logits: torch.Tensor = self.head(self.blocks((images - 0.5) * 4).mean((2, 3)))
+        return logits
+
+
+def _block(inputs: int, outputs: int) -> nn.Sequential:
+    # the bias of the convolution would be undone by the batch norm
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+        nn.MaxPool2d(2, ceil_mode=True),  # before the norm: a quarter of the work for what follows
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def build(spec: ModelSpec) -> nn.Module:
+    return SmallCNN(spec.channels, spec.classes, parse_options(Options, spec.options, "cnn"))

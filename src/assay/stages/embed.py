@@ -1,0 +1,234 @@
+"""Embed: data/pool -> data/embeddings. A vector, image statistics and near-duplicates for each image that is new.
+
+A shard at a time, in batches, each image decoded once. A shard that is done stays as long as what made it does
+(fingerprint.json), so after a kill the next run goes on with the next shard, and the cost is that of what is new.
+A shard is cut into the same batches whatever else there is: adding up equals starting afresh, bit for bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image
+
+from assay import near_duplicates, plugins, traits
+from assay.data import images
+from assay.data.embeddings import ABOUT, PAIRS, SUFFIXES, part
+from assay.data.files import read_json, replacing, write_json, write_table
+from assay.data.orientation import Pixels
+from assay.data.pool import Pool
+from assay.encoders import Encoder
+from assay.errors import BadImage, PoolError
+from assay.layout import Layout
+from assay.params import Params
+from assay.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FINGERPRINT = "fingerprint.json"
+CODE = (
+    *("stages/embed.py", "traits.py", "near_duplicates.py", "encoders/_backbone.py", "encoders/{encoder}.py"),
+    *("data/images.py", "data/orientation.py", "data/png.py", "data/refusal.py"),
+)
+"""Files whose change makes other embeddings, as do these:"""
+LIBRARIES = ("numpy", "pillow", "simplejpeg")
+SLICE = 16
+"""Images decoded by a thread at a time."""
+
+Encoded = tuple[str, bytes]
+
+
+def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
+    """Embed what is new. PoolError for an image that cannot be decoded, PluginError without an encoder's package."""
+    pool, path = Pool.open(layout.pool), layout.embeddings
+    encoder = load_encoder(params)
+    _keep_if_same(path, fingerprint(params, encoder))
+    sizes = {shard: len(_ids(pool, shard)) for shard in pool.shards}
+    done = _keep_done(path, pool)
+    new = [shard for shard in pool.shards if shard not in done]
+    count = sum(sizes[shard] for shard in new)
+    with progress.bar("embed", count) as advance, ThreadPoolExecutor(os.cpu_count()) as threads:
+        for shard in new:
+            look = Look(encoder, params.embed.batch, threads)
+            for advanced in _embed_shard(pool, shard, path, look):
+                advance(advanced)
+    about = {
+        "encoder": params.embed.encoder,
+        "options": params.embed.options,
+        "dim": encoder.dim,
+        "shards": sizes,
+    }
+    write_json(path / ABOUT, about)
+    pairs = sum(pq.read_metadata(part(path, shard, "pairs")).num_rows for shard in pool.shards)
+    return {**about, "shards": len(sizes), "images": len(pool), "new": count, "similar_pairs": pairs}
+
+
+def load_encoder(params: Params) -> Encoder:
+    """The encoder that params name, on the device and with the threads that training has."""
+    plugin = plugins.load("encoders", params.embed.encoder)
+    if "torch" in sys.modules:  # the pixels do without, and without the 3 s of importing it
+        sys.modules["torch"].set_num_threads(params.train.threads)
+    encoder: Encoder = plugin.load(params.embed.options, params.train.device)
+    return encoder
+
+
+def fingerprint(params: Params, encoder: Encoder) -> dict[str, Any]:
+    """All that embeddings depend on besides the images."""
+    files = [plugins.PACKAGE / name.format(encoder=params.embed.encoder) for name in CODE]
+    return {
+        "encoder": params.embed.encoder,
+        "options": params.embed.options,
+        "batch": params.embed.batch,
+        "code": hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest(),
+        "libraries": {name: version(name) for name in LIBRARIES},
+        "of_encoder": encoder.fingerprint,
+    }
+
+
+def _keep_if_same(path: Path, mark: dict[str, Any]) -> None:
+    """Empty the folder unless the same maker made what is there; then put down who makes what comes."""
+    file = path / FINGERPRINT
+    if file.exists() and read_json(file) == mark:
+        return
+    for old in path.glob("*"):
+        old.unlink()
+    write_json(file, mark)
+
+
+def _keep_done(path: Path, pool: Pool) -> set[str]:
+    """The shards that are done; whatever else there is goes. Pairs look back: nothing after a gap counts."""
+    done: set[str] = set()
+    for shard in pool.shards:
+        if not _is_done(path, shard, pool):
+            break
+        done.add(shard)
+    keep = {part(path, shard, kind) for shard in done for kind in SUFFIXES}
+    keep |= {path / FINGERPRINT} | ({path / ABOUT} if len(done) == len(pool.shards) else set())
+    for old in set(path.glob("*")) - keep:
+        old.unlink()
+    return done
+
+
+def _is_done(path: Path, shard: str, pool: Pool) -> bool:
+    if not part(path, shard, "pairs").exists():
+        return False
+    stored = pq.read_table(part(path, shard, "traits"), columns=["id"])["id"].combine_chunks()
+    return bool(stored.equals(_ids(pool, shard)))
+
+
+def _ids(pool: Pool, shard: str) -> pa.Array:
+    return pool.index["id"].filter(pc.equal(pool.index["shard"], shard)).combine_chunks()
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a batch of encoded images becomes vectors (n, d), statistics and thumbnails (n, 256)."""
+
+    encoder: Encoder
+    batch: int
+    threads: ThreadPoolExecutor
+
+    def at(self, batch: list[Encoded]) -> tuple[NDArray[np.float32], traits.Row, NDArray[np.int8]]:
+        slices = [batch[start : start + SLICE] for start in range(0, len(batch), SLICE)]
+        seen = [one for some in self.threads.map(self._decode_slice, slices) for one in some]
+        vectors = self.encoder.encode(np.stack([small for _, small in seen]))
+        return vectors, *_measure([pixels for pixels, _ in seen])
+
+    def _decode_slice(self, encoded: list[Encoded]) -> list[tuple[Pixels, Pixels]]:
+        return [self._decode(one) for one in encoded]
+
+    def _decode(self, encoded: Encoded) -> tuple[Pixels, Pixels]:
+        """The image for statistics, and the one for the encoder; the full-size pixels are let go."""
+        sample, data = encoded
+        try:
+            pixels = images.decode(data)
+        except BadImage as error:
+            raise PoolError(
+                f"image {sample} of the pool cannot be decoded: {error}",
+                hint="`dvc checkout data/pool` restores a damaged pool",
+            ) from None
+        return traits.shrink(pixels), _fit(pixels, self.encoder.size, self.encoder.color)
+
+
+def _fit(pixels: Pixels, size: int, color: str) -> Pixels:
+    """uint8 (h, w, 3) squeezed to (size, size, 3 or 1), antialiased."""
+    if color == "rgb" and pixels.shape[:2] == (size, size):
+        return pixels
+    image = Image.fromarray(pixels).convert("RGB" if color == "rgb" else "L")
+    resized = image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    return np.asarray(resized).reshape(size, size, -1)
+
+
+def _measure(seen: list[Pixels]) -> tuple[traits.Row, NDArray[np.int8]]:
+    """Statistics and thumbnails, images of one size at a time."""
+    rows_of: dict[tuple[int, ...], list[int]] = {}
+    for row, pixels in enumerate(seen):
+        rows_of.setdefault(pixels.shape, []).append(row)
+    statistics = {name: np.empty(len(seen), np.float32) for name in traits.NAMES}
+    thumbnails = np.empty((len(seen), near_duplicates.CELLS), np.int8)
+    for rows in rows_of.values():
+        grey = traits.luma(np.stack([seen[row] for row in rows]))
+        thumbnails[rows] = near_duplicates.thumbnails(grey)
+        for name, values in traits.measure(grey).items():
+            statistics[name][rows] = values
+    return statistics, thumbnails
+
+
+def _embed_shard(pool: Pool, shard: str, path: Path, look: Look) -> Iterator[int]:
+    """Write the files of one shard, the pairs last. Yields how many images were done, batch by batch."""
+    ids = _ids(pool, shard)
+    vectors = np.empty((len(ids), look.encoder.dim), np.float32)
+    thumbnails = np.empty((len(ids), near_duplicates.CELLS), np.int8)
+    statistics = {name: np.empty(len(ids), np.float32) for name in traits.NAMES}
+    encoded, start = pool.iter_shard(shard), 0
+    while batch := list(islice(encoded, look.batch)):
+        rows = slice(start, start + len(batch))
+        vectors[rows], measured, thumbnails[rows] = look.at(batch)
+        for name, values in measured.items():
+            statistics[name][rows] = values
+        start += len(batch)
+        yield len(batch)
+    _write_array(part(path, shard, "vectors"), vectors)
+    _write_array(part(path, shard, "thumbnails"), thumbnails)
+    write_table(part(path, shard, "traits"), pa.table({"id": ids, **statistics}))
+    write_table(part(path, shard, "pairs"), _pairs(pool, shard, path, thumbnails))
+
+
+def _pairs(pool: Pool, shard: str, path: Path, thumbnails: NDArray[np.int8]) -> pa.Table:
+    """The near-duplicates of a shard in itself and in the shards before it, which are read one at a time."""
+    before = pool.shards[: pool.shards.index(shard)]
+    rows, similarity = near_duplicates.find_pairs(
+        thumbnails, (np.load(part(path, earlier, "thumbnails")) for earlier in before)
+    )
+    first = pool.index["shard"].index(shard).as_py()
+    newer, older = (pool.index["id"].take(pa.array(r)) for r in (rows[:, 0] + first, rows[:, 1]))
+    return pa.table({"id": newer, "other": older, "similarity": similarity}, schema=PAIRS)
+
+
+def _write_array(path: Path, array: NDArray[Any]) -> None:
+    with replacing(path) as aside, aside.open("wb") as file:
+        np.save(file, array)
+
+
+def render(summary: dict[str, Any], console: Console) -> None:
+    """One line."""
+    console.print(
+        f"{summary['new']:,} of {summary['images']:,} images embedded by {summary['encoder']}: "
+        f"{summary['dim']} numbers each; {summary['similar_pairs']:,} similar pairs",
+        highlight=False,
+    )

@@ -1,0 +1,322 @@
+"""select: what the model learns from, and which images to label next.
+
+Two files, so that a changed queue, or ten thousand new unlabelled images, do not train the model again:
+train.parquet holds nothing but what is learnt from; everything the queue depends on is elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from math import ceil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.markup import escape
+
+from assay import plugins
+from assay.data.beliefs import DECIMALS, Beliefs, believed
+from assay.data.champion import Champion, champion_model, read_champion
+from assay.data.files import fresh_dir, read_table, write_json, write_table
+from assay.data.snapshot import Snapshot
+from assay.data.training import drawn_order, kept, labelled, training_set
+from assay.errors import MissingInput
+from assay.layout import Layout
+from assay.params import Params
+from assay.progress import Progress
+from assay.strategies import Candidates, Explanation
+
+COLD_START = "kcenter"
+RULER = "ruler"
+HEAD = 10
+"""Rows of the queue in the summary."""
+BATCH = 256
+"""Images the champion sees at once: a constant, so that it is not one more parameter the queue depends on."""
+BLANK = ("images", "blank")
+"""The check, and how its reason begins, of images with nothing to see on them. Dark or blurred ones are asked about:
+the model will meet such images too, and a ruler without them would flatter it."""
+
+QUEUE = pa.schema(
+    {
+        "rank": pa.int32(),
+        "id": pa.string(),
+        "score": pa.float64(),
+        "strategy": pa.string(),
+        "reason": pa.string(),
+        "predicted": pa.string(),
+        "confidence": pa.float64(),
+        "split": pa.string(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Queued:
+    """One image to be labelled, and why."""
+
+    id: str
+    score: float
+    strategy: str
+    reason: str
+    split: str
+    predicted: str | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The strategy that chooses the training images: the one asked for, or the cold start, and why."""
+
+    asked: str
+    used: str
+    strategy: ModuleType
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the queue depends on."""
+
+    snapshot: Snapshot
+    champion: Champion | None
+    choice: Choice
+    blank: pa.Array
+    """Ids of the images with nothing to see on them."""
+    params: Params
+    layout: Layout
+    progress: Progress
+
+    @cached_property
+    def kept(self) -> pa.Table:
+        """(id, split, labelled) of the samples that are not excluded."""
+        return kept(self.snapshot)
+
+    @cached_property
+    def usable(self) -> pa.Table:
+        """(id, split, label) of those that a classifier can learn from or be measured on."""
+        return labelled(self.snapshot)
+
+    @cached_property
+    def askable(self) -> pa.Table:
+        """(id, split, labelled) of the kept, without the blank images that nobody has labelled."""
+        rows = self.kept
+        wasted = pc.and_(pc.invert(rows["labelled"]), pc.is_in(rows["id"], value_set=self.blank))
+        return rows.filter(pc.invert(wasted)).combine_chunks()
+
+    def unlabelled(self, split: str) -> list[str]:
+        """Ids to choose from in a split, sorted."""
+        rows = self.askable
+        open_ = pc.and_(pc.equal(rows["split"], split), pc.invert(rows["labelled"]))
+        return rows.filter(open_)["id"].to_pylist()  # type: ignore[no-any-return]
+
+
+def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
+    """Snapshot + embeddings + champion -> data/selection/{train,queue}.parquet, selection.json."""
+    snapshot = Snapshot.load(layout.snapshot)
+    champion = read_champion(layout.champion)
+    choice = choose(params.select.strategy, champion)
+    if choice.why:
+        progress.say(choice.why)
+    inputs = Inputs(snapshot, champion, choice, blank(layout), params, layout, progress)
+    train = training_set(snapshot, params.select.train_limit, params.seed)
+    queue = build_queue(inputs)
+    selection = describe(inputs, train, queue)
+    with fresh_dir(layout.selection) as folder:
+        write_table(folder / "train.parquet", train)
+        write_table(folder / "queue.parquet", queue_table(queue))
+        write_json(folder / "selection.json", selection)
+    return {**selection, "head": [asdict(row) for row in queue[:HEAD]]}
+
+
+def choose(asked: str, champion: Champion | None) -> Choice:
+    """The cold start where the strategy asked for needs a model and none was promoted yet."""
+    strategy = plugins.load("strategies", asked)
+    if champion is not None or not strategy.NEEDS_MODEL:
+        return Choice(asked, asked, strategy)
+    why = f"no champion yet, and {asked} needs a model: cold start with {COLD_START} on the embeddings"
+    return Choice(asked, COLD_START, plugins.load("strategies", COLD_START), why)
+
+
+def blank(layout: Layout) -> pa.Array:
+    """Ids of the images that the audit found blank; none if there was no audit."""
+    if not (file := layout.snapshot / "audit.parquet").exists():
+        return pa.array([], pa.string())
+    check, reason = BLANK
+    audit = read_table(file, ["id", "check", "is_issue", "reason"])
+    found = pc.and_(pc.equal(audit["check"], check), pc.starts_with(audit["reason"], reason))
+    return pc.unique(audit.filter(pc.and_(audit["is_issue"], found))["id"])
+
+
+# --- the queue
+
+
+def build_queue(inputs: Inputs) -> list[Queued]:
+    """The ruler first, then what the strategy chooses with the rest of the budget; best first."""
+    budget = inputs.params.select.budget
+    ruler = ruler_queue(inputs, budget)
+    return ruler + training_queue(inputs, budget - len(ruler))
+
+
+def ruler_size(halfwidth: float) -> int:
+    """Labels for the 95 % interval of an accuracy to be ± `halfwidth`, at worst (p = ½): ¼ (1.96 / h)²."""
+    return ceil(0.25 * (1.96 / halfwidth) ** 2)
+
+
+def ruler_queue(inputs: Inputs, budget: int) -> list[Queued]:
+    """Test and val images drawn at random, until both are large enough; each grows as it lacks.
+
+    No model chooses them, and no prediction is shown with them: neither may lean on what it is to measure.
+    """
+    need = ruler_size(inputs.params.select.ruler_halfwidth)
+    have = Counter(inputs.usable["split"].to_pylist())
+    turns: list[tuple[float, Queued]] = []
+    for split in ("test", "val"):
+        drawn = drawn_order(inputs.unlabelled(split), inputs.params.seed, RULER)[: max(need - have[split], 0)]
+        reason = f"{split} has {have[split]} of the {need} labels that its interval needs; drawn at random"
+        turns += [
+            ((turn + 0.5) / len(drawn), Queued(sample, 0.0, RULER, reason, split))
+            for turn, sample in enumerate(drawn)
+        ]
+    return [row for _, row in sorted(turns, key=lambda turn: turn[0])][:budget]
+
+
+def training_queue(inputs: Inputs, budget: int) -> list[Queued]:
+    """What the strategy chooses among the unlabelled training images."""
+    rows = inputs.askable.filter(pc.equal(inputs.askable["split"], "train"))
+    ids = np.array(rows["id"].to_pylist(), dtype=object)
+    known = np.asarray(rows["labelled"].to_numpy(), dtype=bool)
+    if budget <= 0 or known.all():
+        return []
+    strategy = inputs.choice.strategy
+    beliefs = believe(inputs, ids[~known].tolist()) if strategy.NEEDS_MODEL else None
+    pool = candidates(inputs, ids, known, beliefs, strategy.NEEDS_EMBEDDINGS)
+    picks = strategy.select(pool, budget, np.random.default_rng(inputs.params.seed))
+    told = explain(strategy, inputs.choice.used, pool, picks, beliefs)
+    queue = [
+        Queued(sample, score, inputs.choice.used, reason, "train")
+        for sample, (score, reason) in zip(ids[picks].tolist(), told, strict=True)
+    ]
+    return with_predictions(inputs, queue)
+
+
+def candidates(
+    inputs: Inputs,
+    ids: NDArray[np.object_],
+    known: NDArray[np.bool_],
+    beliefs: Beliefs | None,
+    embedded: bool,
+) -> Candidates:
+    """The rows in the order of their ids; those that are labelled have no probabilities (NaN)."""
+    embeddings = np.empty((len(ids), 0), dtype=np.float32)
+    if embedded:
+        from assay.data.embeddings import Embeddings
+
+        embeddings = Embeddings.open(inputs.layout.embeddings).vectors(ids.tolist())
+    probabilities = None
+    if beliefs is not None:
+        probabilities = np.full((len(ids), len(beliefs.categories)), np.nan, dtype=np.float32)
+        probabilities[~known] = beliefs.probabilities
+    return Candidates(embeddings, probabilities, known, np.ones(len(ids), dtype=np.float32))
+
+
+def explain(
+    strategy: ModuleType, name: str, pool: Candidates, picks: NDArray[np.int64], beliefs: Beliefs | None
+) -> Explanation:
+    """The strategy's own words, or that it was the one to choose."""
+    if not hasattr(strategy, "explain"):
+        return [(0.0, f"chosen by {name}")] * len(picks)
+    told: Explanation = strategy.explain(pool, picks, beliefs.categories if beliefs else ())
+    return [(round(score, DECIMALS), reason) for score, reason in told]
+
+
+def believe(inputs: Inputs, ids: list[str]) -> Beliefs:
+    """The champion's probabilities; remembered, so that only new images cost."""
+    if inputs.champion is None:
+        raise MissingInput("there is no champion to ask", hint="run `assay promote` first")
+    model = champion_model(inputs.layout.champion, inputs.champion)
+    predict_ids = plugins.load("tasks", inputs.params.task).predict_ids
+
+    def predict(new: list[str]) -> Beliefs:
+        made = predict_ids(model, new, inputs.layout, BATCH, inputs.progress)
+        return Beliefs(tuple(made.categories), made.probabilities)
+
+    return believed(ids, memory(inputs.layout, inputs.champion), predict)
+
+
+def memory(layout: Layout, champion: Champion) -> Path:
+    """Where one champion's beliefs are kept: another model, or other code to read images, is another file."""
+    state = hashlib.sha256(champion.model_sha256.encode())
+    for pattern in ("data/*.py", "encoders/*.py", "models/*.py", "tasks/*.py", "inputs.py"):
+        for file in sorted(plugins.PACKAGE.glob(pattern)):
+            state.update(file.read_bytes())
+    return layout.scratch / "beliefs" / f"{state.hexdigest()}.parquet"
+
+
+def with_predictions(inputs: Inputs, queue: list[Queued]) -> list[Queued]:
+    """The champion's guess beside each image, where there is a champion."""
+    if inputs.champion is None or not queue:
+        return queue
+    beliefs = believe(inputs, [row.id for row in queue])
+    best = beliefs.probabilities.argmax(axis=1).tolist()
+    sure = beliefs.probabilities.max(axis=1).tolist()
+    return [
+        replace(row, predicted=beliefs.categories[c], confidence=round(p, DECIMALS))
+        for row, c, p in zip(queue, best, sure, strict=True)
+    ]
+
+
+# --- what is written
+
+
+def queue_table(queue: Sequence[Queued]) -> pa.Table:
+    """QUEUE rows, rank 0 first."""
+    rows = [{"rank": rank, **asdict(row)} for rank, row in enumerate(queue)]
+    return pa.Table.from_pylist(rows, schema=QUEUE)
+
+
+def describe(inputs: Inputs, train: pa.Table, queue: Sequence[Queued]) -> dict[str, Any]:
+    """The content of selection.json: counts, and how the choice was made."""
+    tally = Counter(zip(train["split"].to_pylist(), train["label"].to_pylist(), strict=True))
+    categories = inputs.snapshot.categories
+    return {
+        "digest": train.schema.metadata[b"digest"].decode(),
+        "categories": list(categories),
+        "counts": {split: {c: tally[split, c] for c in categories} for split in ("train", "val")},
+        "queue": dict(sorted(Counter(row.strategy for row in queue).items())),
+        "left_out": left_out(inputs, train),
+        "strategy": inputs.choice.asked,
+        "used": inputs.choice.used,
+        "why": inputs.choice.why,
+        "champion": inputs.champion and inputs.champion.fingerprint,
+    }
+
+
+def left_out(inputs: Inputs, train: pa.Table) -> dict[str, int]:
+    """How many images are neither learnt from nor queued, by reason."""
+    judged = pc.sum(inputs.kept["labelled"]).as_py() or 0
+    learnable = pc.sum(pc.not_equal(inputs.usable["split"], "test")).as_py() or 0
+    return {
+        "excluded": len(inputs.snapshot) - len(inputs.kept),
+        "blank": len(inputs.kept) - len(inputs.askable),
+        "not one label": judged - len(inputs.usable),
+        "over train_limit": learnable - len(train),
+    }
+
+
+def render(selection: dict[str, Any], console: Console) -> None:
+    """The counts, and the head of the queue."""
+    totals = {split: sum(counts.values()) for split, counts in selection["counts"].items()}
+    console.print(f"learn from {totals['train']:,} images, stop early by {totals['val']:,}", highlight=False)
+    asked = ", ".join(f"{n:,} by {name}" for name, n in selection["queue"].items())
+    console.print(f"to label next: {asked or 'nothing'}", highlight=False)
+    for row in selection["head"]:
+        console.print(f"  {row['id'][:12]}  {row['split']:5}  {escape(row['reason'])}", highlight=False)

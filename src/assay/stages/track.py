@@ -1,0 +1,30 @@
+"""track: the run of this workspace in MLflow, written or brought up to date. One run per fingerprint.
+
+It has no output that DVC keeps: a run id would make equal results look different. If the tracking server is
+away it fails, so that DVC and Prefect know it is still to be done; all results are in outputs/ by then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assay.layout import Layout
+from assay.params import Params
+from assay.progress import Progress
+from assay.tracking import track
+
+
+def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
+    """outputs/, snapshot, selection -> MLflow. TrackingError if the server is away."""
+    return track(params, layout)
+
+
+def render(result: dict[str, Any], console: Any) -> None:
+    """Which run it is, and where."""
+    done = "a new run" if result["new"] else "brought up to date"
+    where = result["url"] or result["store"]
+    console.print(
+        f"MLflow run [bold]{result['run']}[/]: {done}, changed: [bold]{result['changed']}[/] ({where})",
+        highlight=False,
+        soft_wrap=True,
+    )

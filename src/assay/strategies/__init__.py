@@ -1,0 +1,81 @@
+"""Sample selection: which images are worth labelling next.
+
+A strategy is one file with
+
+    NEEDS_MODEL: bool          as long as no model was promoted, `kcenter` stands in (cold start)
+    NEEDS_EMBEDDINGS: bool     False: it is handed embeddings of width 0, and none are read
+    select(pool, budget, rng)  -> int64 indices, best first, unlabelled only, total cost within the budget
+
+and, so that people see why, optionally
+
+    explain(pool, picks, categories) -> [(score, sentence)]     one for each pick, in their order
+
+Ties go to the earlier row; the stage sorts the rows by id, so the order of the tables does not matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Explanation = list[tuple[float, str]]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The images a strategy looks at: those to choose from, and the labelled ones that count as covered."""
+
+    embeddings: NDArray[np.float32]
+    """(n, d)"""
+    probabilities: NDArray[np.float32] | None
+    """(n, classes) of the champion; rows of labelled images may be NaN."""
+    labelled: NDArray[np.bool_]
+    """(n,)"""
+    costs: NDArray[np.float32]
+    """(n,) above 0, in the unit of the budget."""
+
+    def __post_init__(self) -> None:
+        n = len(self.labelled)
+        others = {"embeddings": self.embeddings, "probabilities": self.probabilities, "costs": self.costs}
+        if wrong := [name for name, rows in others.items() if rows is not None and len(rows) != n]:
+            raise ValueError(f"{', '.join(wrong)}: not as many rows as `labelled` ({n})")
+        if not (self.costs > 0).all():
+            raise ValueError("every cost must be above 0")
+
+    @property
+    def unlabelled(self) -> NDArray[np.int64]:
+        """Rows to choose from."""
+        return np.flatnonzero(~self.labelled)
+
+    @property
+    def beliefs(self) -> NDArray[np.float32]:
+        """`probabilities`, for strategies that cannot do without. ValueError if there are none."""
+        if self.probabilities is None:
+            raise ValueError("this strategy needs the probabilities of a model")
+        return self.probabilities
+
+
+def best_first(pool: Candidates, scores: NDArray[np.floating], budget: float) -> NDArray[np.int64]:
+    """The unlabelled rows with the highest of `scores` (n,) that the budget pays for, best first."""
+    rows = pool.unlabelled
+    return affordable(rows[np.argsort(-scores[rows], kind="stable")], pool.costs, budget)
+
+
+def affordable(order: NDArray[np.int64], costs: NDArray[np.float32], budget: float) -> NDArray[np.int64]:
+    """Walk down `order` and keep what still fits: no row left out would have fitted at its turn."""
+    picks, spent = [], 0.0
+    cheapest = float(costs[order].min(initial=np.inf))
+    for row in order:
+        if spent + cheapest > budget:
+            break
+        if spent + float(costs[row]) <= budget:
+            picks.append(row)
+            spent += float(costs[row])
+    return np.array(picks, dtype=np.int64)
+
+
+def two_likeliest(probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(n, 2) classes, the likeliest first; (n, 1) where the model knows one class only."""
+    return np.argsort(-probabilities, axis=1, kind="stable")[:, :2]

@@ -1,0 +1,80 @@
+"""What a person sees: bars with rates, one-line remarks, and errors without tracebacks. All of it on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from assay.errors import AssayError
+
+out = Console()
+err = Console(stderr=True)
+
+
+class Terminal:
+    """The Progress of the command line: live bars on a terminal, one line at the end of each in a log."""
+
+    @contextmanager
+    def bar(
+        self, label: str, total: int | None = None, unit: str = "images"
+    ) -> Iterator[Callable[[int], None]]:
+        shown = self._live if err.is_terminal else self._logged
+        with shown(label, total, unit) as advance:
+            yield advance
+
+    def say(self, text: str) -> None:
+        err.print(f"[yellow]·[/] {escape(text)}", highlight=False)
+
+    @contextmanager
+    def _live(self, label: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+        rate = TextColumn("{task.fields[rate]}")
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, rate, TimeRemainingColumn(), console=err, transient=True) as progress:
+            task = progress.add_task(label, total=total, rate="")
+            started, done = monotonic(), 0
+
+            def advance(n: int) -> None:
+                nonlocal done
+                done += n
+                progress.update(task, advance=n, rate=f"{_rate(done, monotonic() - started)} {unit}/s")
+
+            yield advance
+
+    @contextmanager
+    def _logged(self, label: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+        started, done = monotonic(), 0
+
+        def advance(n: int) -> None:
+            nonlocal done
+            done += n
+
+        yield advance
+        if (seconds := monotonic() - started) > 1:
+            err.print(f"{label}: {done:,} {unit}, {_rate(done, seconds)} {unit}/s", highlight=False)
+
+
+def _rate(done: int, seconds: float) -> str:
+    per_second = done / seconds if seconds > 0 else 0.0
+    return f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.1f}"
+
+
+def fail(error: AssayError) -> int:
+    """Show an error to the person and give back the exit code."""
+    err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+    if error.hint:
+        err.print(f"[bold]what to do:[/] {escape(error.hint)}", highlight=False, soft_wrap=True)
+    sys.stderr.flush()
+    return error.exit_code

@@ -1,0 +1,73 @@
+"""What happened, as runs of MLflow: one run per fingerprint. The only place that imports mlflow.
+
+mlflow takes seconds to import: it is imported where it is called.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from filelock import FileLock
+
+from assay.data.files import read_json, write_json
+from assay.layout import Layout
+from assay.lineage.fingerprint import Fingerprint, changed, fingerprint
+from assay.params import Params
+from assay.tracking import content
+from assay.tracking.live import LiveCurves
+from assay.tracking.store import Store, be_patient, be_quick, connect, reporting, tracking_uri
+
+__all__ = ["LiveCurves", "last_run", "track", "tracking_uri"]
+
+POINTER = "run.json"
+"""In the scratch folder: which run the workspace was last written to. No output of a stage holds it."""
+
+
+def track(params: Params, layout: Layout) -> dict[str, Any]:
+    """Write the run of this workspace, or bring it up to date; which run it is.
+
+    TrackingError if the tracking server is away or refuses; MissingInput before `evaluate`.
+    """
+    be_quick()
+    mark = fingerprint(params, layout)
+    record = content.collect(params, layout, mark)
+    layout.scratch.mkdir(parents=True, exist_ok=True)
+    with reporting(tracking_uri(layout.root)), FileLock(layout.scratch / "track.lock"):
+        store = connect(layout.root, params.track.experiment, content.experiment_tags(params))
+        be_patient()
+        result = _write(store, record, mark)
+    write_json(layout.scratch / POINTER, result)
+    return result
+
+
+def last_run(layout: Layout) -> dict[str, Any]:
+    """What `track` returned the last time in this workspace; empty before."""
+    pointer = layout.scratch / POINTER
+    return read_json(pointer) if pointer.exists() else {}
+
+
+def _write(store: Store, record: content.Record, mark: Fingerprint) -> dict[str, Any]:
+    run, is_new = store.open_run(mark.digest, record.name, {**record.tags, **content.part_tags(mark)})
+    before = store.run_before(run)
+    what = changed(content.parts_of(before.data.tags) if before else None, mark)
+    tags = {**record.tags, "assay.changed": what, "assay.before": before.info.run_id if before else ""}
+    differing = store.log_params(run, record.params)
+    store.log_metrics(run, record.metrics, record.curves)
+    note = content.note(record, what, before.info.run_name if before else None, differing)
+    store.set_tags(run, {**tags, "mlflow.note.content": note})
+    store.log_inputs(run, record.datasets)
+    for file, folder in record.files:
+        store.log_file(run, file, folder)
+    for name, text in record.texts.items():
+        store.log_text(run, text, name)
+    store.finish(run)
+    return {
+        "run": record.name,
+        "run_id": run.info.run_id,
+        "new": is_new,
+        "changed": what,
+        "fingerprint": mark.digest,
+        "experiment": store.experiment,
+        "store": store.shown,
+        "url": store.url(run),
+    }

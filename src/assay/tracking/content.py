@@ -1,0 +1,219 @@
+"""What a run says: params, metrics, curves, tags, datasets and files, flat, as MLflow wants them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from assay.data.files import read_json, read_table
+from assay.layout import Layout
+from assay.lineage.fingerprint import Fingerprint
+from assay.lineage.people import whoami
+from assay.lineage.revisions import Patch, git_commit, git_dirty_patch
+from assay.params import Params, flatten
+from assay.summary import Summary, markdown, summarise
+from assay.tracking.store import Dataset, Point
+
+PARAM_LENGTH = 250
+NOTE_LENGTH = 4900
+"""MLflow takes 5,000 characters of a tag from its oldest supported servers on."""
+PREDICTIONS_LIMIT = 50 * 2**20
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that is written for one run."""
+
+    name: str
+    params: dict[str, str]
+    metrics: dict[str, float]
+    curves: list[Point]
+    tags: dict[str, str]
+    datasets: list[Dataset]
+    files: list[tuple[Path, str | None]]
+    """(file, folder among the artifacts)"""
+    texts: dict[str, str]
+    summary: Summary
+
+
+def collect(params: Params, layout: Layout, mark: Fingerprint) -> Record:
+    """Read what the stages wrote. MissingInput if one has not run."""
+    metrics = read_json(layout.outputs / "metrics.json", made_by="evaluate")
+    patch = git_dirty_patch(layout.root)
+    summary = summarise(layout)
+    return Record(
+        name=run_name(params, mark),
+        params=flat_params(params),
+        metrics=flat_metrics({k: metrics.get(k) for k in ("test", "val", "champion")}),
+        curves=curves(layout.outputs / "history.csv"),
+        tags=_tags(layout, mark, summary, patch),
+        datasets=_datasets(layout, summary, mark),
+        files=_files(layout),
+        texts=_texts(summary, patch),
+        summary=summary,
+    )
+
+
+def run_name(params: Params, mark: Fingerprint) -> str:
+    return f"{params.train.model}-{mark.digest[:8]}"
+
+
+def flat_params(params: Params) -> dict[str, str]:
+    """`{"train.lr": "0.001"}`, values of at most 250 characters, lists as JSON."""
+    return {metric_key(key): _short(value) for key, value in flatten(params).items()}
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= PARAM_LENGTH else text[: PARAM_LENGTH - 1] + "…"
+
+
+def flat_metrics(value: Any, key: str = "") -> dict[str, float]:
+    """`test.accuracy` for `{"test": {"accuracy": {"value": …}}}`, with `.low`, `.high` and `.n` beside it."""
+    if isinstance(value, Mapping):
+        found: dict[str, float] = {}
+        for name, inner in value.items():
+            part = key if name == "value" else f"{key}.{_part(str(name))}".lstrip(".")
+            found |= flat_metrics(inner, part)
+        return found
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return {metric_key(key): float(value)} if is_number else {}
+
+
+def _part(name: str) -> str:
+    """A class or slice as one step of a dotted name: its own dots and slashes would be taken for steps."""
+    return re.sub(r"[./]+", "_", name) or "_"
+
+
+def metric_key(key: str) -> str:
+    """Letters, digits and `_-. :` are all that MLflow takes in a name, 250 of them at most."""
+    return re.sub(r"[^\w\-. :]", "_", key)[:PARAM_LENGTH]
+
+
+def curves(history: Path) -> list[Point]:
+    """The points of history.csv: every column but `epoch`; empty cells left out. [] if there is no file."""
+    if not history.exists():
+        return []
+    with history.open(encoding="utf-8", newline="") as file:
+        return [point for row in csv.DictReader(file) for point in row_points(row)]
+
+
+def row_points(row: Mapping[str, Any]) -> list[Point]:
+    """One epoch as (column, epoch, value)."""
+    step = int(float(row["epoch"]))
+    cells = [(key, _number(value)) for key, value in row.items() if key != "epoch"]
+    return [(metric_key(key), step, value) for key, value in cells if value is not None]
+
+
+def _number(cell: Any) -> float | None:
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        return None
+
+
+def part_tags(mark: Fingerprint) -> dict[str, str]:
+    return {f"assay.{part}": digest for part, digest in mark.parts.items()}
+
+
+def parts_of(tags: Mapping[str, str]) -> Fingerprint:
+    """The fingerprint that `part_tags` wrote; a run of an older assay may lack a part."""
+    return Fingerprint(**{part: tags.get(f"assay.{part}", "") for part in Fingerprint.__annotations__})
+
+
+def experiment_tags(params: Params) -> dict[str, str]:
+    """What makes MLflow's page of the experiment start with runs and their accuracy."""
+    return {
+        "mlflow.experimentKind": "custom_model_development",
+        "mlflow.experiment.primaryMetric.name": f"test.{params.track.primary}",
+        "mlflow.experiment.primaryMetric.greaterIsBetter": "true",
+        "mlflow.note.content": "One run per fingerprint: same training set, ruler, params, code: same run. "
+        "Columns worth showing: `test.accuracy`, `assay.changed`, `assay.snapshot`.",
+    }
+
+
+def _tags(layout: Layout, mark: Fingerprint, summary: Summary, patch: Patch) -> dict[str, str]:
+    commit = git_commit(layout.root) or ""
+    tags = {
+        "assay.snapshot": summary.snapshot.get("digest", ""),
+        "assay.git.commit": commit,
+        "assay.git.dirty": str(bool(patch)).lower(),
+        "mlflow.source.name": "dvc.yaml",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": whoami(layout.root),
+        **part_tags(mark),
+    }
+    return {**tags, "mlflow.source.git.commit": commit} if commit else tags
+
+
+def _datasets(layout: Layout, summary: Summary, mark: Fingerprint) -> list[Dataset]:
+    """The snapshot twice: as what was learnt from and as what was measured on."""
+    digest = summary.snapshot["digest"]
+    train, ruler = layout.selection / "train.parquet", layout.snapshot / "ruler.parquet"
+    learnt, measured = {"selection": mark.selection, **_rows(train)}, {"ruler": mark.ruler, **_rows(ruler)}
+    return [
+        Dataset("snapshot-train", "train", digest, "data/snapshot", _columns(train), learnt),
+        Dataset("snapshot-test", "test", digest, "data/snapshot", _columns(ruler), measured),
+    ]
+
+
+def _rows(table: Path) -> dict[str, Any]:
+    labels = Counter(read_table(table, ["label"])["label"].to_pylist())
+    return {"rows": labels.total(), "labels": dict(sorted(labels.items()))}
+
+
+def _columns(table: Path) -> list[tuple[str, str]]:
+    kinds = {"string": "string", "double": "double", "float": "float", "int64": "long", "int32": "integer"}
+    return [(field.name, kinds.get(str(field.type), "string")) for field in pq.read_schema(table)]
+
+
+def _files(layout: Layout) -> list[tuple[Path, str | None]]:
+    outputs = layout.outputs
+    singles = [outputs / "metrics.json", outputs / "history.csv", layout.params, layout.root / "dvc.lock"]
+    predictions = outputs / "predictions.parquet"
+    if predictions.exists() and predictions.stat().st_size <= PREDICTIONS_LIMIT:
+        singles.append(predictions)
+    plots = sorted(file for file in (outputs / "plots").rglob("*") if file.is_file())
+    folders = [(file, file.parent.relative_to(outputs).as_posix()) for file in plots]
+    return [*((file, None) for file in singles if file.exists()), *folders]
+
+
+def _texts(summary: Summary, patch: Patch) -> dict[str, str]:
+    texts = {"queue.csv": _csv(summary.queue)} if summary.queue else {}
+    if patch.text:
+        texts["dirty.patch"] = patch.text
+    if patch.untracked:
+        texts["untracked.txt"] = "\n".join(patch.untracked) + "\n"
+    return texts
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def note(record: Record, what: str, before: str | None, differing: Mapping[str, tuple[str, str]]) -> str:
+    """The run's page in Markdown: what changed, the metrics, the data, what to label next."""
+    since = f" since `{before}`" if before else ""
+    lines = [f"**Changed: {what}**{since}", "", markdown(record.summary)]
+    if differing:
+        listed = ", ".join(f"`{k}` {a} → {b}" for k, (a, b) in sorted(differing.items()))
+        lines.append(f"Set differently since, without effect on this result: {listed}")
+    return _whole_lines("\n".join(lines), NOTE_LENGTH)
+
+
+def _whole_lines(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[:limit].rsplit("\n", 1)[0] + "\n\n…"

@@ -1,0 +1,85 @@
+"""Curves while training: written by a thread of their own, and never in the way of the training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from queue import Empty, SimpleQueue
+from threading import Thread
+from types import TracebackType
+from typing import Any
+
+from filelock import FileLock
+
+from assay.layout import Layout
+from assay.lineage.fingerprint import fingerprint
+from assay.params import Params
+from assay.progress import Progress, silent
+from assay.tracking.content import experiment_tags, part_tags, row_points, run_name
+from assay.tracking.store import Point, be_quick, connect, reporting, tracking_uri
+
+PATIENCE = 10.0
+"""Seconds that the end of a training waits for its last points; `assay track` writes what is missing then."""
+
+
+class LiveCurves:
+    """A context around a training: each epoch handed to `on_epoch` appears in MLflow soon after.
+
+    If the tracking server is away it says so once, and that is all: the history is in outputs/ anyhow.
+    """
+
+    def __init__(self, params: Params, layout: Layout, progress: Progress = silent) -> None:
+        self._params, self._layout, self._progress = params, layout, progress
+        self._rows: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+        self._failed = False
+        self._thread = Thread(target=self._work, name="live-curves", daemon=True)
+
+    def __enter__(self) -> LiveCurves:
+        be_quick()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._failed = kind is not None
+        self._rows.put(None)
+        self._thread.join(PATIENCE)
+
+    def on_epoch(self, row: Mapping[str, Any]) -> None:
+        """Take one epoch: a row of history.csv, `epoch` and numbers. Returns at once, never raises."""
+        if self._thread.is_alive():
+            self._rows.put(dict(row))
+
+    def _work(self) -> None:
+        try:
+            with reporting(tracking_uri(self._layout.root)):
+                self._write()
+        except Exception as error:
+            self._progress.say(f"no live curves: {error}")
+            self._progress.say("training goes on; when the server is back, `assay track` fills the run in")
+
+    def _write(self) -> None:
+        mark = fingerprint(self._params, self._layout)
+        tags = {"mlflow.source.name": "dvc.yaml", **part_tags(mark)}
+        self._layout.scratch.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._layout.scratch / "track.lock"):
+            kind = experiment_tags(self._params)
+            store = connect(self._layout.root, self._params.track.experiment, kind)
+            run, is_new = store.open_run(mark.digest, run_name(self._params, mark), tags)
+        while (points := self._next()) is not None:
+            store.log_points(run, points if is_new else store.missing(run, points))
+        if self._failed:
+            store.fail(run)
+
+    def _next(self) -> list[Point] | None:
+        """The points of the epochs that have come in, waiting for one; None after the last."""
+        rows = [self._rows.get()]
+        while True:
+            try:
+                rows.append(self._rows.get_nowait())
+            except Empty:
+                break
+        if rows[-1] is None:
+            self._rows.put(None)
+        points = [point for row in rows if row is not None for point in row_points(row)]
+        return points if points or rows[0] is not None else None

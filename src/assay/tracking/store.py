@@ -1,0 +1,283 @@
+"""An MLflow store with explicit run ids: no fluent state, short waits, errors a person can read."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from assay.errors import TrackingError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+FINGERPRINT = "assay.fingerprint"
+BATCH = 100
+"""Params or tags of one request; MLflow takes no more."""
+METRICS = 500
+Point = tuple[str, int, float]
+"""(metric, step, value)"""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset input of a run. MLflow keeps 36 characters of `digest`; profile and tag hold all 64."""
+
+    name: str
+    context: str
+    digest: str
+    source: str
+    columns: Sequence[tuple[str, str]]
+    profile: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Store:
+    """One experiment of an MLflow store."""
+
+    client: MlflowClient
+    experiment: str
+    experiment_id: str
+    uri: str
+
+    @property
+    def shown(self) -> str:
+        return redacted(self.uri)
+
+    def url(self, run: Run) -> str | None:
+        """The page of a run; None for a local store, whose server may run anywhere."""
+        if not self.uri.startswith("http"):
+            return None
+        return f"{self.shown.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run.info.run_id}"
+
+    def open_run(self, digest: str, name: str, tags: Mapping[str, str]) -> tuple[Run, bool]:
+        """The run with a fingerprint, and whether it had to be created.
+
+        Two that create it at once both look again and keep the oldest.
+        """
+        if run := self._find(digest):
+            return run, False
+        created = self.client.create_run(
+            self.experiment_id, run_name=name, tags={**tags, FINGERPRINT: digest}
+        )
+        return self._find(digest) or created, True
+
+    def _find(self, digest: str) -> Run | None:
+        runs = self.client.search_runs([self.experiment_id], f"tags.`{FINGERPRINT}` = '{digest}'")
+        if not runs:
+            return None
+        oldest, *twins = sorted(runs, key=lambda run: (run.info.start_time, run.info.run_id))
+        for twin in twins:
+            self.client.delete_run(twin.info.run_id)
+        return oldest
+
+    def run_before(self, run: Run) -> Run | None:
+        """The last finished run with another fingerprint that began before this one."""
+        digest, start = run.data.tags[FINGERPRINT], run.info.start_time
+        query = (
+            f"tags.`{FINGERPRINT}` != '{digest}' and attributes.status = 'FINISHED' "
+            f"and attributes.start_time < {start}"
+        )
+        order = ["attributes.start_time DESC"]
+        found = self.client.search_runs([self.experiment_id], query, max_results=1, order_by=order)
+        return found[0] if found else None
+
+    def log_params(self, run: Run, params: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+        """Write the params the run does not have; those it has with another value: {name: (there, now)}.
+
+        MLflow never overwrites a param. Only params that did not matter can differ: the others are in the
+        fingerprint.
+        """
+        from mlflow.entities import Param
+
+        there = run.data.params
+        new = [Param(key, value) for key, value in params.items() if key not in there]
+        for chunk in _chunks(new, BATCH):
+            self.client.log_batch(run.info.run_id, params=chunk)
+        return {k: (there[k], v) for k, v in params.items() if k in there and there[k] != v}
+
+    def set_tags(self, run: Run, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        for chunk in _chunks([RunTag(key, value) for key, value in tags.items()], BATCH):
+            self.client.log_batch(run.info.run_id, tags=chunk)
+
+    def log_metrics(self, run: Run, metrics: Mapping[str, float], curves: Iterable[Point] = ()) -> None:
+        """Write values and points of curves that the run does not have yet."""
+        there = run.data.metrics
+        new = [(key, 0, value) for key, value in metrics.items() if there.get(key) != value]
+        self._log(run, [*new, *self.missing(run, curves)])
+
+    def log_points(self, run: Run, points: Iterable[Point]) -> None:
+        self._log(run, points)
+
+    def missing(self, run: Run, points: Iterable[Point]) -> list[Point]:
+        """The points of curves that the run does not hold."""
+        points = list(points)
+        there = {
+            (metric.key, metric.step, metric.value)
+            for key in {point[0] for point in points} & set(run.data.metrics)
+            for metric in self.client.get_metric_history(run.info.run_id, key)
+        }
+        return [point for point in points if point not in there]
+
+    def _log(self, run: Run, points: Iterable[Point]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        metrics = [Metric(key, value, now, step) for key, step, value in points]
+        for chunk in _chunks(metrics, METRICS):
+            self.client.log_batch(run.info.run_id, metrics=chunk)
+
+    def log_inputs(self, run: Run, datasets: Iterable[Dataset]) -> None:
+        """Idempotent: MLflow knows a dataset by its name and digest."""
+        self.client.log_inputs(run.info.run_id, [_input(dataset) for dataset in datasets])
+
+    def log_file(self, run: Run, file: Path, folder: str | None = None) -> None:
+        self.client.log_artifact(run.info.run_id, str(file), folder)
+
+    def log_text(self, run: Run, text: str, name: str) -> None:
+        self.client.log_text(run.info.run_id, text, name)
+
+    def finish(self, run: Run) -> None:
+        """A run that had ended before keeps the time it ended at."""
+        ended = run.info.end_time if run.info.status == "FINISHED" else None
+        self.client.set_terminated(run.info.run_id, "FINISHED", end_time=ended)
+
+    def fail(self, run: Run) -> None:
+        if run.info.status == "RUNNING":
+            self.client.set_terminated(run.info.run_id, "FAILED")
+
+
+def tracking_uri(root: Path) -> str:
+    """MLFLOW_TRACKING_URI, or the project's own SQLite file."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / 'mlflow.db'}"
+
+
+def redacted(uri: str) -> str:
+    """A URI without user and password."""
+    return re.sub(r"//[^/@]+@", "//", uri)
+
+
+def be_quick() -> None:
+    """A server that is away costs seconds, not mlflow's 7 retries of 120 s; nothing printed, no telemetry."""
+    for key, value in {
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    }.items():
+        os.environ.setdefault(key, value)
+
+
+def be_patient() -> None:
+    """The server has answered: a large artifact may take its time."""
+    if os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT") == "5":
+        os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "120"
+
+
+@contextmanager
+def reporting(uri: str) -> Iterator[None]:
+    """Whatever goes wrong with the store inside this block is one TrackingError."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, _foreign()):
+            raise
+        first = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+        raise TrackingError(
+            f"the tracking server at {redacted(uri)} is away or refuses: {redacted(first)}",
+            hint="every result is in outputs/; when the server is back, `assay track` fills the run in",
+        ) from error
+
+
+def _foreign() -> tuple[type[Exception], ...]:
+    from mlflow.exceptions import MlflowException
+    from requests.exceptions import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (MlflowException, RequestException, SQLAlchemyError, OSError)
+
+
+def connect(root: Path, experiment: str, tags: Mapping[str, str] | None = None) -> Store:
+    """The store and the experiment, both made if they are not there."""
+    uri = tracking_uri(root)
+    from mlflow import MlflowClient
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if local := _sqlite(uri):
+        create_sqlite(local)
+    client = MlflowClient(tracking_uri=uri)
+    found = client.get_experiment_by_name(experiment)
+    if found is not None:
+        return Store(client, experiment, found.experiment_id, uri)
+    place = (local.parent / "mlruns").as_uri() if local else None
+    return Store(client, experiment, _create(client, experiment, place, dict(tags or {})), uri)
+
+
+def _create(client: MlflowClient, name: str, place: str | None, tags: dict[str, str]) -> str:
+    """A new experiment's id, or that of the one somebody else has created in this moment."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.create_experiment(name, artifact_location=place, tags=tags))
+    except MlflowException:
+        if (other := client.get_experiment_by_name(name)) is None:
+            raise
+        return str(other.experiment_id)
+
+
+def create_sqlite(path: Path) -> None:
+    """Make an MLflow database aside and rename it: a kill in mid-schema leaves none that is half there."""
+    if path.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    with FileLock(f"{path}.lock"):
+        if path.exists():
+            return
+        aside = path.with_name(f"{path.name}.tmp")
+        aside.unlink(missing_ok=True)
+        make: Any = SqlAlchemyStore
+        store = make(f"sqlite:///{aside}", (path.parent / "mlruns").as_uri())
+        store.engine.dispose()
+        aside.replace(path)
+
+
+def _sqlite(uri: str) -> Path | None:
+    """The file of a SQLite URI; None for other stores."""
+    plain = uri.startswith("sqlite:///") and "?" not in uri
+    return Path(uri.removeprefix("sqlite:///")).resolve() if plain else None
+
+
+def _input(dataset: Dataset) -> Any:
+    from mlflow.entities import Dataset as Entity
+    from mlflow.entities import DatasetInput, InputTag
+
+    schema = {"mlflow_colspec": [{"name": n, "type": t, "required": True} for n, t in dataset.columns]}
+    entity = Entity(
+        name=dataset.name,
+        digest=dataset.digest[:36],
+        source_type="local",
+        source=json.dumps({"uri": dataset.source, "digest": dataset.digest}),
+        schema=json.dumps(schema),
+        profile=json.dumps({"digest": dataset.digest, **dataset.profile}),
+    )
+    tags = [InputTag("mlflow.data.context", dataset.context), InputTag("assay.digest", dataset.digest)]
+    return DatasetInput(entity, tags)
+
+
+def _chunks(items: Sequence[Any], size: int) -> Iterator[list[Any]]:
+    return (list(items[i : i + size]) for i in range(0, len(items), size))

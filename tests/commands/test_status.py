@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from assay.commands import status
+from assay.data.champion import Champion, write_champion
+from assay.data.edits import Annotation, Judgement, write_batch
+from assay.data.files import write_json
+from assay.layout import Layout
+
+
+def shown(result) -> str:
+    console = Console(file=StringIO(), width=120)
+    status.render(result, console)
+    return console.file.getvalue()
+
+
+def judge(sample: str, label: str) -> Judgement:
+    return Judgement(id=sample, op="label", annotations=[Annotation(category=label)], by="t", at="2026")
+
+
+def metric(value: float) -> dict:
+    return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 40}
+
+
+def measure(layout: Layout, difference: float | None = None) -> None:
+    against = (
+        None if difference is None else {"fingerprint": "f", "difference": {"accuracy": metric(difference)}}
+    )
+    test = {"accuracy": metric(0.8), "ece": metric(0.2), "per_class": {}}
+    write_json(layout.outputs / "metrics.json", {"primary": "accuracy", "test": test, "champion": against})
+
+
+def crown(layout: Layout) -> None:
+    write_champion(
+        layout.champion,
+        Champion(
+            fingerprint="f" * 64, model_sha256="m", snapshot="s", params={}, metrics={}, promoted_by="ann",
+            promoted_at="2026-01-01", why="the customer waits", forced=True,
+        ),
+    )  # fmt: skip
+
+
+def test_an_empty_folder_is_a_place_to_begin(desk, tmp_path):
+    result = status.run(desk.params(), Layout(tmp_path / "new"))
+    assert result["snapshot"] is result["queue"] is result["champion"] is result["metrics"] is None
+    text = shown(result)
+    assert text.count("none yet") == 3
+    assert "no dvc.yaml here" in text
+
+
+def test_one_screen_with_everything_on_it(desk):
+    crown(desk.layout)
+    measure(desk.layout, 0.02)
+    result = status.run(desk.params(), desk.layout)
+    text = shown(result)
+    assert f"{desk.curate().digest()[:12]}: 20 images, 0 of them excluded, 2 classes" in text
+    assert "accuracy 0.800 [0.700, 0.900], n = 40" in text
+    assert "against the champion: accuracy +0.020 [-0.080, +0.120]" in text
+    assert "ffffffffffff by ann, 2026-01-01, forced: the customer waits" in text
+    assert sum(result["queue"]["open"].values()) == 5
+    assert len(text.splitlines()) < 24
+
+
+def test_edits_that_the_snapshot_does_not_know_are_named(desk):
+    write_batch(desk.layout.edits, "old", [judge(desk.pool.ids[1], "odd")])
+    assert status.run(desk.params(), desk.layout)["edits"] == {"batches": 1, "new": [], "images": 0}
+    write_batch(desk.layout.edits, "new", [judge(i, "odd") for i in desk.unlabelled[:2]])
+    result = status.run(desk.params(), desk.layout)
+    assert result["edits"] == {"batches": 2, "new": ["0002-new"], "images": 2}
+    assert result["queue"]["answered"] == 2
+    assert result["next"].startswith("dvc repro")
+    desk.curate()
+    assert status.run(desk.params(), desk.layout)["edits"]["images"] == 0
+
+
+def test_the_next_step(desk):
+    def step(**settings) -> str:
+        return status.run(desk.params(**settings), desk.layout)["next"]
+
+    assert step() == "assay queue --csv to-label.csv"
+    assert step(annotator="oracle") == "assay annotate"
+    measure(desk.layout)
+    assert step().startswith("assay promote  (the first champion)")
+    crown(desk.layout)
+    measure(desk.layout, 0.2)
+    assert step().startswith("assay promote  (better than the champion)")
+    measure(desk.layout, 0.05)
+    assert step() == "assay queue --csv to-label.csv"
+    (desk.layout.root / "dvc.yaml").write_text("stages: {curate: {cmd: assay curate}}\n")
+    assert step() == "dvc repro  (curate is behind)"
+
+
+@pytest.mark.parametrize("command", ["status", "queue", "label", "annotate"])
+def test_nothing_heavy_is_imported(command):
+    heavy = "('torch', 'mlflow', 'prefect', 'pandas', 'dvc', 'sklearn', 'scipy', 'matplotlib')"
+    program = f"import sys, assay.commands.{command}; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"
+
+
+def test_the_screen_itself_needs_nothing_heavy(desk):
+    write_batch(desk.layout.edits, "new", [judge(i, "odd") for i in desk.unlabelled[:2]])
+    program = """
+import sys
+from pathlib import Path
+from assay.commands import status
+from assay.layout import Layout
+from assay.params import Ingest, Params, Source
+params = Params(ingest=Ingest(sources=[Source(name="s", format="demo")]))
+status.run(params, Layout(Path(sys.argv[1])))
+print([m for m in ("torch", "mlflow", "prefect", "pandas", "dvc", "sklearn", "matplotlib") if m in sys.modules])
+"""
+    command = [sys.executable, "-c", program, str(desk.layout.root)]
+    assert subprocess.check_output(command, text=True).strip() == "[]"

@@ -1,0 +1,71 @@
+"""One real Prefect server for all tests of the flows, and workspaces with stages that take no time."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PIPELINE = """\
+stages:
+  ingest:
+    cmd: {ingest}
+    always_changed: true
+    outs: [{{data/pool: {{persist: true}}}}]
+  embed:
+    cmd: echo embedding; cp data/pool vectors
+    deps: [data/pool]
+    outs: [vectors]
+  train:
+    cmd: {train}
+    deps: [vectors]
+    outs: [model]
+"""
+
+
+@pytest.fixture(scope="session")
+def api() -> Iterator[str]:
+    """The address of a Prefect server that this session started."""
+    from prefect.settings import PREFECT_API_URL
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield str(PREFECT_API_URL.value())
+
+
+@pytest.fixture(scope="session")
+def flow() -> ModuleType:
+    """flows/pipeline.py as a module."""
+    spec = importlib.util.spec_from_file_location("pipeline_flow", ROOT / "flows" / "pipeline.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """A git and DVC repository with three stages, whose commands can be given."""
+    template = tmp_path_factory.mktemp("template")
+    subprocess.run(["git", "init", "-q"], cwd=template, check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=template, check=True)
+
+    def make(ingest: str = "mkdir -p data && echo pool > data/pool", train: str = "cp vectors model") -> Path:
+        root = tmp_path_factory.mktemp("workspace")
+        shutil.copytree(template, root, dirs_exist_ok=True)
+        (root / "dvc.yaml").write_text(PIPELINE.format(ingest=ingest, train=train))
+        return root
+
+    return make

@@ -1,0 +1,230 @@
+"""The flow on a real Prefect server, over real DVC pipelines."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_args
+
+import psutil
+import pyarrow as pa
+import pytest
+import yaml
+from filelock import FileLock
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterKey,
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterId,
+    LogFilter,
+    LogFilterFlowRunId,
+)
+from prefect.exceptions import ParameterTypeError
+from prefect.flows import load_flow_from_entrypoint
+
+from assay.data.files import write_json, write_table
+from assay.lineage.revisions import run_dvc
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("api")]
+ROOT = Path(__file__).parents[2]
+Make = Callable[..., Path]
+
+
+def task_states(state: Any) -> dict[str, str]:
+    """{task run: its state's name} of a flow run."""
+
+    async def read() -> list[Any]:
+        async with get_client() as client:
+            chosen = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+            return list(await client.read_task_runs(flow_run_filter=chosen))
+
+    for _ in range(100):  # task runs reach the server through its event stream
+        found = {run.name: run.state_name for run in asyncio.run(read())}
+        if found and not {"Running", "Pending"} & set(found.values()):
+            return found
+        time.sleep(0.1)
+    raise AssertionError(found)
+
+
+def logged(state: Any, words: str) -> bool:
+    """Whether a line of a flow run's log, tasks included, holds some words; logs arrive in batches."""
+
+    async def read() -> list[Any]:
+        async with get_client() as client:
+            return list(
+                await client.read_logs(
+                    LogFilter(flow_run_id=LogFilterFlowRunId(any_=[state.state_details.flow_run_id]))
+                )
+            )
+
+    for _ in range(100):
+        if any(words in log.message for log in asyncio.run(read())):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def artifact() -> str:
+    async def read() -> list[Any]:
+        async with get_client() as client:
+            key = ArtifactFilter(key=ArtifactFilterKey(any_=["assay-result"]))
+            return list(await client.read_artifacts(artifact_filter=key))
+
+    return str(max(asyncio.run(read()), key=lambda a: a.created).data)
+
+
+def test_the_stages_of_the_flow_are_those_of_dvc_yaml(flow: ModuleType) -> None:
+    declared = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert get_args(flow.Stage) == tuple(declared)
+    assert set(flow.RETRY_DELAYS) == {"ingest", "track"}
+
+
+@pytest.fixture(scope="module")
+def ran(flow: ModuleType, make_workspace: Make) -> tuple[Path, Any]:
+    """A workspace with results of its own, after its first flow run; that run's state."""
+    root = make_workspace()
+    accuracy = {"accuracy": {"value": 0.9, "low": 0.85, "high": 0.95, "n": 50}}
+    write_json(root / "outputs" / "metrics.json", {"primary": "accuracy", "test": accuracy, "val": accuracy})
+    write_json(root / "data" / "selection" / "selection.json", {"digest": "d"})
+    queue = {"rank": [0], "id": ["f" * 64], "score": [1.0], "strategy": ["margin"], "reason": ["close | call"],
+             "predicted": [None], "confidence": [None], "split": ["train"]}  # fmt: skip
+    write_table(root / "data" / "selection" / "queue.parquet", pa.table(queue))
+    return root, flow.pipeline(root, return_state=True)
+
+
+def test_there_is_one_task_a_stage_with_its_log(ran: tuple[Path, Any]) -> None:
+    _, state = ran
+    assert state.is_completed()
+    assert task_states(state) == {"ingest": "Completed", "embed": "Completed", "train": "Completed"}
+    assert logged(state, "embedding"), "what the stage prints is in the task's log"
+
+
+def test_the_result_is_an_artifact(ran: tuple[Path, Any]) -> None:
+    text = artifact()
+    assert "| accuracy | 0.900 (0.850–0.950) | 0.900 (0.850–0.950) | 50 |" in text
+    assert "**Label next** (1 of 1)" in text
+    assert "close \\| call" in text
+    assert "| train | ran |" in text
+
+
+def test_cached_stages_are_shown_as_such(flow: ModuleType, ran: tuple[Path, Any]) -> None:
+    root, _ = ran
+    again = flow.pipeline(root, return_state=True)
+    assert task_states(again) == {"ingest": "Completed", "embed": "Cached", "train": "Cached"}
+    (root / "dvc.lock").unlink()
+    restored = flow.pipeline(root, until="embed", return_state=True)
+    assert task_states(restored) == {"ingest": "Completed", "embed": "Cached"}, "from the run cache"
+    forced = flow.pipeline(root, until="embed", force=True, return_state=True)
+    assert task_states(forced) == {"ingest": "Completed", "embed": "Completed"}
+
+
+@pytest.mark.parametrize(("status", "tries"), [(1, 2), (2, 1)])
+def test_ingest_is_tried_again_unless_the_params_are_wrong(
+    flow: ModuleType, make_workspace: Make, monkeypatch: pytest.MonkeyPatch, status: int, tries: int
+) -> None:
+    monkeypatch.setitem(flow.RETRY_DELAYS, "ingest", [0])
+    root = make_workspace(
+        ingest=f"mkdir -p data; echo x >> tries; [ $(wc -l < tries) = 2 ] && echo 1 > data/pool || exit {status}"
+    )
+    state = flow.pipeline(root, until="ingest", return_state=True)
+    assert state.is_completed() == (tries == 2)
+    assert (root / "tries").read_text().count("x") == tries
+
+
+def test_a_second_flow_run_names_the_first(flow: ModuleType, make_workspace: Make) -> None:
+    root = make_workspace()
+    write_json(root / ".assay" / "flow.holder.json", {"name": "bold-ibex", "id": "abc", "pid": 42})
+    with FileLock(root / ".assay" / "flow.lock"):
+        state = flow.pipeline(root, return_state=True)
+    error = state.result(raise_on_failure=False)
+    assert isinstance(error, flow.WorkspaceBusyError)
+    assert "bold-ibex, abc, process 42" in str(error)
+    assert not (root / "dvc.lock").exists()
+
+
+def test_parameters_are_checked_before_anything_runs(flow: ModuleType, make_workspace: Make) -> None:
+    root = make_workspace()
+    with pytest.raises(ParameterTypeError, match="'ingest', 'embed', 'curate'"):
+        flow.pipeline(root, until="trian")
+    with pytest.raises(ParameterTypeError, match="does not point to a directory"):
+        flow.pipeline(root / "nowhere")
+
+
+def test_prefect_loads_the_flow_from_its_file_and_knows_its_parameters() -> None:
+    loaded = load_flow_from_entrypoint(f"{ROOT / 'flows' / 'pipeline.py'}:pipeline")
+    assert loaded.validate_parameters({"workspace": str(ROOT), "until": "train"})["until"] == "train"
+    assert loaded.parameters.properties["until"]["anyOf"][0]["enum"][0] == "ingest", "a menu in Prefect's UI"
+
+
+def test_a_cancelled_flow_ends_its_stage(make_workspace: Make, api: str) -> None:
+    root = make_workspace(train="echo $$ > pid; sleep 300")
+    child = subprocess.Popen(
+        [sys.executable, ROOT / "flows" / "pipeline.py", "--workspace", root],
+        env={**os.environ, "PREFECT_API_URL": api},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (root / "pid").exists():
+        assert child.poll() is None
+        time.sleep(0.05)
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(60) != 0
+    left = [p.info for p in psutil.process_iter(["cwd", "cmdline"]) if p.info["cwd"] == str(root)]
+    assert not left
+    assert run_dvc(["status", "embed"], root), "DVC's locks are free"
+
+
+def test_a_failed_stage_ends_the_flow_and_is_not_tried_again(make_workspace: Make, api: str) -> None:
+    root = make_workspace(
+        ingest="mkdir -p data && echo 1 > data/pool", train="echo x >> tries; echo broken; exit 1"
+    )
+    done = subprocess.run(
+        [sys.executable, ROOT / "flows" / "pipeline.py", "--workspace", root],
+        env={**os.environ, "PREFECT_API_URL": api, "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "│ embed  │ ran" in done.stdout
+    assert "│ train  │ failed" in done.stdout
+    assert "broken" in done.stderr
+    assert "stage train failed" in done.stderr
+    assert (root / "tries").read_text().count("x") == 1
+    assert "| train | failed |" in artifact()
+
+
+def test_the_deployments_for_workers_can_be_deployed(api: str, tmp_path: Path) -> None:
+    env = {**os.environ, "PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path)}
+    run = [sys.executable, "-m", "prefect", "--no-prompt"]
+    subprocess.run(
+        [*run, "work-pool", "create", "process", "--type", "process"], env=env, check=True, cwd=ROOT
+    )
+    subprocess.run([*run, "deploy", "--all"], env=env, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+    async def read() -> tuple[Any, list[Any]]:
+        async with get_client() as client:
+            found = await client.read_deployment_by_name("assay/nightly")
+            await client.request("POST", "/deployments/{id}/schedule", path_params={"id": found.id})
+            chosen = DeploymentFilter(id=DeploymentFilterId(any_=[found.id]))
+            return found, list(await client.read_flow_runs(deployment_filter=chosen))
+
+    deployment, nights = asyncio.run(read())
+    assert {night.state_name for night in nights} == {"Scheduled"}, (
+        "prefect 3.8 schedules nothing on SQLAlchemy 2.1"
+    )
+    assert deployment.schedules[0].schedule.cron == "0 2 * * *"
+    assert deployment.global_concurrency_limit.limit == 1
+    assert deployment.concurrency_options.collision_strategy.value == "CANCEL_NEW"
+    assert deployment.entrypoint == "flows/pipeline.py:pipeline"
+    assert deployment.enforce_parameter_schema

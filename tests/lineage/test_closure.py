@@ -1,0 +1,132 @@
+"""The import closure is read off the source: what is imported, when, and through which plug-in name."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from assay.lineage.closure import import_closure, model_input, stage_closure
+from assay.params import Curate, Embed, Ingest, Params, Select, Source, Train
+from assay.plugins import PACKAGE
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A small package called assay, with a module for each way to import."""
+    files = {
+        "__init__.py": "from assay.facade import everything",
+        "facade.py": "",
+        "errors.py": "import assay.far",
+        "far.py": "",
+        "plugins.py": "def load(kind, name): ...",
+        "typing_only.py": "",
+        "late.py": "",
+        "data/__init__.py": "",
+        "data/pool.py": "from ..near import x",
+        "near.py": "",
+        "models/__init__.py": "",
+        "models/cnn.py": "import assay.data.pool\nINPUT = 'pixels'",
+        "models/probe.py": "INPUT: str = 'embeddings'",
+        "strategies/__init__.py": "",
+        "strategies/margin.py": "",
+        "strategies/kcenter.py": "",
+        "checks/__init__.py": "",
+        "checks/blur.py": "",
+        "checks/leakage.py": "",
+        "stages/__init__.py": "",
+        "stages/train.py": "from typing import TYPE_CHECKING\nfrom assay import plugins\n"
+        "from assay.errors import Oops\nif TYPE_CHECKING:\n    import assay.typing_only\n"
+        "def run(name):\n    import assay.late\n    return plugins.load('models', name)\n",
+        "stages/select.py": "from assay.plugins import load\nCOLD = 'kcenter'\n"
+        "a = load('strategies', name)\nb = load('strategies', COLD)\n",
+        "stages/curate.py": "from assay import plugins\nplugins.load('checks', each)",
+        "stages/outside.py": "from assay import everything\nimport numpy, assayer",
+    }
+    for name, text in files.items():
+        file = tmp_path / "assay" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return tmp_path / "assay"
+
+
+@pytest.fixture
+def params() -> Params:
+    """Params that name the plug-ins of the small package; the real folders don't have them all."""
+    return Params.model_construct(
+        task="classification",
+        ingest=Ingest.model_construct(sources=[Source.model_construct(name="a", format="x")]),
+        embed=Embed.model_construct(encoder="pixels"),
+        curate=Curate.model_construct(checks=[]),
+        select=Select.model_construct(strategy="margin", annotator=None),
+        train=Train.model_construct(model="cnn"),
+    )
+
+
+def names(files: list[Path], package: Path) -> list[str]:
+    return [file.relative_to(package).as_posix() for file in files]
+
+
+def test_follows_every_kind_of_import_but_those_for_type_checkers(package: Path) -> None:
+    found = names(import_closure("assay.stages.train", package), package)
+    assert found == ["errors.py", "far.py", "late.py", "plugins.py", "stages/__init__.py", "stages/train.py"]
+
+
+def test_relative_imports_are_followed(package: Path) -> None:
+    assert "near.py" in names(import_closure("assay.data.pool", package), package)
+
+
+def test_the_facade_counts_only_where_a_name_is_taken_from_it(package: Path) -> None:
+    assert "facade.py" in names(import_closure("assay.stages.outside", package), package)
+    assert "facade.py" not in names(import_closure("assay.stages.train", package), package)
+
+
+def test_a_stage_has_the_plugins_that_params_name_and_no_onlookers(package: Path, params: Params) -> None:
+    train = names(stage_closure("train", params, package), package)
+    assert {"models/cnn.py", "models/__init__.py", "data/pool.py", "near.py"} <= set(train)
+    assert not {"errors.py", "far.py", "models/probe.py"} & set(train)
+
+
+def test_a_plugin_named_by_a_constant_belongs_too(package: Path, params: Params) -> None:
+    found = names(stage_closure("select", params, package), package)
+    assert {"strategies/margin.py", "strategies/kcenter.py"} <= set(found)
+
+
+def test_an_empty_list_of_checks_means_all_of_them(package: Path, params: Params) -> None:
+    found = names(stage_closure("curate", params, package), package)
+    assert {"checks/blur.py", "checks/leakage.py"} <= set(found)
+
+
+def test_a_change_of_a_file_is_seen_at_once(package: Path) -> None:
+    late = package / "late.py"
+    late.write_text("import assay.near")
+    os.utime(late, ns=(1, 1))
+    assert "near.py" in names(import_closure("assay.stages.train", package), package)
+
+
+def test_what_a_model_reads_is_known_without_importing_it(package: Path) -> None:
+    assert model_input("cnn", package) == "pixels"
+    assert model_input("probe", package) == "embeddings"
+
+
+def test_an_unknown_module_is_named(package: Path) -> None:
+    with pytest.raises(KeyError, match=r"assay\.stages\.nothing"):
+        import_closure("assay.stages.nothing", package)
+
+
+def test_nothing_heavy_is_imported_to_find_out() -> None:
+    code = (
+        "import sys; from assay.lineage.closure import import_closure; import_closure('assay.params');"
+        "print([m for m in ('torch', 'mlflow', 'prefect', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_real_package_is_its_own_example() -> None:
+    found = names(import_closure("assay.params"), PACKAGE)
+    assert {"params.py", "plugins.py", "errors.py"} <= set(found)
+    assert "__init__.py" not in found

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from assay.errors import ParamsError
+from assay.models import ModelSpec
+from assay.models.torchvision import build, names, replace_head
+
+
+def spec(size: int = 32, **options: str) -> ModelSpec:
+    return ModelSpec(classes=3, image_size=size, options=options)
+
+
+def test_an_unknown_name_lists_the_valid_ones() -> None:
+    with pytest.raises(ParamsError, match="no classifier 'resnet19'") as caught:
+        build(spec(name="resnet19"))
+    assert "resnet18, " in str(caught.value.hint)
+
+
+def test_only_classifiers_are_listed() -> None:
+    assert {"resnet18", "vit_b_16", "squeezenet1_0"} <= set(names())
+    assert not any("rcnn" in name or name.startswith("raft") for name in names())
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "squeezenet1_1", "shufflenet_v2_x0_5"])
+def test_heads_of_all_kinds_can_be_replaced(name: str) -> None:
+    network = build(spec(64, name=name)).network
+    replace_head(network, 5)
+    assert network.eval()(torch.rand(1, 3, 64, 64)).shape == (1, 5)
+
+
+def test_images_of_the_wrong_size_are_refused_with_what_to_do() -> None:
+    with pytest.raises(ParamsError, match="does not take images of 32 px") as caught:
+        build(spec(32, name="vit_b_32"))
+    assert "train.image_size" in str(caught.value.hint)
+
+
+def test_weights_of_a_file_without_their_head(tmp_path: Path) -> None:
+    """What was trained for 7 classes starts a network for 3: all but the head is taken."""
+    torch.manual_seed(0)
+    given = build(ModelSpec(classes=7, image_size=32)).network
+    torch.save(given.state_dict(), tmp_path / "w.pt")
+    built = build(spec(weights=str(tmp_path / "w.pt"))).network
+    assert torch.equal(built.get_submodule("conv1").weight, given.get_submodule("conv1").weight)
+    assert built.get_submodule("fc").weight.shape == (3, 512)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(nn.Linear(2, 2).state_dict(), "does not fit: 122 of 122"), (None, "cannot be read as weights")],
+)
+def test_weights_that_do_not_fit(tmp_path: Path, content: object, message: str) -> None:
+    torch.save(content, tmp_path / "w.pt") if content else (tmp_path / "w.pt").write_bytes(b"junk")
+    with pytest.raises(ParamsError, match=message):
+        build(spec(weights=str(tmp_path / "w.pt")))
+
+
+def test_weights_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="cannot be read as weights"):
+        build(spec(weights=str(tmp_path / "none.pt")))

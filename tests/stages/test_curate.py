@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import pytest
+
+from assay import audit
+from assay.data.edits import EditError, Judgement, write_batch
+from assay.data.files import read_json, read_table
+from assay.data.snapshot import Snapshot
+from assay.errors import GateError, MissingInput, ParamsError
+from assay.progress import silent
+from assay.stages import curate
+
+
+@pytest.fixture
+def small(project, draw):
+    for n in range(10):
+        project.add(f"p{n}", draw(n), label="cat" if n % 2 else "dog", split=("train", "test")[n % 5 == 0])
+    project.embed()
+    return project
+
+
+def run(project, **settings):
+    return curate.run(project.params(curate=settings), project.layout, silent)
+
+
+def leak(project, draw):
+    project.add("train copy", draw(0), "JPEG", label="dog", split="train")
+    project.embed()
+
+
+def test_the_snapshot_lands_whole_with_its_audit(small):
+    summary = run(small)
+    folder = small.layout.snapshot
+    assert {file.name for file in folder.iterdir()} == {
+        *(
+            "samples.parquet",
+            "annotations.parquet",
+            "ruler.parquet",
+            "snapshot.json",
+            "audit.json",
+            "audit.parquet",
+        ),
+    }
+    snapshot = Snapshot.load(folder)
+    assert snapshot.digest() == summary["digest"]
+    assert summary["counts"]["labelled"] == {"train": 8, "val": 0, "test": 2}
+    assert set(summary["issues"]) == set(read_json(folder / "audit.json"))
+    table = read_table(folder / "audit.parquet")
+    assert table.column_names == ["check", "id", "score", "is_issue", "reason", "related"]
+
+
+def test_the_same_inputs_are_the_same_bytes(small):
+    run(small)
+    before = {file.name: file.read_bytes() for file in small.layout.snapshot.iterdir()}
+    run(small)
+    assert before == {file.name: file.read_bytes() for file in small.layout.snapshot.iterdir()}
+
+
+def test_a_leak_shuts_the_gate_and_leaves_what_was_there(small, draw):
+    digest = run(small)["digest"]
+    leak(small, draw)
+    with pytest.raises(GateError, match="leakage: 1 issue stops the pipeline") as caught:
+        run(small)
+    assert small.names["p0"][:12] in str(caught.value)
+    assert small.names["train copy"][:12] in str(caught.value)
+    assert "excludes 1 copy" in caught.value.hint
+    assert "assay resolve leakage" in caught.value.hint
+    assert Snapshot.load(small.layout.snapshot).digest() == digest
+    (row,) = read_json(small.layout.scratch / "leakage.json")
+    assert row["related"] == small.names["p0"]
+
+
+def test_the_gate_cannot_be_taken_down_by_choosing_checks(small, draw):
+    leak(small, draw)
+    with pytest.raises(GateError):
+        run(small, checks=["images"])
+
+
+def test_a_judgement_opens_the_gate_and_the_note_of_the_leak_goes(small, draw):
+    leak(small, draw)
+    with pytest.raises(GateError):
+        run(small)
+    write_batch(
+        small.layout.edits,
+        "t",
+        [Judgement(id=small.names["train copy"], op="exclude", by="t", at="2026-01-01")],
+    )
+    assert run(small)["counts"]["excluded"] == 1
+    assert not (small.layout.scratch / "leakage.json").exists()
+
+
+def test_only_the_checks_asked_for_are_run(small):
+    assert set(run(small, checks=["images"])["issues"]) == {"images", "leakage"}
+
+
+def test_long_lists_of_leaks_are_cut_and_counted(project, draw):
+    for n in range(audit.NAMED + 3):
+        project.add(f"p{n}", draw(n), split="test")
+        project.add(f"copy{n}", draw(n), "JPEG", split="train")
+    project.embed()
+    with pytest.raises(GateError, match="and 3 more, all in") as caught:
+        run(project)
+    assert str(caught.value).count("almost the same picture") == audit.NAMED
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "said"),
+    [
+        ({"near_duplicate": 0.9}, ParamsError, "no pairs less similar than 0.97"),
+        ({"limits": {"blury": 0.2}}, ParamsError, "no limit 'blury'"),
+    ],
+)
+def test_thresholds_that_cannot_be_are_refused(small, settings, error, said):
+    with pytest.raises(error, match=said):
+        run(small, **settings)
+
+
+def test_stale_embeddings_are_noticed(small, draw):
+    small.add("late", draw(77))
+    small.ingest()
+    with pytest.raises(MissingInput, match="not of the images that are in the pool"):
+        run(small)
+
+
+def test_an_edit_of_an_unknown_image_is_an_error(small):
+    write_batch(small.layout.edits, "t", [Judgement(id="f" * 64, op="exclude", by="t", at="2026-01-01")])
+    with pytest.raises(EditError, match="not in the pool"):
+        run(small)

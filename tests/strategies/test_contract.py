@@ -1,0 +1,113 @@
+"""What every strategy on disk promises."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay import plugins
+from assay.strategies import Candidates
+
+NAMES = plugins.names("strategies")
+
+
+@st.composite
+def pools(draw, unit_costs=True) -> Candidates:
+    n, d, k = draw(st.integers(1, 30)), draw(st.integers(1, 5)), draw(st.integers(1, 4))
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    embeddings = rng.normal(size=(n, d)).astype(np.float32)
+    copies = draw(st.integers(0, n))
+    embeddings[:copies] = embeddings[0]  # ties
+    labelled = rng.random(n) < draw(st.sampled_from([0, 0.3, 1]))
+    probabilities = rng.dirichlet(np.ones(k), n).astype(np.float32)
+    probabilities[labelled] = np.nan
+    costs = np.ones(n) if unit_costs else rng.choice([0.5, 1, 1.25, 3, 40], n)
+    return Candidates(embeddings, probabilities, labelled, costs.astype(np.float32))
+
+
+def choose(name: str, pool: Candidates, budget: int, seed: int = 0) -> np.ndarray:
+    return plugins.load("strategies", name).select(pool, budget, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(pool=pools(), budget=st.integers(1, 40))
+@settings(max_examples=40, deadline=None)
+def test_it_spends_the_whole_budget_on_different_unlabelled_images(name, pool, budget):
+    picks = choose(name, pool, budget)
+    assert picks.dtype == np.int64
+    assert len(picks) == min(budget, (~pool.labelled).sum())
+    assert len(set(picks.tolist())) == len(picks)
+    assert not pool.labelled[picks].any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(pool=pools(unit_costs=False), budget=st.integers(1, 40))
+@settings(max_examples=40, deadline=None)
+def test_it_honours_costs_and_leaves_nothing_that_could_still_be_paid(name, pool, budget):
+    picks = choose(name, pool, budget)
+    spent = pool.costs[picks].sum()
+    assert spent <= budget
+    rest = np.setdiff1d(np.flatnonzero(~pool.labelled), picks)
+    assert (pool.costs[rest] + spent > budget).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(pool=pools(), budget=st.integers(1, 10), seed=st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_the_same_seed_chooses_the_same_and_leaves_its_inputs_alone(name, pool, budget, seed):
+    before = dataclasses.asdict(pool)
+    first = choose(name, pool, budget, seed)
+    assert choose(name, pool, budget, seed).tolist() == first.tolist()
+    for field, value in before.items():
+        np.testing.assert_array_equal(getattr(pool, field), value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(pool=pools(), budget=st.integers(2, 40))
+@settings(max_examples=20, deadline=None)
+def test_a_smaller_budget_is_the_beginning_of_a_larger_one(name, pool, budget):
+    longer = choose(name, pool, budget).tolist()
+    assert choose(name, pool, budget - 1).tolist() == longer[: min(budget - 1, len(longer))]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(pool=pools(), budget=st.integers(1, 10))
+@settings(max_examples=20, deadline=None)
+def test_it_has_a_finite_score_and_a_sentence_for_each_pick(name, pool, budget):
+    strategy = plugins.load("strategies", name)
+    picks = choose(name, pool, budget)
+    categories = [f"class {c}" for c in range(pool.probabilities.shape[1])]
+    told = strategy.explain(pool, picks, categories)
+    assert len(told) == len(picks)
+    assert all(np.isfinite(score) and isinstance(score, float) and sentence for score, sentence in told)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_what_it_needs_and_does_without_the_rest(name):
+    strategy = plugins.load("strategies", name)
+    width = 3 if strategy.NEEDS_EMBEDDINGS else 0
+    beliefs = np.full((5, 2), 0.5, np.float32) if strategy.NEEDS_MODEL else None
+    pool = Candidates(np.ones((5, width), np.float32), beliefs, np.zeros(5, bool), np.ones(5, np.float32))
+    assert choose(name, pool, 2).tolist() != []
+
+
+def test_an_unknown_name_is_refused_with_the_valid_ones():
+    with pytest.raises(plugins.PluginError, match="nonsense") as error:
+        plugins.load("strategies", "nonsense")
+    assert "kcenter" in error.value.hint
+
+
+@pytest.mark.parametrize("wrong", [{"costs": np.ones(2, np.float32)}, {"costs": np.zeros(3, np.float32)}])
+def test_candidates_that_do_not_fit_together_are_refused(wrong):
+    right = {
+        "embeddings": np.ones((3, 2), np.float32),
+        "probabilities": None,
+        "labelled": np.zeros(3, bool),
+        "costs": np.ones(3, np.float32),
+    }
+    with pytest.raises(ValueError, match="cost"):
+        Candidates(**right | wrong)

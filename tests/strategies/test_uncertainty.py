@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from assay.strategies import Candidates, entropy, margin, random
+
+P = np.array([[0.9, 0.1, 0], [0.4, 0.35, 0.25], [0.5, 0.5, 0], [0.34, 0.33, 0.33]], np.float32)
+
+
+def pool(probabilities, labelled=()) -> Candidates:
+    n = len(probabilities)
+    known = np.isin(np.arange(n), labelled)
+    return Candidates(np.empty((n, 0), np.float32), probabilities, known, np.ones(n, np.float32))
+
+
+RNG = np.random.default_rng(0)
+
+
+def test_margin_asks_where_two_classes_are_closest():
+    assert margin.select(pool(P), 3, RNG).tolist() == [2, 3, 1]
+    told = margin.explain(pool(P), np.array([1]), ["cat", "dog", "emu"])
+    assert told == [(pytest.approx(0.05), "margin 0.05 between cat and dog")]
+
+
+def test_entropy_asks_where_all_classes_are_close():
+    assert entropy.select(pool(P), 4, RNG).tolist() == [3, 1, 2, 0]
+    assert entropy.entropies(P)[2] == pytest.approx(np.log(2))
+    (score, sentence), *_ = entropy.explain(pool(P), np.array([2]), ["cat", "dog", "emu"])
+    assert score == pytest.approx(np.log(2))
+    assert sentence == "entropy 0.69 of at most 1.10: perhaps cat or dog"
+
+
+def test_ties_go_to_the_earlier_row():
+    same = np.full((5, 2), 0.5, np.float32)
+    assert margin.select(pool(same, labelled=[1]), 3, RNG).tolist() == [0, 2, 3]
+    assert entropy.select(pool(same), 2, RNG).tolist() == [0, 1]
+
+
+def test_without_probabilities_they_refuse():
+    with pytest.raises(ValueError, match="needs the probabilities"):
+        margin.select(Candidates(P, None, np.zeros(4, bool), np.ones(4, np.float32)), 1, RNG)
+
+
+def test_random_is_uniform_and_a_new_label_does_not_reshuffle_the_rest():
+    def draw(seed, labelled=()):
+        return random.select(pool(P, labelled), 4, np.random.default_rng(seed)).tolist()
+
+    first = np.bincount([draw(seed)[0] for seed in range(400)], minlength=4)
+    assert first.min() > 60
+    order = draw(7)
+    assert draw(7, labelled=[order[1]]) == [order[0], *order[2:]]

@@ -1,0 +1,374 @@
+"""One MLflow run per fingerprint, on a real SQLite store and a real server; and what happens when it is away."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from assay.data.files import write_json, write_table
+from assay.errors import MissingInput, TrackingError
+from assay.layout import Layout
+from assay.params import Params, parse_params
+from assay.progress import Silent, silent
+from assay.stages import track as stage
+from assay.tracking import LiveCurves, last_run, track
+from assay.tracking.content import flat_metrics, flat_params, metric_key
+from assay.tracking.store import FINGERPRINT, connect, create_sqlite, redacted
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+]
+
+HISTORY = "epoch,train_loss,val_loss,val_accuracy,lr\n0,2.0,1.9,0.3,0.001\n1,1.5,1.6,,0.001\n"
+
+
+def score(value: float) -> dict[str, float]:
+    return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 2}
+
+
+def fill(layout: Layout, *, selection: str = "d" * 64, accuracy: float = 0.75) -> None:
+    """What the stages before `track` leave behind."""
+    row = {"id": ["a", "b"], "label": ["even", "odd"], "metadata": ["{}", "{}"]}
+    write_table(layout.snapshot / "ruler.parquet", pa.table(row))
+    counts = {"samples": 9, "excluded": 1, "labelled": {"train": 4}, "unlabelled": {"train": 4}}
+    write_json(layout.snapshot / "snapshot.json", {"digest": "5" * 64, "categories": [], "counts": counts})
+    write_json(layout.selection / "selection.json", {"digest": selection})
+    train = {"id": ["c", "d", "e"], "split": ["train"] * 3, "label": ["odd", "odd", "even"]}
+    write_table(layout.selection / "train.parquet", pa.table(train))
+    queue = {"rank": [0], "id": ["f" * 64], "score": [1.0], "strategy": ["margin"], "reason": ["close call"],
+             "predicted": ["odd"], "confidence": [0.51], "split": ["train"]}  # fmt: skip
+    write_table(layout.selection / "queue.parquet", pa.table(queue))
+    test = {"accuracy": score(accuracy), "ece": score(0.5), "per_class": {"a/b": {"f1": score(0.5)}}}
+    write_json(
+        layout.outputs / "metrics.json",
+        {"primary": "accuracy", "test": test, "val": {"accuracy": score(0.7)}, "champion": None},
+    )
+    (layout.outputs / "history.csv").write_text(HISTORY)
+    (layout.outputs / "plots").mkdir(exist_ok=True)
+    (layout.outputs / "plots" / "confusion.csv").write_text("actual,predicted\nodd,even\n")
+    layout.params.write_text("seed: 0\n")
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a process was killed while it made the store."""
+    path = tmp_path_factory.mktemp("schema") / "mlflow.db"
+    code = "import sys, pathlib; from assay.tracking import store; store.create_sqlite(pathlib.Path(sys.argv[1]))"
+    child = subprocess.Popen([sys.executable, "-c", code, str(path)], stderr=subprocess.DEVNULL)
+    while not path.with_name("mlflow.db.tmp").exists():
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+    assert not path.exists()
+    return path
+
+
+@pytest.fixture(scope="module")
+def schema(killed: Path) -> Path:
+    """An empty MLflow database: its schema takes seconds to make."""
+    create_sqlite(killed)
+    return killed
+
+
+@pytest.fixture
+def params() -> Params:
+    source = {"name": "digits", "format": "imagefolder"}
+    return parse_params({"ingest": {"sources": [source]}, "track": {"experiment": "digits"}})
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """A workspace with results and no store."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    layout = Layout(tmp_path)
+    fill(layout)
+    return layout
+
+
+@pytest.fixture
+def layout(empty: Layout, schema: Path) -> Layout:
+    """A workspace with results and a store of its own."""
+    shutil.copy(schema, empty.root / "mlflow.db")
+    return empty
+
+
+@pytest.fixture(scope="module", autouse=True)
+def starting(schema: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
+    """A real tracking server on a free port, which comes up while the tests without it run."""
+    home = tmp_path_factory.mktemp("server")
+    shutil.copy(schema, home / "mlflow.db")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    store, files = f"sqlite:///{home / 'mlflow.db'}", str(home / "artifacts")
+    options = [
+        "--backend-store-uri",
+        store,
+        "--artifacts-destination",
+        files,
+        "--port",
+        port,
+        "--workers",
+        "1",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", *options],
+        cwd=home,
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    yield f"http://127.0.0.1:{port}", process
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait(20)
+
+
+@pytest.fixture
+def server(starting: tuple[str, Any]) -> str:
+    url, process = starting
+    wait_for(f"{url}/health", process)
+    return url
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        assert process.poll() is None, "the server has ended"
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(f"{url} does not answer")
+
+
+class Heard(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def runs(layout: Layout) -> list[Any]:
+    store = connect(layout.root, "digits")
+    return list(store.client.search_runs([store.experiment_id], order_by=["attributes.start_time ASC"]))
+
+
+def history(layout: Layout, run: Any, key: str) -> list[tuple[int, float]]:
+    store = connect(layout.root, "digits")
+    return sorted((m.step, m.value) for m in store.client.get_metric_history(run.info.run_id, key))
+
+
+def artifacts(layout: Layout, run: Any) -> set[str]:
+    client = connect(layout.root, "digits").client
+    top = [file.path for file in client.list_artifacts(run.info.run_id)]
+    return {*top, *(file.path for file in client.list_artifacts(run.info.run_id, "plots"))}
+
+
+def test_a_run_holds_all_that_is_known(params: Params, layout: Layout) -> None:
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", "init", "-q", str(layout.root)], check=True)
+    (layout.root / "code.py").write_text("x = 1\n")
+    subprocess.run([*git, "add", "code.py"], cwd=layout.root, check=True)
+    subprocess.run([*git, "commit", "-qm", "one"], cwd=layout.root, check=True)
+    (layout.root / "code.py").write_text("x = 2\n")
+
+    result = stage.run(params, layout, silent)
+
+    (run,) = runs(layout)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == f"cnn-{result['fingerprint'][:8]}"
+    assert run.data.params["train.lr"] == "0.001"
+    assert run.data.metrics["test.accuracy"] == 0.75
+    assert run.data.metrics["test.accuracy.low"] == pytest.approx(0.65)
+    assert run.data.metrics["test.per_class.a_b.f1"] == 0.5
+    assert history(layout, run, "train_loss") == [(0, 2.0), (1, 1.5)]
+    assert history(layout, run, "val_accuracy") == [(0, 0.3)], "an empty cell is no point"
+    tags = run.data.tags
+    assert (tags["assay.changed"], tags[FINGERPRINT]) == ("first", result["fingerprint"])
+    assert tags["mlflow.source.git.commit"] == tags["assay.git.commit"] != ""
+    assert (tags["assay.git.dirty"], tags["assay.snapshot"], tags["assay.selection"]) == (
+        "true",
+        "5" * 64,
+        "d" * 64,
+    )
+    assert "| accuracy | 0.750 (0.650–0.850) |" in tags["mlflow.note.content"]
+    assert {
+        "metrics.json",
+        "history.csv",
+        "params.yaml",
+        "queue.csv",
+        "dirty.patch",
+        "plots/confusion.csv",
+    } <= artifacts(layout, run)
+    assert last_run(layout) == result
+
+
+def test_the_snapshot_is_the_dataset_of_training_and_test(params: Params, layout: Layout) -> None:
+    track(params, layout)
+    (run,) = runs(layout)
+    inputs = {
+        i.dataset.name: (i.dataset, {t.key: t.value for t in i.tags}) for i in run.inputs.dataset_inputs
+    }
+    assert {tags["mlflow.data.context"] for _, tags in inputs.values()} == {"train", "test"}
+    dataset, tags = inputs["snapshot-train"]
+    assert "5" * 64 == tags["assay.digest"] == json.loads(dataset.source)["digest"]
+    assert dataset.digest == "5" * 36
+    assert json.loads(dataset.profile)["labels"] == {"even": 1, "odd": 2}
+
+
+def test_the_same_fingerprint_is_the_same_run(params: Params, layout: Layout) -> None:
+    first = track(params, layout)
+    (before,) = runs(layout)
+    fill(layout, accuracy=0.8)
+    wider = params.model_copy(update={"select": params.select.model_copy(update={"budget": 7})})
+    again = track(wider, layout)
+    (run,) = runs(layout)
+    assert (first["run_id"], first["new"], again["new"]) == (again["run_id"], True, False)
+    assert run.data.metrics["test.accuracy"] == 0.8
+    assert history(layout, run, "train_loss") == [(0, 2.0), (1, 1.5)]
+    assert len(history(layout, run, "val.accuracy")) == 1
+    assert len(run.inputs.dataset_inputs) == 2
+    assert "`select.budget` 100 → 7" in run.data.tags["mlflow.note.content"]
+    assert run.info.end_time == before.info.end_time
+
+
+def test_changed_says_what_differs_from_the_run_before(params: Params, layout: Layout) -> None:
+    slower = params.model_copy(update={"train": params.train.model_copy(update={"lr": 0.5})})
+    assert track(params, layout)["changed"] == "first"
+    assert track(slower, layout)["changed"] == "model"
+    fill(layout, selection="e" * 64)
+    assert track(slower, layout)["changed"] == "data"
+    fill(layout)
+    assert track(params, layout)["changed"] == "first", "an old run keeps what it said"
+    assert len(runs(layout)) == 3
+
+
+def test_two_that_create_the_run_at_once_keep_one(params: Params, layout: Layout) -> None:
+    store = connect(layout.root, "digits")
+    ready = threading.Barrier(2)
+    found: list[str] = []
+
+    def create() -> None:
+        ready.wait()
+        found.append(store.open_run("f" * 64, "cnn", {})[0].info.run_id)
+
+    threads = [threading.Thread(target=create) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    kept, is_new = store.open_run("f" * 64, "cnn", {})
+    assert not is_new
+    assert [run.info.run_id for run in runs(layout)] == [kept.info.run_id]
+    assert kept.info.run_id in found
+
+
+def test_before_evaluate_there_is_nothing_to_track(params: Params, empty: Layout) -> None:
+    (empty.outputs / "metrics.json").unlink()
+    with pytest.raises(MissingInput, match=r"metrics\.json"):
+        track(params, empty)
+
+
+def test_curves_appear_while_training_and_are_not_doubled(params: Params, layout: Layout) -> None:
+    with LiveCurves(params, layout) as curves:
+        curves.on_epoch({"epoch": 0, "train_loss": 2.0, "val_loss": 1.9, "val_accuracy": 0.3, "lr": 0.001})
+    (run,) = runs(layout)
+    assert run.info.status == "RUNNING"
+    assert history(layout, run, "train_loss") == [(0, 2.0)]
+    track(params, layout)
+    with LiveCurves(params, layout) as curves:
+        curves.on_epoch({"epoch": 0, "train_loss": 2.0})
+    (run,) = runs(layout)
+    assert run.info.status == "FINISHED"
+    assert history(layout, run, "train_loss") == [(0, 2.0), (1, 1.5)]
+
+
+def test_a_training_that_fails_is_a_failed_run(params: Params, layout: Layout) -> None:
+    with pytest.raises(ZeroDivisionError), LiveCurves(params, layout):
+        1 / 0  # noqa: B018
+    assert [run.info.status for run in runs(layout)] == ["FAILED"]
+    track(params, layout)
+    assert [run.info.status for run in runs(layout)] == ["FINISHED"]
+
+
+def test_with_the_server_away_training_goes_on_and_track_says_so(
+    params: Params, empty: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
+    heard = Heard()
+    with LiveCurves(params, empty, heard) as curves:
+        for epoch in range(3):
+            curves.on_epoch({"epoch": epoch, "train_loss": 1.0})
+    assert len(heard.lines) == 2
+    assert "http://127.0.0.1:9 is away" in heard.lines[0]
+    assert "`assay track`" in heard.lines[1]
+    with pytest.raises(TrackingError, match=r"127\.0\.0\.1:9 is away") as caught:
+        track(params, empty)
+    assert "outputs/" in str(caught.value.hint)
+    assert "secret" not in f"{caught.value} {heard.lines}"
+    assert not last_run(empty)
+
+
+def test_a_store_is_made_whole_after_a_kill_while_it_was_made(
+    schema: Path, params: Params, layout: Layout
+) -> None:
+    assert sorted(file.name for file in schema.parent.iterdir()) == ["mlflow.db", "mlflow.db.lock"]
+    assert track(params, layout)["new"]
+
+
+def test_a_store_that_is_no_database_is_a_tracking_error(params: Params, empty: Layout) -> None:
+    (empty.root / "mlflow.db").write_text("not a database, surely")
+    with pytest.raises(TrackingError, match="away or refuses"):
+        track(params, empty)
+
+
+def test_numbers_become_flat_names_that_mlflow_takes() -> None:
+    nested = {
+        "test": {"accuracy": {"value": 0.5, "n": 4}, "slices": {"cam": {"#1/a.b": {"value": float("nan")}}}}
+    }
+    assert flat_metrics(nested) == {"test.accuracy": 0.5, "test.accuracy.n": 4.0}
+    assert flat_metrics({"slices": {"#1/a.b": 1}}) == {"slices._1_a_b": 1.0}
+    assert metric_key("größe #1") == "größe _1"
+
+
+def test_params_are_short_texts(params: Params) -> None:
+    long = params.model_copy(update={"curate": params.curate.model_copy(update={"classes": ["c" * 30] * 30})})
+    flat = flat_params(long)
+    assert flat["seed"] == "0"
+    assert len(flat["curate.classes"]) == 250
+    assert flat["select.annotator"] == "null"
+
+
+def test_no_password_is_shown() -> None:
+    assert redacted("postgresql://me:secret@db:5432/x") == "postgresql://db:5432/x"
+
+
+def test_a_later_track_fills_the_run_in(
+    params: Params, empty: Layout, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    result = track(params, empty)
+    (run,) = runs(empty)
+    assert history(empty, run, "train_loss") == [(0, 2.0), (1, 1.5)]
+    assert {"metrics.json", "plots/confusion.csv"} <= artifacts(empty, run)
+    assert result["url"] == f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    assert track(params, empty)["run_id"] == run.info.run_id
+    assert not (empty.root / "mlflow.db").exists()
