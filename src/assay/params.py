@@ -84,7 +84,7 @@ class Curate(Section):
     """The declared classes, in the model's order; null: every class that a label names, sorted."""
     splits: SplitFractions = SplitFractions()
     split_seed: Seed = 0
-    near_duplicate: Annotated[float, Field(ge=0.97, le=1)] = 0.99
+    near_duplicate: Annotated[float, Field(gt=0.5, le=1)] = 0.99
     """Similarity of two thumbnails from which on they count as one picture: see src/assay/near_duplicates.py."""
     checks: list[Annotated[str, _plugin("checks")]] = []
     """Which checks run; [] means all there are."""
