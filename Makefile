@@ -49,6 +49,10 @@ bench: install
 lock: # needs uv; universal, so that one file serves Linux, macOS and CUDA
 	uv pip compile --universal --python-version 3.11 pyproject.toml --extra lite0 --extra dev \
 	  --no-strip-extras --generate-hashes --no-header --no-annotate -o requirements.lock
+	@# pip wants `name` pinned beside `name[extra]`, each by itself
+	awk '/^[^ ]+\[/ {open = 1; plain = ""} {print} open {line = $$0; sub(/\[[^]]*\]/, "", line); \
+	  plain = plain line "\n"; if (line !~ /\\$$/) {printf "%s", plain; open = 0}}' \
+	  requirements.lock > requirements.lock.tmp && mv requirements.lock.tmp requirements.lock
 
 clean:
 	rm -rf .assay outputs data/pool data/embeddings data/snapshot data/selection

@@ -31,7 +31,7 @@ from assay.layout import Layout
 from assay.params import Ingest, Source
 from assay.progress import Progress
 
-BATCH, BATCH_BYTES = 128, 4 << 20
+BATCH, BATCH_BYTES = 256, 4 << 20
 """A thread is handed so many files, or so many bytes, at a time: enough to pay for the handing over."""
 THREADS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 AHEAD = 2 * THREADS
@@ -85,6 +85,7 @@ class Door:
         self.format = plugins.load("formats", source.format)
         self.memory = layout.scratch / "ingest" / f"{source.name}.parquet"
         self.refused = _refused(layout, source.name)
+        self.answered = set(side_table(layout.pool, "truth")["id"].to_pylist())
         self.latest = _latest_rows(layout, source.name)
 
     def look(self) -> Seen:
@@ -155,11 +156,10 @@ class Door:
             if (record.path, found.sha256) not in self.refused:
                 self.pool.add_row("quarantine", (self.source.name, record.path, *found))
             return None
-        if (
-            found.info is not None
-            and self.pool.add(found.id, found.data, found.info)
-            and record.truth is not None
-        ):
+        if found.info is not None:
+            self.pool.add(found.id, found.data, found.info)
+        if record.truth is not None and found.id not in self.answered:
+            self.answered.add(found.id)
             self.pool.add_row("truth", (found.id, annotations_json(record.truth)))
         return found.id
 

@@ -11,7 +11,7 @@ import textwrap
 import pytest
 
 from assay.data.images import ImageInfo
-from assay.data.pool import Pool, PoolWriter, content_id
+from assay.data.pool import Pool, PoolWriter, _tar_header, content_id
 from assay.errors import MissingInput, PoolError
 
 INFO = ImageInfo(8, 8, "L", "PNG")
@@ -31,6 +31,15 @@ def test_shards_are_plain_tar_files(make_pool, images):
         members = tar.getmembers()
         assert [m.name for m in members] == [f"{content_id(d)}.png" for d in images[:8]]
         assert tar.extractfile(members[3]).read() == images[3]
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [(f"{'0f' * 32}.jpeg", 0), ("a.png", 1234567), ("b.tiff", 8**11 - 1)]
+)
+def test_headers_are_those_of_tarfile(name, size):
+    info = tarfile.TarInfo(name)
+    info.size = size
+    assert _tar_header(name, size) == info.tobuf(tarfile.USTAR_FORMAT)
 
 
 def test_the_same_images_make_the_same_shards(make_pool, tmp_path):

@@ -105,6 +105,14 @@ def test_what_changes_is_seen_and_what_follows_waits(ran):
     assert states(ran)["learn"] == ("stale", "model.txt is not there")
 
 
+def test_a_small_number_is_the_same_in_the_lock(ran):
+    """DVC writes 1e-07 there, which PyYAML would take for text."""
+    edit(ran, "params.yaml", "lr: 0.1", "lr: 1.0e-07")
+    run_dvc(["repro", "-q"], ran)
+    assert "1e-07" in (ran / "dvc.lock").read_text()
+    assert {name: state for name, (state, _) in states(ran).items()} == FRESH
+
+
 def test_a_dvc_file_stands_for_the_folder_it_tracks(ran):
     (ran / "weights/w").unlink()
     (ran / "weights/w").write_text("v\n")

@@ -9,7 +9,7 @@ import pytest
 
 from assay import intake
 from assay.data.files import read_json
-from assay.data.pool import Pool, content_id
+from assay.data.pool import Pool, content_id, side_table
 from assay.errors import SourceError
 from assay.layout import Layout
 from assay.params import Params, parse_params
@@ -192,3 +192,29 @@ def test_another_seed_of_the_demo_is_read_anew_though_every_size_is_the_same(tmp
     for seed, new in ((0, 50), (0, 0), (1, 50)):
         source = {"name": "digits", "format": "demo", "options": {"images": 50, "seed": seed}}
         assert ingest.run(params(source), layout, silent)["new"] == new
+
+
+def test_a_look_that_finds_nothing_new_loads_nothing_heavy(layout):
+    program = (
+        "import sys; from pathlib import Path; from assay.stages import ingest; from assay.layout import Layout\n"
+        "from assay.params import parse_params; from assay.progress import silent\n"
+        "source = {'name': 'raw', 'format': 'imagefolder', 'path': 'raw'}\n"
+        "summary = ingest.run(parse_params({'ingest': {'sources': [source]}}), Layout(Path(sys.argv[1])), silent)\n"
+        "print(summary['new'], summary['samples'], 'pyarrow' in sys.modules)"
+    )
+    said = [
+        subprocess.check_output([sys.executable, "-c", program, layout.root], text=True) for _ in range(2)
+    ]
+    assert said == ["20 20 True\n", "0 20 False\n"]
+
+
+def test_killed_between_the_images_and_their_answers_the_answers_come_later(tmp_path):
+    layout = Layout(tmp_path)
+    demo = params({"name": "digits", "format": "demo", "options": {"images": 20}})
+    ingest.run(demo, layout, silent)
+    kinds = ("truth", "imports")
+    whole = [side_table(layout.pool, kind).to_pylist() for kind in kinds]
+    for kind in kinds:
+        shutil.rmtree(layout.pool / kind)
+    ingest.run(demo, layout, silent)
+    assert [side_table(layout.pool, kind).to_pylist() for kind in kinds] == whole

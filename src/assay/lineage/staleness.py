@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -19,7 +20,16 @@ import yaml
 
 from assay.errors import RevisionError
 
-Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Loader(Safe):  # type: ignore[misc]
+    """YAML as DVC reads and writes it, 1.2: `1e-07` is a number, which to PyYAML is text."""
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9.]*[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 State = Literal["fresh", "stale", "after", "never ran", "door"]
 HASHED = 64 * 2**20
