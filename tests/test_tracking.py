@@ -197,8 +197,8 @@ def test_a_run_holds_all_that_is_known(params: Params, layout: Layout) -> None:
     assert run.info.run_name == f"cnn-{result['fingerprint'][:8]}"
     assert run.data.params["train.lr"] == "0.001"
     assert run.data.metrics["test.accuracy"] == 0.75
-    assert run.data.metrics["test.accuracy.low"] == pytest.approx(0.65)
-    assert run.data.metrics["test.per_class.a_b.f1"] == 0.5
+    assert run.data.metrics["interval/test.accuracy.low"] == pytest.approx(0.65)
+    assert run.data.metrics["detail/test.per_class.a_b.f1"] == 0.5
     assert history(layout, run, "train_loss") == [(0, 2.0), (1, 1.5)]
     assert history(layout, run, "val_accuracy") == [(0, 0.3)], "an empty cell is no point"
     tags = run.data.tags
@@ -344,7 +344,7 @@ def test_numbers_become_flat_names_that_mlflow_takes() -> None:
     nested = {
         "test": {"accuracy": {"value": 0.5, "n": 4}, "slices": {"cam": {"#1/a.b": {"value": float("nan")}}}}
     }
-    assert flat_metrics(nested) == {"test.accuracy": 0.5, "test.accuracy.n": 4.0}
+    assert flat_metrics(nested) == {"test.accuracy": 0.5, "interval/test.accuracy.n": 4.0}
     assert flat_metrics({"slices": {"#1/a.b": 1}}) == {"slices._1_a_b": 1.0}
     assert metric_key("größe #1") == "größe _1"
 

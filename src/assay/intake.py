@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from assay import plugins
 from assay.data import watch
 from assay.data.edits import Annotation
-from assay.data.files import replacing
+from assay.data.files import read_table, replacing
 from assay.data.fold import annotations_json
 from assay.data.images import ImageInfo, inspect
 from assay.data.pool import PoolWriter, content_id, side_table
@@ -185,7 +185,7 @@ class Door:
         """What the last look saw, less what the pool no longer holds (it may have been checked out anew)."""
         if not self.memory.exists():
             return Seen(), None
-        table = pq.read_table(self.memory)
+        table = read_table(self.memory)
         notes = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
         if notes.get("max_pixels") != str(self.params.max_pixels):
             return Seen(), None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ def folder(tmp_path):
         file = tmp_path / "raw" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(name.encode())
+    (tmp_path / "raw" / "labels.json").write_text("{}")
     (tmp_path / "raw" / "b" / "back").symlink_to(tmp_path / "raw", target_is_directory=True)
     return tmp_path / "raw"
 
@@ -20,7 +22,7 @@ def folder(tmp_path):
 @pytest.fixture
 def memory(folder, tmp_path):
     files = [watch.noted(str(file)) for file in folder.rglob("*.png")]
-    watch.remember(tmp_path / "memory", "key", {"samples": 3}, [*watch.folders(folder), *files])
+    watch.remember(tmp_path / "memory", "key", {"samples": 3}, [*watch.surroundings(folder), *files])
     return tmp_path / "memory"
 
 
@@ -44,8 +46,9 @@ def test_another_key_or_no_memory_is_no_recall(memory, tmp_path):
         lambda raw: (raw / "a" / "1.png").write_bytes(b"longer than before"),
         lambda raw: os.utime(raw / "a" / "1.png", ns=(0, 1)),
         lambda raw: (raw / "b" / "empty").mkdir(),
+        lambda raw: (raw / "labels.json").write_text('{"a/1.png": "cat"}'),
     ],
-    ids=["new", "gone", "moved", "grown", "touched", "folder"],
+    ids=["new", "gone", "moved", "grown", "touched", "folder", "labels"],
 )
 def test_whatever_moves_is_noticed(memory, folder, move):
     move(folder)
@@ -53,13 +56,13 @@ def test_whatever_moves_is_noticed(memory, folder, move):
 
 
 def test_a_folder_that_holds_itself_is_walked_once(folder):
-    names = [note.split(" ", 2)[2] for note in watch.folders(folder)]
-    assert len(names) == 5
+    names = [note.split(" ", 2)[2] for note in watch.surroundings(folder)]
+    assert sorted(Path(name).name for name in names) == ["a", "b", "back", "c", "labels.json", "raw"]
 
 
 def test_a_file_watches_itself(folder):
     file = folder / "a" / "1.png"
-    assert list(watch.folders(file)) == [watch.noted(str(file))]
+    assert list(watch.surroundings(file)) == [watch.noted(str(file))]
 
 
 def test_names_that_are_no_text_are_kept(tmp_path):

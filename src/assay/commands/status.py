@@ -148,10 +148,11 @@ def _snapshot_lines(snapshot: dict[str, Any] | None, queue: dict[str, Any] | Non
 
 
 def _edits_text(edits: dict[str, Any]) -> str:
+    batches = f"{edits['batches']:,} batch{'' if edits['batches'] == 1 else 'es'}"
     if not edits["new"]:
-        return f"{edits['batches']:,} batches, all in the snapshot"
+        return f"{batches}, all in the snapshot"
     names = ", ".join(edits["new"][-3:])
-    return f"{edits['batches']:,} batches; not in the snapshot: {edits['images']:,} images of {names}"
+    return f"{batches}; not in the snapshot: {edits['images']:,} images of {names}"
 
 
 def _champion_text(champion: dict[str, Any] | None) -> str:

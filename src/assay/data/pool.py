@@ -27,9 +27,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from assay.data.files import ASIDE, sync_dir, write_table
+from assay.data.files import ASIDE, read_table, sync_dir, write_table
 from assay.data.images import ImageInfo
 from assay.errors import MissingInput, PoolError
 
@@ -184,8 +183,8 @@ def _read_index(path: Path) -> pa.Table:
     for file in sorted((path / "shards").glob("*.parquet")):
         if not file.with_suffix(".tar").exists():
             raise PoolError(f"{file.with_suffix('.tar')} is missing", hint="`dvc checkout data/pool`")
-        table = pq.read_table(file)
-        tables.append(table.add_column(1, "shard", pa.array([file.stem] * len(table), pa.string())))
+        table = read_table(file)
+        tables.append(table.add_column(1, "shard", pa.repeat(file.stem, len(table))))
     return pa.concat_tables(tables).combine_chunks() if tables else _empty_index()
 
 
@@ -195,7 +194,7 @@ def _empty_index() -> pa.Table:
 
 def side_table(path: Path, kind: str) -> pa.Table:
     """All parts of one of SIDE_TABLES, in order of arrival."""
-    parts = [pq.read_table(file) for file in sorted((path / kind).glob("*.parquet"))]
+    parts = [read_table(file) for file in sorted((path / kind).glob("*.parquet"))]
     return pa.concat_tables(parts).combine_chunks() if parts else SIDE_TABLES[kind].empty_table()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 BETWEEN = "\0"
+IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif")
 
 
 def note(file: str | Path, size: int, mtime_ns: int) -> str:
@@ -27,10 +28,10 @@ def noted(file: str) -> str:
     return note(file, found.st_size, found.st_mtime_ns)
 
 
-def folders(top: Path) -> Iterator[str]:
-    """Notes of a folder and all below it, links followed, each once: a name that comes or goes changes one of them.
+def surroundings(top: Path) -> Iterator[str]:
+    """Notes of a folder and all below it, links followed, each once, and of the files there that are no images.
 
-    Of a file, its own note.
+    A name that comes or goes changes its folder; labels may be in any other file. Images are noted by who reads them.
     """
     met: set[tuple[int, int]] = set()
     rest = [os.fspath(top)]
@@ -38,14 +39,19 @@ def folders(top: Path) -> Iterator[str]:
         folder = rest.pop()
         yield noted(folder)
         try:
-            with os.scandir(folder) as entries:
-                below = [entry.path for entry in entries if entry.is_dir()]
             place = Path(folder).stat()
-        except OSError:
+            with os.scandir(folder) as entries:
+                found = [(entry.path, entry.is_dir()) for entry in entries]
+        except OSError:  # a file, or not ours to list
             continue
         if (place.st_dev, place.st_ino) not in met:
             met.add((place.st_dev, place.st_ino))
-            rest += below
+            rest += [path for path, is_folder in found if is_folder]
+            yield from (
+                noted(path)
+                for path, is_folder in found
+                if not is_folder and not path.lower().endswith(IMAGES)
+            )
 
 
 def everything(top: Path) -> Iterator[str]:

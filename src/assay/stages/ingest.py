@@ -28,7 +28,9 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     if (summary := watch.recall(memory, key)) is not None:
         return {**summary, "new": 0}
     present = [source for source in params.ingest.sources if not _is_absent(source, layout)]
-    notes = [note for source in present if source.path for note in watch.folders(layout.root / source.path)]
+    notes = [
+        note for source in present if source.path for note in watch.surroundings(layout.root / source.path)
+    ]
     summary, files = _take_in(params.ingest, present, layout, progress)
     if len(present) == len(params.ingest.sources):
         watch.remember(memory, key, summary, [*notes, *files, *watch.everything(layout.pool)])

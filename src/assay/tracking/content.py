@@ -79,7 +79,7 @@ def _short(value: Any) -> str:
 
 
 def flat_metrics(value: Any, key: str = "") -> dict[str, float]:
-    """`test.accuracy` for `{"test": {"accuracy": {"value": …}}}`, with `.low`, `.high` and `.n` beside it."""
+    """`test.accuracy` for `{"test": {"accuracy": {"value": …}}}`; `.low`, `.high`, `.n` and the finer in sections."""
     if isinstance(value, Mapping):
         found: dict[str, float] = {}
         for name, inner in value.items():
@@ -87,7 +87,15 @@ def flat_metrics(value: Any, key: str = "") -> dict[str, float]:
             found |= flat_metrics(inner, part)
         return found
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return {metric_key(key): float(value)} if is_number else {}
+    return {f"{_section(key)}{metric_key(key)}": float(value)} if is_number else {}
+
+
+def _section(key: str) -> str:
+    """Where MLflow's charts show a metric, as `section/`: the overall values come first, in none."""
+    parts = key.split(".")
+    if parts[-1] in ("low", "high", "n"):
+        return "interval/"
+    return "" if len(parts) <= 2 else "champion/" if parts[0] == "champion" else "detail/"
 
 
 def _part(name: str) -> str:
