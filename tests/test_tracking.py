@@ -196,9 +196,9 @@ def test_a_run_holds_all_that_is_known(params: Params, layout: Layout) -> None:
     assert run.info.status == "FINISHED"
     assert run.info.run_name == f"cnn-{result['fingerprint'][:8]}"
     assert run.data.params["train.lr"] == "0.001"
-    assert run.data.metrics["test.accuracy"] == 0.75
-    assert run.data.metrics["interval/test.accuracy.low"] == pytest.approx(0.65)
-    assert run.data.metrics["detail/test.per_class.a_b.f1"] == 0.5
+    assert run.data.metrics["accuracy/test"] == 0.75
+    assert run.data.metrics["accuracy/test.low"] == pytest.approx(0.65)
+    assert run.data.metrics["part/test.per_class.a_b.f1"] == 0.5
     assert history(layout, run, "train_loss") == [(0, 2.0), (1, 1.5)]
     assert history(layout, run, "val_accuracy") == [(0, 0.3)], "an empty cell is no point"
     tags = run.data.tags
@@ -242,9 +242,9 @@ def test_the_same_fingerprint_is_the_same_run(params: Params, layout: Layout) ->
     again = track(wider, layout)
     (run,) = runs(layout)
     assert (first["run_id"], first["new"], again["new"]) == (again["run_id"], True, False)
-    assert run.data.metrics["test.accuracy"] == 0.8
+    assert run.data.metrics["accuracy/test"] == 0.8
     assert history(layout, run, "train_loss") == [(0, 2.0), (1, 1.5)]
-    assert len(history(layout, run, "val.accuracy")) == 1
+    assert len(history(layout, run, "accuracy/val")) == 1
     assert len(run.inputs.dataset_inputs) == 2
     assert "`select.budget` 100 → 7" in run.data.tags["mlflow.note.content"]
     assert run.info.end_time == before.info.end_time
@@ -344,8 +344,14 @@ def test_numbers_become_flat_names_that_mlflow_takes() -> None:
     nested = {
         "test": {"accuracy": {"value": 0.5, "n": 4}, "slices": {"cam": {"#1/a.b": {"value": float("nan")}}}}
     }
-    assert flat_metrics(nested) == {"test.accuracy": 0.5, "interval/test.accuracy.n": 4.0}
-    assert flat_metrics({"slices": {"#1/a.b": 1}}) == {"slices._1_a_b": 1.0}
+    assert flat_metrics(nested) == {"accuracy/test": 0.5, "accuracy/test.n": 4.0}
+    assert flat_metrics({"slices": {"#1/a.b": 1}}) == {"part/slices._1_a_b": 1.0}
+    against = {"champion": {"difference": {"ece": {"value": 0.1, "low": 0.0}}, "mcnemar": {"p_value": 0.5}}}
+    assert flat_metrics(against) == {
+        "ece/vs_champion": 0.1,
+        "ece/vs_champion.low": 0.0,
+        "part/champion.mcnemar.p_value": 0.5,
+    }
     assert metric_key("größe #1") == "größe _1"
 
 

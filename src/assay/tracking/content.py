@@ -79,7 +79,7 @@ def _short(value: Any) -> str:
 
 
 def flat_metrics(value: Any, key: str = "") -> dict[str, float]:
-    """`test.accuracy` for `{"test": {"accuracy": {"value": …}}}`; `.low`, `.high`, `.n` and the finer in sections."""
+    """`accuracy/test` for `{"test": {"accuracy": {"value": …}}}`, with `.low`, `.high` and `.n` beside it."""
     if isinstance(value, Mapping):
         found: dict[str, float] = {}
         for name, inner in value.items():
@@ -87,15 +87,20 @@ def flat_metrics(value: Any, key: str = "") -> dict[str, float]:
             found |= flat_metrics(inner, part)
         return found
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return {f"{_section(key)}{metric_key(key)}": float(value)} if is_number else {}
+    return {_charted(metric_key(key)): float(value)} if is_number else {}
 
 
-def _section(key: str) -> str:
-    """Where MLflow's charts show a metric, as `section/`: the overall values come first, in none."""
-    parts = key.split(".")
-    if parts[-1] in ("low", "high", "n"):
-        return "interval/"
-    return "" if len(parts) <= 2 else "champion/" if parts[0] == "champion" else "detail/"
+def _charted(key: str) -> str:
+    """`test.accuracy.low` -> `accuracy/test.low`: MLflow charts by the part before the slash, sorted; so what belongs
+    together stands together, accuracy first, and classes and slices do not stand in the way.
+    """
+    split, *parts = key.split(".")
+    name, rest = "".join(parts[:1]), parts[1:]
+    if split == "champion" and name == "difference" and rest:
+        return f"{rest[0]}/{'.'.join(['vs_champion', *rest[1:]])}"
+    if split in ("test", "val") and name not in ("per_class", "slices", ""):
+        return f"{name}/{'.'.join([split, *rest])}"
+    return f"part/{key}"
 
 
 def _part(name: str) -> str:
@@ -143,10 +148,10 @@ def experiment_tags(params: Params) -> dict[str, str]:
     """What makes MLflow's page of the experiment start with runs and their accuracy."""
     return {
         "mlflow.experimentKind": "custom_model_development",
-        "mlflow.experiment.primaryMetric.name": f"test.{params.track.primary}",
+        "mlflow.experiment.primaryMetric.name": f"{params.track.primary}/test",
         "mlflow.experiment.primaryMetric.greaterIsBetter": "true",
         "mlflow.note.content": "One run per fingerprint: same training set, ruler, params, code: same run. "
-        "Columns worth showing: `test.accuracy`, `assay.changed`, `assay.snapshot`.",
+        "Columns worth showing: `accuracy/test`, `assay.changed`, `assay.snapshot`.",
     }
 
 
