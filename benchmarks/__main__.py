@@ -1,0 +1,53 @@
+"""python -m benchmarks [subject …] [--quick] [--images DIR] [--report]: see benchmarks/README.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.figures import RESULTS, write_results
+from benchmarks.subjects import SUBJECTS, Setting
+
+
+def main(arguments: list[str]) -> int:
+    asked = _parser().parse_args(arguments)
+    if asked.report:
+        report.write()
+        return 0
+    missed = sum(_measure(name, asked) for name in asked.subject or SUBJECTS)
+    if asked.results == RESULTS and not asked.quick:
+        report.write()
+    print(f"{missed} figures missed their target" if missed else "every figure met its target")
+    return 0
+
+
+def _measure(name: str, asked: argparse.Namespace) -> int:
+    """Measure one subject and write its results; how many targets it missed."""
+    print(f"{name} …", flush=True)
+    with tempfile.TemporaryDirectory(prefix=f"assay-{name}-", dir=asked.scratch) as folder:
+        setting = Setting(Path(folder), asked.quick, asked.images)
+        figures, about = import_module(f"benchmarks.{name}").measure(setting)
+    if asked.results != RESULTS or not asked.quick:
+        write_results(name, figures, {**about, "quick": asked.quick}, asked.results)
+    for figure in figures:
+        print(f"  {'ok    ' if figure.is_met else 'MISSED'}  {report.line(figure.row())}", flush=True)
+    return sum(not figure.is_met for figure in figures)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("subject", nargs="*", choices=[*SUBJECTS, []], help=f"default: {' '.join(SUBJECTS)}")
+    parser.add_argument("--quick", action="store_true", help="tiny and once: does it run?")
+    parser.add_argument("--images", type=Path, help="a folder with Fashion-MNIST's IDX files")
+    parser.add_argument("--scratch", type=Path, help="where to work; default: the system's temporary folder")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the JSONs go")
+    parser.add_argument("--report", action="store_true", help="only write the table from the results")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

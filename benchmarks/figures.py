@@ -1,0 +1,92 @@
+"""A figure: what was measured, against its target; and the file of results that a subject leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("dvc", "numpy", "pyarrow", "pillow", "simplejpeg", "torch", "torchvision", "mlflow", "prefect")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number and its target: `value` has to be at most, or at least, `target`."""
+
+    name: str
+    value: float
+    bound: Literal["at most", "at least"]
+    target: float
+    unit: str
+    parts: dict[str, Any] = field(default_factory=dict)
+    """What it was computed from, in seconds unless the name says otherwise."""
+
+    @property
+    def is_met(self) -> bool:
+        return self.value <= self.target if self.bound == "at most" else self.value >= self.target
+
+    def row(self) -> dict[str, Any]:
+        ratio = self.value / self.target if self.target else None
+        parts = {name: shorten(value) for name, value in self.parts.items()}
+        return {
+            **asdict(self),
+            "value": shorten(self.value),
+            "of_target": shorten(ratio),
+            "met": self.is_met,
+            "parts": parts,
+        }
+
+
+def shorten(value: Any) -> Any:
+    """Four significant digits, also in lists."""
+    if isinstance(value, list):
+        return [shorten(one) for one in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+def write_results(subject: str, figures: list[Figure], about: dict[str, Any], folder: Path = RESULTS) -> Path:
+    """results/<subject>.json: the machine, the day, what was measured on, and the figures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{subject}.json"
+    rows = [figure.row() for figure in figures]
+    content = {"subject": subject, "machine": machine(), "about": about, "figures": rows}
+    path.write_text(
+        json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    return path
+
+
+def machine() -> dict[str, Any]:
+    """Where and when it was measured."""
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "date": date.today().isoformat(),
+        "load_at_the_end": round(os.getloadavg()[0], 2),
+    }
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,66 @@
+"""The table of benchmarks/README.md, from the results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.figures import RESULTS
+from benchmarks.subjects import SUBJECTS
+
+README = Path(__file__).parent / "README.md"
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+HEAD = ["| | figure | measured | target | met |", "|---|---|--:|--:|:-:|"]
+
+
+def write(readme: Path = README, results: Path = RESULTS) -> None:
+    """Put the table between the two marks."""
+    before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    readme.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", encoding="utf-8")
+
+
+def table(results: Path) -> str:
+    """Markdown: the machine, then one line a figure."""
+    found = [
+        json.loads(path.read_text("utf-8"))
+        for name in SUBJECTS
+        if (path := results / f"{name}.json").exists()
+    ]
+    if not found:
+        return "Nothing has been measured yet."
+    machines = sorted({_machine(result) for result in found})
+    rows = [_row(result["subject"], figure) for result in found for figure in result["figures"]]
+    return "\n".join([*machines, "", *HEAD, *rows])
+
+
+def line(figure: dict[str, Any]) -> str:
+    """One figure for a terminal."""
+    parts = ", ".join(f"{name} {value}" for name, value in figure["parts"].items())
+    return f"{figure['name']}: {_value(figure)} ({_target(figure)}){f'; {parts}' if parts else ''}"
+
+
+def _row(subject: str, figure: dict[str, Any]) -> str:
+    met = "yes" if figure["met"] else "**no**"
+    return f"| {subject} | {figure['name']} | {_value(figure)} | {_target(figure)} | {met} |"
+
+
+def _value(figure: dict[str, Any]) -> str:
+    return f"{figure['value']:.3g} {figure['unit']}"
+
+
+def _target(figure: dict[str, Any]) -> str:
+    return f"{'≤' if figure['bound'] == 'at most' else '≥'} {figure['target']:g} {figure['unit']}"
+
+
+def _machine(result: dict[str, Any]) -> str:
+    machine = result["machine"]
+    packages = ", ".join(
+        f"{name} {version}" for name, version in sorted(machine["packages"].items()) if version
+    )
+    tiny = " **Tiny images, once: says nothing about speed.**" if result["about"].get("quick") else ""
+    return (
+        f"{machine['date']}, {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
+        f"{machine['system']}, Python {machine['python']}; {packages}.{tiny}"
+    )

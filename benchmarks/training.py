@@ -1,0 +1,204 @@
+"""Training throughput: our loop, a plain one over image files, and a bare one over tensors in memory.
+
+All train the same model on the same images, by the same threads. With augmentation: ours (batched tensors) against
+ImageFolder, the same moves as PIL transforms and a DataLoader. Without: ours against float tensors that lie ready, in
+the same memory format and with the same optimizer, so that what is left is what our loop costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import nn
+from torchvision.transforms import v2
+
+from assay import plugins, training
+from assay.augmentation import RECIPES
+from assay.data.pool import Pool
+from assay.inputs import InputSpec, open_inputs, to_device
+from assay.layout import Layout
+from assay.models import ModelSpec
+from assay.params import Train, parse_params
+from assay.progress import silent
+from assay.stages import ingest
+from assay.training import Examples
+from benchmarks.figures import Figure
+from benchmarks.pictures import SIZE, write_folders
+from benchmarks.subjects import Measured, Setting
+
+CLASSES = 10
+WORKERS = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model and how many images it is shown in an epoch."""
+
+    name: str
+    model: str
+    options: dict[str, Any]
+    color: Literal["gray", "rgb"]
+    images: int
+
+    def settings(self, augment: str) -> Train:
+        options = {"model": self.model, "options": self.options, "color": self.color, "augment": augment}
+        return Train.model_validate({**options, "image_size": SIZE, "epochs": EPOCHS, "patience": EPOCHS})
+
+    def build(self) -> nn.Module:
+        torch.manual_seed(0)
+        spec = ModelSpec(CLASSES, SIZE, self.color, 0, self.options)
+        model: nn.Module = plugins.load("models", self.model).build(spec)
+        return model
+
+
+CASES = (
+    Case("cnn", "cnn", {}, "gray", 4000),
+    Case("resnet18", "torchvision", {"name": "resnet18"}, "rgb", 256),
+)
+EPOCHS = 2
+"""The first one is for warming up and does not count."""
+
+
+def measure(setting: Setting) -> Measured:
+    raw = setting.folder / "raw"
+    images = write_folders(raw, setting.images(max(case.images for case in CASES)), setting.idx)
+    layout = Layout(setting.folder)
+    source = {"name": "raw", "format": "imagefolder", "path": "raw"}
+    ingest.run(parse_params({"ingest": {"sources": [source]}}), layout, silent)
+    cases = CASES[:1] if setting.quick else CASES
+    found = [figure for case in cases for figure in _compare(case, layout, raw, setting)]
+    return found, {"images": images, "batch": Train().batch, "threads": Train().threads}
+
+
+def _compare(case: Case, layout: Layout, raw: Path, setting: Setting) -> list[Figure]:
+    """Images a second of every loop, all of them in turn."""
+    count = setting.images(case.images)
+    examples = _examples(case, count, layout)
+    folder = _folder(case, count, raw)
+    loops: dict[str, Callable[[], list[float]]] = {
+        "ours": partial(_ours, case, "light", examples, layout),
+        **{f"plain, {n} workers": partial(_plain, case, folder, n) for n in WORKERS},
+        "ours, not augmented": partial(_ours, case, "none", examples, layout),
+        "bare": partial(_bare, case, examples),
+    }
+    taken: dict[str, list[float]] = {name: [] for name in loops}
+    for _ in range(setting.repeats(2)):
+        for name, loop in loops.items():
+            taken[name] += loop()[1:]
+    speed = {name: count / median(times) for name, times in taken.items()}
+    plain = {name: value for name, value in speed.items() if name.startswith("plain")}
+    best = max(plain, key=lambda name: plain[name])
+    return [
+        Figure(
+            f"{case.name}: ours / ImageFolder + PIL + DataLoader",
+            speed["ours"] / speed[best],
+            "at least",
+            1.5,
+            "×",
+            {"ours, images a second": speed["ours"], f"{best}, images a second": speed[best]},
+        ),
+        Figure(
+            f"{case.name}: ours / tensors in memory, neither augmented",
+            speed["ours, not augmented"] / speed["bare"],
+            "at least",
+            0.9,
+            "×",
+            {"ours, images a second": speed["ours, not augmented"], "bare, images a second": speed["bare"]},
+        ),
+    ]
+
+
+def _examples(case: Case, count: int, layout: Layout) -> Examples:
+    """As the train stage opens them: rows of the decoded, memory-mapped cache."""
+    pool = Pool.open(layout.pool)
+    ids = sorted(pool.ids)[:count]
+    inputs = open_inputs(InputSpec("pixels", SIZE, case.color), ids, layout, silent)
+    return Examples(inputs, np.arange(len(ids), dtype=np.int64) % CLASSES)
+
+
+def _ours(case: Case, augment: str, examples: Examples, layout: Layout) -> list[float]:
+    """Seconds of each epoch of `training.fit`, with its checkpoint and its deterministic algorithms."""
+    settings = case.settings(augment)
+    checkpoint = layout.scratch / "benchmark.pt"
+    marks = [perf_counter()]
+    with training.deterministic(settings.threads):
+        training.fit(
+            case.build(),
+            examples,
+            None,
+            plugins.load("tasks", "classification"),
+            settings,
+            seed=0,
+            checkpoint=checkpoint,
+            progress=silent,
+            on_epoch=lambda _row: marks.append(perf_counter()),
+        )
+    checkpoint.unlink(missing_ok=True)
+    return [float(one) for one in np.diff(marks)]
+
+
+def _folder(case: Case, count: int, raw: Path) -> torch.utils.data.Dataset[Any]:
+    """What our augmentation `light` does, image by image, as torchvision's own references do it."""
+    recipe = RECIPES["light"]
+    moves = v2.RandomAffine(recipe.angle, (recipe.shift,) * 2, (1 - recipe.scale, 1 + recipe.scale))
+    grey = [v2.Grayscale()] if case.color == "gray" else []
+    transform = v2.Compose(
+        [*grey, v2.Resize((SIZE, SIZE)), moves, v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True)]
+    )
+    images = torchvision.datasets.ImageFolder(raw, transform)
+    spread = np.linspace(0, len(images) - 1, count).astype(int).tolist()
+    return torch.utils.data.Subset(images, spread)
+
+
+def _plain(case: Case, folder: torch.utils.data.Dataset[Any], workers: int) -> list[float]:
+    """The loop of any tutorial."""
+    settings = case.settings("light")
+    loader = torch.utils.data.DataLoader(
+        folder, settings.batch, shuffle=True, num_workers=workers, persistent_workers=workers > 0
+    )
+    model = case.build()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr)
+    return _epochs(model, optimizer, lambda: loader, settings.threads)
+
+
+def _bare(case: Case, examples: Examples) -> list[float]:
+    settings = case.settings("none")
+    images = to_device(examples.inputs.batch(np.arange(len(examples))), torch.device("cpu"))
+    targets = torch.from_numpy(examples.targets)
+
+    def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for rows in torch.split(torch.randperm(len(targets)), settings.batch):
+            yield images[rows], targets[rows]
+
+    model = case.build().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, fused=True)
+    return _epochs(model, optimizer, batches, settings.threads)
+
+
+def _epochs(
+    model: nn.Module, optimizer: torch.optim.Optimizer, batches: Callable[[], Any], threads: int
+) -> list[float]:
+    """Seconds of each epoch."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    model.train()
+    marks = [perf_counter()]
+    for _ in range(EPOCHS):
+        for images, targets in batches():
+            loss = F.cross_entropy(model(images), targets)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        marks.append(perf_counter())
+    torch.set_num_threads(before)
+    return [float(one) for one in np.diff(marks)]

@@ -1,0 +1,61 @@
+"""That the benchmarks run, and that their table says what their results say. Nothing here is timed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks import pictures, report  # noqa: E402
+from benchmarks.clock import Failed, run  # noqa: E402
+from benchmarks.figures import Figure, write_results  # noqa: E402
+
+
+def test_a_subject_runs_and_leaves_its_results(tmp_path):
+    command = [sys.executable, "-m", "benchmarks", "startup", "--quick", "--results", str(tmp_path)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    result = json.loads((tmp_path / "startup.json").read_text())
+    assert [figure["name"] for figure in result["figures"]] == ["`assay --help`", "`assay status`"]
+    assert result["machine"]["cores"] >= 1
+    assert result["about"]["quick"] is True
+
+
+def test_the_table_says_what_was_missed(tmp_path):
+    figures = [
+        Figure("`assay --help`", 0.3, "at most", 0.4, "s", {"python -c pass": 0.0312345}),
+        Figure("`dvc push`, loose / pool", 12.0, "at least", 30, "×"),
+    ]
+    path = write_results("ingest", figures, {}, tmp_path)
+    assert json.loads(path.read_text())["figures"][0]["parts"] == {"python -c pass": 0.03123}
+    rows = report.table(tmp_path).splitlines()[-2:]
+    assert rows == [
+        "| ingest | `assay --help` | 0.3 s | ≤ 0.4 s | yes |",
+        "| ingest | `dvc push`, loose / pool | 12 × | ≥ 30 × | **no** |",
+    ]
+
+
+def test_the_table_goes_between_its_marks(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    report.write(readme, tmp_path)
+    assert (
+        readme.read_text() == f"before\n{report.BEGIN}\nNothing has been measured yet.\n{report.END}\nafter\n"
+    )
+
+
+def test_no_two_pictures_are_alike(tmp_path):
+    assert "60 grey 32×32 JPEGs" in pictures.write_folders(tmp_path, 60)
+    contents = [file.read_bytes() for file in tmp_path.rglob("*.jpg")]
+    assert len(set(contents) | {pictures.newcomer(0), pictures.newcomer(1)}) == 62
+
+
+def test_a_command_that_fails_says_why(tmp_path):
+    with pytest.raises(Failed, match="no such thing"):
+        run([sys.executable, "-c", "import sys; sys.exit('no such thing')"], tmp_path)
