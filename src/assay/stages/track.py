@@ -1,13 +1,15 @@
 """track: the run of this workspace in MLflow, written or brought up to date. One run per fingerprint.
 
-It has no output that DVC keeps: a run id would make equal results look different. If the tracking server is
-away it fails, so that DVC and Prefect know it is still to be done; all results are in outputs/ by then.
+Its output is the fingerprint and nothing else: a run id would make equal results look different. It is not cached, so
+that a fresh clone, which has the lock file but not the run, tracks it. If the tracking server is away the stage fails,
+so that DVC and Prefect know it is still to be done; all results are in outputs/ by then.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from assay.data.files import write_json
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress
@@ -16,7 +18,9 @@ from assay.tracking import track
 
 def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     """outputs/, snapshot, selection -> MLflow. TrackingError if the server is away."""
-    return track(params, layout)
+    result = track(params, layout)
+    write_json(layout.outputs / "tracked.json", {"fingerprint": result["fingerprint"]})
+    return result
 
 
 def render(result: dict[str, Any], console: Any) -> None:
