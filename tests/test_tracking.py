@@ -195,6 +195,7 @@ def test_a_run_holds_all_that_is_known(params: Params, layout: Layout) -> None:
     (run,) = runs(layout)
     assert run.info.status == "FINISHED"
     assert run.info.run_name == f"cnn-{result['fingerprint'][:8]}"
+    assert json.loads((layout.outputs / "tracked.json").read_text()) == {"fingerprint": result["fingerprint"]}
     assert run.data.params["train.lr"] == "0.001"
     assert run.data.metrics["accuracy/test"] == 0.75
     assert run.data.metrics["accuracy/test.low"] == pytest.approx(0.65)
