@@ -50,7 +50,9 @@ def test_a_data_set_feeds_a_loader_with_workers(project):
     torch = pytest.importorskip("torch")
     data = assay.dataset("train", root=project, color="gray")
     assert 0 < len(data) < 15
-    batches = list(torch.utils.data.DataLoader(data, batch_size=4, num_workers=1))
+    # spawned: a fork of the test process would take the threads of servers and trackers along
+    loader = torch.utils.data.DataLoader(data, batch_size=4, num_workers=1, multiprocessing_context="spawn")
+    batches = list(loader)
     assert sum(len(x) for x, _ in batches) == len(data)
     assert batches[0][0].shape[1:] == (1, 8, 8)
     assert data.classes == ["even", "odd"]
