@@ -1,7 +1,7 @@
 """The training loop: one function that reads from top to bottom.
 
 Everything random is drawn from generators seeded by (seed, purpose, epoch), so a run that was killed resumes from the
-checkpoint of its last whole epoch and ends in the same bits as one that was left alone.
+last checkpoint, of a whole epoch, and ends in the same bits as one that was left alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from types import ModuleType
 from typing import Any
 
@@ -32,6 +33,9 @@ from assay.progress import Progress
 Row = dict[str, float]
 OnEpoch = Callable[[Row], None]
 State = dict[str, Any]
+
+SAVING = 0.05
+"""Most of the time of training that may go into checkpoints: with short epochs of a large model, not each gets one."""
 
 WARM_UP = 0.1
 """Part of all steps over which the learning rate rises; then it falls to zero along a half cosine."""
@@ -85,6 +89,7 @@ def fit(
 
     history: list[Row] = []
     best: dict[str, torch.Tensor] = {}
+    due = 0.0
     if (state := _resume(checkpoint, progress)) is not None:
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
@@ -134,7 +139,9 @@ def fit(
             if val is None or best_epoch(history) == epoch:
                 best = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
             _tell(on_epoch, row)
-            _save(checkpoint, model, optimizer, scaler, history, best)
+            if (begun := perf_counter()) >= due:
+                _save(checkpoint, model, optimizer, scaler, history, best)
+                due = perf_counter() + (perf_counter() - begun) / SAVING
 
     return Fitted(best, best_epoch(history), history)
 
