@@ -84,7 +84,7 @@ def _stage(name: str) -> Callable[[bool], None]:
         layout, params = _project()
         terminal = Terminal()
         stage = import_module(f"assay.stages.{name}")
-        if name == "train":
+        if name == "train" and os.environ.get("ASSAY_LIVE_CURVES") != "0":
             from assay.tracking import LiveCurves
 
             with LiveCurves(params, layout, terminal) as curves:

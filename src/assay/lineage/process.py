@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,9 +23,12 @@ def environment() -> dict[str, str]:
 
 
 def run_streaming(
-    command: Sequence[str], cwd: Path, on_line: Callable[[str], None] | None = None
+    command: Sequence[str],
+    cwd: Path,
+    on_line: Callable[[str], None] | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> tuple[int, list[str]]:
-    """Run a command; (exit code, its lines of output and errors, in order).
+    """Run a command; (exit code, its lines of output and errors, in order). `env` is added to ours.
 
     Whatever ends this function early (Ctrl-C, SIGTERM turned into an exception, a failing `on_line`) ends
     the whole group: DVC ignores SIGINT while a stage runs, and its stage would live on.
@@ -33,7 +36,7 @@ def run_streaming(
     process = subprocess.Popen(
         command,
         cwd=cwd,
-        env=environment(),
+        env={**environment(), **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

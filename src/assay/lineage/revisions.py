@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,13 +63,18 @@ class Patch:
         return bool(self.text or self.untracked)
 
 
-def run_dvc(args: Sequence[str], root: Path, on_line: Callable[[str], None] | None = None) -> list[str]:
+def run_dvc(
+    args: Sequence[str],
+    root: Path,
+    on_line: Callable[[str], None] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> list[str]:
     """Run `dvc …` in `root`, hand each line of its output to `on_line`, and return them all.
 
     DvcError if it fails. Waits while another command holds DVC's lock. A cancelled call ends the stage too.
     """
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", *args]
-    status, lines = run_streaming(command, root, on_line)
+    status, lines = run_streaming(command, root, on_line, env)
     if status:
         raise DvcError(_dvc_words(args, lines), lines)
     return lines
@@ -103,7 +108,7 @@ def stages(root: Path) -> list[str]:
 
 def git_commit(root: Path) -> str | None:
     """The commit of a workspace; None outside of git, or before the first commit."""
-    done = _git(["rev-parse", "--verify", "--quiet", "HEAD"], root)
+    done = run_git(["rev-parse", "--verify", "--quiet", "HEAD"], root)
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
@@ -111,7 +116,7 @@ def git_dirty_patch(root: Path, limit: int = PATCH_LIMIT) -> Patch:
     """Staged, unstaged and untracked changes as one patch, without dvc.lock, which is a result."""
     if git_commit(root) is None:
         return Patch("")
-    listed = _git(["ls-files", "--others", "--exclude-standard", "-z"], root).stdout
+    listed = run_git(["ls-files", "--others", "--exclude-standard", "-z"], root).stdout
     untracked = tuple(sorted(name for name in listed.split("\0") if name))
     small = [name for name in untracked if _is_text(root / name, limit)]
     text = _diff_with(small, root)
@@ -123,7 +128,7 @@ def git_dirty_patch(root: Path, limit: int = PATCH_LIMIT) -> Patch:
 
 def resolve(rev: str, root: Path) -> str:
     """The full commit id of a revision. RevisionError if git knows none of that name."""
-    done = _git(["rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"], root)
+    done = run_git(["rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"], root)
     if done.returncode:
         raise RevisionError(
             f"{rev!r} is not a revision of {root.resolve()}",
@@ -135,7 +140,7 @@ def resolve(rev: str, root: Path) -> str:
 def read_at(rev: str, path: str, root: Path) -> str:
     """The text of a file kept in git, as it was at a revision. RevisionError if it was not there."""
     commit = resolve(rev, root)
-    done = _git(["show", f"{commit}:./{path}"], root)
+    done = run_git(["show", f"{commit}:./{path}"], root)
     if done.returncode:
         raise RevisionError(f"{path} is not in git at {rev} ({commit[:10]})")
     return done.stdout
@@ -188,7 +193,7 @@ def _content(commit: str, rev: str, path: str, root: Path) -> str:
 
 def _yaml_at(commit: str, path: str, root: Path) -> dict[str, Any]:
     """Empty if the file is not there."""
-    done = _git(["show", f"{commit}:./{path}"], root)
+    done = run_git(["show", f"{commit}:./{path}"], root)
     return (yaml.safe_load(done.stdout) or {}) if done.returncode == 0 else {}
 
 
@@ -218,15 +223,15 @@ def _is_text(file: Path, limit: int) -> bool:
 
 def _diff_with(untracked: list[str], root: Path) -> str:
     """`git diff HEAD` as if the untracked files were added, by way of an index that is thrown away."""
-    index = Path(_git(["rev-parse", "--git-path", "index"], root).stdout.strip())
+    index = Path(run_git(["rev-parse", "--git-path", "index"], root).stdout.strip())
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "index"
         if (original := root / index).exists():
             shutil.copyfile(original, copy)
         if untracked:
-            _git(["add", "--intent-to-add", "--", *untracked], root, GIT_INDEX_FILE=str(copy))
+            run_git(["add", "--intent-to-add", "--", *untracked], root, GIT_INDEX_FILE=str(copy))
         args = ["diff", "HEAD", "--binary", "--no-color", "--no-ext-diff", "--", ".", ":(exclude)dvc.lock"]
-        return _git(args, root, GIT_INDEX_FILE=str(copy)).stdout
+        return run_git(args, root, GIT_INDEX_FILE=str(copy)).stdout
 
 
 def _last(lines: list[str]) -> str:
@@ -240,7 +245,8 @@ def _dvc_words(args: Sequence[str], lines: list[str]) -> str:
     return "\n".join([f"`dvc {' '.join(args)}` failed: {_last(lines)}", *said[-5:]])
 
 
-def _git(args: Sequence[str], root: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+def run_git(args: Sequence[str], root: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run `git …` in `root`, `extra` in its environment. It may fail: look at the return code."""
     try:
         return subprocess.run(
             ["git", *args],

@@ -1,0 +1,137 @@
+"""Worktrees: other versions of the project on disk beside this one, with the same DVC cache and remotes."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from assay.errors import RevisionError
+from assay.layout import Layout
+from assay.lineage.revisions import run_git
+
+LINKS = "reflink,hardlink,symlink,copy"
+"""Outputs are linked to the cache, not copied: a worktree of a large pool costs nothing."""
+LOCAL_PATHS = ("url", "dir", "keyfile", "credentialpath", "gdrive_service_account_json_file_path")
+"""Options of DVC's config that may be paths relative to the folder of the config."""
+
+
+def add(root: Path, at: Path, commit: str, patch: str = "", lock: str | None = None) -> Path:
+    """Make a worktree of `commit` at `at`, changed by `patch`, with `lock` as its dvc.lock (None: the committed one).
+
+    Returns the project's folder in it: not `at` when the project is a part of its repository. Outputs under DVC
+    are not there yet: `dvc checkout` brings them. RevisionError if the commit is gone or the patch does not apply.
+    """
+    at = at.resolve()
+    at.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(_scratch(root) / "worktrees.lock"):  # git itself does not bear two at once
+        run_git(["worktree", "prune"], root)
+        done = run_git(["worktree", "add", "--quiet", "--detach", "--force", str(at), commit], root)
+    if done.returncode:
+        raise RevisionError(
+            f"no worktree of {commit[:10]} can be made: {_last(done.stderr)}",
+            hint="if history was rewritten, the commit is gone: `git fetch`, or look in `git reflog`",
+        )
+    try:
+        project = at / run_git(["rev-parse", "--show-prefix"], root).stdout.strip()
+        _apply(patch, project)
+        if lock is not None:
+            (project / "dvc.lock").write_text(lock, encoding="utf-8")
+        _share_cache(root, project)
+    except BaseException:
+        remove(root, at)
+        raise
+    return project
+
+
+def remove(root: Path, at: Path) -> None:
+    """Remove a worktree and what git knows of it; nothing happens if it is not there."""
+    with FileLock(_scratch(root) / "worktrees.lock"):
+        run_git(["worktree", "remove", "--force", str(at.resolve())], root)
+        shutil.rmtree(at, ignore_errors=True)
+        run_git(["worktree", "prune"], root)
+
+
+@contextmanager
+def temporary(root: Path, commit: str, patch: str = "", lock: str | None = None) -> Iterator[Path]:
+    """The project's folder in a worktree that is gone afterwards. See `add`."""
+    home = _scratch(root) / "worktrees"
+    home.mkdir(exist_ok=True)
+    for left in home.iterdir():
+        if not _alive(left.name):
+            remove(root, left)
+    at = Path(tempfile.mkdtemp(dir=home, prefix=f"{os.getpid()}-"))
+    try:
+        yield add(root, at, commit, patch, lock)
+    finally:
+        remove(root, at)
+
+
+def environment_for(project: Path) -> dict[str, str]:
+    """What a command in a worktree needs: its own sources run, and its training shows no curves in MLflow."""
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    own = [str((project / "src").resolve())] if (project / "src").is_dir() else []
+    return {"PYTHONPATH": os.pathsep.join([*own, *others]), "ASSAY_LIVE_CURVES": "0"}
+
+
+def _alive(name: str) -> bool:
+    """Whether the process that made a temporary worktree lives: one that was killed left it behind."""
+    try:
+        os.kill(int(name.split("-")[0]), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _apply(patch: str, project: Path) -> None:
+    if not patch:
+        return
+    file = project / ".assay.patch.tmp"
+    file.write_text(patch, encoding="utf-8")
+    try:
+        done = run_git(["apply", "--whitespace=nowarn", file.name], project)
+    finally:
+        file.unlink()
+    if done.returncode:
+        raise RevisionError(
+            f"the recorded changes do not apply to their commit: {_last(done.stderr)}",
+            hint="a patch over a million characters is cut when it is recorded; commit before `dvc repro`",
+        )
+
+
+def _share_cache(root: Path, project: Path) -> None:
+    """DVC's local configuration of a worktree: that of `root`, its paths made absolute, and the cache of `root`."""
+    config = configparser.ConfigParser(interpolation=None)
+    home = root.resolve() / ".dvc"
+    config.read([home / "config", home / "config.local"], encoding="utf-8")
+    for section in config.sections():
+        for key in LOCAL_PATHS:
+            if (path := config[section].get(key)) and "://" not in path:
+                config[section][key] = str((home / path).resolve())
+    if not config.has_section("cache"):
+        config.add_section("cache")
+    config["cache"].setdefault("dir", str(home / "cache"))
+    config["cache"]["type"] = LINKS
+    (project / ".dvc").mkdir(exist_ok=True)
+    with (project / ".dvc" / "config.local").open("w", encoding="utf-8") as file:
+        config.write(file)
+
+
+def _scratch(root: Path) -> Path:
+    scratch = Layout(root).scratch
+    scratch.mkdir(parents=True, exist_ok=True)
+    return scratch
+
+
+def _last(text: str) -> str:
+    return (
+        (text.strip().splitlines() or ["it said nothing"])[-1].removeprefix("fatal: ").removeprefix("error: ")
+    )

@@ -1,0 +1,157 @@
+"""The two sides of a comparison: a git revision, a tracked run, or the workspace, as files on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from filelock import FileLock
+
+from assay import plugins
+from assay.data.files import read_json, read_table
+from assay.errors import RevisionError
+from assay.layout import Layout
+from assay.lineage import worktrees
+from assay.lineage.fingerprint import SECTIONS, Fingerprint, canonical_digest, run_code, table_digest
+from assay.lineage.revisions import git_commit, git_dirty_patch, resolve, run_dvc
+from assay.params import Params, load_params
+
+WORKSPACE = "workspace"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One version of the project. `root` holds its files: a worktree below .assay/sides/, or the workspace itself."""
+
+    name: str
+    kind: Literal["revision", "run", "workspace"]
+    root: Path
+    commit: str | None
+    patch: str = ""
+    run_id: str | None = None
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.root)
+
+    @property
+    def package(self) -> Path:
+        """The sources of assay that belong to this side; the installed ones if the project holds none."""
+        own = self.root / "src" / "assay"
+        return own if own.is_dir() else plugins.PACKAGE
+
+    @cached_property
+    def params(self) -> Params:
+        return load_params(self.layout.params)
+
+    @cached_property
+    def lock(self) -> dict[str, Any]:
+        """dvc.lock, parsed; empty if nothing has run on this side."""
+        file = self.root / "dvc.lock"
+        return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.exists() else {}
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """What this side's result follows from: see `assay.lineage.fingerprint`."""
+        selection = read_json(self.path("data/selection") / "selection.json", made_by="select")
+        ruler = read_table(self.path("data/snapshot") / "ruler.parquet", made_by="curate")
+        return Fingerprint(
+            selection["digest"],
+            table_digest(ruler),
+            params_digest(self.params),
+            run_code(self.params, self.package),
+        )
+
+    def path(self, relative: str) -> Path:
+        """An output under DVC, brought from the cache or a remote if it is not there. RevisionError if nowhere."""
+        path = self.root / relative
+        if self.kind != WORKSPACE and not path.exists():
+            with FileLock(self.root / ".side.lock.tmp"):
+                if not path.exists():
+                    self._bring(relative)
+        return path
+
+    def _bring(self, relative: str) -> None:
+        outs = [out for stage in self.lock.get("stages", {}).values() for out in stage.get("outs", [])]
+        if relative not in {out["path"] for out in outs}:
+            raise RevisionError(
+                f"no stage had written {relative} at {self.label}: dvc.lock does not name it",
+                hint="choose a revision whose dvc.lock was committed after `dvc repro`",
+            )
+        try:
+            run_dvc(["checkout", "--quiet", relative], self.root)
+        except RevisionError:
+            try:
+                run_dvc(["pull", "--quiet", relative], self.root)
+            except RevisionError as error:
+                raise RevisionError(
+                    f"{relative} of {self.label} is in neither the DVC cache nor a remote: {error}",
+                    hint="where it was made: `dvc push`; here: `dvc remote list`, or check that revision out and "
+                    "`dvc repro` to make it again",
+                ) from None
+
+    @property
+    def label(self) -> str:
+        """`HEAD~1 (1a2b3c4d)`, `workspace`, `run 0a1b2c3d`."""
+        if self.kind == "workspace":
+            return "the workspace"
+        short = (self.commit or "")[:8]
+        if self.kind == "run":
+            return f"run {(self.run_id or '')[:8]} ({short}{', changed' if self.patch else ''})"
+        return self.name if self.name.startswith(short) else f"{self.name} ({short})"
+
+
+def params_digest(params: Params) -> str:
+    """The part `params` of a fingerprint."""
+    return canonical_digest(params.model_dump(mode="json", include=set(SECTIONS)))
+
+
+def open_side(name: str, layout: Layout, params: Params) -> Side:
+    """`workspace`, a git revision, or a run of MLflow (id, unique beginning of it, or name).
+
+    RevisionError if it is none of them; TrackingError if the run cannot be read.
+    """
+    root = layout.root.resolve()
+    if name == WORKSPACE:
+        commit = git_commit(root)
+        return Side(name, "workspace", root, commit, git_dirty_patch(root).text if commit else "")
+    try:
+        commit = resolve(name, root)
+    except RevisionError as unknown:
+        return _run_side(name, layout, params, unknown)
+    return Side(name, "revision", _stand(root, commit), commit)
+
+
+def _run_side(name: str, layout: Layout, params: Params, unknown: RevisionError) -> Side:
+    from assay.tracking.recorded import recorded
+
+    run = recorded(name, params, layout)
+    if run is None:
+        raise RevisionError(
+            f"{name!r} is neither a revision of {layout.root.resolve().name}, nor a run of MLflow, nor `{WORKSPACE}`",
+            hint=unknown.hint and f"{unknown.hint}; runs: `make ui`, or the id that `assay status` shows",
+        )
+    root = layout.root.resolve()
+    commit = resolve(run.commit, root)
+    return Side(name, "run", _stand(root, commit, run.patch, run.lock), commit, run.patch, run.run_id)
+
+
+def _stand(root: Path, commit: str, patch: str = "", lock: str | None = None) -> Path:
+    """The worktree of a side, made once."""
+    key = commit[:12]
+    if patch or lock is not None:
+        key += "-" + hashlib.sha256(f"{patch}\x1e{lock}".encode()).hexdigest()[:12]
+    home = Layout(root).scratch / "sides"
+    home.mkdir(parents=True, exist_ok=True)
+    at, done = home / key, home / f"{key}.path"
+    with FileLock(home / f"{key}.lock"):
+        if done.exists() and (project := at / done.read_text(encoding="utf-8")).is_dir():
+            return project
+        worktrees.remove(root, at)
+        project = worktrees.add(root, at, commit, patch, lock)
+        done.write_text(str(project.relative_to(at.resolve())), encoding="utf-8")
+    return project
