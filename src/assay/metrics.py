@@ -105,7 +105,7 @@ def measure(judged: Judged, replicates: int, seed: int) -> dict[str, Any]:
     n = len(judged)
     if not n:
         return {name: undefined() for name in METRICS}
-    values = _values(judged.terms.sum(0, keepdims=True, dtype=np.float64), n, judged.classes)
+    values = values_of(judged.terms.sum(0, keepdims=True, dtype=np.float64), judged.classes)
     drawn = _replicate([judged], replicates, seed)[0]
     result: dict[str, Any] = {}
     for name in METRICS:
@@ -143,7 +143,7 @@ def compare(challenger: Judged, champion: Judged, replicates: int, seed: int) ->
     only_old = int((champion.correct & ~challenger.correct).sum())
     new, old = _replicate([challenger, champion], replicates, seed)
     values = [
-        _values(j.terms.sum(0, keepdims=True, dtype=np.float64), n, j.classes) for j in (challenger, champion)
+        values_of(j.terms.sum(0, keepdims=True, dtype=np.float64), j.classes) for j in (challenger, champion)
     ]
     difference: dict[str, Any] = {}
     for name in METRICS:
@@ -219,13 +219,14 @@ def _counts(judged: Judged) -> tuple[Floats, Floats, Floats]:
     return np.diag(table), table.sum(1), table.sum(0)
 
 
-def _values(sums: Floats, n: int, k: int) -> dict[str, Floats]:
+def values_of(sums: Floats, k: int) -> dict[str, Floats]:
     """METRICS of each row of summed terms, (b, 3k + BINS + 1) -> (b,) each.
 
-    The means over classes are over those with samples; a replicate that drew none of a class leaves it out.
+    The means over classes are over those with samples; a replicate that drew none of a class leaves it out. Of weighted
+    samples the sum of the weights is n.
     """
     hits, actual, predicted = sums[:, :k], sums[:, k : 2 * k], sums[:, 2 * k : 3 * k]
-    there = actual > 0
+    n, there = actual.sum(1), actual > 0
     recall = np.divide(hits, actual, out=np.zeros_like(hits), where=there)
     f1 = np.divide(2 * hits, actual + predicted, out=np.zeros_like(hits), where=there)
     return {
@@ -241,13 +242,13 @@ def _replicate(models: Sequence[Judged], replicates: int, seed: int) -> list[dic
     """METRICS of bootstrap replicates, (replicates,) each; all models are weighed by the same draws."""
     n = len(models[0])
     drawn: list[list[dict[str, Floats]]] = [[] for _ in models]
-    for weights in _draws(n, replicates, seed):
+    for weights in bootstrap_weights(n, replicates, seed):
         for parts, judged in zip(drawn, models, strict=True):
-            parts.append(_values((weights @ judged.terms).astype(np.float64), n, judged.classes))
+            parts.append(values_of((weights @ judged.terms).astype(np.float64), judged.classes))
     return [{name: np.concatenate([part[name] for part in parts]) for name in METRICS} for parts in drawn]
 
 
-def _draws(n: int, replicates: int, seed: int) -> Iterator[NDArray[np.float32]]:
+def bootstrap_weights(n: int, replicates: int, seed: int) -> Iterator[NDArray[np.float32]]:
     """How often each sample was drawn, in blocks of (b, n); n draws with replacement a row."""
     rng = np.random.default_rng(seed)
     rows = max(1, BLOCK // n)
