@@ -101,6 +101,7 @@ def with_seed(params: Params, seed: int) -> dict[str, Any]:
 
 def own_cell(side: Side) -> Cell:
     """The cell that a side itself is."""
+    side.bring(["data/selection", "data/snapshot"])
     return Cell(
         side,
         side.params.model_dump(mode="json"),
@@ -236,8 +237,7 @@ def _in_order(side: Side) -> bool:
     from assay.lineage.staleness import stage_states
 
     try:
-        for out in (out["path"] for stage in STAGES for out in side.lock["stages"][stage]["outs"]):
-            side.path(out)
+        side.bring([out["path"] for stage in STAGES for out in side.lock["stages"][stage]["outs"]])
     except (RevisionError, KeyError):
         return False  # never run, or in no cache and remote any more
     states = {state.stage: state.state for state in stage_states(side.root)}
