@@ -25,7 +25,7 @@ from assay.layout import Layout
 from assay.params import Params, parse_params
 from assay.progress import Silent, silent
 from assay.stages import track as stage
-from assay.tracking import LiveCurves, last_run, track
+from assay.tracking import LiveCurves, environment, last_run, track
 from assay.tracking.content import flat_metrics, flat_params, metric_key
 from assay.tracking.store import FINGERPRINT, connect, create_sqlite, redacted
 
@@ -215,6 +215,7 @@ def test_a_run_holds_all_that_is_known(params: Params, layout: Layout) -> None:
         "metrics.json",
         "history.csv",
         "params.yaml",
+        "environment.json",
         "queue.csv",
         "dirty.patch",
         "plots/confusion.csv",
@@ -260,6 +261,18 @@ def test_changed_says_what_differs_from_the_run_before(params: Params, layout: L
     fill(layout)
     assert track(params, layout)["changed"] == "first", "an old run keeps what it said"
     assert len(runs(layout)) == 3
+
+
+def test_the_environment_of_a_run_is_that_of_its_training(params: Params, layout: Layout) -> None:
+    track(params, layout)
+    (run,) = runs(layout)
+    assert run.data.tags["assay.environment"] == "track", "nobody knows where the model was trained"
+    environment.note(params, layout)
+    track(params, layout)
+    (layout.scratch / environment.NAME).unlink()
+    track(params, layout)
+    (run,) = runs(layout)
+    assert run.data.tags["assay.environment"] == "train", "a track elsewhere does not take its place"
 
 
 def test_two_that_create_the_run_at_once_keep_one(params: Params, layout: Layout) -> None:

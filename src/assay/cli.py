@@ -85,10 +85,11 @@ def _stage(name: str) -> Callable[[bool], None]:
         terminal = Terminal()
         stage = import_module(f"assay.stages.{name}")
         if name == "train" and os.environ.get("ASSAY_LIVE_CURVES") != "0":
-            from assay.tracking import LiveCurves
+            from assay.tracking import LiveCurves, environment
 
             with LiveCurves(params, layout, terminal) as curves:
                 summary = stage.run(params, layout, terminal, on_epoch=curves.on_epoch)
+            environment.note(params, layout)
         else:
             summary = stage.run(params, layout, terminal)
         _show(summary, as_json, getattr(stage, "render", None))

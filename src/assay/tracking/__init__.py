@@ -5,7 +5,8 @@ mlflow takes seconds to import: it is imported where it is called.
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -13,9 +14,12 @@ from assay.data.files import read_json, write_json
 from assay.layout import Layout
 from assay.lineage.fingerprint import Fingerprint, changed, fingerprint
 from assay.params import Params
-from assay.tracking import content
+from assay.tracking import content, environment
 from assay.tracking.live import LiveCurves
 from assay.tracking.store import Store, be_patient, be_quick, connect, reporting, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 __all__ = ["LiveCurves", "last_run", "track", "tracking_uri"]
 
@@ -35,7 +39,7 @@ def track(params: Params, layout: Layout) -> dict[str, Any]:
     with reporting(tracking_uri(layout.root)), FileLock(layout.scratch / "track.lock"):
         store = connect(layout.root, params.track.experiment, content.experiment_tags(params))
         be_patient()
-        result = _write(store, record, mark)
+        result = _write(store, record, mark, environment.noted(layout, mark), params)
     write_json(layout.scratch / POINTER, result)
     return result
 
@@ -46,7 +50,9 @@ def last_run(layout: Layout) -> dict[str, Any]:
     return read_json(pointer) if pointer.exists() else {}
 
 
-def _write(store: Store, record: content.Record, mark: Fingerprint) -> dict[str, Any]:
+def _write(
+    store: Store, record: content.Record, mark: Fingerprint, trained_in: dict[str, Any] | None, params: Params
+) -> dict[str, Any]:
     run, is_new = store.open_run(mark.digest, record.name, {**record.tags, **content.part_tags(mark)})
     before = store.run_before(run)
     what = changed(content.parts_of(before.data.tags) if before else None, mark)
@@ -60,6 +66,7 @@ def _write(store: Store, record: content.Record, mark: Fingerprint) -> dict[str,
         store.log_file(run, file, folder)
     for name, text in record.texts.items():
         store.log_text(run, text, name)
+    _write_environment(store, run, trained_in, params)
     store.finish(run)
     return {
         "run": record.name,
@@ -71,3 +78,12 @@ def _write(store: Store, record: content.Record, mark: Fingerprint) -> dict[str,
         "store": store.shown,
         "url": store.url(run),
     }
+
+
+def _write_environment(store: Store, run: Run, trained_in: dict[str, Any] | None, params: Params) -> None:
+    """That of the training; ours, if nobody knows where the model was trained: it came from a cache."""
+    if trained_in is None and environment.TAG in run.data.tags:
+        return
+    found = trained_in or environment.describe(params)
+    store.log_text(run, json.dumps(found, indent=2, sort_keys=True), environment.NAME)
+    store.set_tags(run, environment.tags(found, "train" if trained_in else "track"))

@@ -1,0 +1,119 @@
+"""The environment of a run: what else its numbers depend on, besides data, params and code.
+
+A training notes its own in the scratch folder, so that `track`, a process of its own and perhaps on another machine,
+records where the numbers come from and not where it happened to run itself.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from assay.data.files import read_json, write_json
+from assay.layout import Layout
+from assay.lineage.fingerprint import Fingerprint, fingerprint
+from assay.params import Params
+
+NAME = "environment.json"
+"""Of the artifact, and of the note in the scratch folder."""
+TAG = "assay.environment"
+"""Tag of a run: whose environment it holds, that of its training or that of the `track` which found it trained."""
+VARIABLES = (
+    "ATEN_CPU_CAPABILITY",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_VISIBLE_DEVICES",
+    "DNNL_MAX_CPU_ISA",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "MKL_NUM_THREADS",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "ONEDNN_MAX_CPU_ISA",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_NUM_THREADS",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+)
+"""Environment variables that choose among kernels or count threads; only those that are set are recorded."""
+
+
+def describe(params: Params) -> dict[str, Any]:
+    """Python, the machine, torch and what it computes with, every installed package: of this process. Imports torch."""
+    return {
+        "python": {"version": platform.python_version(), "implementation": platform.python_implementation()},
+        "machine": {
+            "system": platform.system(),
+            "release": platform.release(),
+            "architecture": platform.machine(),
+            "libc": " ".join(platform.libc_ver()).strip(),
+            "processor": processor(),
+            "cores": os.cpu_count(),
+        },
+        "torch": _torch(params),
+        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "packages": packages(),
+    }
+
+
+def packages() -> dict[str, str]:
+    """{normalised name: version} of all that is installed; of two copies the one that is imported."""
+    found: dict[str, str] = {}
+    for one in distributions():
+        if name := one.metadata["Name"]:
+            found.setdefault(normal(name), one.version)
+    return dict(sorted(found.items()))
+
+
+def normal(name: str) -> str:
+    """A package's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def processor() -> str:
+    """The model of the CPU, as far as the system tells."""
+    info = Path("/proc/cpuinfo")
+    if info.exists() and (found := re.search(r"^model name\s*: *(.*)$", info.read_text(), re.MULTILINE)):
+        return found[1]
+    return platform.processor() or platform.machine()
+
+
+def _torch(params: Params) -> dict[str, Any]:
+    import torch
+
+    cuda = torch.cuda.is_available() and params.train.device != "cpu"
+    return {
+        "version": torch.__version__,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": params.train.threads,
+        "cuda": torch.version.cuda if cuda else None,
+        "device": torch.cuda.get_device_name() if cuda else "cpu",
+    }
+
+
+def note(params: Params, layout: Layout) -> None:
+    """Put down, after a training, which environment it had: for the `track` to come."""
+    mark = fingerprint(params, layout).digest
+    write_json(layout.scratch / NAME, {"fingerprint": mark, **describe(params)})
+
+
+def noted(layout: Layout, mark: Fingerprint) -> dict[str, Any] | None:
+    """What the training of a run has put down; None if it was of another run, or took place somewhere else."""
+    file = layout.scratch / NAME
+    held: dict[str, Any] = read_json(file) if file.exists() else {}
+    return held if held.pop("fingerprint", None) == mark.digest else None
+
+
+def tags(environment: dict[str, Any], of: str) -> dict[str, str]:
+    """What is worth a column in MLflow. `of`: "train" or "track"."""
+    machine, torch = environment["machine"], environment["torch"]
+    return {
+        TAG: of,
+        f"{TAG}.python": environment["python"]["version"],
+        f"{TAG}.torch": torch["version"],
+        f"{TAG}.machine": f"{machine['system']} {machine['architecture']}",
+        f"{TAG}.device": torch["device"] if torch["cuda"] else f"cpu {torch['cpu_capability']}",
+    }
