@@ -1,0 +1,136 @@
+"""Which corners of the factorial are needed, and the shares as fixed linear contrasts of their values.
+
+A corner is the set of players that are taken from B; the others are taken from A. With v(S) the value of corner S,
+the Shapley value (Shapley 1953) of a player is the mean of its marginal contributions v(S + j) − v(S) over all orders
+in which the players can change sides: a linear contrast of the 2^p values. Beyond MOST_EXACT players the orders are
+drawn at random (Castro, Gómez & Tejada 2009), each with its reverse (antithetic: Mitchell et al. 2022), and only the
+corners on their way are needed. Either way the contributions along an order telescope, so that the shares add up to
+v(B) − v(A).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Corner = frozenset[str]
+Order = tuple[str, ...]
+
+MOST_EXACT = 5
+"""Players up to which every corner is computed: 32 of them."""
+PERMUTATIONS = 16
+"""Orders that are drawn beyond."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What has to be trained and evaluated, each corner once for every seed."""
+
+    players: tuple[str, ...]
+    corners: tuple[Corner, ...]
+    """From A (none) to B (all), fewest players first."""
+    orders: tuple[Order, ...] = ()
+    """The drawn orders; none: the shares are exact."""
+
+
+def plan(
+    players: Sequence[str], permutations: int = PERMUTATIONS, seed: int = 0, most: int = MOST_EXACT
+) -> Plan:
+    """All corners for up to `most` players, else those of `permutations` random orders (rounded up to pairs)."""
+    names = tuple(players)
+    if len(names) <= most:
+        return Plan(names, every_corner(names))
+    rng = np.random.default_rng(seed)
+    orders: list[Order] = []
+    for _ in range((permutations + 1) // 2):
+        order = tuple(names[i] for i in rng.permutation(len(names)))
+        orders += [order, order[::-1]]
+    return of_orders(names, orders)
+
+
+def of_orders(players: Sequence[str], orders: Sequence[Order]) -> Plan:
+    """The plan that goes along these orders; without any: all corners."""
+    names = tuple(players)
+    if not orders:
+        return Plan(names, every_corner(names))
+    found = {frozenset(order[:i]) for order in orders for i in range(len(names) + 1)}
+    return Plan(names, _sorted(names, found), tuple(orders))
+
+
+def every_corner(players: Sequence[str]) -> tuple[Corner, ...]:
+    """The 2^p corners, from A to B."""
+    return _sorted(players, {frozenset(c) for k in range(len(players) + 1) for c in combinations(players, k)})
+
+
+def shares(plan: Plan) -> Floats:
+    """(p, corners): Shapley values as contrasts of the corners' values."""
+    return _mean_over_orders(plan) if plan.orders else _exact(plan)
+
+
+def marginals(plan: Plan) -> Floats:
+    """(orders, p, corners): each drawn order's marginal contributions as contrasts."""
+    at = {corner: i for i, corner in enumerate(plan.corners)}
+    result = np.zeros((len(plan.orders), len(plan.players), len(plan.corners)))
+    for o, order in enumerate(plan.orders):
+        for i, name in enumerate(order):
+            j = plan.players.index(name)
+            result[o, j, at[frozenset(order[: i + 1])]] += 1
+            result[o, j, at[frozenset(order[:i])]] -= 1
+    return result
+
+
+def total(plan: Plan) -> Floats:
+    """(corners,): v(B) − v(A)."""
+    row = np.zeros(len(plan.corners))
+    row[plan.corners.index(frozenset(plan.players))] += 1
+    row[plan.corners.index(frozenset())] -= 1
+    return row
+
+
+def pairs(plan: Plan) -> list[tuple[str, str]]:
+    """Pairs whose interaction the corners tell: all of them, or none where orders were drawn."""
+    return [] if plan.orders else list(combinations(plan.players, 2))
+
+
+def interactions(plan: Plan) -> Floats:
+    """(pairs, corners): Shapley interaction indices (Grabisch & Roubens 1999, definition 2).
+
+    The mean of v(S + ij) − v(S + i) − v(S + j) + v(S): what the two do together beyond what each does alone.
+    """
+    p, at = len(plan.players), {corner: i for i, corner in enumerate(plan.corners)}
+    result = np.zeros((len(pairs(plan)), len(plan.corners)))
+    for row, (i, j) in zip(result, pairs(plan), strict=True):
+        for corner in plan.corners:
+            if not corner & {i, j}:
+                weight = 1 / ((p - 1) * comb(p - 2, len(corner)))
+                for more, sign in (({i, j}, 1), ({i}, -1), ({j}, -1), (set(), 1)):
+                    row[at[corner | more]] += sign * weight
+    return result
+
+
+def _exact(plan: Plan) -> Floats:
+    p, at = len(plan.players), {corner: i for i, corner in enumerate(plan.corners)}
+    result = np.zeros((p, len(plan.corners)))
+    for row, name in zip(result, plan.players, strict=True):
+        for corner in plan.corners:
+            if name not in corner:
+                weight = 1 / (p * comb(p - 1, len(corner)))
+                row[at[corner | {name}]] += weight
+                row[at[corner]] -= weight
+    return result
+
+
+def _mean_over_orders(plan: Plan) -> Floats:
+    mean: Floats = marginals(plan).mean(0)
+    return mean
+
+
+def _sorted(players: Sequence[str], corners: set[Corner]) -> tuple[Corner, ...]:
+    rank = {name: i for i, name in enumerate(players)}
+    return tuple(sorted(corners, key=lambda c: (len(c), sorted(rank[name] for name in c))))
