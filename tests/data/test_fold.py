@@ -169,15 +169,19 @@ def test_diff_names_every_sample_that_changed(make_pool, images):
         judge(ids[6], "split", split="test"),
     )
     change = diff(before, after)
-    assert change.added.to_pylist() == [content_id(b"new")]
-    assert change.excluded.to_pylist() == [ids[5]]
-    assert change.restored.to_pylist() == [ids[7]]
-    assert change.changes["moved"].to_pylist() == [{"id": ids[6], "before": "train", "after": "test"}]
-    relabelled = {r["id"]: (r["before"], r["after"]) for r in change.changes["relabelled"].to_pylist()}
-    assert relabelled == {ids[1]: ("odd||", "even||"), ids[2]: (None, "even||")}
+    assert [change.of(kind)["id"].to_pylist() for kind in ("added", "excluded", "restored")] == [
+        [content_id(b"new")],
+        [ids[5]],
+        [ids[7]],
+    ]
+    assert change.flows("moved") == [{"before": "train", "after": "test", "count": 1}]
+    assert change.of("moved")["id"].to_pylist() == [ids[6]]
+    assert change.flows("relabelled") == [{"before": "odd", "after": "even", "count": 1}]
+    assert change.flows("labelled") == [{"before": None, "after": "even", "count": 1}]
     back = diff(after, before)
-    assert back.removed.to_pylist() == [content_id(b"new")]
-    assert back.counts() == {**change.counts(), "added": 0, "removed": 1}
+    assert back.of("removed")["id"].to_pylist() == [content_id(b"new")]
+    turned = {"added": 0, "removed": 1, "labelled": 0, "unlabelled": 1}
+    assert back.counts() == {**change.counts(), **turned}
 
 
 def test_an_empty_pool_folds(tmp_path):

@@ -148,12 +148,12 @@ def test_python_opens_the_snapshot_of_a_revision_from_the_cache(workspace):
         "import assay, json\n"
         "before, after = assay.snapshot('HEAD'), assay.snapshot()\n"
         "d = assay.diff(before, after)\n"
-        "print(json.dumps([d.counts(), d.changes['relabelled'].to_pylist(), before.digest(), assay.__file__]))"
+        "print(json.dumps([d.counts(), d.of('relabelled').to_pylist(), before.digest(), assay.__file__]))"
     )
     counts, relabelled, digest, file = json.loads(workspace.run("python", "-c", program).stdout)
     assert {kind for kind, n in counts.items() if n} == {"relabelled"}
-    assert [(r["id"], r["before"], r["after"]) for r in relabelled] == [
-        (row["id"], f"{row['label']}||", f"{other}||")
+    assert [(r["id"], r["label_before"], r["label_after"]) for r in relabelled] == [
+        (row["id"], row["label"], other)
     ]
     assert digest != workspace.read("data/snapshot/snapshot.json")["digest"]
     assert Path(file).is_relative_to(workspace.root), "the copy's own sources"

@@ -2,76 +2,163 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from assay.data.matching import Rows, positions
 from assay.data.snapshot import Snapshot
 
-CHANGES = {"relabelled": "annotations", "moved": "split", "regrouped": "group"}
+Codes = NDArray[np.int64]
+
+KINDS = (
+    "added",
+    "removed",
+    "excluded",
+    "restored",
+    "labelled",
+    "unlabelled",
+    "relabelled",
+    "moved",
+    "regrouped",
+)
+"""How a sample can have changed; one may have in several ways. Bit n of `kinds` is KINDS[n]."""
+FIELD = {
+    "labelled": "label",
+    "unlabelled": "label",
+    "relabelled": "label",
+    "moved": "split",
+    "regrouped": "group",
+}
+"""What has a before and an after. labelled: nobody had looked; relabelled: the annotations changed in any way."""
+FIELDS = ("label", "split", "group")
+CHANGED = pa.schema(
+    {
+        "id": pa.string(),
+        "kinds": pa.uint16(),
+        **{f"{field}_{side}": pa.string() for field in FIELDS for side in ("before", "after")},
+    }
+)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Tables of samples, each sorted by id. `changes[kind]` has (id, before, after) for the kinds of CHANGES."""
+    """Every sample that changed, one row each (CHANGED, sorted by id): what it was and what it is."""
 
-    added: pa.Array
-    removed: pa.Array
-    excluded: pa.Array
-    restored: pa.Array
-    changes: dict[str, pa.Table]
+    samples: pa.Table
 
     def __bool__(self) -> bool:
-        return any(self.counts().values())
+        return len(self.samples) > 0
+
+    def of(self, kind: str) -> pa.Table:
+        """The rows that changed in one of KINDS."""
+        return self.samples.filter(pa.array(self._kinds & (1 << KINDS.index(kind)) != 0))
 
     def counts(self) -> dict[str, int]:
         """How many samples changed in each way."""
-        sets = {name: len(getattr(self, name)) for name in ("added", "removed", "excluded", "restored")}
-        return sets | {kind: len(table) for kind, table in self.changes.items()}
+        return {kind: int((self._kinds >> bit & 1).sum()) for bit, kind in enumerate(KINDS)}
+
+    def flows(self, kind: str) -> list[dict[str, Any]]:
+        """From what to what, for a kind with a before and an after: rows of before, after, count, largest first."""
+        rows, field = self.of(kind), FIELD[kind]
+        pairs = Counter(
+            zip(rows[f"{field}_before"].to_pylist(), rows[f"{field}_after"].to_pylist(), strict=True)
+        )
+        ordered = sorted(pairs.items(), key=lambda item: (-item[1], str(item[0])))
+        return [{"before": before, "after": after, "count": n} for (before, after), n in ordered]
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, for JSON."""
-        sets = {n: getattr(self, n).to_pylist() for n in ("added", "removed", "excluded", "restored")}
-        return {"counts": self.counts()} | sets | {k: t.to_pylist() for k, t in self.changes.items()}
+        """Everything, for JSON: the counts, and each sample with its kinds by name."""
+        names = [kinds_of(kinds) for kinds in self._kinds.tolist()]
+        rows = [row | {"kinds": kinds} for row, kinds in zip(self.samples.to_pylist(), names, strict=True)]
+        return {"counts": self.counts(), "samples": rows}
+
+    @cached_property
+    def _kinds(self) -> NDArray[np.uint16]:
+        return np.asarray(self.samples["kinds"].to_numpy(), np.uint16)
+
+
+def kinds_of(bits: int) -> list[str]:
+    """The names of a row's `kinds`."""
+    return [kind for bit, kind in enumerate(KINDS) if bits >> bit & 1]
 
 
 def diff(before: Snapshot, after: Snapshot) -> Difference:
     """Compare two snapshots. A sample is relabelled when its annotations changed in any way, boxes included."""
-    old, new = (s.samples["id"].combine_chunks() for s in (before, after))
-    common = pc.is_in(old, value_set=new).to_numpy(zero_copy_only=False)
-    a = np.flatnonzero(common)
-    b = (
-        pc.index_in(old.filter(pa.array(common)), value_set=new)
-        .to_numpy(zero_copy_only=False)
-        .astype(np.int64)
-    )
+    row_before = positions(after.ids, before.ids)
+    b = np.flatnonzero(row_before >= 0)
+    a = row_before[b]
+    old_bits = np.full(len(before), _bit("removed"), np.uint16)
+    old_bits[a] = 0
+    new_bits = np.full(len(after), _bit("added"), np.uint16)
+    new_bits[b] = _exclusion(before, after, a, b) | _changes(before, after, a, b)
+    gone, changed = np.flatnonzero(old_bits), np.flatnonzero(new_bits)
+    parts = [
+        _table(old_bits[gone], (before, gone), (after, np.full(len(gone), -1))),
+        _table(new_bits[changed], (before, row_before[changed]), (after, changed)),
+    ]
+    return Difference(pa.concat_tables(parts).sort_by("id").combine_chunks())
+
+
+def _bit(kind: str) -> int:
+    return 1 << KINDS.index(kind)
+
+
+def _exclusion(before: Snapshot, after: Snapshot, a: Rows, b: Rows) -> NDArray[np.uint16]:
     was, now = (s.samples["excluded"].to_numpy()[rows] for s, rows in ((before, a), (after, b)))
-    ids = old.take(pa.array(a))
-    return Difference(
-        added=new.filter(pc.invert(pc.is_in(new, value_set=old))),
-        removed=old.filter(pa.array(~common)),
-        excluded=ids.filter(pa.array(~was & now)),
-        restored=ids.filter(pa.array(was & ~now)),
-        changes={
-            kind: _changed(
-                ids, _values(before, field).take(pa.array(a)), _values(after, field).take(pa.array(b))
-            )
-            for kind, field in CHANGES.items()
-        },
-    )
+    bits = np.where(~was & now, _bit("excluded"), 0) | np.where(was & ~now, _bit("restored"), 0)
+    return bits.astype(np.uint16)
 
 
-def _values(snapshot: Snapshot, field: str) -> pa.Array:
-    return snapshot.annotation_text if field == "annotations" else snapshot.samples[field].combine_chunks()
+def _changes(before: Snapshot, after: Snapshot, a: Rows, b: Rows) -> NDArray[np.uint16]:
+    """The bits of FIELD for the samples in rows `a` of `before` and `b` of `after`."""
+    label, split, group = (_codes(before, after, field, a, b) for field in FIELDS)
+    bits = np.where(split[0] != split[1], _bit("moved"), 0)
+    bits |= np.where(group[0] != group[1], _bit("regrouped"), 0)
+    was, now = label[0] >= 0, label[1] >= 0
+    bits |= np.where(~was & now, _bit("labelled"), 0) | np.where(was & ~now, _bit("unlabelled"), 0)
+    bits |= np.where(was & now & (label[0] != label[1]), _bit("relabelled"), 0)
+    return bits.astype(np.uint16)
 
 
-def _changed(ids: pa.Array, before: pa.Array, after: pa.Array) -> pa.Table:
-    same = pc.fill_null(pc.equal(before, after), False)
-    both_null = pc.and_(pc.is_null(before), pc.is_null(after))
-    differs = pc.invert(pc.or_(same, both_null))
-    return pa.table(
-        {"id": ids.filter(differs), "before": before.filter(differs), "after": after.filter(differs)}
-    )
+def _codes(before: Snapshot, after: Snapshot, field: str, a: Rows, b: Rows) -> tuple[Codes, Codes]:
+    """A field of rows of either side as numbers, equal where the values are, −1 for null: (len(a),) each."""
+    old, new = _encoded(before, field), _encoded(after, field)
+    translated = positions(new.dictionary, old.dictionary)
+    unknown = translated < 0
+    translated[unknown] = len(old.dictionary) + np.arange(unknown.sum())
+    codes = [_indices(old), _indices(new)]
+    codes[1] = np.where(codes[1] >= 0, np.append(translated, -1)[codes[1]], -1)
+    return codes[0][a], codes[1][b]
+
+
+def _encoded(snapshot: Snapshot, field: str) -> pa.DictionaryArray:
+    if field == "label":
+        return snapshot.notes
+    return snapshot.samples[field].combine_chunks().dictionary_encode()
+
+
+def _indices(encoded: pa.DictionaryArray) -> Codes:
+    codes = pc.fill_null(encoded.indices, pa.scalar(-1, encoded.indices.type))
+    return np.asarray(codes.to_numpy(zero_copy_only=False), np.int64)
+
+
+def _table(bits: NDArray[np.uint16], before: tuple[Snapshot, Rows], after: tuple[Snapshot, Rows]) -> pa.Table:
+    """Rows of CHANGED; row −1 of a snapshot: it does not have the sample."""
+    columns: dict[str, Any] = {}
+    for side, (snapshot, rows) in (("before", before), ("after", after)):
+        picks = pa.array(rows, pa.int64(), mask=rows < 0)
+        columns |= {f"id_{side}": snapshot.ids.take(picks)}
+        columns |= {f"label_{side}": snapshot.notes.take(picks).cast(pa.string())}
+        columns |= {
+            f"{field}_{side}": snapshot.samples[field].combine_chunks().take(picks) for field in FIELDS[1:]
+        }
+    columns["id"] = pc.coalesce(columns["id_after"], columns["id_before"])
+    columns["kinds"] = pa.array(bits, pa.uint16())
+    return pa.table({name: columns[name] for name in CHANGED.names}, schema=CHANGED)

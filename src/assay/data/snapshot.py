@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.files import read_json, read_table, write_json, write_table
+from assay.data.matching import Rows, positions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,12 +108,32 @@ class Snapshot:
         return pa.table({"id": rows["id"], "label": rows["category"]}).sort_by("id")
 
     @cached_property
-    def annotation_text(self) -> pa.Array:
-        """The annotations of each sample as one comparable text, null where nobody has looked: (n,)."""
+    def ids(self) -> pa.Array:
+        return self.samples["id"].combine_chunks()
+
+    @cached_property
+    def annotated(self) -> Rows:
+        """The row of `samples` that each annotation belongs to."""
+        return positions(self.annotations["id"].combine_chunks(), self.ids)
+
+    @cached_property
+    def notes(self) -> pa.DictionaryArray:
+        """The annotations of each sample as one text: `cat`, with boxes `cat 0,0,8,8; dog 4,0,4,4`: (n,).
+
+        Null where nobody has looked, empty where somebody looked and found nothing.
+        """
         a = self.annotations
-        boxes = pc.fill_null(pc.binary_join(pc.cast(a["bbox"], pa.list_(pa.string())), ","), "")
-        text = pc.binary_join_element_wise(a["category"], boxes, pc.fill_null(a["segmentation"], ""), "|")
-        return _gather(self._ids, a["id"], text, self.samples["labelled"])
+        is_tags = a["bbox"].null_count == a["segmentation"].null_count == len(a)
+        if is_tags and np.all(np.diff(self.annotated) > 0):
+            text = a["category"].combine_chunks().dictionary_encode()
+            rows = np.full(len(self), -1, np.int64)
+            rows[self.annotated] = np.arange(len(a))
+        else:
+            text, rows = (
+                _gather(self.annotated, _written(a), len(self)).dictionary_encode(),
+                np.arange(len(self)),
+            )
+        return _looked_at(text, rows, self.samples["labelled"])
 
     @cached_property
     def ruler(self) -> pa.Table:
@@ -130,10 +151,6 @@ class Snapshot:
         labels = self.single_labels["label"].take(row_of_label)
         frame: pd.DataFrame = self.samples.append_column("label", labels).to_pandas()
         return frame
-
-    @property
-    def _ids(self) -> pa.Array:
-        return self.samples["id"].combine_chunks()
 
     def counts(self) -> dict[str, Any]:
         """How many: in all, excluded, and labelled and unlabelled for each split and class (excluded left out)."""
@@ -164,11 +181,27 @@ def _hash_column(state: Any, column: pa.Array) -> None:
         state.update(np.ascontiguousarray(values.to_numpy(zero_copy_only=False)).tobytes())
 
 
-def _gather(
-    ids: pa.Array, keys: pa.ChunkedArray, text: pa.ChunkedArray, labelled: pa.ChunkedArray
-) -> pa.Array:
-    """Join the texts of each id, which stand next to each other, and put them in the order of `ids`."""
-    rows = pc.index_in(keys, value_set=ids).to_numpy(zero_copy_only=False).astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(ids)))]).astype(np.int32)
-    lists = pa.ListArray.from_arrays(pa.array(offsets), text.combine_chunks())
-    return pc.if_else(labelled.combine_chunks(), pc.binary_join(lists, ";"), pa.scalar(None, pa.string()))
+def _written(annotations: pa.Table) -> pa.Array:
+    """Each annotation as one text: its category, its box, its outline, what there is of them."""
+    boxes = pc.binary_join(pc.cast(annotations["bbox"], pa.list_(pa.string())), ",")
+    parts = (annotations["category"], boxes, annotations["segmentation"])
+    return pc.binary_join_element_wise(*parts, " ", null_handling="skip").combine_chunks()
+
+
+def _gather(rows: Rows, texts: pa.Array, n: int) -> pa.Array:
+    """The texts of each of `n` rows, in their order, joined: (n,)."""
+    order = np.argsort(rows, kind="stable")
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int32)
+    return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), texts.take(pa.array(order))), "; ")
+
+
+def _looked_at(text: pa.DictionaryArray, rows: Rows, labelled: pa.ChunkedArray) -> pa.DictionaryArray:
+    """`text` in the order of `rows`, empty where a row is −1, null where `labelled` is false."""
+    codes = np.append(text.indices.to_numpy(zero_copy_only=False).astype(np.int32), -1)[rows]
+    words, nothing = text.dictionary, np.int32(len(text.dictionary))
+    if (empty := pc.index(words, "").as_py()) >= 0:
+        nothing = np.int32(empty)
+    else:
+        words = pa.concat_arrays([words, pa.array([""], pa.string())])
+    mask = ~labelled.to_numpy().astype(bool)
+    return pa.DictionaryArray.from_arrays(pa.array(np.where(codes < 0, nothing, codes), mask=mask), words)
