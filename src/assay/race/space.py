@@ -1,0 +1,88 @@
+"""What a trial of the model track may change of `train`: `race.space` of params.yaml.
+
+lr: {low: 0.0005, high: 0.02, log: true}     any number in between; whole numbers where `train` wants them
+augment: [none, light, strong]               one of these
+epochs: auto                                 from half to twice the baseline's
+model: auto                                  the baseline's own and the built-in ones that suit image_size
+model: [cnn, {cnn: {width: 64}}, probe]      names, or a name with its options
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from assay.params import Params, Range, Space, Train
+
+SMALL = 64
+"""Image size in px up to which the small network is tried, and from which on those of torchvision are."""
+SMALL_MODELS: tuple[dict[str, Any], ...] = (
+    {"cnn": {}},
+    {"cnn": {"width": 16}},
+    {"cnn": {"width": 64}},
+    {"cnn": {"blocks": 4}},
+    {"probe": {}},
+)
+LARGE_MODELS: tuple[str, ...] = ("resnet18", "mobilenet_v3_small", "efficientnet_b0")
+Choices = Range | list[Any]
+
+
+def resolve(space: Space, params: Params) -> dict[str, Choices]:
+    """The space with `auto` filled in for a baseline, sorted by key; models are texts such as `cnn {"width": 64}`."""
+    return {key: _choices(key, space[key], params.train) for key in sorted(space)}
+
+
+def _choices(key: str, given: Range | list[Any] | str, train: Train) -> Choices:
+    if key == "model":
+        return [model_text(m) for m in (suitable(train) if isinstance(given, str) else given)]  # type: ignore[union-attr]
+    if key == "epochs" and isinstance(given, str):
+        return Range(low=float(max(1, train.epochs // 2)), high=float(2 * train.epochs))
+    assert not isinstance(given, str)
+    return given
+
+
+def suitable(train: Train) -> list[dict[str, Any]]:
+    """The baseline's own model first, then the built-in ones for its image size."""
+    own = {train.model: dict(train.options)}
+    if train.image_size < SMALL:
+        others = [dict(model) for model in SMALL_MODELS]
+    else:
+        weights = {"weights": w} if (w := train.options.get("weights")) in ("none", "DEFAULT") else {}
+        others = [{"torchvision": {"name": name, **weights}} for name in LARGE_MODELS] + [{"probe": {}}]
+    return [own, *(model for model in others if model != own)]
+
+
+def model_text(model: str | Mapping[str, Any]) -> str:
+    """`cnn`, `cnn {"width": 64}`: one text for one architecture."""
+    name, options = (model, {}) if isinstance(model, str) else next(iter(model.items()))
+    return f"{name} {json.dumps(options, sort_keys=True)}" if options else str(name)
+
+
+def parse_model(text: str) -> tuple[str, dict[str, Any]]:
+    name, _, options = text.partition(" ")
+    return name, json.loads(options) if options else {}
+
+
+def is_whole(key: str) -> bool:
+    """Whether `train` wants whole numbers for a key."""
+    return Train.model_fields[key].annotation is int
+
+
+def apply(tried: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Raw params with what a trial has chosen."""
+    train = {**raw.get("train", {}), **tried}
+    if "model" in tried:
+        train["model"], train["options"] = parse_model(tried["model"])
+    return {**raw, "train": train}
+
+
+def standing(choices: Mapping[str, Choices], train: Train) -> dict[str, Any] | None:
+    """What the baseline would be as a trial; None if it lies outside of the space."""
+    own: dict[str, Any] = {**train.model_dump(mode="json"), "model": model_text({train.model: train.options})}
+    here = {key: own[key] for key in choices}
+    inside = all(
+        (choice.low <= here[key] <= choice.high) if isinstance(choice, Range) else here[key] in choice
+        for key, choice in choices.items()
+    )
+    return here if inside else None

@@ -1,0 +1,215 @@
+"""Where both tracks stand after each step: curves, intervals, costs, and the verdict.
+
+Each seed is a race of its own, so the noise of the seeds is that of whole races: of training, of what was drawn and of
+what the search happened to propose. It is taken from the very contrast that is reported (Student's t, seeds − 1 degrees
+of freedom) and not pooled, as the two tracks need not be equally noisy. The noise of the finite test set comes from the
+paired bootstrap over its samples. `assay.attribution.intervals` puts the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.attribution.corners import Corner, Plan
+from assay.attribution.intervals import Noise, half_width, p_value
+from assay.attribution.measured import Measured, Outcome, measure, rulers
+from assay.attribution.needs import needs
+from assay.attribution.noise import combine
+from assay.cells import Result
+from assay.metrics import HIGHER_IS_BETTER, Judged
+from assay.race.course import CHOSEN_ON, TRACKS, Done, Racer, Track, chosen, score
+
+Floats = NDArray[np.float64]
+REPLICATES = 1000
+SHARES = ("accuracy", "balanced_accuracy", "macro_f1")
+"""Metrics that lie between 0 and 1 and are told in points of a hundred."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a track can stand, in the order of the columns of a contrast: the baseline, then each track's steps."""
+
+    steps: int
+
+    def __len__(self) -> int:
+        return 1 + len(TRACKS) * self.steps
+
+    def at(self, track: Track, step: int) -> int:
+        return 0 if step == 0 else 1 + TRACKS.index(track) * self.steps + step - 1
+
+    def corners(self) -> tuple[Corner, ...]:
+        names = ["baseline", *(f"{track} {step}" for track in TRACKS for step in range(1, self.steps + 1))]
+        return tuple(frozenset([name]) for name in names)
+
+    def contrast(self, *signed: tuple[float, Track, int]) -> Floats:
+        row = np.zeros(len(self))
+        for sign, track, step in signed:
+            row[self.at(track, step)] += sign
+        return row
+
+
+def stand(racers: Sequence[Racer], metric: str, categories: Sequence[str]) -> dict[str, Any]:
+    """Everything that is told of a race, JSON-able. Estimates are {"value", "low", "high", "p_value"}."""
+    places = Places(len(racers[0].done["data"]) - 1)
+    found = _measured(racers, metric, categories, places)
+    primary = next(one for one in found if one.name == metric)
+    n = {split: _samples(racers[0].done["data"][0].result, split) for split in ("test", CHOSEN_ON)}
+    tracks = {track: _curve(racers, track, primary, places, metric) for track in TRACKS}
+    last = places.contrast((1, "data", places.steps), (-1, "model", places.steps))
+    ahead = estimates(primary, last[None])[0]
+    return {
+        "metric": metric,
+        "higher_is_better": HIGHER_IS_BETTER[metric],
+        "samples": n,
+        "seeds": [racer.seed for racer in racers],
+        "steps": places.steps,
+        "tracks": tracks,
+        "difference": _differences(primary, places),
+        "final": {
+            **{track: tracks[track][-1]["gain"] for track in TRACKS},
+            "difference": ahead,
+            "of_each_metric": {one.name: estimates(one, last[None])[0] for one in found},
+        },
+        "winner": winner(ahead, metric),
+        "needs": _needs(primary, last, ahead, len(racers), n["test"]),
+        "runs": [row for racer in racers for row in _rows(racer, metric)],
+    }
+
+
+def winner(ahead: dict[str, float], metric: str) -> Track | None:
+    """None: the interval of data − model holds zero."""
+    if ahead["low"] <= 0 <= ahead["high"]:
+        return None
+    return "data" if (ahead["value"] > 0) == HIGHER_IS_BETTER[metric] else "model"
+
+
+def estimates(one: Measured, contrasts: Floats) -> list[dict[str, float]]:
+    """Value, interval and p of contrasts (q, places) of a metric's mean over the seeds."""
+    values, noise = (contrasts @ one.values).mean(1), noise_of(one, contrasts)
+    rows = zip(values, half_width(noise), p_value(values, noise), strict=True)
+    return [
+        {"value": _six(v), "low": _six(v - q), "high": _six(v + q), "p_value": _six(p)} for v, q, p in rows
+    ]
+
+
+def noise_of(one: Measured, contrasts: Floats) -> Noise:
+    """Of contrasts (q, places): see the module's docstring."""
+    each = contrasts @ one.values
+    k = each.shape[1]
+    drawn = np.tensordot(contrasts, one.drawn, axes=(1, 0))  # (q, seeds, replicates)
+    of_mean, of_each = drawn.mean(1).var(-1, ddof=1), drawn.var(-1, ddof=1).mean(1)
+    seeds = each.var(1, ddof=1) / k
+    freedom = np.full(len(each), float(k - 1))
+    floor = np.full(len(each), one.floor)
+    return combine(seeds, freedom, of_mean, of_each, floor, k)
+
+
+def _needs(one: Measured, row: Floats, ahead: dict[str, float], seeds: int, samples: int) -> str | None:
+    if not ahead["low"] <= 0 <= ahead["high"]:
+        return None
+    noise = noise_of(one, row[None])
+    single = Noise(*(np.asarray(part)[0] for part in (noise.seeds, noise.freedom, noise.samples, noise.both)))
+    return needs(ahead["value"], single, seeds, samples).told
+
+
+def _measured(
+    racers: Sequence[Racer], metric: str, categories: Sequence[str], places: Places
+) -> list[Measured]:
+    """Every metric at every place, for every seed, on the one test set."""
+    plan = Plan((), places.corners())
+    spots: list[tuple[Track, int]] = [
+        ("data", 0),
+        *((track, step) for track in TRACKS for step in range(1, places.steps + 1)),
+    ]
+    outcomes = {
+        corner: [_outcome(chosen(racer.done[track][: step + 1], metric), categories) for racer in racers]
+        for corner, (track, step) in zip(plan.corners, spots, strict=True)
+    }
+    return list(measure(plan, outcomes, rulers(plan, outcomes), (), REPLICATES, 0))
+
+
+def _outcome(done: Done, categories: Sequence[str]) -> Outcome:
+    assert done.result is not None
+    table = done.result.predictions
+    rows = [row for row in table.to_pylist() if row["split"] == "test"]
+    position = {name: k for k, name in enumerate(categories)}
+    held = np.array([row["probabilities"] for row in rows], np.float32).reshape(len(rows), len(categories))
+    targets = np.array([position[row["label"]] for row in rows], np.int64)
+    return Outcome([row["id"] for row in rows], Judged(held, targets))
+
+
+def _curve(
+    racers: Sequence[Racer], track: Track, one: Measured, places: Places, metric: str
+) -> list[dict[str, Any]]:
+    """A point for each step, from the baseline on: the metric, the gain since, and what it has cost by then."""
+    steps = range(places.steps + 1)
+    levels = estimates(one, np.array([places.contrast((1, track, s)) for s in steps]))
+    gains = estimates(one, np.array([places.contrast((1, track, s), (-1, track, 0)) for s in steps]))
+    top = 1.0 if metric in SHARES else np.inf
+    points = []
+    for step, level, gain in zip(steps, levels, gains, strict=True):
+        bounds = {"low": max(level["low"], 0.0), "high": min(level["high"], top)}
+        points.append({"step": step, **level, **bounds, "gain": gain, "cost": _cost(racers, track, step)})
+    return points
+
+
+def _cost(racers: Sequence[Racer], track: Track, step: int) -> dict[str, float]:
+    """What the steps up to this one have cost, mean over the seeds: labels asked, minutes of training."""
+    spent = [racer.done[track][1 : step + 1] for racer in racers]
+    return {
+        "labels": _mean([sum(done.turn.about.get("labels", 0) for done in rows) for rows in spent]),
+        "reviews": _mean([sum(done.turn.about.get("reviews", 0) for done in rows) for rows in spent]),
+        "corrected": _mean([sum(done.turn.about.get("corrected", 0) for done in rows) for rows in spent]),
+        "minutes": _mean([sum(done.result.seconds for done in rows if done.result) / 60 for rows in spent]),
+    }
+
+
+def _differences(one: Measured, places: Places) -> list[dict[str, Any]]:
+    """Data − model after each step."""
+    steps = range(1, places.steps + 1)
+    rows = np.array([places.contrast((1, "data", step), (-1, "model", step)) for step in steps])
+    return [{"step": step, **row} for step, row in zip(steps, estimates(one, rows), strict=True)]
+
+
+def _rows(racer: Racer, metric: str) -> list[dict[str, Any]]:
+    """Every training of a seed, and which one the track stood by after it."""
+    rows = []
+    for track in TRACKS:
+        history = racer.done[track]
+        for step, done in enumerate(history):
+            if step == 0 and track != TRACKS[0]:
+                continue
+            rows.append(
+                {
+                    "track": done.turn.track,
+                    "step": step,
+                    "seed": racer.seed,
+                    "key": done.turn.cell.key,
+                    "about": done.turn.about,
+                    "val": score(done, metric) if done.result else None,
+                    "test": done.result.metrics["test"][metric]["value"] if done.result else None,
+                    "stands_by": chosen(history[: step + 1], metric).turn.step,
+                    "seconds": round(done.result.seconds, 1) if done.result else None,
+                    "trained": bool(done.result and done.result.trained),
+                    "failed": done.failed,
+                }
+            )
+    return rows
+
+
+def _samples(result: Result | None, split: str) -> int:
+    assert result is not None
+    return int(np.sum(np.array(result.predictions["split"].to_pylist()) == split))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(float(np.mean(values)), 3)
+
+
+def _six(value: float) -> float:
+    return round(float(value), 6) + 0.0
