@@ -205,3 +205,37 @@ def promote(
 
     layout, params = _project()
     _show(promote.run(params, layout, force, why, by), as_json, promote.render)
+
+
+WHY = "What changed, and why"
+
+
+@app.command(rich_help_panel=WHY)
+def attribute(
+    a: Annotated[str, typer.Argument(help="Before: a git revision, an MLflow run, or `workspace`.")],
+    b: Annotated[str, typer.Argument(help="After: likewise.")] = "workspace",
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Trainings of each corner; the first seed is A's own.")
+    ] = 3,
+    split_data: Annotated[
+        bool, typer.Option(help="Divide data into added, relabelled, excluded and split moves.")
+    ] = False,
+    by: Annotated[Literal["batch"] | None, typer.Option(help="Divide data into the edit batches.")] = None,
+    per_class: Annotated[bool, typer.Option(help="Recall and F1 of every class as well.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write the page to FILE too.")] = None,
+    as_json: Json = False,
+) -> None:
+    """How much of the change from A to B each of data, model, code and ruler made, with 95 % intervals.
+
+    Every corner (some players from B, the rest from A) is an ordinary DVC run in a worktree; what is known is not
+    trained again, and a stopped call carries on. Shares are Shapley values: they add up to the total.
+
+    Examples:  assay attribute HEAD~1 HEAD   ·   assay attribute HEAD --seeds 5   ·   assay attribute v1 v2 --by batch
+    """
+    from assay.commands import attribute
+    from assay.terminal import Terminal
+
+    layout, params = _project()
+    division: Literal["none", "kind", "batch"] = by or ("kind" if split_data else "none")
+    found = attribute.run(params, layout, a, b, division, seeds, per_class, html, Terminal())
+    _show(found, as_json, attribute.render)

@@ -1,0 +1,306 @@
+"""attribute: how much of a difference each of data, model, code and ruler made, with honest error bars."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from assay import attribution, cells
+from assay.attribution import Corner, Outcome, Plan
+from assay.cells import Cell, Result
+from assay.data.files import write_bytes, write_json
+from assay.errors import AssayError, TrackingError
+from assay.factorial import Division, Factorial, check_pool, factorial
+from assay.layout import Layout
+from assay.lineage.fingerprint import canonical_digest
+from assay.metrics import METRICS, Judged
+from assay.params import Params
+from assay.progress import Progress, silent
+from assay.sides import open_side
+
+if TYPE_CHECKING:
+    from assay.attribution import Attribution
+
+ENDS = {"": "value", ".low": "low", ".high": "high"}
+MARKS = {"helped": "[green]helped[/]", "hurt": "[red]hurt[/]", "can't tell": "[yellow]can't tell[/]"}
+
+
+@dataclass(frozen=True)
+class Work:
+    """What has to be run to attribute one difference, and what is known of it already."""
+
+    game: Factorial
+    plan: Plan
+    seeds: tuple[int, ...]
+    cells: dict[tuple[Corner, int], Cell]
+    known: int
+    """Cells whose result there was before: those of A and B themselves, and of earlier attributions."""
+
+    @property
+    def waves(self) -> list[list[Cell]]:
+        """Cells in two lots: first one of each training, then those that only measure the same model otherwise."""
+        first: dict[tuple[str, ...], Cell] = {}
+        rest: dict[str, Cell] = {}
+        for cell in self.cells.values():
+            training = (cell.fingerprint.selection, cell.fingerprint.params, cell.fingerprint.code)
+            if first.setdefault(training, cell).key != cell.key:
+                rest[cell.key] = cell
+        return [list(first.values()), list(rest.values())]
+
+    @cached_property
+    def key(self) -> str:
+        """What this attribution is found again by."""
+        return canonical_digest(["attribute", sorted(cell.key for cell in self.cells.values())])
+
+
+def prepare(
+    params: Params, layout: Layout, a: str, b: str, division: Division = "none", seeds: int = 3
+) -> Work:
+    """Open both sides, find the players, and lay out the corners; trains nothing."""
+    if seeds < 1:
+        raise AssayError(f"--seeds {seeds}: at least one is needed", hint="3 is a good start, 5 tell more")
+    sides = [open_side(name, layout, params) for name in (a, b)]
+    for side in sides:
+        if side.commit is None:
+            raise AssayError("a corner needs a commit to stand on", hint="`git init`, and commit first")
+        cells.adopt(side, layout)
+    game = factorial(sides[0], sides[1], division)
+    plan = attribution.plan(game.players)
+    chosen = tuple(range(sides[0].params.seed, sides[0].params.seed + seeds))
+    needed = {(corner, seed): game.cell(corner, seed) for corner in plan.corners for seed in chosen}
+    check_pool([cell for (_, seed), cell in needed.items() if seed == chosen[0]], layout)
+    known = sum(cells.known(cell, layout) is not None for cell in needed.values())
+    return Work(game, plan, chosen, needed, known)
+
+
+def run(
+    params: Params,
+    layout: Layout,
+    a: str,
+    b: str,
+    division: Division = "none",
+    seeds: int = 3,
+    per_class: bool = False,
+    page: Path | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Train the corners that are missing, and say what each player did. A killed call carries on where it was."""
+    work = prepare(params, layout, a, b, division, seeds)
+    progress.say(
+        f"{' × '.join(work.game.players)}: {len(work.plan.corners)} corners × {len(work.seeds)} seeds = "
+        f"{len(work.cells)} runs, {work.known} of them known already"
+    )
+    results = [result for wave in work.waves for result in cells.run_all(wave, layout, progress)]
+    return conclude(work, results, params, layout, per_class, page, progress)
+
+
+def conclude(
+    work: Work,
+    results: Sequence[Result],
+    params: Params,
+    layout: Layout,
+    per_class: bool = False,
+    page: Path | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """From the results of all cells: shares, intervals, verdicts; written to MLflow and, if asked for, to a page."""
+    by_key = {result.key: result for result in results}
+    found = attribution.attribute(
+        work.plan.players,
+        _outcomes(work, by_key),
+        orders=work.plan.orders,
+        categories=_categories(work),
+        per_class=per_class,
+        replicates=params.evaluate.bootstrap,
+    )
+    summary = _summary(work, by_key, found, params)
+    home = layout.scratch / "attributions" / work.key[:16]
+    home.mkdir(parents=True, exist_ok=True)
+    write_json(home / "attribution.json", summary)
+    summary["mlflow"] = _log(work, summary, by_key, home, params, layout, progress)
+    text = _page(summary, found, home)
+    for file in filter(None, (home / "attribution.html", page)):
+        write_bytes(file, text.encode())
+    summary["page"] = str(page or home / "attribution.html")
+    return summary
+
+
+def _outcomes(work: Work, results: Mapping[str, Result]) -> dict[Corner, list[Outcome]]:
+    names = _categories(work)
+    return {
+        corner: [
+            _outcome(results[work.cells[corner, seed].key], work.cells[corner, seed], names)
+            for seed in work.seeds
+        ]
+        for corner in work.plan.corners
+    }
+
+
+def _outcome(result: Result, cell: Cell, names: Sequence[str]) -> Outcome:
+    """What a corner predicted on the test samples, its classes in the order of `names`; 0 for one it does not know."""
+    table = result.predictions.filter(np.array(result.predictions["split"].to_pylist()) == "test")
+    own = json.loads(cell.train.schema.metadata[b"categories"])
+    held = np.array(table["probabilities"].to_pylist(), dtype=np.float32).reshape(len(table), len(own))
+    probabilities = np.zeros((len(table), len(names)), np.float32)
+    probabilities[:, [names.index(name) for name in own]] = held
+    targets = np.array([names.index(label) for label in table["label"].to_pylist()], np.int64)
+    return Outcome(table["id"].to_pylist(), Judged(probabilities, targets))
+
+
+def _categories(work: Work) -> list[str]:
+    """The classes of all corners; those of B first, as it is the later one."""
+    tables = [cell.train for cell in reversed(work.cells.values())]
+    labels = [label for cell in work.cells.values() for label in cell.ruler["label"].unique().to_pylist()]
+    held = [json.loads(table.schema.metadata[b"categories"]) for table in tables]
+    return list(dict.fromkeys([name for names in held for name in names] + sorted(set(labels))))
+
+
+def _summary(work: Work, results: Mapping[str, Result], found: Attribution, params: Params) -> dict[str, Any]:
+    a, b = work.game.a, work.game.b
+    return {
+        **found.as_dict(),
+        "a": {"name": a.name, "label": a.label, "commit": a.commit, "run_id": a.run_id},
+        "b": {"name": b.name, "label": b.label, "commit": b.commit, "run_id": b.run_id},
+        "players": list(work.plan.players),
+        "changes": {name: len(changes) for name, changes in work.game.groups.items()},
+        "seeds": list(work.seeds),
+        "cells": {
+            "corners": len(work.plan.corners),
+            "all": len(work.cells),
+            "known": work.known,
+            "run": sum(result.trained for result in results.values()),
+        },
+        "primary": params.track.primary,
+    }
+
+
+def _page(summary: dict[str, Any], found: Attribution, home: Path) -> str:
+    """One self-contained page; the waterfall of each metric is drawn beside it as well."""
+    from assay import reports
+    from assay.attribution.waterfall import waterfall
+
+    pictures = {}
+    for name, one in found.metrics.items():
+        waterfall(one, home / f"waterfall-{name}.png", title=f"{name.replace('_', ' ')}: {_span(summary)}")
+        encoded = base64.b64encode((home / f"waterfall-{name}.png").read_bytes()).decode()
+        pictures[name] = f"data:image/png;base64,{encoded}"
+    return reports.page("attribution.html.j2", result=summary, pictures=pictures, sentence=sentence(summary))
+
+
+def _log(
+    work: Work,
+    summary: dict[str, Any],
+    results: Mapping[str, Result],
+    home: Path,
+    params: Params,
+    layout: Layout,
+    progress: Progress,
+) -> dict[str, Any] | None:
+    """A parent run with a child for each corner and seed. A server that is away costs a remark, not the result."""
+    from assay.tracking.families import Node, log_family
+
+    shares = {f"share/{p['player']}": p for p in summary["metrics"][summary["primary"]]["shares"]}
+    metrics = {f"{key}{end}": p[field] for key, p in shares.items() for end, field in ENDS.items()}
+    params_of = {
+        "a": summary["a"]["label"],
+        "b": summary["b"]["label"],
+        "players": ", ".join(summary["players"]),
+    }
+    parent = Node(
+        f"attribute {_span(summary)}",
+        {**params_of, "seeds": ", ".join(map(str, work.seeds))},
+        metrics,
+        {"mlflow.note.content": sentence(summary), "assay.kind": "attribution"},
+    )
+    children = [
+        Node(
+            f"{' + '.join(sorted(corner)) or 'A'} seed {seed}",
+            {"from B": ", ".join(sorted(corner)) or "nothing", "seed": str(seed)},
+            {f"{name}/test": results[cell.key].metrics["test"][name]["value"] for name in METRICS},
+            {"assay.kind": "corner", "assay.cell": cell.key},
+        )
+        for (corner, seed), cell in work.cells.items()
+    ]
+    files = [home / "attribution.json"]
+    try:
+        return dict(log_family(work.key, parent, children, files, params, layout))
+    except TrackingError as error:
+        progress.say(
+            f"not in MLflow: {error}; call it again when the server is back, nothing is trained twice"
+        )
+        return None
+
+
+def _span(summary: dict[str, Any]) -> str:
+    return f"{summary['a']['label']} → {summary['b']['label']}"
+
+
+def sentence(summary: dict[str, Any]) -> str:
+    """The verdict in one sentence: what moved the primary metric."""
+    primary = summary["primary"]
+    held = summary["metrics"].get(primary)
+    if held is None:
+        return f"{primary} is not defined on these test samples"
+    parts = [f"{p['player']} {_points(p)} ({p['verdict']})" for p in held["shares"]]
+    return f"{primary} {_points(held['total'])} from A to B: {', '.join(parts)}"
+
+
+def _points(effect: Mapping[str, Any]) -> str:
+    return f"{effect['value']:+.4f} [{effect['low']:+.4f}, {effect['high']:+.4f}]"
+
+
+def render(result: dict[str, Any], console: Console) -> None:
+    done, primary = result["cells"], result["primary"]
+    console.print(
+        f"[bold]{escape(_span(result))}[/]   {done['corners']} corners × {len(result['seeds'])} seeds: "
+        f"{done['known']} known, {done['run']} run   n = {result['samples']:,} test samples",
+        highlight=False,
+    )
+    names = [primary, *(name for name in result["metrics"] if name != primary)]
+    for name in names:
+        if name in result["metrics"]:
+            console.print(_table(name, result["metrics"][name], full=name == primary))
+    for category, held in result["classes"].items():
+        console.print(_table(f"recall of {category}", held["recall"], full=False))
+    for interaction in result["metrics"].get(primary, {}).get("interactions", []):
+        both = " × ".join(interaction["players"])
+        console.print(
+            f"interaction {both}: {_points(interaction)} ({interaction['p_value']:.3f})", highlight=False
+        )
+    console.print(f"\n{escape(sentence(result))}", highlight=False)
+    console.print(f"page: {result['page']}", highlight=False, soft_wrap=True)
+
+
+def _table(name: str, held: Mapping[str, Any], full: bool) -> Table:
+    table = Table("", f"{name}", "95 % interval", "p", "", box=None, pad_edge=False)
+    if full:
+        table.add_row("A", f"{held['a']:.4f}")
+    for share in held["shares"]:
+        verdict = MARKS[share["verdict"]]
+        if full and share["needs"]:
+            verdict += f"; {escape(share['needs']['told'])}"
+        table.add_row(share["player"], *_cells(share), verdict)
+    table.add_row("[bold]total[/]", *_cells(held["total"]), MARKS[held["total"]["verdict"]])
+    if full:
+        table.add_row("B", f"{held['b']:.4f}")
+        seed = "unknown" if held["seed_noise"] is None else f"{held['seed_noise']:.4f}"
+        table.add_row("noise floor", f"±{held['noise_floor']:.4f}", f"seed noise {seed}")
+    return table
+
+
+def _cells(effect: Mapping[str, Any]) -> tuple[str, str, str]:
+    return (
+        f"{effect['value']:+.4f}",
+        f"[{effect['low']:+.4f}, {effect['high']:+.4f}]".replace("[", "\\["),
+        f"{effect['p_value']:.3f}",
+    )

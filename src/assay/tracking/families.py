@@ -1,0 +1,65 @@
+"""Families of runs in MLflow: a parent with its children, found again by a key. Attributions and races are such."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from assay.layout import Layout
+from assay.params import Params
+from assay.tracking import content
+from assay.tracking.store import Store, be_patient, be_quick, connect, reporting, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+KEY = "assay.family"
+"""The tag a parent or a child is found by. They have no `assay.fingerprint`: they are no runs of the pipeline."""
+PARENT = "mlflow.parentRunId"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A run of a family: its name, and what it shows. `curves`: (metric, step, value)."""
+
+    name: str
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    curves: Sequence[tuple[str, int, float]] = ()
+
+
+def log_family(
+    key: str, parent: Node, children: Sequence[Node], files: Sequence[Path], params: Params, layout: Layout
+) -> dict[str, str | None]:
+    """Write, or bring up to date, a parent run with its children and files; its id and page.
+
+    TrackingError if the tracking server is away or refuses.
+    """
+    be_quick()
+    with reporting(tracking_uri(layout.root)), FileLock(layout.scratch / "track.lock"):
+        store = connect(layout.root, params.track.experiment, content.experiment_tags(params))
+        be_patient()
+        top = _write(store, key, parent, None)
+        for child in children:
+            _write(store, f"{key}/{child.name}", child, top.info.run_id)
+        for file in files:
+            store.log_file(top, file)
+        store.finish(top)
+    return {"run_id": top.info.run_id, "store": store.shown, "url": store.url(top)}
+
+
+def _write(store: Store, key: str, node: Node, parent: str | None) -> Run:
+    found = store.client.search_runs([store.experiment_id], f"tags.`{KEY}` = '{key}'", max_results=1)
+    tags = {**node.tags, KEY: key, **({PARENT: parent} if parent else {})}
+    run = found[0] if found else store.client.create_run(store.experiment_id, run_name=node.name, tags=tags)
+    store.log_params(run, node.params)
+    store.log_metrics(run, node.metrics, node.curves)
+    store.set_tags(run, tags)
+    if parent:
+        store.finish(run)
+    return run
