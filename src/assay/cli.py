@@ -239,3 +239,47 @@ def attribute(
     division: Literal["none", "kind", "batch"] = by or ("kind" if split_data else "none")
     found = attribute.run(params, layout, a, b, division, seeds, per_class, html, Terminal())
     _show(found, as_json, attribute.render)
+
+
+@app.command(rich_help_panel=WHY)
+def race(
+    baseline: Annotated[
+        str, typer.Argument(help="Where both tracks start: a git revision, an MLflow run, or `workspace`.")
+    ] = "workspace",
+    steps: Annotated[int | None, typer.Option(help="Steps of each track; default: race.steps.")] = None,
+    labels: Annotated[
+        int | None, typer.Option(help="Labels asked in a step; default: race.labels_per_step.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Repetitions of the whole race; default: race.seeds.")
+    ] = None,
+    review_share: Annotated[
+        float | None, typer.Option(help="Part of a step's labels that goes to suspicious ones, 0 to 1.")
+    ] = None,
+    answers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REV", help="Answer with the edit batches written from BASELINE to REV, not an annotator."
+        ),
+    ] = None,
+    choose_on: Annotated[
+        str, typer.Option(help="The split that both tracks choose by: val, and no other.")
+    ] = "val",
+    html: Annotated[Path | None, typer.Option(help="Write the page to FILE too.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Is the next hour better spent on the labels, or on the model? From one baseline, step for step, over several seeds.
+
+    The data track asks `select.annotator` (a replay: oracle) for so many labels a step; the model track tries one
+    setting a step (Optuna, `race.space`). Both choose on val and are reported on test, with 95 % intervals. Every
+    training is kept: a stopped race carries on, a second call trains nothing.
+
+    Examples:  assay race   ·   assay race HEAD~3 --answers HEAD   ·   assay race --steps 3 --labels 60 --seeds 5
+    """
+    from assay.commands import race
+    from assay.terminal import Terminal
+
+    layout, params = _project()
+    changed = {"steps": steps, "labels_per_step": labels, "seeds": seeds, "review_share": review_share}
+    found = race.run(params, layout, baseline, answers, choose_on, html, Terminal(), **changed)
+    _show(found, as_json, race.render)

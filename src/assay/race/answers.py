@@ -12,6 +12,7 @@ import pyarrow as pa
 from assay import plugins
 from assay.data.edits import Judgement, read_batches
 from assay.errors import EditError, ParamsError
+from assay.layout import Layout
 from assay.params import Params
 from assay.sides import Side
 
@@ -41,7 +42,7 @@ class Annotator:
     """A file of src/assay/annotators/: it can be asked about any image."""
 
     plugin: str
-    side: Side
+    layout: Layout
     params: Params
     about: frozenset[str] | None = None
 
@@ -55,7 +56,7 @@ class Annotator:
 
     def ask(self, ids: Sequence[str]) -> dict[str, Answer]:
         queue = pa.table({"id": pa.array(ids, pa.string())})
-        told = plugins.load("annotators", self.plugin).answer(queue, self.side.layout, self.params)
+        told = plugins.load("annotators", self.plugin).answer(queue, self.layout, self.params)
         return final(told)
 
 
@@ -79,7 +80,7 @@ class Batches:
         return {sample: self.held[sample] for sample in ids if sample in self.held}
 
 
-def annotator(side: Side, params: Params) -> Annotator:
+def annotator(layout: Layout, params: Params) -> Annotator:
     """The annotator of the params. ParamsError if that is people: a race does not wait for them."""
     if (name := params.select.annotator) is None:
         raise ParamsError(
@@ -87,7 +88,7 @@ def annotator(side: Side, params: Params) -> Annotator:
             hint="`assay race BASELINE --answers REV` answers with the edit batches that were written between the two; "
             "in a replay set select.annotator: oracle",
         )
-    return Annotator(plugins.check_name("annotators", name), side, params)
+    return Annotator(plugins.check_name("annotators", name), layout, params)
 
 
 def batches(side: Side, later: Side) -> Batches:

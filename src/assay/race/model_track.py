@@ -1,8 +1,8 @@
 """The model track: each step is one trial of other params, proposed by Optuna, on the baseline's own data.
 
-The sampler is TPE (J. Bergstra et al.: Algorithms for Hyper-Parameter Optimization. NeurIPS 2011), seeded, after a few
-random trials; it is told what each trial came to on val, and knows the baseline too. Nothing is pruned: a trial that was
-stopped early could not be compared.
+The sampler is TPE (J. Bergstra et al.: Algorithms for Hyper-Parameter Optimization. NeurIPS 2011), seeded, after a
+few random trials; it is told what each trial came to on val, and knows the baseline too. Nothing is pruned: a trial
+that was stopped early could not be compared.
 """
 
 from __future__ import annotations

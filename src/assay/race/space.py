@@ -35,7 +35,8 @@ def resolve(space: Space, params: Params) -> dict[str, Choices]:
 
 def _choices(key: str, given: Range | list[Any] | str, train: Train) -> Choices:
     if key == "model":
-        return [model_text(m) for m in (suitable(train) if isinstance(given, str) else given)]  # type: ignore[union-attr]
+        tried: list[Any] = list(given) if isinstance(given, list) else list(suitable(train))
+        return [model_text(model) for model in tried]
     if key == "epochs" and isinstance(given, str):
         return Range(low=float(max(1, train.epochs // 2)), high=float(2 * train.epochs))
     assert not isinstance(given, str)

@@ -1,0 +1,310 @@
+"""race: is the next hour better spent on the labels, or on the model? From one baseline, over several seeds."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from assay import cells
+from assay.data.files import write_bytes, write_json
+from assay.errors import AssayError, GateError, ParamsError, TrackingError
+from assay.factorial import check_pool
+from assay.layout import Layout
+from assay.lineage.fingerprint import canonical_digest
+from assay.lineage.revisions import DvcError
+from assay.params import Params, Race
+from assay.progress import Progress, silent
+from assay.race import answers as answering
+from assay.race import course as racing
+from assay.race import data_track, space
+from assay.race.course import CHOSEN_ON, Course, Done, Execute, Turn
+from assay.race.verdict import change, sentence, with_interval
+from assay.sides import Side, open_side
+
+BAD_PARAMS = 2
+"""Exit code of a stage that refuses its params: a trial that cannot be trained, not a fault of the machine."""
+DIVERGED = "training diverged"
+
+
+@dataclass(frozen=True)
+class Work:
+    """A race that can be run, and what it is found again by."""
+
+    side: Side
+    course: Course
+
+    @cached_property
+    def key(self) -> str:
+        start = self.course.baseline
+        said = self.course.race.model_dump(mode="json")
+        return canonical_digest(["race", start.key, said, self.course.answers.digest, self.course.metric])
+
+
+def prepare(
+    params: Params,
+    layout: Layout,
+    baseline: str = "workspace",
+    answers: str | None = None,
+    choose_on: str = CHOSEN_ON,
+    **changed: Any,
+) -> Work:
+    """Open the baseline and find who answers; trains nothing. `changed`: keys of params.race, None is as it was.
+
+    Raises:
+        ParamsError: a key of params.race is not valid; nobody can answer; or test is to choose.
+        GateError: there is no val image to choose by, or no test image to report on.
+    """
+    refuse_test(choose_on)
+    race = settings(params.race, changed)
+    side = open_side(baseline, layout, params)
+    if side.commit is None:
+        raise AssayError("a race needs a commit to stand on", hint="`git init`, and commit first")
+    start = cells.own_cell(side)
+    check_measurable(start)
+    check_pool([start], layout)
+    cells.adopt(side, layout)
+    known = json.loads(start.train.schema.metadata[b"categories"])
+    if answers is None:
+        who: answering.Answers = answering.annotator(layout, params)
+    else:
+        who = answering.batches(side, open_side(answers, layout, params))
+    stock = data_track.stock(side, start.train, known)
+    return Work(side, Course(start, stock, who, race, side.params.track.primary))
+
+
+def refuse_test(choose_on: str) -> None:
+    """ParamsError for anything but val: there is no way to choose by the test set."""
+    if choose_on != CHOSEN_ON:
+        raise ParamsError(
+            f"a race is not chosen on {choose_on!r}: both tracks choose on {CHOSEN_ON} and are reported on test",
+            hint="a test set that has chosen the winner flatters it, most of all the track with the most trials; "
+            "label more val images if choosing is too noisy",
+        )
+
+
+def settings(race: Race, changed: dict[str, Any]) -> Race:
+    """params.race with what the command line says otherwise."""
+    given = {key: value for key, value in changed.items() if value is not None}
+    try:
+        return Race.model_validate({**race.model_dump(), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ParamsError(
+            f"race.{key}: {first['msg']}", hint="the keys are explained in params.yaml"
+        ) from None
+
+
+def check_measurable(start: cells.Cell) -> None:
+    if CHOSEN_ON not in start.train["split"].to_pylist():
+        raise GateError(
+            "no val image has a label: neither track could choose",
+            hint="`assay queue` lists val images, drawn at random, to label first",
+        )
+    if not len(start.ruler):
+        raise GateError("no test image has a label: there is nothing to report on", hint="`assay queue`")
+
+
+def run(
+    params: Params,
+    layout: Layout,
+    baseline: str = "workspace",
+    answers: str | None = None,
+    choose_on: str = CHOSEN_ON,
+    page: Path | None = None,
+    progress: Progress = silent,
+    execute: Execute | None = None,
+    **changed: Any,
+) -> dict[str, Any]:
+    """Race, and say who won. A killed call carries on where it was; a second one trains nothing."""
+    work = prepare(params, layout, baseline, answers, choose_on, **changed)
+    race, course = work.course.race, work.course
+    progress.say(
+        f"{race.steps} steps × 2 tracks × {race.seeds} seeds and their baselines: up to "
+        f"{race.seeds * (1 + 2 * race.steps)} trainings, asking {course.answers.name} for "
+        f"{race.labels_per_step} labels a step"
+    )
+    racers = racing.run(course, execute or here(layout, progress), progress)
+    return conclude(work, racers, params, layout, page, progress)
+
+
+def here(layout: Layout, progress: Progress) -> Execute:
+    """Train on this machine, as many cells at once as the cores bear."""
+
+    def execute(turns: Sequence[Turn]) -> list[Done]:
+        threads = max(turn.cell.parsed.train.threads for turn in turns)
+        workers = max(1, (os.cpu_count() or 1) // threads)
+        stop = Event()
+        with (
+            progress.bar("training", len(turns), "cells") as advance,
+            ThreadPoolExecutor(workers) as pool,
+        ):
+
+            def one(turn: Turn) -> Done:
+                done = train(turn, layout, stop)
+                advance(1)
+                return done
+
+            futures = [pool.submit(one, turn) for turn in turns]
+            try:
+                return [future.result() for future in futures]
+            except BaseException:
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    return execute
+
+
+def train(turn: Turn, layout: Layout, stop: Event | None = None) -> Done:
+    """The result of a turn. A trial whose params cannot be trained with has failed, and the race goes on."""
+    try:
+        return Done(turn, cells.run(turn.cell, layout, stop))
+    except DvcError as error:
+        diverged = next((line for line in error.lines if DIVERGED in line), None)
+        if turn.track != "model" or (error.status != BAD_PARAMS and diverged is None):
+            raise
+        return Done(turn, None, diverged or str(error))
+
+
+def conclude(
+    work: Work,
+    racers: Sequence[racing.Racer],
+    params: Params,
+    layout: Layout,
+    page: Path | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """From all results: curves, intervals, the verdict; written to MLflow and to a page."""
+    from assay.race.standing import stand
+
+    course = work.course
+    told = stand(racers, course.metric, course.stock.categories)
+    summary = {
+        "baseline": {"name": work.side.name, "label": work.side.label, "commit": work.side.commit},
+        "answers": course.answers.name,
+        "race": course.race.model_dump(mode="json"),
+        "space": {
+            key: choice if isinstance(choice, list) else choice.model_dump()
+            for key, choice in space.resolve(course.race.space, course.baseline.parsed).items()
+        },
+        "chosen_on": CHOSEN_ON,
+        "sentence": sentence(told),
+        "cells": {
+            "all": len(told["runs"]),
+            "run": sum(row["trained"] for row in told["runs"]),
+            "failed": sum(bool(row["failed"]) for row in told["runs"]),
+        },
+        "notes": notes(told, course),
+        **told,
+    }
+    home = layout.scratch / "races" / work.key[:16]
+    home.mkdir(parents=True, exist_ok=True)
+    write_json(home / "race.json", summary)
+    draw(summary, home)
+    if page is not None:
+        write_bytes(page, (home / "race.html").read_bytes())
+    mlflow = log(work, summary, racers, home, params, layout, progress)
+    return {**summary, "page": str(page or home / "race.html"), "mlflow": mlflow}
+
+
+def draw(summary: dict[str, Any], home: Path) -> None:
+    from assay.race.picture import curves, page
+
+    curves(summary, home / "race.png")
+    write_bytes(home / "race.html", page(summary).encode())
+
+
+def notes(told: dict[str, Any], course: Course) -> list[str]:
+    """What a reader has to know of this race."""
+    found = []
+    spent = told["tracks"]["data"][-1]["cost"]["labels"]
+    asked = course.race.labels_per_step * course.race.steps
+    if spent < asked:
+        found.append(f"there was less to ask than the budget: {spent:,.0f} of {asked:,} labels were spent")
+    unanswered = sum(row["about"].get("unanswered", 0) for row in told["runs"])
+    if unanswered:
+        found.append(f"{unanswered:,} questions had no answer; they cost all the same")
+    unknown = sum(row["about"].get("unknown_class", 0) for row in told["runs"])
+    if unknown:
+        found.append(f"{unknown:,} answers named a class that the baseline does not have, and were left out")
+    if course.answers.about is not None:
+        found.append(
+            f"only the {len(course.answers.about):,} images that people judged later could be asked about: "
+            "what they chose to look at is part of the data track's result"
+        )
+    failed = [row for row in told["runs"] if row["failed"]]
+    if failed:
+        found.append(f"{len(failed)} trials could not be trained and count as steps without a gain")
+    minutes = {track: told["tracks"][track][-1]["cost"]["minutes"] for track in racing.TRACKS}
+    if min(minutes.values()) > 0 and max(minutes.values()) > 1.25 * min(minutes.values()):
+        more, less = sorted(minutes, key=lambda track: -minutes[track])
+        found.append(
+            f"the {more} track trained for {minutes[more]:.1f} minutes, the {less} track for {minutes[less]:.1f}"
+        )
+    return found
+
+
+def log(
+    work: Work,
+    summary: dict[str, Any],
+    racers: Sequence[racing.Racer],
+    home: Path,
+    params: Params,
+    layout: Layout,
+    progress: Progress,
+) -> dict[str, Any] | None:
+    """A parent run with the curves, and a child for each training. A server that is away costs a remark only."""
+    from assay.race.family import children, parent
+    from assay.tracking.families import log_family
+
+    files = [home / name for name in ("race.html", "race.png", "race.json")]
+    try:
+        return dict(log_family(work.key, parent(summary), children(racers), files, params, layout))
+    except TrackingError as error:
+        progress.say(f"not in MLflow: {error}; race again when the server is back: nothing is trained twice")
+        return None
+
+
+def render(result: dict[str, Any], console: Console) -> None:
+    """A table of both curves, the verdict, and where to look."""
+    metric, n = result["metric"], result["samples"]
+    console.print(
+        f"[bold]race from {escape(result['baseline']['label'])}[/]   {result['steps']} steps × "
+        f"{len(result['seeds'])} seeds   {result['cells']['run']} of {result['cells']['all']} trainings run now   "
+        f"chosen on {n['val']:,} val, reported on {n['test']:,} test images",
+        highlight=False,
+    )
+    table = Table(
+        "step", "data track", "labels", "model track", "minutes: data, model", "data − model", box=None
+    )
+    for data, model in zip(*(result["tracks"][track] for track in racing.TRACKS), strict=True):
+        step = data["step"]
+        ahead = change(result["difference"][step - 1], metric) if step else ""
+        minutes = f"{data['cost']['minutes']:.1f}, {model['cost']['minutes']:.1f}" if step else ""
+        table.add_row(
+            str(step) if step else "baseline",
+            with_interval(data, metric),
+            f"{data['cost']['labels']:,.0f}",
+            with_interval(model, metric),
+            minutes,
+            ahead,
+        )
+    console.print(table)
+    console.print("95 % intervals: seeds and test set together", style="dim", highlight=False)
+    for note in result["notes"]:
+        console.print(f"[yellow]·[/] {escape(note)}", highlight=False)
+    console.print(f"\n{escape(result['sentence'])}", highlight=False, soft_wrap=True)
+    console.print(f"page: {escape(result['page'])}", highlight=False, soft_wrap=True)
