@@ -268,7 +268,7 @@ def race(
     html: Annotated[Path | None, typer.Option(help="Write the page to FILE too.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Is the next hour better spent on the labels, or on the model? From one baseline, step for step, over several seeds.
+    """Is the next hour better spent on the labels, or on the model? Step for step from one baseline, over several seeds.
 
     The data track asks `select.annotator` (a replay: oracle) for so many labels a step; the model track tries one
     setting a step (Optuna, `race.space`). Both choose on val and are reported on test, with 95 % intervals. Every
@@ -281,5 +281,5 @@ def race(
 
     layout, params = _project()
     changed = {"steps": steps, "labels_per_step": labels, "seeds": seeds, "review_share": review_share}
-    found = race.run(params, layout, baseline, answers, choose_on, html, Terminal(), **changed)
+    found = race.run(params, layout, baseline, answers, choose_on, changed, html, Terminal())
     _show(found, as_json, race.render)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,7 +58,7 @@ def prepare(
     baseline: str = "workspace",
     answers: str | None = None,
     choose_on: str = CHOSEN_ON,
-    **changed: Any,
+    changed: Mapping[str, Any] | None = None,
 ) -> Work:
     """Open the baseline and find who answers; trains nothing. `changed`: keys of params.race, None is as it was.
 
@@ -67,7 +67,7 @@ def prepare(
         GateError: there is no val image to choose by, or no test image to report on.
     """
     refuse_test(choose_on)
-    race = settings(params.race, changed)
+    race = settings(params.race, changed or {})
     side = open_side(baseline, layout, params)
     if side.commit is None:
         raise AssayError("a race needs a commit to stand on", hint="`git init`, and commit first")
@@ -94,7 +94,7 @@ def refuse_test(choose_on: str) -> None:
         )
 
 
-def settings(race: Race, changed: dict[str, Any]) -> Race:
+def settings(race: Race, changed: Mapping[str, Any]) -> Race:
     """params.race with what the command line says otherwise."""
     given = {key: value for key, value in changed.items() if value is not None}
     try:
@@ -123,13 +123,13 @@ def run(
     baseline: str = "workspace",
     answers: str | None = None,
     choose_on: str = CHOSEN_ON,
+    changed: Mapping[str, Any] | None = None,
     page: Path | None = None,
     progress: Progress = silent,
     execute: Execute | None = None,
-    **changed: Any,
 ) -> dict[str, Any]:
     """Race, and say who won. A killed call carries on where it was; a second one trains nothing."""
-    work = prepare(params, layout, baseline, answers, choose_on, **changed)
+    work = prepare(params, layout, baseline, answers, choose_on, changed)
     race, course = work.course.race, work.course
     progress.say(
         f"{race.steps} steps × 2 tracks × {race.seeds} seeds and their baselines: up to "
