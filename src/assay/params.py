@@ -206,6 +206,27 @@ def _check_choice(key: str, value: Any) -> None:
         raise ValueError(f"space.{key}: {value!r}: {why}") from None
 
 
+class Advise(Section):
+    """`assay advise`: what an hour costs and how much may be tried; no stage of dvc.yaml either."""
+
+    hours: Annotated[float, Field(gt=0)] = 1.0
+    """How much of somebody's time is to be spent well."""
+    seconds_per_label: Annotated[float, Field(gt=0)] = 10.0
+    """Of a person, to label one new image."""
+    seconds_per_review: Annotated[float, Field(gt=0)] = 5.0
+    """Of a person, to look again at one label, with the suggested one beside it."""
+    seconds_per_training_minute: Annotated[float, Field(gt=0)] = 60.0
+    """What a minute of training is worth in seconds of a person: 60 if somebody waits for it, 6 for a tenth of that."""
+    minutes: Annotated[float, Field(gt=0)] = 5.0
+    """Of this machine, for the trainings behind the advice; where that is too little for the model, a probe stands in."""
+    seeds: Annotated[int, Field(ge=2)] = 3
+    """Trainings of everything that is compared; fewer if `minutes` asks for it."""
+    trials: Annotated[int, Field(ge=2, le=8)] = 6
+    """Settings of the model that are tried; fewer likewise."""
+    learner: Literal["auto", "model", "probe"] = "auto"
+    """`model`: the one of `train`, whatever it costs; `probe`: logistic regression on the embeddings; `auto`: by cost."""
+
+
 class Params(Section):
     task: Annotated[str, _plugin("tasks")] = "classification"
     seed: Seed = 0
@@ -217,6 +238,7 @@ class Params(Section):
     evaluate: Evaluate = Evaluate()
     track: Track = Track()
     race: Race = Race()
+    advise: Advise = Advise()
 
 
 def load_params(path: Path) -> Params:
