@@ -127,11 +127,11 @@ def conclude(
     home = layout.scratch / "attributions" / work.key[:16]
     home.mkdir(parents=True, exist_ok=True)
     write_json(home / "attribution.json", summary)
-    summary["mlflow"] = _log(work, summary, by_key, home, params, layout, progress)
     text = _page(summary, found, home)
     for file in filter(None, (home / "attribution.html", page)):
         write_bytes(file, text.encode())
     summary["page"] = str(page or home / "attribution.html")
+    summary["mlflow"] = _log(work, summary, by_key, home, params, layout, progress)
     return summary
 
 
@@ -231,7 +231,7 @@ def _log(
         )
         for (corner, seed), cell in work.cells.items()
     ]
-    files = [home / "attribution.json"]
+    files = sorted(home.iterdir())
     try:
         return dict(log_family(work.key, parent, children, files, params, layout))
     except TrackingError as error:
@@ -239,6 +239,29 @@ def _log(
             f"not in MLflow: {error}; call it again when the server is back, nothing is trained twice"
         )
         return None
+
+
+def markdown(summary: dict[str, Any]) -> str:
+    """The result as a table, for Prefect's artifact."""
+    held = summary["metrics"][summary["primary"]]
+    rows = [*((p["player"], p) for p in held["shares"]), ("total", held["total"])]
+    lines = [
+        f"| {name} | {_points(effect)} | {effect['p_value']:.3f} | {effect['verdict']} |"
+        for name, effect in rows
+    ]
+    done = summary["cells"]
+    return "\n".join(
+        [
+            f"## {_span(summary)}",
+            f"{sentence(summary)}.",
+            "",
+            f"| | share of {summary['primary']}, 95 % interval | p | verdict |",
+            "|---|---|---|---|",
+            *lines,
+            "",
+            f"{done['corners']} corners × {len(summary['seeds'])} seeds: {done['known']} known, {done['run']} run.",
+        ]
+    )
 
 
 def _span(summary: dict[str, Any]) -> str:

@@ -1,0 +1,108 @@
+"""`assay attribute` as a Prefect flow: a task for each corner and seed, on any task runner.
+
+    python flows/attribute.py A [B] [--workspace DIR] [--seeds N] [--split-data | --by-batch] [--per-class]
+
+A corner that is known is not run again, whoever ran it: a flow run that was cancelled carries on in the next one.
+"""
+
+# No `from __future__ import annotations` here: see flows/pipeline.py
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import DirectoryPath, PositiveInt
+from rich.console import Console
+
+from assay import cells
+from assay.cells import Cell, Result
+from assay.commands.attribute import conclude, markdown, prepare, render
+from assay.errors import AssayError
+from assay.factorial import Division
+from assay.layout import Layout
+from assay.params import load_params
+
+ARTIFACT = "assay-attribution"
+CORES_OF_A_CELL = 2
+"""As train.threads in params.yaml; more cells at once than the cores bear make all of them slower."""
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
+def corner(name: str, cell: Cell, root: Path) -> Result:
+    """Train and evaluate one corner with one seed, unless it is known."""
+    result = cells.run(cell, Layout(root))
+    get_run_logger().info("%s: %s", name, f"{result.seconds:.0f} s" if result.trained else "known already")
+    return result
+
+
+@flow(
+    name="attribute",
+    description="What made the difference between two versions: data, model, code or ruler.",
+    task_runner=ThreadPoolTaskRunner(max_workers=max(1, (os.cpu_count() or 1) // CORES_OF_A_CELL)),  # type: ignore[arg-type]
+    validate_parameters=True,
+)
+def attribute(
+    a: str,
+    b: str = "workspace",
+    workspace: DirectoryPath = Path(),
+    seeds: PositiveInt = 3,
+    division: Division = "none",
+    per_class: bool = False,
+) -> dict[str, Any]:
+    """Attribute the change from A to B.
+
+    Args:
+        a: before: a git revision, an MLflow run, or `workspace`.
+        b: after: likewise.
+        workspace: the folder that holds dvc.yaml and params.yaml.
+        seeds: trainings of each corner.
+        division: of the data player: none, kind (added, relabelled, excluded, split moves) or batch (edit batches).
+        per_class: recall and F1 of every class as well.
+    """
+    layout = Layout(workspace.resolve())
+    params = load_params(layout.params)
+    work = prepare(params, layout, a, b, division, seeds)
+    names = {
+        cell.key: f"{' + '.join(sorted(c)) or 'A'}, seed {seed}" for (c, seed), cell in work.cells.items()
+    }
+    results: list[Result] = []
+    for wave in work.waves:
+        submitted = [corner.submit(names[cell.key], cell, layout.root) for cell in wave]
+        results += [future.result() for future in submitted]
+    summary = conclude(work, results, params, layout, per_class)
+    create_markdown_artifact(markdown(summary), ARTIFACT, "What made the difference")
+    return summary
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What made the difference between two versions.")
+    parser.add_argument("a")
+    parser.add_argument("b", nargs="?", default="workspace")
+    parser.add_argument("--workspace", type=Path, default=Path())
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--per-class", action="store_true")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--split-data", action="store_const", const="kind", dest="division")
+    how.add_argument("--by-batch", action="store_const", const="batch", dest="division")
+    given = parser.parse_args()
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    try:
+        summary = attribute(
+            given.a, given.b, given.workspace, given.seeds, given.division or "none", given.per_class
+        )
+    except AssayError as error:
+        from assay.terminal import fail
+
+        sys.exit(fail(error))
+    render(summary, Console())
+
+
+if __name__ == "__main__":
+    main()
