@@ -218,13 +218,13 @@ class Advise(Section):
     seconds_per_training_minute: Annotated[float, Field(gt=0)] = 60.0
     """What a minute of training is worth in seconds of a person: 60 if somebody waits for it, 6 for a tenth of that."""
     minutes: Annotated[float, Field(gt=0)] = 5.0
-    """Of this machine, for the trainings behind the advice; where that is too little for the model, a probe stands in."""
+    """Of this machine, for the trainings behind the advice; too few for the model: a probe stands in."""
     seeds: Annotated[int, Field(ge=2)] = 3
     """Trainings of everything that is compared; fewer if `minutes` asks for it."""
     trials: Annotated[int, Field(ge=2, le=8)] = 6
     """Settings of the model that are tried; fewer likewise."""
     learner: Literal["auto", "model", "probe"] = "auto"
-    """`model`: the one of `train`, whatever it costs; `probe`: logistic regression on the embeddings; `auto`: by cost."""
+    """`model`: that of `train`, whatever it costs; `probe`: logistic regression on the embeddings; `auto`: by cost."""
 
 
 class Params(Section):
