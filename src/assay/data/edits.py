@@ -65,10 +65,11 @@ def batch_files(edits: Path) -> list[Path]:
 
 def read_batches(edits: Path) -> list[tuple[str, list[Judgement]]]:
     """Every batch with its name, in fold order. EditError names the file and the line."""
-    return [(file.stem, _read_batch(file)) for file in batch_files(edits)]
+    return [(file.stem, read_batch(file)) for file in batch_files(edits)]
 
 
-def _read_batch(file: Path) -> list[Judgement]:
+def read_batch(file: Path) -> list[Judgement]:
+    """The judgements of one batch, in their order."""
     lines = file.read_text(encoding="utf-8").splitlines()
     return [_parse(line, f"{file}, line {n}") for n, line in enumerate(lines, 1) if line.strip()]
 

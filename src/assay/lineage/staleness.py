@@ -83,33 +83,36 @@ class Records:
         )
 
 
-def stage_states(root: Path) -> list[StageState]:
-    """The state of each stage of dvc.yaml, in its order; [] in a folder without one."""
+def stage_states(root: Path, outs: bool = True) -> list[StageState]:
+    """The state of each stage of dvc.yaml, in its order; [] in a folder without one.
+
+    `outs` False: an output that is not there makes nothing stale, as in a worktree whose outputs stay in the cache.
+    """
     records = Records.read(root)
     states: dict[str, StageState] = {}
     for name in records.declared:
-        states[name] = _state(records, name, states)
+        states[name] = _state(records, name, states, outs)
     return list(states.values())
 
 
-def _state(records: Records, name: str, before: dict[str, StageState]) -> StageState:
+def _state(records: Records, name: str, before: dict[str, StageState], outs: bool) -> StageState:
     if records.declared[name].get("always_changed"):
         return StageState(name, "door", "looks outside at each `dvc repro`")
     if name not in records.locked:
         return StageState(name, "never ran")
-    if why := next(_differences(records, name), None):
+    if why := next(_differences(records, name, outs), None):
         return StageState(name, "stale", why)
     if behind := _upstream(records, name, before):
         return StageState(name, "after", f"waits for {behind}")
     return StageState(name, "fresh")
 
 
-def _differences(records: Records, name: str) -> Iterator[str]:
+def _differences(records: Records, name: str, outs: bool) -> Iterator[str]:
     """Why a stage would run again, the cheapest question first."""
     stage = records.locked[name]
     yield from _changed_params(records, name)
     yield from _changed_definition(records.declared[name], stage)
-    for out in stage.get("outs", []):
+    for out in stage.get("outs", []) if outs else []:
         if not (records.root / out["path"]).exists():
             yield f"{out['path']} is not there"
     for dep in stage.get("deps", []):

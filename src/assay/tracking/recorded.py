@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.errors import TrackingError
 from assay.layout import Layout
 from assay.params import Params
+from assay.tracking.environment import NAME
 from assay.tracking.store import Store, be_quick, connect, reporting, tracking_uri
 
 if TYPE_CHECKING:
@@ -47,6 +50,16 @@ def recorded(name: str, params: Params, layout: Layout) -> Recorded | None:
         store = connect(layout.root, params.track.experiment)
         run = _the_one(name, store)
         return None if run is None else _read(run, store)
+
+
+def environment_of(run_id: str, params: Params, layout: Layout) -> dict[str, Any] | None:
+    """The environment that a run was trained in, as `assay.tracking.environment` describes it; None if it has none."""
+    be_quick()
+    with reporting(tracking_uri(layout.root)):
+        store = connect(layout.root, params.track.experiment)
+        there = {file.path for file in store.client.list_artifacts(run_id)}
+        found: dict[str, Any] | None = json.loads(_text(run_id, NAME, store)) if NAME in there else None
+        return found
 
 
 def _the_one(name: str, store: Store) -> Run | None:
@@ -90,3 +103,15 @@ def _read(run: Run, store: Store) -> Recorded:
 def _text(run_id: str, name: str, store: Store) -> str:
     with tempfile.TemporaryDirectory() as folder:
         return Path(store.client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
+
+
+def download(
+    run_id: str, names: Collection[str], to: Path, params: Params, layout: Layout
+) -> dict[str, Path]:
+    """Those of the named artifacts that a run has, as files in `to`. TrackingError if the server is away."""
+    with reporting(tracking_uri(layout.root)):
+        client = connect(layout.root, params.track.experiment).client
+        there = {file.path for file in client.list_artifacts(run_id)}
+        return {
+            name: Path(client.download_artifacts(run_id, name, str(to))) for name in names if name in there
+        }
