@@ -12,6 +12,7 @@
       PromotionRefused   the challenger is worse than the champion beyond the noise
       RevisionError      git or DVC cannot give what was asked for
       TrackingError      the tracking server is away or refuses
+      ReproductionError  a commit or a run cannot be built again: something it needs is gone
 
 The command line prints them without a traceback and exits with `exit_code`.
 """
@@ -71,3 +72,7 @@ class RevisionError(AssayError):
 
 class TrackingError(AssayError):
     pass
+
+
+class ReproductionError(AssayError):
+    exit_code = 2

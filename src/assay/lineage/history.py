@@ -1,0 +1,25 @@
+"""Which commits of a history have put a result on record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from assay.errors import RevisionError
+from assay.lineage.revisions import resolve, run_git
+
+
+def recordings(since: str, root: Path) -> list[str]:
+    """Full ids of the commits after `since`, up to HEAD, that changed dvc.lock; oldest first.
+
+    RevisionError if `since` is no revision.
+    """
+    start = resolve(since, root)
+    done = run_git(["rev-list", "--reverse", "--topo-order", f"{start}..HEAD", "--", "dvc.lock"], root)
+    if done.returncode:
+        raise RevisionError(f"git cannot list what came after {since}: {done.stderr.strip()}")
+    return done.stdout.split()
+
+
+def subject(commit: str, root: Path) -> str:
+    """The first line of a commit's message."""
+    return run_git(["show", "--no-patch", "--format=%s", commit], root).stdout.strip()

@@ -1,0 +1,197 @@
+"""Run the stages of a commit again, from below the door on, in a clean worktree; what came out beside its record.
+
+DVC runs each stage by itself, forced, without its run-cache (nothing is fetched that should be computed) and without
+committing (nothing that came out otherwise gets into the cache, or into the run-cache under the recorded inputs). The
+workspace is not touched: the worktree lies below .assay/ and is gone afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import yaml
+
+from assay.errors import ReproductionError, RevisionError
+from assay.lineage import worktrees
+from assay.lineage.revisions import DvcError, run_dvc, stages
+from assay.lineage.staleness import Loader
+from assay.progress import Progress
+from assay.reproduction.records import Output, changed_inputs, outputs
+from assay.reproduction.target import Target, refuse_lost
+
+TOLD = ("track",)
+"""Stages that tell about results and make none: not run again."""
+REPRO = ("repro", "--single-item", "--force", "--no-run-cache", "--no-commit")
+SAID = 5
+"""Last lines of a failing stage that are shown."""
+Lock = Mapping[str, Any]
+"""The `stages` of a dvc.lock."""
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """One stage that was run again: how long it took, what came out, and what went in otherwise than recorded."""
+
+    stage: str
+    seconds: float
+    outputs: list[Output]
+    changed_inputs: list[str]
+
+    @property
+    def differing(self) -> list[str]:
+        return [output.path for output in self.outputs if not output.same]
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A worktree in which everything was run again. `recorded`: dvc.lock as it was before."""
+
+    project: Path
+    recorded: Lock
+    stages: list[Rerun]
+    left_out: list[str]
+    """Stages below the door that dvc.lock has no record of: nothing to compare with, hence not run."""
+
+
+@contextmanager
+def rebuilt(target: Target, root: Path, progress: Progress) -> Iterator[Rebuilt]:
+    """The worktree, for as long as the context lasts.
+
+    ReproductionError: nothing was recorded; an input is in no cache and remote; a stage fails.
+    """
+    with _worktree(target, root) as project:
+        recorded = locked(project)
+        below = [name for name in stages(project) if name not in {*doors(project), *TOLD}]
+        plan = [name for name in below if name in recorded]
+        if not plan:
+            raise ReproductionError(
+                f"no result was recorded at {target.label}: its dvc.lock names no stage below the door",
+                hint="choose a commit whose dvc.lock was committed after `dvc repro`",
+            )
+        refuse_lost(target, [dep["path"] for name in plan for dep in recorded[name].get("deps") or []])
+        bring(project, needed(project, recorded, plan), target)
+        done = list(_run(project, recorded, plan, target, progress))
+        yield Rebuilt(project, recorded, done, [name for name in below if name not in recorded])
+
+
+@contextmanager
+def _worktree(target: Target, root: Path) -> Iterator[Path]:
+    try:
+        with worktrees.temporary(root, target.commit, target.patch, target.lock) as project:
+            yield project
+    except ReproductionError:
+        raise
+    except RevisionError as error:
+        raise ReproductionError(f"{target.label}: {error}", hint=error.hint) from None
+
+
+def locked(project: Path) -> dict[str, Any]:
+    """The `stages` of dvc.lock; empty without one."""
+    return _yaml(project / "dvc.lock").get("stages") or {}
+
+
+def doors(project: Path) -> list[str]:
+    """Stages that look outside, where the world has moved on since: reproduction begins below them."""
+    declared = _yaml(project / "dvc.yaml").get("stages") or {}
+    return [name for name, stage in declared.items() if stage.get("always_changed")]
+
+
+def needed(project: Path, recorded: Lock, plan: Sequence[str]) -> list[str]:
+    """What the stages read and do not make: outputs of the door, and what lies under DVC beside a file they read."""
+    deps = {dep["path"] for name in plan for dep in recorded[name].get("deps") or []}
+    made = [out["path"] for name in recorded if name not in plan for out in recorded[name].get("outs") or []]
+    wanted = [out for out in made if any(dep == out or dep.startswith(f"{out}/") for dep in deps)]
+    beside = {Path(dep).parent for dep in deps if (project / dep).is_file()}
+    for file in sorted(project.rglob("*.dvc")):
+        name = file.relative_to(project)
+        if file.is_file() and (name.parent in beside or name.with_suffix("").as_posix() in deps):
+            wanted.append(name.as_posix())
+    return wanted
+
+
+def bring(project: Path, wanted: Sequence[str], target: Target) -> None:
+    """Check inputs out from the cache, else pull them. ReproductionError if they are nowhere."""
+    if not wanted:
+        return
+    try:
+        run_dvc(["checkout", "--quiet", *wanted], project)
+    except DvcError:
+        try:
+            run_dvc(["pull", "--quiet", *wanted], project)
+        except DvcError as error:
+            gone = [name for name in wanted if not _there(project, name)] or list(wanted)
+            remote = "" if _has_remote(project) else " (no DVC remote is set up)"
+            raise ReproductionError(
+                f"{', '.join(gone)} of {target.label} cannot be had: what dvc.lock names is neither in the DVC cache "
+                f"nor in a remote{remote}. It was never pushed, or `dvc gc` has collected it",
+                hint="`dvc push` where it still is, then again here. It can't be computed: it came in by a door. "
+                f"DVC says: {_last(error.lines)}",
+            ) from None
+
+
+def _there(project: Path, name: str) -> bool:
+    path = project / name.removesuffix(".dvc")
+    return path.exists()
+
+
+def _has_remote(project: Path) -> bool:
+    configs = (project / ".dvc" / "config", project / ".dvc" / "config.local")
+    return any('["remote' in text or "['remote" in text for text in map(_text, configs))
+
+
+def _run(
+    project: Path, recorded: Lock, plan: Sequence[str], target: Target, progress: Progress
+) -> Iterator[Rerun]:
+    """Every stage in order, also below one that came out otherwise: only the end tells how much that matters."""
+    made = [out["path"] for name in plan for out in recorded[name].get("outs") or []]
+    with progress.bar(f"reproducing {target.label}", len(plan), "stages") as advance:
+        for name in plan:
+            begun = perf_counter()
+            _repro(name, project, target)
+            now = locked(project)[name]
+            rerun = Rerun(
+                name,
+                round(perf_counter() - begun, 2),
+                outputs(recorded[name], now),
+                changed_inputs(recorded[name], now, made),
+            )
+            advance(1)
+            progress.say(f"{name}: {rerun.seconds:.1f} s, {_told(rerun)}")
+            yield rerun
+
+
+def _told(rerun: Rerun) -> str:
+    return f"{', '.join(rerun.differing)} differs" if rerun.differing else "identical"
+
+
+def _repro(name: str, project: Path, target: Target) -> None:
+    # code of before ASSAY_LIVE_CURVES writes its curves to MLflow whatever we say: to one that goes with the worktree
+    aside = {"MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}"}
+    try:
+        run_dvc([*REPRO, name], project, env={**worktrees.environment_for(project), **aside})
+    except DvcError as error:
+        said = [line for line in error.lines if not line.startswith(("ERROR", "Running stage", "> "))]
+        raise ReproductionError(
+            "\n".join([f"stage {name} of {target.label} fails when it is run again:", *said[-SAID:]]),
+            hint="it went well when it was recorded: look at what this environment has that the other had not, first "
+            "the packages (`pip install --require-hashes -r requirements.lock` of that commit)",
+        ) from None
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    return (yaml.load(_text(path), Loader=Loader) or {}) if path.exists() else {}
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _last(lines: Sequence[str]) -> str:
+    return next((line for line in reversed(lines) if line.startswith("ERROR")), "nothing").removeprefix(
+        "ERROR: "
+    )
