@@ -55,11 +55,10 @@ def recorded(name: str, params: Params, layout: Layout) -> Recorded | None:
 def environment_of(run_id: str, params: Params, layout: Layout) -> dict[str, Any] | None:
     """The environment that a run was trained in, as `assay.tracking.environment` describes it; None if it has none."""
     be_quick()
-    with reporting(tracking_uri(layout.root)):
-        store = connect(layout.root, params.track.experiment)
-        there = {file.path for file in store.client.list_artifacts(run_id)}
-        found: dict[str, Any] | None = json.loads(_text(run_id, NAME, store)) if NAME in there else None
-        return found
+    with tempfile.TemporaryDirectory() as folder:
+        files = download(run_id, [NAME], Path(folder), params, layout)
+        found: dict[str, Any] | None = json.loads(files[NAME].read_text(encoding="utf-8")) if files else None
+    return found
 
 
 def _the_one(name: str, store: Store) -> Run | None:
