@@ -268,7 +268,7 @@ def race(
     html: Annotated[Path | None, typer.Option(help="Write the page to FILE too.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Is the next hour better spent on the labels, or on the model? Step for step from one baseline, over several seeds.
+    """Is the next hour better spent on the labels, or on the model? Both, step for step, over several seeds.
 
     The data track asks `select.annotator` (a replay: oracle) for so many labels a step; the model track tries one
     setting a step (Optuna, `race.space`). Both choose on val and are reported on test, with 95 % intervals. Every
@@ -283,3 +283,42 @@ def race(
     changed = {"steps": steps, "labels_per_step": labels, "seeds": seeds, "review_share": review_share}
     found = race.run(params, layout, baseline, answers, choose_on, changed, html, Terminal())
     _show(found, as_json, race.render)
+
+
+@app.command(rich_help_panel=WHY)
+def reproduce(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN|REV]", help="A git revision, or a run of MLflow: id, beginning of it, name."
+        ),
+    ] = None,
+    all_since: Annotated[
+        str | None, typer.Option(metavar="REV", help="Each commit after REV that has recorded a result.")
+    ] = None,
+    exact: Annotated[bool, typer.Option(help="Nothing but the same bits will do: else exit code 1.")] = False,
+    keep: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep both versions of what differs: recorded/ and now/."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a recorded result again in a clean worktree, without caches, and say whether the same comes out.
+
+    Its commit, with the uncommitted changes on record, from below the door on; every output is held against dvc.lock.
+    Neither the workspace nor DVC's cache is written to.
+
+    - **bitwise identical**: exit code 0
+    - **within tolerance**: 0, or 1 with --exact. The same went in, and all 95 % intervals overlap
+    - **diverged**: 1. At which stage, in which output, in what, and as far as known why
+    - **cannot be reproduced**: 2. An input or the commit is gone, or a stage fails
+
+    Examples:  assay reproduce HEAD   ·   assay reproduce 0a1b2c3d --keep apart   ·   assay reproduce --all-since v1
+    """
+    from assay.commands import reproduce
+    from assay.terminal import Terminal
+
+    layout, params = _project()
+    found = reproduce.run(params, layout, name, all_since, exact, keep, Terminal())
+    _show(found, as_json, reproduce.render)
+    raise typer.Exit(found["exit_code"])

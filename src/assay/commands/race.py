@@ -30,7 +30,7 @@ from assay.race import answers as answering
 from assay.race import course as racing
 from assay.race import data_track, space
 from assay.race.course import CHOSEN_ON, Course, Done, Execute, Turn
-from assay.race.verdict import change, sentence, with_interval
+from assay.race.verdict import SHARES, change, sentence, with_interval
 from assay.sides import Side, open_side
 
 BAD_PARAMS = 2
@@ -280,31 +280,27 @@ def log(
 
 def render(result: dict[str, Any], console: Console) -> None:
     """A table of both curves, the verdict, and where to look."""
-    metric, n = result["metric"], result["samples"]
+    metric, n, cost = result["metric"], result["samples"], result["tracks"]
     console.print(
-        f"[bold]race from {escape(result['baseline']['label'])}[/]   {result['steps']} steps × "
-        f"{len(result['seeds'])} seeds   {result['cells']['run']} of {result['cells']['all']} trainings run now   "
-        f"chosen on {n['val']:,} val, reported on {n['test']:,} test images",
+        f"[bold]race from {escape(result['baseline']['label'])}[/]   {result['cells']['all']} trainings, "
+        f"{result['cells']['run']} of them run now   chosen on {n['val']:,} val, reported on {n['test']:,} test images",
         highlight=False,
     )
-    table = Table(
-        "step", "data track", "labels", "model track", "minutes: data, model", "data − model", box=None
-    )
+    table = Table("step", "data track", "labels", "model track", "data − model", box=None, pad_edge=False)
     for data, model in zip(*(result["tracks"][track] for track in racing.TRACKS), strict=True):
         step = data["step"]
-        ahead = change(result["difference"][step - 1], metric) if step else ""
-        minutes = f"{data['cost']['minutes']:.1f}, {model['cost']['minutes']:.1f}" if step else ""
-        table.add_row(
-            str(step) if step else "baseline",
-            with_interval(data, metric),
-            f"{data['cost']['labels']:,.0f}",
-            with_interval(model, metric),
-            minutes,
-            ahead,
-        )
+        ahead = change(result["difference"][step - 1], metric).replace(" points", "") if step else ""
+        both = [with_interval(row, metric).replace(" %", "") for row in (data, model)]
+        table.add_row(str(step), both[0], f"{data['cost']['labels']:,.0f}", both[1], ahead)
     console.print(table)
-    console.print("95 % intervals: seeds and test set together", style="dim", highlight=False)
+    minutes = " and ".join(f"{cost[track][-1]['cost']['minutes']:.1f}" for track in racing.TRACKS)
+    console.print(
+        f"{metric}{' in %' if metric in SHARES else ''}, mean of {len(result['seeds'])} seeds with the 95 % interval "
+        f"(seeds and test set together); a seed's data and model track trained for {minutes} minutes",
+        style="dim",
+        highlight=False,
+    )
     for note in result["notes"]:
         console.print(f"[yellow]·[/] {escape(note)}", highlight=False)
-    console.print(f"\n{escape(result['sentence'])}", highlight=False, soft_wrap=True)
+    console.print(f"\n{escape(result['sentence'])}", highlight=False)
     console.print(f"page: {escape(result['page'])}", highlight=False, soft_wrap=True)

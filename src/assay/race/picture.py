@@ -9,8 +9,7 @@ from typing import Any
 from assay import reports
 from assay.data.files import replacing
 from assay.race.course import TRACKS
-from assay.race.standing import SHARES
-from assay.race.verdict import NAMES, level
+from assay.race.verdict import NAMES, SHARES, level
 
 COLORS = {"data": "#D55E00", "model": "#0072B2"}
 """Okabe & Ito (2008): apart for people who are colour-blind too."""
@@ -60,6 +59,7 @@ def page(summary: Mapping[str, Any]) -> str:
         chart=chart,
         factor=factor,
         name=name,
+        names=NAMES,
         level=lambda row: level(row, metric),
         seconds_per_label=SECONDS_PER_LABEL,
     )

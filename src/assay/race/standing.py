@@ -23,11 +23,10 @@ from assay.attribution.noise import combine
 from assay.cells import Result
 from assay.metrics import HIGHER_IS_BETTER, Judged
 from assay.race.course import CHOSEN_ON, TRACKS, Done, Racer, Track, chosen, score
+from assay.race.verdict import SHARES
 
 Floats = NDArray[np.float64]
 REPLICATES = 1000
-SHARES = ("accuracy", "balanced_accuracy", "macro_f1")
-"""Metrics that lie between 0 and 1 and are told in points of a hundred."""
 
 
 @dataclass(frozen=True)

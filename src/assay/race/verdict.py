@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from assay.race.standing import SHARES
-
+SHARES = ("accuracy", "balanced_accuracy", "macro_f1")
+"""Metrics that lie between 0 and 1 and are told in points of a hundred."""
 NAMES = {
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
@@ -21,17 +21,16 @@ def sentence(told: Mapping[str, Any]) -> str:
     data, model = (told["tracks"][track][-1] for track in ("data", "model"))
     name, cost = NAMES.get(metric, metric), data["cost"]
     spent = f"{cost['labels']:,.0f} labels ({cost['reviews']:,.0f} of them looked at again)"
-    trials = f"{told['steps']} trial{'s' * (told['steps'] > 1)}"
+    many = "s" * (told["steps"] > 1)
+    trials, steps = f"{told['steps']} trial{many}", f"{told['steps']} step{many}"
     where = (
         f"{name} is {level(data, metric)} with {spent} and {level(model, metric)} with {trials}, "
         f"from {level(told['tracks']['data'][0], metric)}"
     )
     ahead = f"data − model {change(final['difference'], metric)}"
     if winner is None:
-        return (
-            f"Can't tell: after {told['steps']} steps {where}; {ahead}. {(told['needs'] or '').capitalize()}."
-        )
-    return f"The {winner} track won: after {told['steps']} steps {where}; {ahead}."
+        return f"Can't tell: after {steps} {where}; {ahead}. {(told['needs'] or '').capitalize()}."
+    return f"The {winner} track won: after {steps} {where}; {ahead}."
 
 
 def level(row: Mapping[str, Any], metric: str) -> str:

@@ -1,0 +1,122 @@
+"""`assay race` as a Prefect flow: a task for each training of both tracks, on any task runner.
+
+    python flows/race.py [BASELINE] [--workspace DIR] [--steps N] [--labels N] [--seeds N] [--review-share X] [--answers REV]
+
+The trainings of a step are independent and run at once; the next step is decided by what they came to on val. What is
+known is not trained again, whoever trained it: a flow run that was cancelled carries on in the next one.
+"""
+
+# No `from __future__ import annotations` here: see flows/pipeline.py
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import unmapped
+from pydantic import DirectoryPath, Field, PositiveInt
+from rich.console import Console
+
+from assay.commands.race import render, run, train
+from assay.errors import AssayError
+from assay.layout import Layout
+from assay.params import load_params
+from assay.race.course import Done, Turn
+from assay.race.family import note
+
+ARTIFACT = "assay-race"
+CORES_OF_A_CELL = 2
+"""As train.threads in params.yaml; more cells at once than the cores bear make all of them slower."""
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
+def training(name: str, turn: Turn, root: Path) -> Done:
+    """Train and evaluate one step of one track with one seed, unless it is known."""
+    done, log = train(turn, Layout(root)), get_run_logger()
+    if done.result is None:
+        log.warning("%s cannot be trained: %s", name, done.failed)
+    else:
+        log.info("%s: %s", name, f"{done.result.seconds:.0f} s" if done.result.trained else "known already")
+    return done
+
+
+@flow(
+    name="race",
+    description="Is the next hour better spent on the labels, or on the model? Both tracks from one baseline.",
+    task_runner=ThreadPoolTaskRunner(max_workers=max(1, (os.cpu_count() or 1) // CORES_OF_A_CELL)),  # type: ignore[arg-type]
+    validate_parameters=True,
+)
+def race(
+    baseline: str = "workspace",
+    workspace: DirectoryPath = Path(),
+    steps: PositiveInt | None = None,
+    labels_per_step: PositiveInt | None = None,
+    seeds: PositiveInt | None = None,
+    review_share: Annotated[float, Field(ge=0, le=1)] | None = None,
+    answers: str | None = None,
+) -> dict[str, Any]:
+    """Race labels against trials. What is not given is as in the section `race` of params.yaml.
+
+    Args:
+        baseline: where both tracks start: a git revision, an MLflow run, or `workspace`.
+        workspace: the folder that holds dvc.yaml and params.yaml.
+        steps: of each track.
+        labels_per_step: what a step of the data track may ask.
+        seeds: repetitions of the whole race.
+        review_share: the part of a step's labels that goes to suspicious ones.
+        answers: answer with the edit batches written from the baseline to this revision, not by the annotator.
+    """
+    layout = Layout(workspace.resolve())
+    changed = {
+        "steps": steps,
+        "labels_per_step": labels_per_step,
+        "seeds": seeds,
+        "review_share": review_share,
+    }
+
+    def execute(turns: Sequence[Turn]) -> list[Done]:
+        names = [turn.name for turn in turns]
+        return [future.result() for future in training.map(names, list(turns), unmapped(layout.root))]
+
+    summary = run(load_params(layout.params), layout, baseline, answers, changed=changed, execute=execute)
+    create_markdown_artifact(note(summary), ARTIFACT, "Labels against trials")
+    return summary
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Labels against trials, from one baseline.")
+    parser.add_argument("baseline", nargs="?", default="workspace")
+    parser.add_argument("--workspace", type=Path, default=Path(), metavar="DIR")
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--labels", type=int, help="asked in a step")
+    parser.add_argument("--seeds", type=int)
+    parser.add_argument("--review-share", type=float)
+    parser.add_argument("--answers", metavar="REV", help="answer with the edit batches up to REV")
+    given = parser.parse_args()
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    try:
+        summary = race(
+            given.baseline,
+            given.workspace,
+            given.steps,
+            given.labels,
+            given.seeds,
+            given.review_share,
+            given.answers,
+        )
+    except AssayError as error:
+        from assay.terminal import fail
+
+        sys.exit(fail(error))
+    render(summary, Console())
+
+
+if __name__ == "__main__":
+    main()
