@@ -166,7 +166,8 @@ def _run(
 
 
 def _told(rerun: Rerun) -> str:
-    return f"{', '.join(rerun.differing)} differs" if rerun.differing else "identical"
+    verb = "differs" if len(rerun.differing) == 1 else "differ"
+    return f"{', '.join(rerun.differing)} {verb}" if rerun.differing else "identical"
 
 
 def _repro(name: str, project: Path, target: Target) -> None:

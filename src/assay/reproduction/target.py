@@ -63,7 +63,7 @@ def find(name: str, params: Params, layout: Layout) -> Target:
         run = recorded(name, params, layout)
     if run is None:
         raise ReproductionError(
-            f"{name!r} is neither a revision of {root.name} nor a run of experiment {params.track.experiment!r} in MLflow",
+            f"{name!r} is neither a revision of {root.name} nor a run of experiment {params.track.experiment!r}",
             hint="valid: a commit, a branch, a tag, HEAD~1 … (`git log --oneline`), or the id or name of a run "
             "(`make ui`). If it was a commit: after a rewritten history `git reflog` and `git fetch` may still have it",
         )
@@ -94,6 +94,7 @@ def _of_run(name: str, run: Recorded, params: Params, layout: Layout) -> Target:
             json.loads(files[ENVIRONMENT].read_text(encoding="utf-8")) if ENVIRONMENT in files else None
         )
     kept = [line for line in run.patch.splitlines() if line.startswith("diff --git ")]
+    kept.append(" b/dvc.lock")  # an artifact of its own
     lost = tuple(file for file in names if not _among(file, kept)) if run.dirty else ()
     return Target(name, "run", commit, run.patch, run.lock, run.run_id, run.name, lost, environment)
 

@@ -1,4 +1,4 @@
-"""What came of a reproduction: bitwise identical, within tolerance, or diverged, where, in what, and as far as known why.
+"""What came of a reproduction: bitwise identical, within tolerance, or diverged; where, in what, and if known why.
 
 Within tolerance is for what another machine or another library may do to the last digits. It is granted if what went in
 is what had gone in (code, params, edits), the training set and the test samples are the same ones, and every metric's
@@ -65,6 +65,8 @@ class Record:
 
     def get(self, output: str) -> Path | None:
         """A recorded output; None, and named in `lost`, if nobody has it any more."""
+        if output in self.lost:  # what a checkout has left behind half-way is not the output
+            return None
         try:
             return self._open().path(output)
         except RevisionError:

@@ -24,7 +24,6 @@ TAG = "assay.environment"
 """Tag of a run: whose environment it holds, that of its training or that of the `track` which found it trained."""
 VARIABLES = (
     "ATEN_CPU_CAPABILITY",
-    "CUBLAS_WORKSPACE_CONFIG",
     "CUDA_VISIBLE_DEVICES",
     "DNNL_MAX_CPU_ISA",
     "MKL_CBWR",
