@@ -106,6 +106,18 @@ def decode_resized(data: bytes, size: int, color: Color = "rgb") -> Pixels:
     return resized.reshape(size, size, pixels.shape[2])
 
 
+def thumbnail(data: bytes, size: int) -> bytes:
+    """A JPEG of the upright image, its longer side at most `size` pixels. BadImage if it is none."""
+    pixels = _decode(data, "rgb", at_least=2 * size)
+    image = Image.fromarray(pixels)
+    image.thumbnail((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    small = np.asarray(image)
+    grey = np.array_equal(small[..., 0], small[..., 1]) and np.array_equal(small[..., 1], small[..., 2])
+    if grey:
+        return simplejpeg.encode_jpeg(np.ascontiguousarray(small[..., :1]), 80, "GRAY")  # type: ignore[no-any-return]
+    return simplejpeg.encode_jpeg(small, 80, "RGB", "420")  # type: ignore[no-any-return]
+
+
 def _decode(data: bytes, color: Color, at_least: int = 0) -> Pixels:
     """Upright pixels; a large JPEG may come out smaller, no side shorter than `at_least` (0: full size)."""
     if _plain_jpeg(data) is not None:

@@ -1,0 +1,87 @@
+"""The verdict of a comparison, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Found = Mapping[str, Any]
+POINTS = ("accuracy", "balanced_accuracy", "macro_f1", "ece")
+"""Metrics that are told in points, hundredths: +4.1 is from 0.900 to 0.941."""
+PLAYERS = ("data", "model", "code")
+"""What `assay attribute` can take apart; the ruler as well, but that is not compared here."""
+
+
+def sentence(result: Found) -> str:
+    """`data + model changed; ruler unchanged; accuracy +4.1 [+2.9, +5.3]; effect not separable without …`."""
+    parts = [_what_changed(result["changed"]), _ruler(result["ruler"]), *_effect(result)]
+    return "; ".join(part for part in parts if part)
+
+
+def _what_changed(changed: Found) -> str:
+    names = [name for name in PLAYERS if changed[name]]
+    if not changed["data"] and changed["dataset"]:
+        names.append("data outside of the training set")
+    if changed["seed"]:
+        names.append("seed")
+    if changed["environment"]:
+        names.append("environment")
+    unknown = [name for name in PLAYERS if changed[name] is None]
+    told = f"{' + '.join(names)} changed" if names else "nothing changed"
+    return f"{told} ({', '.join(unknown)} unknown)" if unknown else told
+
+
+def _ruler(ruler: Found) -> str:
+    if "missing" in ruler:
+        return "ruler unknown"
+    if not ruler["changed"]:
+        return "ruler unchanged"
+    counts = [
+        *([f"+{ruler['added']:,}"] if ruler["added"] else []),
+        *([f"−{ruler['removed']:,}"] if ruler["removed"] else []),
+        *([f"{ruler['relabelled']:,} relabelled"] if ruler["relabelled"] else []),
+    ]
+    return f"ruler changed ({', '.join(counts) or 'metadata only'})"
+
+
+def _effect(result: Found) -> list[str]:
+    behind = [
+        f"{result[side]['label']} has not been run since it changed ({stage}: {why}): `dvc repro` first"
+        for side in ("a", "b")
+        for stage, why in list(result["behind"][side].items())[:1]
+    ]
+    metrics = result["metrics"]
+    if behind:
+        return behind
+    if "missing" in metrics:
+        return [f"not compared: {metrics['missing']}"]
+    row = metrics["difference"].get(metrics["primary"])
+    if row is None or row["value"] is None:
+        return [f"no {metrics['primary']} to compare"]
+    where = f" on the {metrics['n']:,} samples both measure" if result["ruler"]["changed"] else ""
+    return [f"{told(metrics['primary'], row)}{where}", _cause(result["changed"], row)]
+
+
+def told(metric: str, row: Found) -> str:
+    """`accuracy +4.1 [+2.9, +5.3]`: in points where the metric is a proportion."""
+    scale, digits = (100, 1) if metric in POINTS else (1, 3)
+    value, low, high = (
+        f"{row[key] * scale:+.{digits}f}".replace("-", "−") for key in ("value", "low", "high")
+    )
+    return f"{metric.replace('_', ' ')} {value} [{low}, {high}]"
+
+
+def is_noise(row: Found) -> bool:
+    """Whether the interval holds zero."""
+    return bool(row["low"] <= 0 <= row["high"])
+
+
+def _cause(changed: Found, row: Found) -> str:
+    players = [name for name in PLAYERS if changed[name]]
+    if len(players) > 1 or (players and changed["environment"]):
+        return "effect not separable without `assay attribute`"
+    if is_noise(row):
+        return "no more than these test samples' noise"
+    if players:
+        return f"by the {players[0]}, but for the noise of training: `assay attribute` measures that"
+    return "by the seed alone: that is the noise of training" if changed["seed"] else ""
