@@ -211,6 +211,35 @@ WHY = "What changed, and why"
 
 
 @app.command(rich_help_panel=WHY)
+def diff(
+    a: Annotated[str, typer.Argument(help="Before: a git revision, an MLflow run, or `workspace`.")] = "HEAD",
+    b: Annotated[str, typer.Argument(help="After: likewise.")] = "workspace",
+    html: Annotated[
+        Path | None, typer.Option(help="Write one page to FILE: every changed sample, with pictures.")
+    ] = None,
+    thumbnails: Annotated[int, typer.Option(min=0, help="Pictures on the page at most.")] = 2000,
+    samples: Annotated[
+        int | None, typer.Option(min=0, help="Samples in the JSON at most, of each list; none: all.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What differs between A and B: data, model, code, environment, ruler and metrics, down to the sample.
+
+    Metrics are compared on the test samples that both sides measure with the same label, paired, with 95 % intervals.
+    A run may be given by its id, an unique beginning of it, or its name. Exit code 0 whether or not anything differs.
+
+    Examples:  assay diff   ·   assay diff HEAD~1 HEAD --html diff.html   ·   assay diff 0a1b2c3d workspace --json
+    """
+    from assay.commands import diff
+    from assay.terminal import Terminal
+
+    diff.spare_pandas()
+    layout, params = _project()
+    listed = samples if as_json else 0
+    _show(diff.run(params, layout, a, b, html, thumbnails, listed, Terminal()), as_json, diff.render)
+
+
+@app.command(rich_help_panel=WHY)
 def attribute(
     a: Annotated[str, typer.Argument(help="Before: a git revision, an MLflow run, or `workspace`.")],
     b: Annotated[str, typer.Argument(help="After: likewise.")] = "workspace",

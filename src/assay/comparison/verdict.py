@@ -63,12 +63,19 @@ def _effect(result: Found) -> list[str]:
 
 
 def told(metric: str, row: Found) -> str:
-    """`accuracy +4.1 [+2.9, +5.3]`: in points where the metric is a proportion."""
+    """`accuracy +4.1 [+2.9, +5.3]`."""
+    return f"{metric.replace('_', ' ')} {points(metric, row)}"
+
+
+def points(metric: str, row: Found) -> str:
+    """`+4.1 [+2.9, +5.3]`: in points where the metric is a proportion; a dash where it is not defined."""
+    if row["value"] is None:
+        return "–"
     scale, digits = (100, 1) if metric in POINTS else (1, 3)
     value, low, high = (
         f"{row[key] * scale:+.{digits}f}".replace("-", "−") for key in ("value", "low", "high")
     )
-    return f"{metric.replace('_', ' ')} {value} [{low}, {high}]"
+    return f"{value} [{low}, {high}]"
 
 
 def is_noise(row: Found) -> bool:

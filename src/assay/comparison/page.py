@@ -1,0 +1,130 @@
+"""A comparison as one self-contained page that bears a hundred thousand changed samples: as columns, shown by pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assay import reports
+from assay.comparison import Comparison
+from assay.comparison.measured import FLIPS
+from assay.comparison.pictures import SIZE, fair_share, thumbnails
+from assay.data.difference import KINDS
+from assay.progress import Progress, silent
+
+Found = dict[str, Any]
+MOST_CLASSES = 40
+"""Rows of a table of classes, and of a list of what became what; the JSON has them all."""
+MATRIX = 24
+"""Classes up to which from → to is shown as a matrix."""
+CHANGES = (
+    "label_before",
+    "label_after",
+    "split_before",
+    "split_after",
+    "group_before",
+    "group_after",
+    "batch",
+)
+SAID = ("label", "before", "after")
+
+
+def page(compared: Comparison, pool: Path, limit: int, progress: Progress = silent) -> tuple[str, Found]:
+    """The page, and how many pictures it holds: `limit` at most, the flipped and the changed samples in equal parts."""
+    changes, flips = compared.samples, compared.flips
+    groups = np.asarray(changes["kinds"].to_numpy(), np.int64)
+    chosen_flips = np.zeros(0, bool)
+    if flips is not None:
+        kinds = pc.index_in(flips["kind"].combine_chunks(), value_set=pa.array(FLIPS))
+        flip_groups = np.asarray(kinds.to_numpy(zero_copy_only=False), np.int64)
+        chosen_flips = fair_share(flip_groups, max(limit // 2, limit - len(changes)))
+    chosen = fair_share(groups, limit - int(chosen_flips.sum()))
+    wanted = changes["id"].filter(pa.array(chosen)).to_pylist()
+    if flips is not None:
+        wanted += flips["id"].filter(pa.array(chosen_flips)).to_pylist()
+    pictures = thumbnails(wanted, pool, progress)
+    lists = {"changes": _listed(changes, groups, KINDS, CHANGES, ("origin",), chosen, pictures)}
+    if flips is not None:
+        numbers = ("certainty_before", "certainty_after")
+        bits = np.left_shift(1, flip_groups)
+        lists["flips"] = _listed(flips, bits, FLIPS, SAID, numbers, chosen_flips, pictures)
+    text = reports.page(
+        "diff.html.j2",
+        result=compared.result,
+        lists=lists,
+        picture_size=SIZE,
+        classes=_classes(compared.result["data"]),
+        relabelled=_matrix(compared.result["data"]),
+        most=MOST_CLASSES,
+    )
+    shown = {name: {"samples": held["n"], "pictures": held["pictured"]} for name, held in lists.items()}
+    return text, shown
+
+
+def _listed(
+    table: pa.Table,
+    bits: NDArray[np.int64],
+    kinds: Sequence[str],
+    words: Sequence[str],
+    values: Sequence[str],
+    chosen: NDArray[np.bool_],
+    pictures: dict[str, str],
+) -> Found:
+    """A table as columns for the page's script, the rows with a picture first; `words` as numbers and a dictionary."""
+    ids = table["id"].to_pylist()
+    has = np.array([bool(c) and i in pictures for i, c in zip(ids, chosen.tolist(), strict=True)], bool)
+    order = np.argsort(~has, kind="stable")
+    ordered = table.take(pa.array(order))
+    names, columns = _coded(ordered, words)
+    sample_ids = ordered["id"].to_pylist()
+    pictured = int(has.sum())
+    return {
+        "n": len(table),
+        "kinds": [{"name": kind, "count": int((bits >> bit & 1).sum())} for bit, kind in enumerate(kinds)],
+        "ids": ",".join(sample_ids),
+        "bits": bits[order].tolist(),
+        "words": names,
+        "columns": columns,
+        "values": {name: ordered[name].to_pylist() for name in values},
+        "pictures": [pictures[sample] for sample in sample_ids[:pictured]],
+        "pictured": pictured,
+    }
+
+
+def _coded(table: pa.Table, columns: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, list[int]]]:
+    """Each column as numbers into a sorted dictionary of its own; −1 for null."""
+    words: dict[str, list[str]] = {}
+    codes: dict[str, list[int]] = {}
+    for name in columns:
+        column = table[name].combine_chunks()
+        words[name] = sorted(pc.unique(column.drop_null()).to_pylist())
+        found = pc.index_in(column, value_set=pa.array(words[name], pa.string()))
+        codes[name] = pc.fill_null(found, -1).to_pylist()
+    return words, codes
+
+
+def _classes(data: Found) -> list[Found]:
+    """The classes in the order of how much their share among the labelled moved, at most MOST_CLASSES."""
+    if "missing" in data:
+        return []
+    rows = {row["category"]: row for row in data["classes"]}
+    moved = [entry["category"] for entry in data["variation"]["all"]["classes"]]
+    order = [*moved, *(name for name in rows if name not in set(moved))]
+    return [rows[name] for name in order[:MOST_CLASSES]]
+
+
+def _matrix(data: Found) -> Found | None:
+    """Relabelled from (rows) to (columns), if the classes are few enough; None otherwise, or without any."""
+    flows = [] if "missing" in data else data["flows"]["relabelled"]
+    names = sorted({name for flow in flows for name in (flow["before"], flow["after"])})
+    if not flows or len(names) > MATRIX:
+        return None
+    counts = {(flow["before"], flow["after"]): flow["count"] for flow in flows}
+    rows = [[counts.get((a, b), 0) for b in names] for a in names]
+    return {"names": names, "rows": rows, "largest": max(counts.values())}
