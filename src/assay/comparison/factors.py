@@ -34,7 +34,7 @@ def params_part(a: Side, b: Side) -> Found:
     keys = list(dict.fromkeys([*sides[0], *sides[1]]))
     differ = [key for key in keys if sides[0].get(key) != sides[1].get(key)]
     rows = [{"key": k, "part": acts_through(k), "a": sides[0].get(k), "b": sides[1].get(k)} for k in differ]
-    return {"differ": rows, "same": {key: sides[0][key] for key in keys if key not in differ}}
+    return {"differ": rows, "same": {key: sides[0].get(key) for key in keys if key not in differ}}
 
 
 def flat_params(side: Side) -> dict[str, Any]:
