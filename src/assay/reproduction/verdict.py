@@ -20,9 +20,10 @@ from assay.data.files import read_json, read_table
 from assay.errors import RevisionError, TrackingError
 from assay.layout import Layout
 from assay.lineage import worktrees
+from assay.lineage.revisions import run_dvc
 from assay.params import Params
 from assay.reproduction.differing import Difference, explain
-from assay.reproduction.rebuild import Rebuilt, Rerun
+from assay.reproduction.rebuild import Rebuilt
 from assay.reproduction.target import Target
 from assay.reproduction.tolerance import Tolerance, judge
 from assay.reproduction.words import count
@@ -62,6 +63,16 @@ class Record:
         self._target, self._params, self._layout, self._stack = target, params, layout, stack
         self._side: Side | None = None
         self.lost: list[str] = []
+
+    def fetch(self, outputs: Sequence[str]) -> None:
+        """Bring several from the cache by one call of DVC; what it does not have is for `get` to look for."""
+        root = self._open().root
+        try:
+            run_dvc(["checkout", "--quiet", *outputs], root)
+        except RevisionError:  # half of a folder is not to be taken for it
+            for output in outputs:
+                shutil.rmtree(root / output, ignore_errors=True)
+                (root / output).unlink(missing_ok=True)
 
     def get(self, output: str) -> Path | None:
         """A recorded output; None, and named in `lost`, if nobody has it any more."""
@@ -115,14 +126,16 @@ def judged(
         return Judgement("bitwise identical", sentence, because=because, notes=notes)
     with ExitStack() as stack:
         record = Record(target, params, layout, stack)
+        differing = [output for stage in stages for output in stage.differing]
+        record.fetch(list(dict.fromkeys([*differing, *_measured(rebuilt)])))
         categories = _categories(rebuilt)
         differences = [
             difference
-            for output in (output for stage in stages for output in stage.differing)
+            for output in differing
             for difference in _explained(output, record, rebuilt.project, categories)
         ]
         if keep is not None:
-            _keep(stages, record, rebuilt.project, keep)
+            _keep(differing, record, rebuilt.project, keep)
         tolerance = _tolerance(rebuilt, record)
         if record.lost:
             notes.append(
@@ -156,12 +169,15 @@ def _explained(output: str, record: Record, project: Path, categories: Sequence[
     return explain(output, old, new, categories)
 
 
+def _measured(rebuilt: Rebuilt) -> list[str]:
+    """The outputs that tell how good the model is; empty if it was not evaluated, then or now."""
+    there = {output.path for stage in rebuilt.stages for output in stage.outputs}
+    return [METRICS, PREDICTIONS] if {METRICS, PREDICTIONS} <= there else []
+
+
 def _tolerance(rebuilt: Rebuilt, record: Record) -> Tolerance | None:
-    """None if the model was not evaluated, then or now."""
-    if not all(
-        any(out.path == path for stage in rebuilt.stages for out in stage.outputs)
-        for path in (METRICS, PREDICTIONS)
-    ):
+    """None if the model was not evaluated."""
+    if not _measured(rebuilt):
         return None
     metrics, predictions = record.get(METRICS), record.get(PREDICTIONS)
     if metrics is None or predictions is None:
@@ -197,8 +213,8 @@ def _categories(rebuilt: Rebuilt) -> list[str]:
     return list(read_json(about).get("categories") or []) if about.exists() else []
 
 
-def _keep(stages: Sequence[Rerun], record: Record, project: Path, keep: Path) -> None:
-    for output in (output for stage in stages for output in stage.differing):
+def _keep(differing: Sequence[str], record: Record, project: Path, keep: Path) -> None:
+    for output in differing:
         for name, source in (("recorded", record.get(output)), ("now", project / output)):
             if source is None or not source.exists():
                 continue
