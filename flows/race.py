@@ -1,6 +1,6 @@
 """`assay race` as a Prefect flow: a task for each training of both tracks, on any task runner.
 
-    python flows/race.py [BASELINE] [--workspace DIR] [--steps N] [--labels N] [--seeds N] [--review-share X] [--answers REV]
+    python flows/race.py [BASELINE] [--workspace DIR] [--steps N] [--labels N] [--seeds N] [--answers REV]
 
 The trainings of a step are independent and run at once; the next step is decided by what they came to on val. What is
 known is not trained again, whoever trained it: a flow run that was cancelled carries on in the next one.

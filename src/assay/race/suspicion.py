@@ -50,6 +50,7 @@ def beliefs(vectors: Floats, given: NDArray[np.int64], others: Floats, classes: 
     """(m, classes) probabilities of `others` (m, d) from a probe on `vectors` (n, d) and classes `given` (n,)."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     out = np.zeros((len(others), classes), np.float32)
     seen = np.unique(given)
@@ -59,8 +60,9 @@ def beliefs(vectors: Floats, given: NDArray[np.int64], others: Floats, classes: 
     mean, scale = vectors.mean(0), vectors.std(0)
     scale = np.where(scale < 1e-6, 1.0, scale)
     probe = LogisticRegression(C=STRENGTH, max_iter=200, tol=1e-3)
-    with warnings.catch_warnings():
+    # small matrices: several threads would mostly wait for one another, and might add up in another order
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that is nearly there ranks as well
         probe.fit((vectors - mean) / scale, given)
-    out[:, probe.classes_] = np.round(probe.predict_proba((others - mean) / scale), DECIMALS)
+        out[:, probe.classes_] = np.round(probe.predict_proba((others - mean) / scale), DECIMALS)
     return out
