@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from assay import reports
 from assay.comparison import Comparison
 from assay.comparison.measured import FLIPS
-from assay.comparison.pictures import SIZE, fair_share, thumbnails
+from assay.comparison.pictures import SIZE, fair_share, held, opened, thumbnails
 from assay.data.difference import KINDS
 from assay.progress import Progress, silent
 
@@ -36,24 +36,29 @@ SAID = ("label", "before", "after")
 
 
 def page(compared: Comparison, pool: Path, limit: int, progress: Progress = silent) -> tuple[str, Found]:
-    """The page, and how many pictures it holds: `limit` at most, the flipped and the changed samples in equal parts."""
+    """The page, and for each of its lists how many samples and pictures it holds: `limit` pictures at most.
+
+    Half of them are of flipped samples, if there are as many; where one list needs less the other has more.
+    """
     changes, flips = compared.samples, compared.flips
+    images = opened(pool)
     groups = np.asarray(changes["kinds"].to_numpy(), np.int64)
-    chosen_flips = np.zeros(0, bool)
+    there = held(changes["id"].combine_chunks(), images)
+    lists: Found = {}
+    left, wanted = limit, []
     if flips is not None:
-        kinds = pc.index_in(flips["kind"].combine_chunks(), value_set=pa.array(FLIPS))
-        flip_groups = np.asarray(kinds.to_numpy(zero_copy_only=False), np.int64)
-        chosen_flips = fair_share(flip_groups, max(limit // 2, limit - len(changes)))
-    chosen = fair_share(groups, limit - int(chosen_flips.sum()))
-    wanted = changes["id"].filter(pa.array(chosen)).to_pylist()
-    if flips is not None:
+        of_flips = _kinds(flips)
+        room = max(limit // 2, limit - int(there.sum()))
+        chosen_flips = fair_share(of_flips, held(flips["id"].combine_chunks(), images), room)
         wanted += flips["id"].filter(pa.array(chosen_flips)).to_pylist()
-    pictures = thumbnails(wanted, pool, progress)
-    lists = {"changes": _listed(changes, groups, KINDS, CHANGES, ("origin",), chosen, pictures)}
+        left -= len(wanted)
+    chosen = fair_share(groups, there, left)
+    wanted += changes["id"].filter(pa.array(chosen)).to_pylist()
+    pictures = thumbnails(wanted, images, progress)
+    lists["changes"] = _listed(changes, groups, KINDS, CHANGES, ("origin",), chosen, pictures)
     if flips is not None:
         numbers = ("certainty_before", "certainty_after")
-        bits = np.left_shift(1, flip_groups)
-        lists["flips"] = _listed(flips, bits, FLIPS, SAID, numbers, chosen_flips, pictures)
+        lists["flips"] = _listed(flips, 1 << of_flips, FLIPS, SAID, numbers, chosen_flips, pictures)
     text = reports.page(
         "diff.html.j2",
         result=compared.result,
@@ -65,6 +70,11 @@ def page(compared: Comparison, pool: Path, limit: int, progress: Progress = sile
     )
     shown = {name: {"samples": held["n"], "pictures": held["pictured"]} for name, held in lists.items()}
     return text, shown
+
+
+def _kinds(flips: pa.Table) -> NDArray[np.int64]:
+    found = pc.index_in(flips["kind"].combine_chunks(), value_set=pa.array(FLIPS))
+    return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
 
 
 def _listed(

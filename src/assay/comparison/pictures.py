@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,33 +21,43 @@ SIZE = 48
 """Pixels of the longer side."""
 
 
-def fair_share(groups: NDArray[np.int64], limit: int) -> NDArray[np.bool_]:
-    """Which rows get a picture: `limit` of them, of each group (n,) as many as of any other while there are any.
+def fair_share(groups: NDArray[np.int64], there: NDArray[np.bool_], limit: int) -> NDArray[np.bool_]:
+    """Which rows get a picture: `limit` of those that are `there`, of each group as many as of any other. (n,) each.
 
     Within a group those that come first: in the order of their ids, which is as good as random.
     """
     rank = np.zeros(len(groups), np.int64)
     for group in np.unique(groups):
-        members = np.flatnonzero(groups == group)
+        members = np.flatnonzero((groups == group) & there)
         rank[members] = np.arange(len(members))
+    order = np.lexsort((groups, rank))
     chosen = np.zeros(len(groups), bool)
-    chosen[np.lexsort((groups, rank))[: max(0, limit)]] = True
+    chosen[order[there[order]][: max(0, limit)]] = True
     return chosen
 
 
-def thumbnails(ids: Sequence[str], pool: Path, progress: Progress = silent) -> dict[str, str]:
-    """Data URIs of those images that the pool holds and that can be read."""
+def opened(pool: Path) -> Pool | None:
+    """The pool, if there is one."""
     try:
-        opened = Pool.open(pool)
+        return Pool.open(pool)
     except MissingInput:
+        return None
+
+
+def held(ids: pa.Array, pool: Pool | None) -> NDArray[np.bool_]:
+    """Which of some images the pool holds: (n,)."""
+    if pool is None:
+        return np.zeros(len(ids), bool)
+    return positions(ids, pool.index["id"].combine_chunks()) >= 0
+
+
+def thumbnails(ids: Sequence[str], pool: Pool | None, progress: Progress = silent) -> dict[str, str]:
+    """Data URIs of images that the pool holds, by id; of one that cannot be read there is none."""
+    if pool is None:
         return {}
-    wanted = pa.array(sorted(set(ids)), pa.string())
-    there = wanted.filter(pa.array(positions(wanted, opened.index["id"].combine_chunks()) >= 0)).to_pylist()
     found: dict[str, str] = {}
-    for sample, data in track(progress, opened.read_many(there), "thumbnails", len(there)):
-        try:
+    for sample, data in track(progress, pool.read_many(ids), "thumbnails", len(set(ids))):
+        with suppress(BadImage):
             small = thumbnail(data, SIZE)
-        except BadImage:
-            continue  # the pool holds sound images; one that is not has no picture here
-        found[sample] = f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
+            found[sample] = f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
     return found
