@@ -351,3 +351,35 @@ def reproduce(
     found = reproduce.run(params, layout, name, all_since, exact, keep, Terminal())
     _show(found, as_json, reproduce.render)
     raise typer.Exit(found["exit_code"])
+
+
+@app.command(rich_help_panel=WHY)
+def advise(
+    html: Annotated[
+        Path | None, typer.Option(help="Write the page to FILE: curves, suspects, trials.")
+    ] = None,
+    suspects: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the labels to review to a CSV with an empty label, for `assay label`."
+        ),
+    ] = None,
+    hours: Annotated[
+        float | None, typer.Option(min=0.01, help="How much time there is; default: advise.hours.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Where the next hour should go: more labels, cleaner labels, or the model; or that nobody can tell yet.
+
+    Each as the gain that the hour is expected to buy, with a 95 % interval: from a learning curve on parts of the
+    labels, from retraining without the labels that look wrong, and from a few cheap settings. Measured on val, never on
+    test. What labels, reviews and training cost, and how long this may take, is in the section `advise` of params.yaml.
+    Every training is kept: a stopped call carries on, a second one trains nothing.
+
+    Examples:  assay advise   ·   assay advise --hours 4 --html advice.html   ·   assay advise --suspects review.csv
+    """
+    from assay.commands import advise
+    from assay.terminal import Terminal
+
+    layout, params = _project()
+    _show(advise.run(params, layout, hours, html, suspects, Terminal()), as_json, advise.render)

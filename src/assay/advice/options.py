@@ -1,0 +1,263 @@
+"""From what was measured to the three options, each with the gain that the time is expected to buy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.advice import curve, trials
+from assay.advice.noise import Measured, interval
+from assay.advice.study import BASE, CORRECTED, LEFT_OUT, Study
+from assay.advice.suspects import Suspects
+from assay.advice.verdict import Gain, Option
+from assay.metrics import HIGHER_IS_BETTER
+
+Floats = NDArray[np.float64]
+NOISES: tuple[dict[str, bool], ...] = ({}, {"seeds": False}, {"val": False})
+"""Both; of val alone; of the seeds alone."""
+STEPS = 40
+"""Points of the drawn curve."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the options are computed from."""
+
+    study: Study
+    measured: Measured
+    found: Suspects
+    found_val: Suspects
+
+    @property
+    def best_value(self) -> float:
+        """The best that the primary metric can be, turned so that more is better."""
+        return 1.0 if HIGHER_IS_BETTER[self.study.params.track.primary] else 0.0
+
+    @property
+    def seconds(self) -> float:
+        """What one training of the model takes: measured if it was trained, else timed."""
+        if self.study.learner is self.study.probe:
+            return self.study.plan.seconds
+        return float(np.median([outcome.seconds for outcome in self.study.outcomes[BASE]]))
+
+    def rng(self, purpose: int) -> np.random.Generator:
+        return np.random.default_rng([self.study.params.seed, purpose])
+
+    def draws(self, **noises: bool) -> Floats:
+        """The same draws at every call, so that what is computed from them goes together."""
+        return self.measured.draws(self.rng(1), **noises)
+
+    def difference(self, name: str, against: str = BASE) -> Gain:
+        """One condition less another, on the same images."""
+        a, b = self.measured.column(name), self.measured.column(against)
+        value = float(self.measured.values[a] - self.measured.values[b])
+        both, val, seeds = (draws[:, a] - draws[:, b] for draws in (self.draws(**noise) for noise in NOISES))
+        return as_gain(both, value, val, seeds)
+
+
+def as_gain(draws: Floats, value: float, val: Floats | None = None, seeds: Floats | None = None) -> Gain:
+    """`val`, `seeds`: the draws with that noise alone."""
+    share = 0.5
+    if val is not None and seeds is not None and (total := float(val.var() + seeds.var())) > 0:
+        share = float(val.var()) / total
+    return Gain(value, *interval(draws, value), share)
+
+
+# --- more labels
+
+
+def more_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
+    """Extrapolate the learning curve to the labels that the time buys; and the curve, to be drawn."""
+    study, costs = facts.study, facts.study.params.advise
+    affordable = int(costs.hours * 3600 / costs.seconds_per_label)
+    there = study.ground.unlabelled
+    amount = min(affordable, there) if there else affordable
+    n = len(study.given)
+    law = _law(facts, facts.measured.values[None, :])
+    laws = [_law(facts, facts.draws(**noise), facts.rng(2)) for noise in NOISES]
+    ends = [n, n + amount]
+    gained = [np.diff(each.at(ends))[:, 0] for each in laws]
+    gain = as_gain(gained[0], float(np.diff(law.at(ends))[0, 0]), *gained[1:])
+    remarks = [
+        "taken for random images, labelled as well as those there are; a queue that chooses well beats that"
+    ]
+    if not there:
+        remarks.append("no unlabelled train image is left: bring new ones in by a source")
+    elif amount < affordable:
+        remarks.append(f"all {there:,} unlabelled train images that there are")
+    if amount > 3 * n:
+        remarks.append(f"from {n:,} labels to {n + amount:,} is far for a curve to be trusted")
+    if study.ground.ruler_queue:
+        remarks.append(f"the queue asks for {study.ground.ruler_queue:,} val and test images first")
+    annotate = (
+        "`assay annotate`"
+        if study.params.select.annotator
+        else "`assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`"
+    )
+    option = Option(
+        "labels",
+        gain,
+        amount,
+        "labels",
+        amount * costs.seconds_per_label / 3600,
+        f"{annotate}, then `dvc repro`",
+        remarks,
+    )
+    return option, _drawn(facts, law, laws[0], amount)
+
+
+def _law(facts: Facts, values: Floats, rng: np.random.Generator | None = None) -> curve.Curve:
+    """The curve through each row of `values` (draws, conditions)."""
+    measured, names = facts.measured, list(facts.study.sizes)
+    sizes = np.array([facts.study.sizes[name] for name in names], float)
+    errors = np.array([measured.error(name) for name in names])
+    columns = [measured.column(name) for name in names]
+    return curve.fit(sizes, values[:, columns], errors, facts.best_value, rng)
+
+
+def _drawn(facts: Facts, law: curve.Curve, laws: curve.Curve, amount: int) -> dict[str, Any]:
+    """Points as measured, and the law with its band over the sizes up to the labels that the time buys."""
+    study, sign = facts.study, 1 if HIGHER_IS_BETTER[facts.study.params.track.primary] else -1
+    sizes = np.geomspace(min(study.sizes.values()), len(study.given) + max(amount, 1), STEPS)
+    middle, band = law.at(sizes)[0], np.percentile(laws.at(sizes), (2.5, 97.5), axis=0)
+    points = [{"n": n, "value": _round(sign * facts.measured.value(name))} for name, n in study.sizes.items()]
+    line = [
+        {
+            "n": round(float(n)),
+            "value": _round(sign * m),
+            "low": _round(min(sign * a, sign * b)),
+            "high": _round(max(sign * a, sign * b)),
+        }
+        for n, m, a, b in zip(sizes, middle, *band, strict=True)
+    ]
+    return {"points": points, "line": line, **{name: _round(float(getattr(law, name)[0])) for name in "abc"}}
+
+
+# --- cleaner labels
+
+
+def affordable_reviews(study: Study) -> int:
+    costs = study.params.advise
+    return int(costs.hours * 3600 / costs.seconds_per_review)
+
+
+def cleaner_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
+    """The effect of correcting the suspects that the time allows to review, as far as their suggestions are right."""
+    study, costs = facts.study, facts.study.params.advise
+    amount = min(len(facts.found), affordable_reviews(study))
+    gains = {name: facts.difference(name) for name in (CORRECTED, LEFT_OUT) if name in study.outcomes}
+    remarks = [
+        "an estimate: every reviewed suspect is taken to be what it looks like; a person will know better"
+    ]
+    if not amount:
+        remarks = ["no label looks wrong"]
+    elif amount < len(facts.found):
+        remarks.append(f"{len(facts.found) - amount:,} more suspects are beyond the time")
+    if (left := gains.get(LEFT_OUT)) and left.low > 0:
+        remarks.append("leaving them out gains as well, and needs nobody's time: see below")
+    option = Option(
+        "review",
+        gains.get(CORRECTED, Gain(0.0, 0.0, 0.0)),
+        amount,
+        "reviews",
+        amount * costs.seconds_per_review / 3600,
+        "`assay advise --suspects suspects.csv`, fill it in, `assay label suspects.csv`, then `dvc repro`",
+        remarks,
+    )
+    about = {
+        "count": len(facts.found),
+        "reviewed": amount,
+        "rate": _rate(facts.found),
+        "val_rate": _rate(facts.found_val),
+        "corrected": gains[CORRECTED].rounded if CORRECTED in gains else None,
+        "left_out": gains[LEFT_OUT].rounded if LEFT_OUT in gains else None,
+        "rows": _rows(facts, amount),
+    }
+    return option, about
+
+
+def _rate(found: Suspects) -> dict[str, float]:
+    return dict(zip(("value", "low", "high"), (_round(x) for x in found.rate), strict=True))
+
+
+def _rows(facts: Facts, amount: int) -> list[dict[str, Any]]:
+    ground, found = facts.study.ground, facts.found
+    return [
+        {
+            "id": ground.ids["train"][row],
+            "given": ground.categories[facts.study.given[row]],
+            "suggested": ground.categories[suggested],
+            "score": round(float(score), 4),
+        }
+        for row, suggested, score in zip(found.rows[:amount], found.suggested, found.score, strict=False)
+    ]
+
+
+# --- the model
+
+
+def the_model(facts: Facts) -> tuple[Option, list[dict[str, Any]]]:
+    """The best of the settings that the time allows to try, the luck of the winner taken off."""
+    study, costs = facts.study, facts.study.params.advise
+    hours_each = facts.seconds / 60 * costs.seconds_per_training_minute / 3600
+    affordable = int(costs.hours / hours_each)
+    if not study.trials:
+        return Option("model", None, 0, "trials", 0.0, "", ["every trial failed"]), []
+    if not affordable:
+        why = f"one training costs {hours_each:.1f} hours, more than there is"
+        return Option("model", None, 0, "trials", 0.0, "", [why]), _trials(facts)
+    tried = len(study.trials)
+    further = min(max(affordable - tried, 0), trials.BEYOND * tried)
+    measured, columns = facts.measured, [facts.measured.column(name) for name in study.trials]
+    base = measured.column(BASE)
+    covariance, val = (
+        np.atleast_2d(np.cov((d[:, columns] - d[:, [base]]).T))
+        for d in (facts.draws(), facts.draws(seeds=False))
+    )
+    spread = float(measured.deviation[base])
+    noise = float(np.sqrt(np.diag(val).mean() + spread**2 * (1 + 1 / measured.runs[base])))
+    gains = measured.values[columns] - measured.values[base]
+    draws = trials.best_of(
+        gains, covariance, further, noise, facts.best_value - measured.value(BASE), facts.rng(3)
+    )
+    best = list(study.trials)[int(gains.argmax())]
+    remarks = [
+        f"{tried} tried, {further} more expected to be like them; reckoned without the luck of being chosen"
+    ]
+    if study.failed:
+        remarks.append(f"failed, as the loss was no number: {', '.join(study.failed)}")
+    hint = (
+        f"try train: {best}"
+        if study.learner is not study.probe
+        else "`assay race` tries settings of the model itself"
+    )
+    amount = tried + further
+    option = Option(
+        "model",
+        as_gain(draws, float(draws.mean())),
+        amount,
+        "trials",
+        amount * hours_each,
+        f"{hint} in params.yaml, then `dvc repro`" if study.learner is not study.probe else hint,
+        remarks,
+    )
+    return option, _trials(facts)
+
+
+def _trials(facts: Facts) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "change": change,
+            "gain": facts.difference(name).rounded,
+            "seeds": int(facts.measured.runs[facts.measured.column(name)]),
+        }
+        for name, change in facts.study.trials.items()
+    ]
+
+
+def _round(value: float) -> float:
+    return round(float(value), 6) + 0.0

@@ -1,0 +1,98 @@
+"""How much can be tried in the minutes given, and what: sizes of the curve, settings of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from assay.advice.suspects import FOLDS
+from assay.params import Params, Train
+
+PARTS = (0.25, 0.4, 0.63)
+"""Of the labels there are: the points of the curve below the last."""
+FINALISTS = 2
+"""Trials that get all seeds, after one seed for each."""
+Change = dict[str, Any]
+STRONGER = {"none": "light", "light": "strong", "flips": "strong", "strong": "light"}
+WEAKER = {"none": "flips", "light": "none", "flips": "light", "strong": "none"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who learns, how often, and how long one training takes (seconds, on this machine)."""
+
+    learner: str
+    seeds: int
+    trials: int
+    seconds: float
+    why: str = ""
+
+    @property
+    def trainings(self) -> float:
+        """In units of one training on all labels."""
+        finals = min(FINALISTS, self.trials) * (self.seeds - 1)
+        out_of_fold = FOLDS - 1
+        return self.seeds * (1 + sum(PARTS) + 2) + out_of_fold + self.trials + finals
+
+
+def make(params: Params, seconds: float) -> Plan:
+    """The richest plan that fits into `advise.minutes` if a training takes `seconds`; else the probe's."""
+    asked = params.advise
+    if asked.learner == "model":
+        return Plan("model", asked.seeds, asked.trials, seconds)
+    for seeds, trials in _ladder(asked.seeds, asked.trials):
+        plan = Plan("model", seeds, trials, seconds)
+        if asked.learner == "auto" and plan.trainings * seconds <= asked.minutes * 60:
+            return plan
+    least = Plan("model", 2, 2, seconds)
+    needs = f"{params.train.model} needs about {_told(seconds)} a training, {_told(least.trainings * seconds)} in all"
+    why = (
+        "advise.learner is probe"
+        if asked.learner == "probe"
+        else f"{needs}; advise.minutes allows {asked.minutes:g}"
+    )
+    return Plan("probe", asked.seeds, asked.trials, seconds, why)
+
+
+def _ladder(seeds: int, trials: int) -> Iterator[tuple[int, int]]:
+    """From what was asked for down to two seeds and two trials: trials go first, as their best two get all seeds."""
+    for s in range(seeds, 1, -1):
+        for t in range(trials, 1, -2):
+            yield s, t
+    yield 2, 2
+
+
+def _told(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def trials(settings: Train, learner: str, images: bool, count: int) -> list[tuple[str, Change]]:
+    """(name, what it changes) of the first `count` trials: steps from where the settings are, the boldest first."""
+    if learner == "probe":
+        steps = (3.0, 1 / 3, 10.0, 0.1, 30.0, 1 / 30, 100.0, 0.01)
+        return [(f"C × {step:.3g}", {"strength": step}) for step in steps[:count]]
+    lr, decay = settings.lr, settings.weight_decay
+    ideas: list[Change] = [
+        {"lr": _short(lr * 3)},
+        {"lr": _short(lr / 3)},
+        {"weight_decay": _short(decay * 10) or 0.01},
+        {"label_smoothing": 0.1 if settings.label_smoothing < 0.05 else 0.0},
+        {"weight_decay": _short(decay / 10) or 0.1},
+        {"epochs": settings.epochs * 2},
+    ]
+    if images:
+        ideas[1:1] = [{"augment": STRONGER[settings.augment]}]
+        ideas[4:4] = [{"augment": WEAKER[settings.augment]}]
+    return [(_name(change), change) for change in ideas[:count]]
+
+
+def _name(change: Change) -> str:
+    return ", ".join(
+        f"{key} {value:g}" if isinstance(value, int | float) else f"{key} {value}"
+        for key, value in change.items()
+    )
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.2g}")

@@ -1,0 +1,164 @@
+"""What is trained: the baseline, parts of its labels, suspects left out and corrected, a few settings of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.advice import plan as plans
+from assay.advice import suspects
+from assay.advice.curve import nested
+from assay.advice.ground import Ground
+from assay.advice.learners import Learner, Model, Outcome, Probe, Run
+from assay.advice.noise import Measured, measure
+from assay.advice.notebook import Notebook
+from assay.advice.plan import FINALISTS, PARTS, Plan
+from assay.advice.suspects import FOLDS, Suspects
+from assay.data.files import read_json, write_json
+from assay.layout import Layout
+from assay.lineage.closure import model_input
+from assay.params import Params
+from assay.progress import Progress
+
+BASE, LEFT_OUT, CORRECTED = "baseline", "left out", "corrected"
+WHOLE, PART = "whole", "part"
+Ints = NDArray[np.int64]
+
+
+@dataclass
+class Study:
+    """What came of every condition, one outcome for each seed."""
+
+    params: Params
+    ground: Ground
+    learner: Learner
+    probe: Probe
+    notebook: Notebook
+    plan: Plan
+    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Labels behind each point of the curve."""
+    trials: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What each trial changes; those that failed are in no outcome."""
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def seeds(self) -> list[int]:
+        return [self.params.seed + k for k in range(self.plan.seeds)]
+
+    @property
+    def given(self) -> Ints:
+        return self.ground.targets["train"]
+
+    @property
+    def every(self) -> Ints:
+        return np.arange(len(self.given))
+
+    def train(self, label: str, runs: dict[str, list[Run]]) -> None:
+        """Train all of it under one bar, and file the outcomes by condition."""
+        flat = [run for some in runs.values() for run in some]
+        found = iter(self.notebook.results(label, self.learner, flat))
+        for name, some in runs.items():
+            self.outcomes[name] = self.outcomes.get(name, []) + [next(found) for _ in some]
+
+    def measured(self) -> Measured:
+        """The primary metric of all conditions, with its noise."""
+        rows = self.ground.measured
+        return measure(
+            {name: [outcome.val[rows] for outcome in held] for name, held in self.outcomes.items()},
+            self.ground.targets["val"][rows],
+            self.params.track.primary,
+            {name: PART if name in self.sizes and name != BASE else WHOLE for name in self.outcomes},
+            self.params.seed,
+        )
+
+
+def begin(params: Params, layout: Layout, ground: Ground, progress: Progress) -> Study:
+    """Find out what a training costs, and plan by it."""
+    notebook = Notebook(layout.scratch / "advice", progress)
+    model, probe = Model(params, layout, ground, progress), Probe(params, ground)
+    plan = plans.make(params, _seconds(model, ground, params, notebook.folder))
+    learner: Learner = model if plan.learner == "model" else probe
+    return Study(params, ground, learner, probe, notebook, plan)
+
+
+def _seconds(model: Model, ground: Ground, params: Params, folder: Path) -> float:
+    """Of one training on all labels; timed once."""
+    run = Run(np.arange(len(ground.targets["train"])), ground.targets["train"], params.seed)
+    file = folder / f"seconds-{model.key(run)}.json"
+    if not file.exists():
+        write_json(file, {"seconds": round(model.seconds(run), 3)})
+    return float(read_json(file)["seconds"])
+
+
+def learn_curve(study: Study) -> None:
+    """The baseline, and growing parts of its labels: for each seed another draw, each within the next."""
+    n = len(study.given)
+    sizes = [max(round(part * n), 2 * len(study.ground.categories)) for part in PARTS]
+    sizes = sorted({size for size in sizes if size < n})
+    parts = [nested(study.given, sizes, seed) for seed in study.seeds]
+    runs = {
+        f"{size} labels": [
+            Run(part[k], study.given[part[k]], seed) for part, seed in zip(parts, study.seeds, strict=True)
+        ]
+        for k, size in enumerate(sizes)
+    }
+    study.sizes = {**dict(zip(runs, sizes, strict=True)), BASE: n}
+    runs[BASE] = [Run(study.every, study.given, seed) for seed in study.seeds]
+    study.train("learning curve", runs)
+
+
+def suspect(study: Study) -> tuple[Suspects, Suspects]:
+    """(among train, among val): by models that have not seen the label, nor one of the same group.
+
+    The learner's and the probe's probabilities are averaged: two that err differently see more than either.
+    """
+    fold = suspects.folds(study.given, study.ground.groups, FOLDS, study.params.seed)
+    runs = []
+    for k in range(FOLDS):
+        rows = np.flatnonzero(fold != k)
+        runs.append(Run(rows, study.given[rows], study.params.seed, ask=np.flatnonzero(fold == k)))
+    judges = [study.learner] if study.learner is study.probe else [study.learner, study.probe]
+    own = np.zeros((len(study.given), len(study.ground.categories)))
+    val = np.zeros((len(study.ground.targets["val"]), own.shape[1]))
+    for judge in judges:
+        for run, outcome in zip(runs, study.notebook.results("suspects", judge, runs), strict=True):
+            own[run.ask] += outcome.asked / len(judges)
+            val += outcome.val / (len(judges) * FOLDS)
+    rng = np.random.default_rng(study.params.seed)
+    seen = suspects.judgeable(study.given, fold)
+    own[~seen] = np.eye(own.shape[1])[study.given[~seen]]
+    return suspects.find(own, study.given, rng), suspects.find(val, study.ground.targets["val"], rng)
+
+
+def clean(study: Study, rows: Ints, suggested: Ints) -> None:
+    """The suspects that the time allows to review: left out, and taken for what they look like."""
+    kept = np.setdiff1d(study.every, rows)
+    relabelled = study.given.copy()
+    relabelled[rows] = suggested
+    runs = {CORRECTED: [Run(study.every, relabelled, seed) for seed in study.seeds]}
+    if len(np.unique(study.given[kept])) == len(np.unique(study.given)):
+        runs[LEFT_OUT] = [Run(kept, study.given[kept], seed) for seed in study.seeds]
+    study.train("without suspects", runs)
+
+
+def tune(study: Study) -> None:
+    """Each trial with one seed, then the best of them with all: where it counts, the number is firm."""
+    images = study.learner is not study.probe and model_input(study.params.train.model) == "pixels"
+    planned = dict(plans.trials(study.params.train, study.plan.learner, images, study.plan.trials))
+    whole = Run(study.every, study.given, study.seeds[0])
+    study.train("trials", {name: [replace(whole, changes=change)] for name, change in planned.items()})
+    study.failed = [name for name in planned if study.outcomes[name][0].failed]
+    for name in study.failed:
+        del study.outcomes[name]
+    study.trials = {name: change for name, change in planned.items() if name not in study.failed}
+    if not study.trials:
+        return
+    held = study.measured()
+    best = sorted(study.trials, key=lambda name: -held.value(name))[:FINALISTS]
+    more = [replace(whole, seed=seed) for seed in study.seeds[1:]]
+    study.train("best trials", {name: [replace(run, changes=planned[name]) for run in more] for name in best})

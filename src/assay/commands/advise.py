@@ -1,0 +1,172 @@
+"""`assay advise`: where the next hour should go, from what was measured and a little compute."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from assay.advice.verdict import number
+from assay.commands.queue import with_paths
+from assay.data.files import read_json, write_bytes, write_json
+from assay.errors import MissingInput, ParamsError
+from assay.layout import Layout
+from assay.lineage.fingerprint import canonical_digest, code_digest, run_code
+from assay.metrics import METRICS
+from assay.params import Params
+from assay.plugins import PACKAGE
+from assay.progress import Progress, silent
+
+SHOWN, PICTURED = 20, 60
+"""Suspects in the JSON and on the page; the file has all."""
+COLUMNS = ("id", "path", "split", "given", "suggested", "confidence", "label", "exclude", "why")
+"""Of the file of suspects; `label`, `exclude` and `why` are left for people to fill in."""
+
+
+def run(
+    params: Params,
+    layout: Layout,
+    hours: float | None = None,
+    page: Path | None = None,
+    suspects: Path | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Train what is needed and not known yet, and advise; the second time it is all known. `hours`: not params'."""
+    if hours is not None:
+        params = params.model_copy(update={"advise": params.advise.model_copy(update={"hours": hours})})
+    if params.track.primary not in METRICS:
+        raise ParamsError(
+            f"track.primary: there is no metric {params.track.primary!r}", hint=f"valid: {', '.join(METRICS)}"
+        )
+    result = advice(params, layout, progress)
+    rows = result["suspects"]["rows"]
+    if suspects is not None:
+        write_bytes(suspects, as_csv(rows, layout).encode())
+    if page is not None:
+        write_bytes(page, as_page(result, layout).encode())
+    shown = {**result["suspects"], "rows": rows[:SHOWN]}
+    return {**result, "suspects": shown, "file": suspects and str(suspects), "page": page and str(page)}
+
+
+def advice(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
+    """What was found before for the same data, params and code; else computed."""
+    from assay.advice.ground import open_ground
+
+    ground = open_ground(layout)
+    steering = params.model_dump(mode="json", include={"seed", "task", "embed", "train", "track", "advise"})
+    mine = code_digest(set((PACKAGE / "advice").glob("*.py")))
+    known = [
+        ground.digest,
+        steering,
+        run_code(params),
+        mine,
+        ground.unlabelled,
+        ground.ruler_queue,
+        params.select.annotator,
+    ]
+    file = layout.scratch / "advice" / f"advice-{canonical_digest(known)}.json"
+    try:
+        return dict(read_json(file))
+    except (MissingInput, ValueError):
+        from assay.advice.result import compute
+
+        result = compute(params, layout, ground, progress)
+        write_json(file, result)
+        return result
+
+
+def as_csv(rows: list[dict[str, Any]], layout: Layout) -> str:
+    """A file for `assay label`: the suspects that the time allows to review, the likeliest first."""
+    ids = pa.table({"id": pa.array([row["id"] for row in rows], pa.string())})
+    paths = with_paths(layout, ids)["path"].to_pylist()
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
+    writer.writeheader()
+    for row, path in zip(rows, paths, strict=True):
+        writer.writerow({**row, "split": "train", "path": path, "confidence": row["score"]})
+    return text.getvalue()
+
+
+def as_page(result: dict[str, Any], layout: Layout) -> str:
+    """One self-contained HTML page."""
+    from assay import reports
+    from assay.advice import charts
+    from assay.comparison.pictures import thumbnails
+
+    metric, found = result["primary"], result["suspects"]
+    cleaned = [
+        {"title": name, "gain": found[key]}
+        for key, name in (("corrected", "taken for the suggestion"), ("left_out", "left out"))
+        if found[key]
+    ]
+    tried = [{"title": trial["name"], "gain": trial["gain"]} for trial in result["trials"]]
+    pictures = {
+        "options": charts.gains(result["options"], metric, result["verdict"]["option"]),
+        "learning": charts.learning(result["curve"], result["measured_on"]["train"], metric),
+        "cleaned": charts.gains(cleaned, metric) if cleaned else None,
+        "trials": charts.gains(tried, metric) if tried else None,
+    }
+    found_pictures = thumbnails([row["id"] for row in found["rows"][:PICTURED]], layout.pool)
+    thumbs = [{**row, "src": src} for row in found["rows"] if (src := found_pictures.get(row["id"]))]
+    return reports.page(
+        "advise.html.j2",
+        result=result,
+        m=result["measured_on"],
+        s=found,
+        c=result["costs"],
+        metric=metric.replace("_", " "),
+        charts=pictures,
+        thumbs=thumbs,
+        takes=takes,
+    )
+
+
+def takes(hours: float) -> str:
+    """`1.5 h`, `12 min`."""
+    return f"{hours:.1f} h" if hours >= 0.995 else f"{60 * hours:.0f} min"
+
+
+def render(result: dict[str, Any], console: Console) -> None:
+    """The options, the verdict, what would tell, and the next step."""
+    metric, on, verdict = result["primary"], result["measured_on"], result["verdict"]
+    now = result["baseline"]
+    console.print(
+        f"[bold]{metric.replace('_', ' ')} now[/]  {now['value']:.3f} \\[{now['low']:.3f}, {now['high']:.3f}] on "
+        f"{on['val']:,} val images, learnt from {on['train']:,}; another seed ±{now['seed_spread']:.3f} "
+        f"({on['learner']}, {on['seeds']} seeds)\n",
+        highlight=False,
+    )
+    table = Table("", "expected gain, 95 %", "for", "takes", box=None, header_style="bold", pad_edge=False)
+    for option in result["options"]:
+        gain = option["gain"]
+        told = "not measured" if gain is None else _gain(gain, metric)
+        name = option["title"]
+        bold = f"[bold green]{name}[/]" if option["kind"] == verdict["option"] else name
+        bought = f"{option['amount']:,} {option['unit']}" if option["amount"] else "–"
+        table.add_row(bold, told, bought, takes(option["hours"]))
+    console.print(table)
+    found = result["suspects"]
+    share = "{value:.0%} \\[{low:.0%}, {high:.0%}]".format(**found["rate"])
+    console.print(f"\n{found['count']:,} train labels look wrong, about {share}", highlight=False)
+    for remark in result["remarks"]:
+        console.print(f"[yellow]·[/] {escape(remark)}", highlight=False)
+    console.print(f"\n[bold]{escape(verdict['text'])}[/]", highlight=False)
+    if verdict["tell"]:
+        console.print(escape(verdict["tell"]), highlight=False)
+    for option in result["options"]:
+        if option["kind"] == verdict["option"]:
+            console.print(f"next: {escape(option['next'])}", highlight=False)
+    for name, file in (("suspects", result["file"]), ("page", result["page"])):
+        if file:
+            console.print(f"{name}: {escape(file)}", highlight=False, soft_wrap=True)
+
+
+def _gain(gain: dict[str, float], metric: str) -> str:
+    value, low, high = (number(gain[name], metric) for name in ("value", "low", "high"))
+    return f"{value} \\[{low}, {high}]{'' if metric == 'log_loss' else ' points'}"
