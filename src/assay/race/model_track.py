@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from assay.params import Params, Range
 from assay.race.space import Choices, is_whole, standing
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 RANDOM = 3
 """Trials, the baseline among them, before TPE begins to believe what it has seen."""
+STREAM = 2
+"""Keeps the search's chance apart from that of the labels: the same seed, other numbers."""
 DIGITS = 3
 """Significant digits of what is tried: nobody needs lr 0.0013724598."""
 
@@ -33,7 +37,8 @@ class Search:
         self._optuna = optuna
         self._spread = {key: _distribution(key, choice) for key, choice in choices.items()}
         self._own = standing(choices, baseline.train)
-        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM)
+        own = int(np.random.SeedSequence([seed, STREAM]).generate_state(1)[0])
+        sampler = optuna.samplers.TPESampler(seed=own, n_startup_trials=RANDOM)
         self._study = optuna.create_study(sampler=sampler, direction="maximize" if maximise else "minimize")
         self._open: Trial | None = None
 
