@@ -213,13 +213,13 @@ def metrics(value: float, halfwidth: float = 0.02) -> dict[str, Any]:
 def test_within_tolerance_is_overlap_on_the_same_samples() -> None:
     table, nearly = predictions(SURE), predictions([SURE[0], [0.1, 0.4, 0.5], SURE[2]])
     found = judge(metrics(0.93), metrics(0.95), table, nearly)
-    assert found
+    assert found.within
     assert found.agreement is not None
     assert found.agreement.same_class == pytest.approx(2 / 3)
     assert found.agreement.max_difference == pytest.approx(0.12, abs=1e-6)
     assert [metric.name for metric in found.metrics] == ["accuracy"]
     far = judge(metrics(0.93), metrics(0.98), table, nearly)
-    assert not far
+    assert not far.within
     assert far.why_not == "the 95 % intervals of accuracy do not overlap"
     assert far.as_dict()["agreement"]["n"] == 3
 
@@ -227,7 +227,7 @@ def test_within_tolerance_is_overlap_on_the_same_samples() -> None:
 @pytest.mark.parametrize("now", [predictions(SURE, "131"), predictions(SURE[:2], "13")])
 def test_on_another_ruler_nothing_is_within_tolerance(now: pa.Table) -> None:
     found = judge(metrics(0.93), metrics(0.93), predictions(SURE), now)
-    assert not found
+    assert not found.within
     assert found.agreement is None
     assert "test samples" in found.why_not
 

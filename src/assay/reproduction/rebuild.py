@@ -7,7 +7,8 @@ workspace is not touched: the worktree lies below .assay/ and is gone afterwards
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ from assay.reproduction.target import Target, refuse_lost
 TOLD = ("track",)
 """Stages that tell about results and make none: not run again."""
 REPRO = ("repro", "--single-item", "--force", "--no-run-cache", "--no-commit")
+RUNNING = re.compile(r"Running stage '(\w[\w@.-]*)':")
+FAILED = re.compile(r"failed to reproduce '([^']+)'")
 SAID = 5
 """Last lines of a failing stage that are shown."""
 Lock = Mapping[str, Any]
@@ -75,7 +78,7 @@ def rebuilt(target: Target, root: Path, progress: Progress) -> Iterator[Rebuilt]
             )
         refuse_lost(target, [dep["path"] for name in plan for dep in recorded[name].get("deps") or []])
         bring(project, needed(project, recorded, plan), target)
-        done = list(_run(project, recorded, plan, target, progress))
+        done = _run(project, recorded, plan, target, progress)
         yield Rebuilt(project, recorded, done, [name for name in below if name not in recorded])
 
 
@@ -144,44 +147,68 @@ def _has_remote(project: Path) -> bool:
     return any('["remote' in text or "['remote" in text for text in map(_text, configs))
 
 
+class _Watch:
+    """What DVC says while it runs stage after stage, turned into results as each is done."""
+
+    def __init__(self, project: Path, recorded: Lock, plan: Sequence[str], progress: Progress) -> None:
+        self._project, self._recorded, self._progress = project, recorded, progress
+        self._made = [out["path"] for name in plan for out in recorded[name].get("outs") or []]
+        self._begun = perf_counter()
+        self.advance: Callable[[int], None] = lambda _: None
+        self.at: str | None = None
+        """The stage that runs now."""
+        self.done: list[Rerun] = []
+
+    def line(self, text: str) -> None:
+        if found := RUNNING.match(text):
+            self.finish()
+            self.at, self._begun = found[1], perf_counter()
+
+    def finish(self) -> None:
+        """The stage that ran is through: dvc.lock has its new record."""
+        if self.at is None:
+            return
+        old, now = self._recorded[self.at], locked(self._project)[self.at]
+        seconds = round(perf_counter() - self._begun, 2)
+        done = Rerun(self.at, seconds, outputs(old, now), changed_inputs(old, now, self._made))
+        self.done.append(done)
+        self.at = None
+        self.advance(1)
+        self._progress.say(f"{done.stage}: {done.seconds:.1f} s, {_told(done)}")
+
+
 def _run(
     project: Path, recorded: Lock, plan: Sequence[str], target: Target, progress: Progress
-) -> Iterator[Rerun]:
+) -> list[Rerun]:
     """Every stage in order, also below one that came out otherwise: only the end tells how much that matters."""
-    made = [out["path"] for name in plan for out in recorded[name].get("outs") or []]
-    with progress.bar(f"reproducing {target.label}", len(plan), "stages") as advance:
-        for name in plan:
-            begun = perf_counter()
-            _repro(name, project, target)
-            now = locked(project)[name]
-            rerun = Rerun(
-                name,
-                round(perf_counter() - begun, 2),
-                outputs(recorded[name], now),
-                changed_inputs(recorded[name], now, made),
-            )
-            advance(1)
-            progress.say(f"{name}: {rerun.seconds:.1f} s, {_told(rerun)}")
-            yield rerun
+    # code of before ASSAY_LIVE_CURVES writes its curves to MLflow whatever we say: to one that goes with the worktree
+    aside = {"MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}"}
+    env = {**worktrees.environment_for(project), **aside}
+    watch = _Watch(project, recorded, plan, progress)
+    with progress.bar(f"reproducing {target.label}", len(plan), "stages") as watch.advance:
+        try:
+            run_dvc([*REPRO, *plan], project, watch.line, env)
+        except DvcError as error:
+            raise _failure(error, target) from None
+        watch.finish()
+    return watch.done
+
+
+def _failure(error: DvcError, target: Target) -> ReproductionError:
+    """Which stage DVC could not run, and the last that the stage itself has said."""
+    stage = next((found[1] for line in error.lines if (found := FAILED.search(line))), "?")
+    said = [line for line in error.lines if not line.startswith(("ERROR", "> ")) and not RUNNING.match(line)]
+    words = said[-SAID:] or [_last(error.lines)]
+    return ReproductionError(
+        "\n".join([f"stage {stage} of {target.label} fails when it is run again:", *words]),
+        hint="it went well when it was recorded: look at what this environment has that the other had not, "
+        "first the packages (`pip install --require-hashes -r requirements.lock` of that commit)",
+    )
 
 
 def _told(rerun: Rerun) -> str:
     verb = "differs" if len(rerun.differing) == 1 else "differ"
     return f"{', '.join(rerun.differing)} {verb}" if rerun.differing else "identical"
-
-
-def _repro(name: str, project: Path, target: Target) -> None:
-    # code of before ASSAY_LIVE_CURVES writes its curves to MLflow whatever we say: to one that goes with the worktree
-    aside = {"MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}"}
-    try:
-        run_dvc([*REPRO, name], project, env={**worktrees.environment_for(project), **aside})
-    except DvcError as error:
-        said = [line for line in error.lines if not line.startswith(("ERROR", "Running stage", "> "))]
-        raise ReproductionError(
-            "\n".join([f"stage {name} of {target.label} fails when it is run again:", *said[-SAID:]]),
-            hint="it went well when it was recorded: look at what this environment has that the other had not, first "
-            "the packages (`pip install --require-hashes -r requirements.lock` of that commit)",
-        ) from None
 
 
 def _yaml(path: Path) -> dict[str, Any]:

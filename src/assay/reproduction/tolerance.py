@@ -40,11 +40,12 @@ class Tolerance:
     agreement: Agreement | None
     why_not: str
 
-    def __bool__(self) -> bool:
+    @property
+    def within(self) -> bool:
         return not self.why_not
 
     def as_dict(self) -> dict[str, Any]:
-        return {"within": bool(self), **asdict(self)}
+        return {"within": self.within, **asdict(self)}
 
 
 def judge(recorded: Mapping[str, Any], now: Mapping[str, Any], old: pa.Table, new: pa.Table) -> Tolerance:

@@ -52,8 +52,8 @@ class Judgement:
 
     def as_dict(self) -> dict[str, Any]:
         differences = [asdict(difference) for difference in self.differences]
-        plain = {key: value for key, value in vars(self).items() if key not in ("differences", "tolerance")}
-        return {**plain, "differences": differences, "tolerance": self.tolerance and self.tolerance.as_dict()}
+        tolerance = None if self.tolerance is None else self.tolerance.as_dict()
+        return {**vars(self), "differences": differences, "tolerance": tolerance}
 
 
 class Record:
@@ -142,7 +142,7 @@ def judged(
                 f"the recorded {', '.join(record.lost)} is in no cache any more: compared by hash alone"
             )
     place = f"stage {first.stage}, output {first.differing[0]}"
-    within = bool(tolerance) and not because
+    within = tolerance is not None and tolerance.within and not because
     sentence = (
         f"within tolerance: differs from {place} on; {_agreed(tolerance)}"
         if within
@@ -186,7 +186,7 @@ def _tolerance(rebuilt: Rebuilt, record: Record) -> Tolerance | None:
     found = judge(
         read_json(metrics), read_json(now / METRICS), read_table(predictions), read_table(now / PREDICTIONS)
     )
-    if found and any(SELECTION in stage.differing for stage in rebuilt.stages):
+    if found.within and any(SELECTION in stage.differing for stage in rebuilt.stages):
         recorded = record.get(SELECTION)
         if recorded is None or _digest(recorded) != _digest(now / SELECTION):
             return Tolerance(found.metrics, found.agreement, "the training set is not the same")
@@ -199,8 +199,8 @@ def _digest(selection: Path) -> bytes | None:
 
 
 def _agreed(tolerance: Tolerance | None) -> str:
-    agreed = tolerance and tolerance.agreement
-    if not agreed:
+    agreed = None if tolerance is None else tolerance.agreement
+    if agreed is None:
         return "nothing was measured"
     return (
         f"same class for {agreed.same_class:.2%} of {agreed.n:,} test samples, probabilities at most "
