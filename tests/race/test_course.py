@@ -166,9 +166,10 @@ def summary(course, simulated, worlds):
         "race": course.race.model_dump(mode="json"),
         "space": {"lr": {"low": 0.1, "high": 1.0, "log": True}, "model": ["cnn", 'cnn {"width": 64}']},
         "chosen_on": "val",
-        "sentence": sentence(told),
+        "verdict": sentence(told),
         "cells": cells,
         "notes": ["mind the gap"],
+        "seconds": {"label": 10.0, "review": 5.0},
     }
     return racers, {**more, **told}
 
@@ -193,7 +194,7 @@ def test_a_race_is_a_family_of_runs(summary):
     assert {"asked.labels", "train.lr", "seed"} <= set(nodes[1].params)
     assert nodes[1].tags["assay.track"] == "data"
     lines = note(told).splitlines()
-    assert lines[0] == f"**{told['sentence']}**"
+    assert lines[0] == f"**{told['verdict']}**"
     assert sum(line.startswith("| ") for line in lines) == 1 + 1 + 3
 
 

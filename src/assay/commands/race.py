@@ -201,13 +201,14 @@ def conclude(
             for key, choice in space.resolve(course.race.space, course.baseline.parsed).items()
         },
         "chosen_on": CHOSEN_ON,
-        "sentence": sentence(told),
+        "verdict": sentence(told),
         "cells": {
             "all": len(told["runs"]),
             "run": sum(row["trained"] for row in told["runs"]),
             "failed": sum(bool(row["failed"]) for row in told["runs"]),
         },
         "notes": notes(told, course),
+        "seconds": {"label": params.advise.seconds_per_label, "review": params.advise.seconds_per_review},
         **told,
     }
     home = layout.scratch / "races" / work.key[:16]
@@ -300,7 +301,24 @@ def render(result: dict[str, Any], console: Console) -> None:
         style="dim",
         highlight=False,
     )
+    console.print(
+        f"people take {people(result):.0f} minutes for a seed's labels, at {pace(result)}",
+        style="dim",
+        highlight=False,
+    )
     for note in result["notes"]:
         console.print(f"[yellow]·[/] {escape(note)}", highlight=False)
-    console.print(f"\n{escape(result['sentence'])}", highlight=False)
+    console.print(f"\n{escape(result['verdict'])}", highlight=False)
     console.print(f"page: {escape(result['page'])}", highlight=False, soft_wrap=True)
+
+
+def people(result: Mapping[str, Any]) -> float:
+    """Minutes that people need for what the data track asked in one seed."""
+    cost, seconds = result["tracks"]["data"][-1]["cost"], result["seconds"]
+    new = cost["labels"] - cost["reviews"]
+    return float((new * seconds["label"] + cost["reviews"] * seconds["review"]) / 60)
+
+
+def pace(result: Mapping[str, Any]) -> str:
+    seconds = result["seconds"]
+    return f"{seconds['label']:g} s a label and {seconds['review']:g} s a review (params: advise)"

@@ -60,7 +60,7 @@ def note(summary: Mapping[str, Any]) -> str:
         rows.append(f"| {step or 'baseline'} | {both} | {ahead} | {data['cost']['labels']:,.0f} |")
     head = "| step | data track | model track | data − model | labels |\n| --- | --- | --- | --- | --- |"
     notes = "".join(f"\n- {text}" for text in summary["notes"])
-    return f"**{summary['sentence']}**\n\n{head}\n" + "\n".join(rows) + "\n" + notes
+    return f"**{summary['verdict']}**\n\n{head}\n" + "\n".join(rows) + "\n" + notes
 
 
 def children(racers: Sequence[Racer]) -> list[Node]:

@@ -14,8 +14,6 @@ from assay.race.verdict import NAMES, SHARES, level
 COLORS = {"data": "#D55E00", "model": "#0072B2"}
 """Okabe & Ito (2008): apart for people who are colour-blind too."""
 WIDTH, HEIGHT, DPI = 7.2, 4.2, 120
-SECONDS_PER_LABEL = 5
-"""What the page begins with; people say there how long a label takes them."""
 
 
 def curves(summary: Mapping[str, Any], file: Path) -> None:
@@ -61,7 +59,6 @@ def page(summary: Mapping[str, Any]) -> str:
         name=name,
         names=NAMES,
         level=lambda row: level(row, metric),
-        seconds_per_label=SECONDS_PER_LABEL,
     )
 
 
