@@ -1,6 +1,6 @@
-"""Serve the pipeline: the deployment `assay/nightly`, run on schedule or from Prefect's UI, in this process's folder.
+"""Serve the flows on schedule or from Prefect's UI, in this process's folder: `assay/nightly`, `reproduce/weekly`.
 
-python flows/serve.py [--with-server] [--cron "0 2 * * *"] [--port 4200]
+python flows/serve.py [--with-server] [--cron "0 2 * * *"] [--weekly "0 5 * * 0"] [--port 4200]
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prefect import Flow
+from prefect import serve as serve_all
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.flows import load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ANALYTICS_ENABLED, temporary_settings
 
-ENTRYPOINT = "flows/pipeline.py:pipeline"
+SERVED = {"nightly": "flows/pipeline.py:pipeline", "weekly": "flows/reproduce.py:reproduce"}
+"""{name of a deployment: the flow it runs}."""
 NIGHTLY = "0 2 * * *"
-NAME = "nightly"
+WEEKLY = "0 5 * * 0"
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 """A night that is still at work when the next one comes: the new one is cancelled, never queued up."""
 START_UP = 120
@@ -31,20 +32,29 @@ def main() -> None:
     options = _arguments()
     os.environ.setdefault("DO_NOT_TRACK", "1")
     if not options.with_server:
-        serve(options.cron)
+        serve(options.cron, options.weekly)
         return
     url = f"http://127.0.0.1:{options.port}"
     with server(url, options.port), temporary_settings({PREFECT_API_URL: f"{url}/api"}):
         print(
-            f"Prefect: {url} · deployment assay/{NAME}, cron {options.cron!r} · Ctrl-C ends both", flush=True
+            f"Prefect: {url} · assay/nightly, cron {options.cron!r} · reproduce/weekly, cron {options.weekly!r} · "
+            "Ctrl-C ends all",
+            flush=True,
         )
-        serve(options.cron)
+        serve(options.cron, options.weekly)
 
 
-def serve(cron: str) -> None:
+def serve(nightly: str, weekly: str) -> None:
     """Wait for runs and start each in a process of its own, until Ctrl-C."""
-    pipeline: Flow[..., None] = load_flow_from_entrypoint(ENTRYPOINT)
-    pipeline.serve(name=NAME, cron=cron, global_limit=ONE_AT_A_TIME, tags=["assay"])
+    crons = {"nightly": nightly, "weekly": weekly}
+    serve_all(
+        *(
+            load_flow_from_entrypoint(entrypoint).to_deployment(  # type: ignore[arg-type]
+                name, cron=crons[name], concurrency_limit=ONE_AT_A_TIME, tags=["assay"]
+            )
+            for name, entrypoint in SERVED.items()
+        )
+    )
 
 
 @contextmanager
@@ -86,10 +96,13 @@ def answers(url: str) -> bool:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Serve the pipeline of this folder.")
+    parser = argparse.ArgumentParser(description="Serve the flows of this folder.")
     parser.add_argument("--with-server", action="store_true", help="start a Prefect server too")
     parser.add_argument("--port", type=int, default=4200)
-    parser.add_argument("--cron", default=NIGHTLY, help="when it runs (default: every night at two)")
+    parser.add_argument(
+        "--cron", default=NIGHTLY, help="when the pipeline runs (default: every night at two)"
+    )
+    parser.add_argument("--weekly", default=WEEKLY, help="when HEAD is reproduced (default: Sundays at five)")
     return parser.parse_args()
 
 

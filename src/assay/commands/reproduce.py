@@ -277,3 +277,19 @@ def _batch_table(results: list[dict[str, Any]]) -> Table:
         colour = COLOURS[one["verdict"]]
         table.add_row(escape(one["label"]), f"[{colour}]{one['verdict']}[/]", where)
     return table
+
+
+def markdown(results: list[dict[str, Any]]) -> str:
+    """A table for a page: one row for each that was reproduced."""
+    lines = ["| | verdict | first difference | seconds |", "| --- | --- | --- | --- |"]
+    for one in results:
+        why = [str(Difference(**d)) for d in one.get("differences", [])[:1]] or [one["sentence"]]
+        told = "" if one["verdict"] == "bitwise identical" else "; ".join([*why, *one.get("because", [])[:3]])
+        cells = (
+            one["label"],
+            f"**{one['verdict']}**",
+            told,
+            f"{one['seconds']:.0f}" if "seconds" in one else "",
+        )
+        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,128 @@
+"""`assay reproduce` as a Prefect flow, for a weekly schedule: does what was recorded still come out?
+
+    python flows/reproduce.py [RUN|REV] [--all-since REV] [--exact] [--workspace DIR]
+
+A task for each commit or run, one after the other: a reproduction may use all the cores that the recorded one had. A
+task that comes to something else than the record fails, and so does the flow, after all of them were run.
+"""
+
+# No `from __future__ import annotations` here: see flows/pipeline.py
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from pydantic import DirectoryPath
+from rich.console import Console
+
+from assay.commands.reproduce import failed, markdown, render, since_then, with_exit_code
+from assay.commands.reproduce import reproduce as build_again
+from assay.errors import AssayError
+from assay.layout import Layout
+from assay.params import load_params
+from assay.progress import Silent
+
+ARTIFACT = "assay-reproduction"
+
+
+class NotTheSame(AssayError):
+    """Something else came out, or nothing could. `results`: those that did come out too."""
+
+    def __init__(self, results: list[dict[str, Any]]) -> None:
+        others = [result for result in results if result["exit_code"]]
+        more = f", and {len(others) - 1} more" if len(others) > 1 else ""
+        super().__init__(f"{others[0]['label']}: {others[0]['sentence']}{more}", others[0].get("hint"))
+        self.results = results
+        self.exit_code = min(int(other["exit_code"]) for other in others)
+
+
+class Log(Silent):
+    """Remarks go to the log of the task."""
+
+    def __init__(self) -> None:
+        self._log = get_run_logger()
+
+    def say(self, text: str) -> None:
+        self._log.info("%s", text)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
+def one(name: str, root: Path, exact: bool) -> dict[str, Any]:
+    """Reproduce one commit or run. NotTheSame if its exit code would not be 0."""
+    layout = Layout(root)
+    try:
+        result = build_again(name, load_params(layout.params), layout, progress=Log())
+    except AssayError as error:
+        result = failed(name, error)
+    result = with_exit_code(result, exact)
+    if result["exit_code"]:
+        raise NotTheSame([result])
+    return result
+
+
+@flow(
+    name="reproduce",
+    description="Whether what was recorded still comes out: run again in a clean worktree, compared bit by bit.",
+    validate_parameters=True,
+)
+def reproduce(
+    what: str = "HEAD", since: str | None = None, exact: bool = False, workspace: DirectoryPath = Path()
+) -> list[dict[str, Any]]:
+    """Reproduce one commit or run, or every recording since a revision.
+
+    Args:
+        what: a git revision, or a run of MLflow: id, beginning of it, or name.
+        since: instead of `what`, every commit after this revision that has recorded a result.
+        exact: fail also where the result is only within tolerance.
+        workspace: the folder that holds dvc.yaml and params.yaml.
+    """
+    layout = Layout(workspace.resolve())
+    names = [what] if since is None else since_then(since, layout)
+    states = [one(name, layout.root, exact, return_state=True) for name in names]
+    results = [_result(state) for state in states]
+    create_markdown_artifact(markdown(results), ARTIFACT, "Whether what was recorded still comes out")
+    if any(result["exit_code"] for result in results):
+        raise NotTheSame(results)
+    return results
+
+
+def _result(state: State[dict[str, Any]]) -> dict[str, Any]:
+    """What a task came to, also one that failed; whatever else ended it is raised."""
+    try:
+        return state.result()
+    except NotTheSame as error:
+        return error.results[0]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Whether what was recorded still comes out.")
+    parser.add_argument("what", nargs="?", default="HEAD", metavar="RUN|REV")
+    parser.add_argument(
+        "--all-since", metavar="REV", help="every commit after REV that has recorded a result"
+    )
+    parser.add_argument("--exact", action="store_true", help="nothing but the same bits will do")
+    parser.add_argument("--workspace", type=Path, default=Path(), metavar="DIR")
+    given = parser.parse_args()
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    status = 0
+    try:
+        results = reproduce(given.what, given.all_since, given.exact, given.workspace)
+    except NotTheSame as error:
+        results, status = error.results, error.exit_code
+    except AssayError as error:
+        from assay.terminal import fail
+
+        sys.exit(fail(error))
+    for result in results:
+        render(result, Console())
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
