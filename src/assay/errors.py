@@ -10,7 +10,9 @@
       MissingInput       a stage was run before the one that writes its input
       GateError          the data is not fit to go on: leakage, no labels to measure with
       PromotionRefused   the challenger is worse than the champion beyond the noise
+      UsageError         an argument that cannot be meant: a file where none can be written
       RevisionError      git or DVC cannot give what was asked for
+        UnknownRevision  there is no revision, and no run, of that name
       TrackingError      the tracking server is away or refuses
       ReproductionError  a commit or a run cannot be built again: something it needs is gone
 
@@ -66,8 +68,16 @@ class PromotionRefused(AssayError):
     exit_code = 3
 
 
+class UsageError(AssayError):
+    exit_code = 2
+
+
 class RevisionError(AssayError):
     pass
+
+
+class UnknownRevision(RevisionError):
+    exit_code = 2
 
 
 class TrackingError(AssayError):

@@ -135,6 +135,8 @@ class Track(Section):
     experiment: Annotated[str, Field(min_length=1)] = "assay"
     primary: str = "accuracy"
     """The metric that promotion and the summaries look at."""
+    diff: bool = True
+    """Attach to a run what changed since the run before, as `assay diff` says it: some seconds."""
 
 
 class Range(Section):

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from assay import plugins
 from assay.data.files import read_json, read_table
-from assay.errors import RevisionError
+from assay.errors import RevisionError, UnknownRevision
 from assay.layout import Layout
 from assay.lineage import worktrees
 from assay.lineage.fingerprint import SECTIONS, Fingerprint, canonical_digest, run_code, table_digest
@@ -120,7 +120,7 @@ def params_digest(params: Params) -> str:
 def open_side(name: str, layout: Layout, params: Params) -> Side:
     """`workspace`, a git revision, or a run of MLflow (id, unique beginning of it, or name).
 
-    RevisionError if it is none of them; TrackingError if the run cannot be read.
+    UnknownRevision if it is none of them; TrackingError if the run cannot be read.
     """
     root = layout.root.resolve()
     if name == WORKSPACE:
@@ -138,7 +138,7 @@ def _run_side(name: str, layout: Layout, params: Params, unknown: RevisionError)
 
     run = recorded(name, params, layout)
     if run is None:
-        raise RevisionError(
+        raise UnknownRevision(
             f"{name!r} is neither a revision of {layout.root.resolve().name}, nor a run of MLflow, nor `{WORKSPACE}`",
             hint=unknown.hint and f"{unknown.hint}; runs: `make ui`, or the id that `assay status` shows",
         )

@@ -29,6 +29,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "select": {"budget": 20, "ruler_halfwidth": 0.2},
     "train": {"epochs": 4, "batch": 16, "augment": "none", "threads": 1},
     "evaluate": {"bootstrap": 200},
+    "track": {"diff": False},
     "ingest": {
         "shard_images": 150,
         "sources": [

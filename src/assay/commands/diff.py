@@ -16,7 +16,7 @@ from assay.comparison import Comparison, compare
 from assay.comparison.verdict import is_noise, points
 from assay.data.difference import FIELDS, KINDS, kinds_of
 from assay.data.files import write_bytes
-from assay.errors import AssayError
+from assay.errors import UsageError
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress, silent
@@ -40,14 +40,14 @@ def run(
 ) -> Found:
     """Compare two sides. `samples`: how many changed, and how many flipped, samples to list (None: all).
 
-    RevisionError if one of the sides cannot be opened. That they differ is no error.
+    UnknownRevision if one of the sides is nothing that there is. That they differ is no error.
     """
     sides = [open_side(name, layout, params) for name in (a, b)]
     compared = compare(sides[0], sides[1], layout, params, progress)
     result = compared.result | {"samples": listed(compared.samples, samples)}
     result["flipped"] = [] if compared.flips is None else compared.flips.slice(0, samples).to_pylist()
     if html is not None:
-        result["page"] = write_page(compared, html, layout, thumbnails, progress)
+        result["page"] = write_page(compared, html, layout, thumbnails, progress=progress)
     return result
 
 
@@ -63,16 +63,21 @@ def listed(table: pa.Table, limit: int | None) -> list[Found]:
 
 
 def write_page(
-    compared: Comparison, html: Path, layout: Layout, thumbnails: int, progress: Progress = silent
+    compared: Comparison,
+    html: Path,
+    layout: Layout,
+    thumbnails: int,
+    rows: int | None = None,
+    progress: Progress = silent,
 ) -> Found:
-    """Write the page; what it holds. AssayError if there is no writing there."""
+    """Write the page, with at most `rows` samples of each list; UsageError if there is no writing there."""
     from assay.comparison.page import page
 
-    text, shown = page(compared, layout.pool, thumbnails, progress)
+    text, shown = page(compared, layout.pool, thumbnails, rows, progress)
     try:
         write_bytes(html, text.encode())
     except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
-        raise AssayError(
+        raise UsageError(
             f"{html} cannot be written: {error.strerror}", hint="give --html a file in a folder of yours"
         ) from None
     return {"file": str(html), **shown}

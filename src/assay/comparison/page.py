@@ -35,12 +35,16 @@ CHANGES = (
 SAID = ("label", "before", "after")
 
 
-def page(compared: Comparison, pool: Path, limit: int, progress: Progress = silent) -> tuple[str, Found]:
+def page(
+    compared: Comparison, pool: Path, limit: int, rows: int | None = None, progress: Progress = silent
+) -> tuple[str, Found]:
     """The page, and for each of its lists how many samples and pictures it holds: `limit` pictures at most.
 
-    Half of them are of flipped samples, if there are as many; where one list needs less the other has more.
+    `rows`: samples of each list at most, of every kind as many as of any other (None: all). Half of the pictures are of
+    flipped samples, if there are as many; where one list needs less the other has more.
     """
-    changes, flips = compared.samples, compared.flips
+    changes = _cut(compared.samples, compared.samples["kinds"].to_numpy(), rows)
+    flips = None if compared.flips is None else _cut(compared.flips, _kinds(compared.flips), rows)
     images = opened(pool)
     groups = np.asarray(changes["kinds"].to_numpy(), np.int64)
     there = held(changes["id"].combine_chunks(), images)
@@ -59,6 +63,9 @@ def page(compared: Comparison, pool: Path, limit: int, progress: Progress = sile
     if flips is not None:
         numbers = ("certainty_before", "certainty_after")
         lists["flips"] = _listed(flips, 1 << of_flips, FLIPS, SAID, numbers, chosen_flips, pictures)
+    for name, table in (("changes", compared.samples), ("flips", compared.flips)):
+        if table is not None:
+            lists[name]["all"] = len(table)
     text = reports.page(
         "diff.html.j2",
         result=compared.result,
@@ -70,6 +77,12 @@ def page(compared: Comparison, pool: Path, limit: int, progress: Progress = sile
     )
     shown = {name: {"samples": held["n"], "pictures": held["pictured"]} for name, held in lists.items()}
     return text, shown
+
+
+def _cut(table: pa.Table, groups: NDArray[Any], rows: int | None) -> pa.Table:
+    if rows is None or len(table) <= rows:
+        return table
+    return table.filter(pa.array(fair_share(groups, np.ones(len(table), bool), rows)))
 
 
 def _kinds(flips: pa.Table) -> NDArray[np.int64]:

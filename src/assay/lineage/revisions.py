@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from filelock import FileLock
 
-from assay.errors import RevisionError
+from assay.errors import RevisionError, UnknownRevision
 from assay.layout import Layout
 from assay.lineage.process import environment, run_streaming
 
@@ -127,10 +127,10 @@ def git_dirty_patch(root: Path, limit: int = PATCH_LIMIT) -> Patch:
 
 
 def resolve(rev: str, root: Path) -> str:
-    """The full commit id of a revision. RevisionError if git knows none of that name."""
+    """The full commit id of a revision. UnknownRevision if git knows none of that name."""
     done = run_git(["rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"], root)
     if done.returncode:
-        raise RevisionError(
+        raise UnknownRevision(
             f"{rev!r} is not a revision of {root.resolve()}",
             hint="valid: a commit, a branch, a tag, HEAD~1 … (see `git log --oneline`)",
         )

@@ -73,6 +73,7 @@ def _write(
         "run_id": run.info.run_id,
         "new": is_new,
         "changed": what,
+        "before": before.info.run_id if before else None,
         "fingerprint": mark.digest,
         "experiment": store.experiment,
         "store": store.shown,

@@ -1,0 +1,90 @@
+"""What changed since the run before, attached to a run: an offer, no reason for `track` to fail or to wait long."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from assay.data.files import read_json
+from assay.errors import TrackingError
+from assay.layout import Layout
+from assay.lineage.process import environment
+from assay.params import Params
+from assay.progress import Progress
+from assay.tracking.store import Store, connect, reporting, tracking_uri
+
+FOLDER = "diff"
+"""Among the artifacts: diff.html and diff.json."""
+TAG, VERDICT = "assay.diff", "assay.verdict"
+"""Tags: the run that it is compared with, and the comparison in one line."""
+PATIENCE = 60.0
+"""Seconds that the run before has to be opened and compared in."""
+
+
+def attach(result: dict[str, Any], params: Params, layout: Layout, progress: Progress) -> str | None:
+    """Compare a tracked run (what `track` returned) with the one before; the verdict, None if there is none.
+
+    Made once for each pair. Whatever is in the way costs one remark.
+    """
+    before, run = result["before"], result["run_id"]
+    if not before or result["changed"] == "nothing":
+        return None
+    try:
+        with reporting(tracking_uri(layout.root)), tempfile.TemporaryDirectory() as folder:
+            store = connect(layout.root, params.track.experiment)
+            tags = store.client.get_run(run).data.tags
+            if tags.get(TAG) == before:
+                return tags.get(VERDICT)
+            if trouble := _compare(before, run, Path(folder), layout):
+                progress.say(f"not compared with the run before, {before[:8]}: {trouble}")
+                return None
+            return _write(store, run, before, Path(folder))
+    except TrackingError as error:
+        progress.say(f"not compared with the run before: {error}")
+        return None
+
+
+def _compare(before: str, run: str, folder: Path, layout: Layout) -> str | None:
+    """Write the files; None, or what was in the way."""
+    command = [sys.executable, "-m", "assay.comparison.attach", before, run, str(folder)]
+    process = subprocess.Popen(
+        command,
+        cwd=layout.root,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _, said = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return f"it cannot be opened within {PATIENCE:.0f} s; `assay diff {before[:8]}` takes its time"
+    finally:
+        _end(process)
+    if process.returncode:
+        return (said.strip().splitlines() or ["it ended without a word"])[-1][:300]
+    return None
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _write(store: Store, run: str, before: str, folder: Path) -> str:
+    """The files first, then the tags that say that they are there."""
+    for name in ("diff.json", "diff.html"):
+        store.client.log_artifact(run, str(folder / name), FOLDER)
+    verdict = str(read_json(folder / "diff.json")["verdict"])
+    store.client.set_tag(run, VERDICT, verdict[:4900])
+    store.client.set_tag(run, TAG, before)
+    return verdict
