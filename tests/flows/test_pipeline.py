@@ -214,6 +214,8 @@ def test_the_deployments_for_workers_can_be_deployed(api: str, tmp_path: Path) -
 
     async def read() -> tuple[Any, list[Any]]:
         async with get_client() as client:
+            weekly = await client.read_deployment_by_name("reproduce/weekly")
+            assert (weekly.entrypoint, weekly.parameters["what"]) == ("flows/reproduce.py:reproduce", "HEAD")
             found = await client.read_deployment_by_name("assay/nightly")
             await client.request("POST", "/deployments/{id}/schedule", path_params={"id": found.id})
             chosen = DeploymentFilter(id=DeploymentFilterId(any_=[found.id]))
