@@ -335,7 +335,7 @@ def reproduce(
     """Run a recorded result again in a clean worktree, without caches, and say whether the same comes out.
 
     Its commit, with the uncommitted changes on record, from below the door on; every output is held against dvc.lock.
-    Neither the workspace nor DVC's cache is written to.
+    Nothing of it gets into the workspace, or into DVC's cache.
 
     - **bitwise identical**: exit code 0
     - **within tolerance**: 0, or 1 with --exact. The same went in, and all 95 % intervals overlap

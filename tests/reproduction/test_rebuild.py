@@ -17,6 +17,7 @@ from assay.errors import ReproductionError
 from assay.layout import Layout
 from assay.params import Params, parse_params
 from assay.progress import Silent
+from assay.reproduction.rebuild import needed
 
 PIPELINE = """\
 stages:
@@ -200,3 +201,19 @@ def test_slips_of_the_pen(project: Project) -> None:
     assert "no result was recorded" in str(project.refused("HEAD~1"))
     assert "nothing to reproduce" in str(project.refused(None))
     assert "either" in str(project.refused("HEAD", since="HEAD~1"))
+
+
+def test_the_weights_beside_the_champion_are_needed_and_raw_data_is_not(tmp_path: Path) -> None:
+    for name in ("data/champion/champion.json", "data/champion/model.dvc", "raw.dvc", "data/selection/x"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    recorded = {
+        "ingest": {"outs": [{"path": "data/pool"}]},
+        "select": {
+            "deps": [{"path": "data/champion/champion.json"}, {"path": "data/pool"}],
+            "outs": [{"path": "data/selection"}],
+        },
+        "train": {"deps": [{"path": "data/selection/x"}], "outs": [{"path": "outputs/model"}]},
+    }
+    assert needed(tmp_path, recorded, ["select", "train"]) == ["data/pool", "data/champion/model.dvc"]
+    assert needed(tmp_path, recorded, ["train"]) == ["data/selection"]

@@ -115,6 +115,9 @@ def _unequal(old: pa.ChunkedArray, new: pa.ChunkedArray) -> Mask:
     if a is not None and b is not None and a.shape == b.shape:
         unequal: Mask = (a != b) & ~(np.isnan(a) & np.isnan(b))
         return unequal if unequal.ndim == 1 else np.asarray(unequal.any(axis=1))
+    if not pa.types.is_nested(old.type):
+        one_null = pc.not_equal(pc.is_null(old), pc.is_null(new))
+        return np.asarray(pc.or_(pc.fill_null(pc.not_equal(old, new), False), one_null))
     pairs = zip(old.to_pylist(), new.to_pylist(), strict=True)
     return np.fromiter((one != other for one, other in pairs), np.bool_, len(old))
 
