@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assay.comparison import NO_SAMPLES, Comparison, compare
+from assay.comparison import SAMPLES, Comparison, compare
 from assay.comparison.page import page
 from assay.data.difference import KINDS
 from assay.layout import Layout
@@ -64,7 +64,7 @@ def large_page(small, versions, tmp_path_factory) -> Path:
     ids = sorted([*versions.ids, *(hashlib.sha256(str(n).encode()).hexdigest() for n in range(MANY - 40))])
     kind = rng.choice([KINDS.index("relabelled"), KINDS.index("moved")], MANY, p=[0.9, 0.1])
     labels = rng.integers(0, 3, (2, MANY))
-    columns = {name: pa.nulls(MANY, NO_SAMPLES.schema.field(name).type) for name in NO_SAMPLES.column_names}
+    columns = {name: pa.nulls(MANY, SAMPLES.field(name).type) for name in SAMPLES.names}
     columns |= {
         "id": pa.array(ids),
         "kinds": pa.array(1 << kind, pa.uint16()),
@@ -75,7 +75,7 @@ def large_page(small, versions, tmp_path_factory) -> Path:
         "batch": pa.array([f"{n % 7:04d}-ada" for n in range(MANY)]),
         "origin": pa.array([f"s:folder/{n:06d}.png" for n in range(MANY)]),
     }
-    many = Comparison(small.result, pa.table(columns, NO_SAMPLES.schema), small.flips)
+    many = Comparison(small.result, pa.table(columns, SAMPLES), small.flips)
     text, shown = page(many, versions.pool, 30)
     assert shown["changes"] == {"samples": MANY, "pictures": shown["changes"]["pictures"]}
     return written(tmp_path_factory.mktemp("pages") / "large.html", text)

@@ -76,7 +76,7 @@ def write_page(
     text, shown = page(compared, layout.pool, thumbnails, rows, progress)
     try:
         write_bytes(html, text.encode())
-    except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
+    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise UsageError(
             f"{html} cannot be written: {error.strerror}", hint="give --html a file in a folder of yours"
         ) from None

@@ -37,9 +37,7 @@ OUTPUTS = ("data/snapshot", "data/selection", "outputs/predictions.parquet")
 RESULT = ("curate", "select", "train", "evaluate")
 """Stages that must be up to date for the numbers of a side to be those of what it holds."""
 BEHIND = ("stale", "after", "never ran")
-NO_SAMPLES = pa.schema(
-    [*CHANGED, pa.field("batch", pa.string()), pa.field("origin", pa.string())]
-).empty_table()
+SAMPLES = pa.schema([*CHANGED, pa.field("batch", pa.string()), pa.field("origin", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Comparison:
 
     result: Found
     samples: pa.Table
-    """The changed samples: CHANGED, `batch`, `origin`."""
+    """The changed samples: SAMPLES, by id."""
     flips: pa.Table | None
     """The test samples of which the two models say different things; None where one was not measured."""
 
@@ -110,7 +108,7 @@ def _why(absent: dict[Side, dict[str, str]], *outputs: str) -> str | None:
 
 def _data(a: Side, b: Side, absent: dict[Side, dict[str, str]]) -> tuple[Found, pa.Table]:
     if why := _why(absent, "data/snapshot"):
-        return {"missing": why}, NO_SAMPLES
+        return {"missing": why}, SAMPLES.empty_table()
     before, after = (Loaded.of(side.path("data/snapshot")) for side in (a, b))
     return data_part(a, b, before, after)
 

@@ -27,7 +27,9 @@ def _what_changed(changed: Found) -> str:
     if changed["environment"]:
         names.append("environment")
     unknown = [name for name in PLAYERS if changed[name] is None]
-    told = f"{' + '.join(names)} changed" if names else "nothing changed"
+    told = (
+        f"{' + '.join(names)} changed" if names else f"nothing {'known to have ' if unknown else ''}changed"
+    )
     return f"{told} ({', '.join(unknown)} unknown)" if unknown else told
 
 
@@ -46,9 +48,9 @@ def _ruler(ruler: Found) -> str:
 
 def _effect(result: Found) -> list[str]:
     behind = [
-        f"{result[side]['label']} has not been run since it changed ({stage}: {why}): `dvc repro` first"
+        _behind(result[side]["label"], *next(iter(result["behind"][side].items())))
         for side in ("a", "b")
-        for stage, why in list(result["behind"][side].items())[:1]
+        if result["behind"][side]
     ]
     metrics = result["metrics"]
     if behind:
@@ -60,6 +62,12 @@ def _effect(result: Found) -> list[str]:
         return [f"no {metrics['primary']} to compare"]
     where = f" on the {metrics['n']:,} samples both measure" if result["ruler"]["changed"] else ""
     return [f"{told(metrics['primary'], row)}{where}", _cause(result["changed"], row)]
+
+
+def _behind(label: str, stage: str, why: str) -> str:
+    if why == "never ran":
+        return f"nothing to compare: {stage} has never run in {label}"
+    return f"{label} has not been run since it changed ({stage}: {why}): `dvc repro` first"
 
 
 def told(metric: str, row: Found) -> str:
