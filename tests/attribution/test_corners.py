@@ -64,7 +64,7 @@ def test_drawn_orders_are_right_on_average():
     value = dict(zip(corners, rng.normal(size=len(corners)), strict=True))
     exact = shares(plan(players, most=6)) @ list(value.values())
     many = plan(players, permutations=400)
-    assert shares(many) @ [value[c] for c in many.corners] == pytest.approx(exact, abs=0.1)
+    assert shares(many) @ [value[c] for c in many.corners] == pytest.approx(exact, abs=0.25)
 
 
 def test_a_player_that_does_nothing_gets_nothing_and_alike_players_get_alike():

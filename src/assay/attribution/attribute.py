@@ -14,7 +14,7 @@ from assay.attribution.effects import Attribution, Decomposition, Effect, Intera
 from assay.attribution.intervals import Noise, half_width, p_value
 from assay.attribution.measured import Measured, Outcome, measure, rulers
 from assay.attribution.needs import needs
-from assay.attribution.noise import Trainings, of_contrasts, trainings
+from assay.attribution.noise import moments, noise, trainings
 from assay.errors import AssayError
 
 Floats = NDArray[np.float64]
@@ -82,7 +82,7 @@ class _Work:
     """What the metrics of one attribution have in common."""
 
     plan: Plan
-    trained: Trainings
+    trained: Floats
     seeds: int
     samples: int
     ruler: str
@@ -92,16 +92,17 @@ class _Work:
         contrasts = np.concatenate(
             [shapley.total(plan)[None], shapley.shares(plan), shapley.interactions(plan)]
         )
-        noise = of_contrasts(contrasts, one.values, one.drawn, one.floor, self.trained)
+        found = noise(contrasts, moments(one.values, one.drawn), self.trained, one.floor)
         errors = self._permutation_errors(one.values)
-        noise = _with_orders(noise, errors, p, len(plan.orders))
+        if plan.orders:
+            found = _with_orders(found, errors, len(plan.orders))
         means = one.values.mean(1)
         a, b = (_on_grid(means[plan.corners.index(c)]) for c in (frozenset(), frozenset(plan.players)))
         values = contrasts @ means
         values[0] = b - a
         values[1 : p + 1] = add_up(values[1 : p + 1], float(b - a))
         values[p + 1 :] = _on_grid(values[p + 1 :])
-        effects = self._effects(values, noise, one.higher_is_better)
+        effects = self._effects(values, found, one.higher_is_better)
         shares = tuple(
             Share(**vars(effect), player=name, permutation_error=error)
             for name, effect, error in zip(plan.players, effects[1 : p + 1], errors, strict=True)
@@ -123,32 +124,28 @@ class _Work:
             seed_noise=float(np.sqrt(one.values.var(1, ddof=1).mean())) if self.seeds > 1 else None,
         )
 
-    def _effects(self, values: Floats, noise: Noise, higher_is_better: bool) -> list[Effect]:
-        q, p = half_width(noise), p_value(values, noise)
-        effects = []
-        for i, value in enumerate(values):
-            one = Noise(noise.seeds[i], noise.freedom[i], noise.samples[i], noise.both[i])
-            verdict = self._verdict(value, q[i], higher_is_better)
-            effects.append(
-                Effect(
-                    value=float(value),
-                    low=float(value - q[i]),
-                    high=float(value + q[i]),
-                    p_value=float(p[i]),
-                    verdict=verdict,
-                    needs=needs(float(value), one, self.seeds, self.samples)
-                    if verdict == "can't tell"
-                    else None,
-                    seeds_sd=float(np.sqrt(one.seeds)) if self.seeds > 1 else None,
-                    samples_sd=float(np.sqrt(one.samples)),
-                )
-            )
-        return effects
+    def _effects(self, values: Floats, found: Noise, higher_is_better: bool) -> list[Effect]:
+        q, p = half_width(found), p_value(values, found)
+        return [
+            self._effect(float(value), float(q[i]), float(p[i]), _one(found, i), higher_is_better)
+            for i, value in enumerate(values)
+        ]
 
-    def _verdict(self, value: float, q: float, higher_is_better: bool) -> Verdict:
-        if self.seeds < 2 or abs(value) <= q:
-            return "can't tell"
-        return "helped" if (value > 0) == higher_is_better else "hurt"
+    def _effect(self, value: float, q: float, p: float, found: Noise, higher_is_better: bool) -> Effect:
+        told = self.seeds > 1 and abs(value) > q
+        verdict: Verdict = "can't tell"
+        if told:
+            verdict = "helped" if (value > 0) == higher_is_better else "hurt"
+        return Effect(
+            value=value,
+            low=value - q,
+            high=value + q,
+            p_value=p,
+            verdict=verdict,
+            needs=None if told else needs(value, found, self.seeds, self.samples),
+            seeds_sd=float(np.sqrt(found.seeds)) if self.seeds > 1 else None,
+            samples_sd=float(np.sqrt(found.samples)),
+        )
 
     def _permutation_errors(self, values: Floats) -> list[float | None]:
         """Standard error of each share over pairs of an order and its reverse."""
@@ -171,16 +168,21 @@ def _on_grid(values: Floats) -> Floats:
     return rounded
 
 
-def _with_orders(noise: Noise, errors: Sequence[float | None], p: int, orders: int) -> Noise:
-    """The error of drawn orders counts with the seeds' (Satterthwaite 1946)."""
-    if not orders:
-        return noise
-    more = np.zeros_like(noise.seeds)
-    more[1 : p + 1] = [(error or 0.0) ** 2 for error in errors]
-    whole = noise.seeds + more
-    parts = noise.seeds**2 / np.maximum(noise.freedom, 1) + more**2 / max(orders // 2 - 1, 1)
-    freedom = np.divide(whole**2, parts, out=np.full_like(whole, np.inf), where=parts > 0)
-    return replace(noise, seeds=whole, freedom=freedom)
+def _with_orders(found: Noise, errors: Sequence[float | None], orders: int) -> Noise:
+    """With the error of drawn orders; the first contrast is the total, which has none."""
+    return replace(
+        found,
+        orders=np.array([0.0, *(error or 0.0 for error in errors)]) ** 2,
+        orders_freedom=max(orders // 2 - 1, 1),
+    )
+
+
+def _one(found: Noise, i: int) -> Noise:
+    """The noise of one of several contrasts."""
+    orders = np.broadcast_to(found.orders, found.seeds.shape)[i]
+    return Noise(
+        found.seeds[i], found.freedom[i], found.samples[i], found.both[i], orders, found.orders_freedom
+    )
 
 
 def _inert(plan: Plan, outcomes: Mapping[Corner, Sequence[Outcome]]) -> tuple[str, ...]:

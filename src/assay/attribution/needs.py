@@ -32,20 +32,23 @@ def _with_seeds(noise: Noise, k: int, seeds: np.ndarray) -> Noise:
     """The noise with other numbers of seeds."""
     return Noise(
         noise.seeds * k / seeds,
-        noise.freedom * (seeds - 1) / (k - 1),
+        noise.freedom + (seeds - k),
         np.full(len(seeds), noise.samples),
         noise.both * k / seeds,
+        noise.orders,
+        noise.orders_freedom,
     )
 
 
 def _with_samples(noise: Noise, times: np.ndarray) -> Noise:
     """The noise with `times` the samples: what of the seeds' noise is seed × sample noise shrinks too."""
-    both = np.minimum(noise.both, noise.seeds)
     return Noise(
-        noise.seeds - both + both / times,
+        noise.seeds - noise.both + noise.both / times,
         np.full(len(times), noise.freedom),
         noise.samples / times,
-        both / times,
+        noise.both / times,
+        noise.orders,
+        noise.orders_freedom,
     )
 
 
@@ -53,7 +56,7 @@ def _first(value: float, noise: Noise, amounts: np.ndarray) -> float | None:
     """The first of growing amounts with which four times of five the interval would leave zero out."""
     if not len(amounts):
         return None
-    enough = half_width(noise) + POWER * np.sqrt(noise.seeds + noise.samples) <= abs(value)
+    enough = half_width(noise) + POWER * np.sqrt(noise.variance) <= abs(value)
     return float(amounts[np.argmax(enough)]) if enough.any() else None
 
 
