@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assay.data.matching import positions
+from assay.data.matching import positions, whole
 from assay.metrics import Judged, bonett_price, compare, estimate, mcnemar_p, measure
 from assay.params import Params
 
@@ -34,8 +34,8 @@ class Predicted:
 
     def on(self, ids: pa.Array, labels: list[str], categories: Sequence[str]) -> Judged:
         """Its probabilities of some of its samples, in the columns of `categories`: 0 for a class it does not know."""
-        rows = positions(ids, self.table["id"].combine_chunks())
-        lists = self.table["probabilities"].combine_chunks().take(pa.array(rows))
+        rows = positions(ids, whole(self.table["id"]))
+        lists = whole(self.table["probabilities"]).take(pa.array(rows))
         held = np.asarray(lists.flatten(), np.float32).reshape(len(ids), len(self.categories))
         wide = np.zeros((len(ids), len(categories)), np.float32)
         wide[:, [list(categories).index(name) for name in self.categories]] = held
@@ -46,7 +46,7 @@ class Predicted:
 def metrics_part(a: Predicted, b: Predicted, ruler: pa.Table, params: Params) -> tuple[Found, pa.Table]:
     """B − A on the samples of `ruler` (id, label, metadata) that both have predicted, and a row for each flip."""
     measured = _both(a, b, ruler)
-    ids, labels = measured["id"].combine_chunks(), measured["label"].to_pylist()
+    ids, labels = whole(measured["id"]), measured["label"].to_pylist()
     categories = list(dict.fromkeys([*b.categories, *a.categories, *sorted(set(labels))]))
     old, new = (side.on(ids, labels, categories) for side in (a, b))
     draws, seed = params.evaluate.bootstrap, params.seed
@@ -72,8 +72,8 @@ def metrics_part(a: Predicted, b: Predicted, ruler: pa.Table, params: Params) ->
 
 
 def _both(a: Predicted, b: Predicted, ruler: pa.Table) -> pa.Table:
-    ids = ruler["id"].combine_chunks()
-    there = [positions(ids, side.table["id"].combine_chunks()) >= 0 for side in (a, b)]
+    ids = whole(ruler["id"])
+    there = [positions(ids, whole(side.table["id"])) >= 0 for side in (a, b)]
     return ruler.filter(pa.array(there[0] & there[1])).combine_chunks()
 
 

@@ -16,6 +16,7 @@ from assay.comparison import Comparison
 from assay.comparison.measured import FLIPS
 from assay.comparison.pictures import SIZE, fair_share, held, opened, thumbnails
 from assay.data.difference import KINDS
+from assay.data.matching import whole
 from assay.progress import Progress, silent
 
 Found = dict[str, Any]
@@ -47,13 +48,13 @@ def page(
     flips = None if compared.flips is None else _cut(compared.flips, _kinds(compared.flips), rows)
     images = opened(pool)
     groups = np.asarray(changes["kinds"].to_numpy(), np.int64)
-    there = held(changes["id"].combine_chunks(), images)
+    there = held(whole(changes["id"]), images)
     lists: Found = {}
     left, wanted = limit, []
     if flips is not None:
         of_flips = _kinds(flips)
         room = max(limit // 2, limit - int(there.sum()))
-        chosen_flips = fair_share(of_flips, held(flips["id"].combine_chunks(), images), room)
+        chosen_flips = fair_share(of_flips, held(whole(flips["id"]), images), room)
         wanted += flips["id"].filter(pa.array(chosen_flips)).to_pylist()
         left -= len(wanted)
     chosen = fair_share(groups, there, left)
@@ -86,7 +87,7 @@ def _cut(table: pa.Table, groups: NDArray[Any], rows: int | None) -> pa.Table:
 
 
 def _kinds(flips: pa.Table) -> NDArray[np.int64]:
-    found = pc.index_in(flips["kind"].combine_chunks(), value_set=pa.array(FLIPS))
+    found = pc.index_in(whole(flips["kind"]), value_set=pa.array(FLIPS))
     return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
 
 
@@ -125,7 +126,7 @@ def _coded(table: pa.Table, columns: Sequence[str]) -> tuple[dict[str, list[str]
     words: dict[str, list[str]] = {}
     codes: dict[str, list[int]] = {}
     for name in columns:
-        column = table[name].combine_chunks()
+        column = whole(table[name])
         words[name] = sorted(pc.unique(column.drop_null()).to_pylist())
         found = pc.index_in(column, value_set=pa.array(words[name], pa.string()))
         codes[name] = pc.fill_null(found, -1).to_pylist()

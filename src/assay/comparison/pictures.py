@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.data.images import thumbnail
-from assay.data.matching import positions
+from assay.data.matching import positions, whole
 from assay.data.pool import Pool
 from assay.errors import BadImage, MissingInput
 from assay.progress import Progress, silent, track
@@ -48,7 +48,7 @@ def held(ids: pa.Array, pool: Pool | None) -> NDArray[np.bool_]:
     """Which of some images the pool holds: (n,)."""
     if pool is None:
         return np.zeros(len(ids), bool)
-    return positions(ids, pool.index["id"].combine_chunks()) >= 0
+    return positions(ids, whole(pool.index["id"])) >= 0
 
 
 def thumbnails(ids: Sequence[str], pool: Pool | None, progress: Progress = silent) -> dict[str, str]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.difference import kinds_of
-from assay.data.matching import positions
+from assay.data.matching import positions, whole
 
 Found = dict[str, Any]
 
@@ -21,11 +21,11 @@ def ruler_part(before: pa.Table, after: pa.Table, samples: pa.Table) -> Found:
     `added`, `removed`: how many, `why` each: {kind of change: how many}. `flows`: relabelled from, to, count.
     `metadata`: of the common ones, how many only have other metadata. `common`: samples in both with the same label.
     """
-    old, new = before["id"].combine_chunks(), after["id"].combine_chunks()
+    old, new = whole(before["id"]), whole(after["id"])
     a, b = _common_rows(old, new)
-    labels = [t["label"].combine_chunks().take(pa.array(rows)) for t, rows in ((before, a), (after, b))]
+    labels = [whole(t["label"]).take(pa.array(rows)) for t, rows in ((before, a), (after, b))]
     same = pc.equal(*labels)
-    notes = [t["metadata"].combine_chunks().take(pa.array(rows)) for t, rows in ((before, a), (after, b))]
+    notes = [whole(t["metadata"]).take(pa.array(rows)) for t, rows in ((before, a), (after, b))]
     other_notes = pc.and_(same, pc.not_equal(*notes))
     differs = pc.invert(same)
     flows = Counter(
@@ -48,9 +48,9 @@ def ruler_part(before: pa.Table, after: pa.Table, samples: pa.Table) -> Found:
 
 def common(before: pa.Table, after: pa.Table) -> pa.Table:
     """The rows of `after` whose sample has the same label in `before`: what both sides can be measured on."""
-    a, b = _common_rows(before["id"].combine_chunks(), after["id"].combine_chunks())
-    old, new = before["label"].combine_chunks().take(pa.array(a)), after.take(pa.array(b))
-    return new.filter(pc.equal(old, new["label"].combine_chunks())).combine_chunks()
+    a, b = _common_rows(whole(before["id"]), whole(after["id"]))
+    old, new = whole(before["label"]).take(pa.array(a)), after.take(pa.array(b))
+    return new.filter(pc.equal(old, whole(new["label"]))).combine_chunks()
 
 
 def _common_rows(old: pa.Array, new: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -62,8 +62,8 @@ def _common_rows(old: pa.Array, new: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 def _why(ids: pa.Array, samples: pa.Table) -> dict[str, int]:
     """In how many ways the samples changed in the dataset, most frequent first."""
-    rows = positions(ids, samples["id"].combine_chunks())
-    kinds = samples["kinds"].combine_chunks().take(pa.array(rows[rows >= 0])).to_pylist()
+    rows = positions(ids, whole(samples["id"]))
+    kinds = whole(samples["kinds"]).take(pa.array(rows[rows >= 0])).to_pylist()
     return dict(Counter(kind for bits in kinds for kind in kinds_of(bits)).most_common())
 
 

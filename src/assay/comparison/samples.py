@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from assay.data.difference import FIELD, Difference, diff
 from assay.data.edits import batch_files, read_batch
 from assay.data.files import read_json
-from assay.data.matching import positions
+from assay.data.matching import positions, whole
 from assay.data.shift import shift
 from assay.data.snapshot import Snapshot
 from assay.errors import EditError
@@ -60,7 +60,7 @@ def data_part(a: Side, b: Side, before: Loaded, after: Loaded) -> tuple[Found, p
 
 def described(found: Difference, before: Snapshot, after: Snapshot, last_word: Mapping[str, str]) -> pa.Table:
     """The changed samples with the batch that has the last word on them, and the first place they came from."""
-    ids = found.samples["id"].combine_chunks()
+    ids = whole(found.samples["id"])
     origins = [_first_origin(ids, snapshot) for snapshot in (after, before)]
     batches = [last_word.get(sample, ELSEWHERE) for sample in ids.to_pylist()]
     table = found.samples.append_column("batch", pa.array(batches, pa.string()))
@@ -69,7 +69,7 @@ def described(found: Difference, before: Snapshot, after: Snapshot, last_word: M
 
 def _first_origin(ids: pa.Array, snapshot: Snapshot) -> pa.Array:
     rows = positions(ids, snapshot.ids)
-    lists = snapshot.samples["origins"].combine_chunks().take(pa.array(rows, mask=rows < 0))
+    lists = whole(snapshot.samples["origins"]).take(pa.array(rows, mask=rows < 0))
     there = pc.fill_null(pc.greater(pc.list_value_length(lists), 0), False)
     first = pa.nulls(len(ids), pa.string())
     return pc.replace_with_mask(first, there, pc.list_element(lists.filter(there), 0))

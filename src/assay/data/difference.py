@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assay.data.matching import Rows, positions
+from assay.data.matching import Rows, positions, whole
 from assay.data.snapshot import Snapshot
 
 Codes = NDArray[np.int64]
@@ -118,35 +118,35 @@ def _exclusion(before: Snapshot, after: Snapshot, a: Rows, b: Rows) -> NDArray[n
 
 def _changes(before: Snapshot, after: Snapshot, a: Rows, b: Rows) -> NDArray[np.uint16]:
     """The bits of FIELD for the samples in rows `a` of `before` and `b` of `after`."""
-    label, split, group = (_codes(before, after, field, a, b) for field in FIELDS)
-    bits = np.where(split[0] != split[1], _bit("moved"), 0)
-    bits |= np.where(group[0] != group[1], _bit("regrouped"), 0)
-    was, now = label[0] >= 0, label[1] >= 0
+    bits = np.where(_differs(before, after, "split", a, b), _bit("moved"), 0)
+    bits |= np.where(_differs(before, after, "group", a, b), _bit("regrouped"), 0)
+    old, new = _labels(before, after)
+    old, new = old[a], new[b]
+    was, now = old >= 0, new >= 0
     bits |= np.where(~was & now, _bit("labelled"), 0) | np.where(was & ~now, _bit("unlabelled"), 0)
-    bits |= np.where(was & now & (label[0] != label[1]), _bit("relabelled"), 0)
+    bits |= np.where(was & now & (old != new), _bit("relabelled"), 0)
     return bits.astype(np.uint16)
 
 
-def _codes(before: Snapshot, after: Snapshot, field: str, a: Rows, b: Rows) -> tuple[Codes, Codes]:
-    """A field of rows of either side as numbers, equal where the values are, −1 for null: (len(a),) each."""
-    old, new = _encoded(before, field), _encoded(after, field)
-    translated = positions(new.dictionary, old.dictionary)
+def _differs(before: Snapshot, after: Snapshot, field: str, a: Rows, b: Rows) -> NDArray[np.bool_]:
+    old, new = (
+        whole(snapshot.samples[field]).take(pa.array(rows)) for snapshot, rows in ((before, a), (after, b))
+    )
+    one_is_null = pc.xor(pc.is_null(old), pc.is_null(new))
+    differs = pc.or_(pc.fill_null(pc.not_equal(old, new), False), one_is_null)
+    return np.asarray(differs.to_numpy(zero_copy_only=False), bool)
+
+
+def _labels(before: Snapshot, after: Snapshot) -> tuple[Codes, Codes]:
+    """The notes of all samples of either side as numbers, equal where the notes are, −1 where nobody has looked."""
+    translated = positions(after.notes.dictionary, before.notes.dictionary)
     unknown = translated < 0
-    translated[unknown] = len(old.dictionary) + np.arange(unknown.sum())
-    codes = [_indices(old), _indices(new)]
-    codes[1] = np.where(codes[1] >= 0, np.append(translated, -1)[codes[1]], -1)
-    return codes[0][a], codes[1][b]
-
-
-def _encoded(snapshot: Snapshot, field: str) -> pa.DictionaryArray:
-    if field == "label":
-        return snapshot.notes
-    return snapshot.samples[field].combine_chunks().dictionary_encode()
-
-
-def _indices(encoded: pa.DictionaryArray) -> Codes:
-    codes = pc.fill_null(encoded.indices, pa.scalar(-1, encoded.indices.type))
-    return np.asarray(codes.to_numpy(zero_copy_only=False), np.int64)
+    translated[unknown] = len(before.notes.dictionary) + np.arange(unknown.sum())
+    old, new = (
+        np.asarray(pc.fill_null(side.notes.indices, -1).to_numpy(zero_copy_only=False), np.int64)
+        for side in (before, after)
+    )
+    return old, np.append(translated, -1)[new]
 
 
 def _table(bits: NDArray[np.uint16], before: tuple[Snapshot, Rows], after: tuple[Snapshot, Rows]) -> pa.Table:
@@ -156,9 +156,7 @@ def _table(bits: NDArray[np.uint16], before: tuple[Snapshot, Rows], after: tuple
         picks = pa.array(rows, pa.int64(), mask=rows < 0)
         columns |= {f"id_{side}": snapshot.ids.take(picks)}
         columns |= {f"label_{side}": snapshot.notes.take(picks).cast(pa.string())}
-        columns |= {
-            f"{field}_{side}": snapshot.samples[field].combine_chunks().take(picks) for field in FIELDS[1:]
-        }
+        columns |= {f"{field}_{side}": whole(snapshot.samples[field]).take(picks) for field in FIELDS[1:]}
     columns["id"] = pc.coalesce(columns["id_after"], columns["id_before"])
     columns["kinds"] = pa.array(bits, pa.uint16())
     return pa.table({name: columns[name] for name in CHANGED.names}, schema=CHANGED)

@@ -12,6 +12,11 @@ ID_LENGTH, KEY_LENGTH = 64, 16
 """Hex digits of a content id, and of the key it is searched by: 64 bits."""
 
 
+def whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array. `combine_chunks` copies it even where there is one chunk."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def positions(wanted: pa.Array, ids: pa.Array) -> Rows:
     """The row of each of `wanted` in `ids`, −1 where it is not there.
 

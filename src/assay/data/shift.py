@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay.data.matching import whole
 from assay.data.snapshot import Snapshot
 from assay.data.splits import PROTECTION
 
@@ -49,7 +50,7 @@ def spread(snapshot: Snapshot, categories: tuple[str, ...] | None = None) -> Spr
 
 
 def _codes(column: pa.ChunkedArray, names: tuple[str, ...]) -> Counts:
-    found = pc.index_in(column.combine_chunks(), value_set=pa.array(names, pa.string()))
+    found = pc.index_in(whole(column), value_set=pa.array(names, pa.string()))
     return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int64)
 
 

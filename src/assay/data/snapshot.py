@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.files import read_json, read_table, write_json, write_table
-from assay.data.matching import Rows, positions
+from assay.data.matching import Rows, positions, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,12 +109,12 @@ class Snapshot:
 
     @cached_property
     def ids(self) -> pa.Array:
-        return self.samples["id"].combine_chunks()
+        return whole(self.samples["id"])
 
     @cached_property
     def annotated(self) -> Rows:
         """The row of `samples` that each annotation belongs to."""
-        return positions(self.annotations["id"].combine_chunks(), self.ids)
+        return positions(whole(self.annotations["id"]), self.ids)
 
     @cached_property
     def notes(self) -> pa.DictionaryArray:
@@ -125,7 +125,7 @@ class Snapshot:
         a = self.annotations
         is_tags = a["bbox"].null_count == a["segmentation"].null_count == len(a)
         if is_tags and np.all(np.diff(self.annotated) > 0):
-            text = a["category"].combine_chunks().dictionary_encode()
+            text = whole(a["category"]).dictionary_encode()
             rows = np.full(len(self), -1, np.int64)
             rows[self.annotated] = np.arange(len(a))
         else:
@@ -147,7 +147,7 @@ class Snapshot:
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a sample, with `label` where there is exactly one (None elsewhere)."""
-        row_of_label = pc.index_in(self.samples["id"], value_set=self.single_labels["id"].combine_chunks())
+        row_of_label = pc.index_in(self.samples["id"], value_set=whole(self.single_labels["id"]))
         labels = self.single_labels["label"].take(row_of_label)
         frame: pd.DataFrame = self.samples.append_column("label", labels).to_pandas()
         return frame
