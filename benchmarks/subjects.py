@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.figures import Figure
 
-SUBJECTS = ("startup", "ingest", "repro", "memory", "training")
+SUBJECTS = ("startup", "ingest", "repro", "memory", "training", "diff")
 """In this order."""
 
 Measured = tuple[list[Figure], dict[str, Any]]

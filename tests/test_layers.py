@@ -89,7 +89,7 @@ def test_the_planted_truth_is_read_by_the_oracle_alone():
     assert readers <= {"data/pool.py", "intake.py", "annotators/oracle.py"}
 
 
-@pytest.mark.parametrize("line", ["--help", "status --help", "train --help", "--version"])
+@pytest.mark.parametrize("line", ["--help", "status --help", "diff --help", "train --help", "--version"])
 def test_quick_paths_import_nothing_heavy(line):
     program = (
         "import sys; from assay.cli import main\n"
