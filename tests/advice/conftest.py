@@ -1,4 +1,4 @@
-"""A project of small striped images with a val split, through the front door; one fifth of the labels can be wrong."""
+"""A project of small noisy images with a val split, through the front door; one fifth of the labels can be wrong."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from assay.params import Params
 from assay.progress import silent
 from assay.stages import curate, select
 
-CLASSES = ("across", "down", "plain")
+CLASSES = ("top", "left", "plain")
 SIZE = 12
 
 
-def stripes(category: str, rng: np.random.Generator) -> np.ndarray:
-    wave = np.sin(np.arange(SIZE) * 2.1 + rng.uniform(0, 6)) * 60
-    image = 110 + {"across": wave[:, None], "down": wave[None, :], "plain": np.zeros((1, 1))}[category]
-    return np.clip(image + rng.normal(0, 40, (SIZE, SIZE)), 0, 255).astype(np.uint8)
+def blob(category: str, rng: np.random.Generator) -> np.ndarray:
+    """A noisy image, brighter at the top, at the left, or nowhere."""
+    image = rng.normal(110, 40, (SIZE, SIZE))
+    image[{"top": np.s_[:5], "left": np.s_[:, :5], "plain": np.s_[:0]}[category]] += 60
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 class Workshop:
@@ -52,7 +53,7 @@ class Workshop:
                 said = CLASSES[(n + 1) % 3] if split == "train" and rng.random() < wrong else category
                 row = {"split": split, "label": "" if number >= train + val + 6 else said}
                 row["group"] = f"g{split}{n % groups}" if groups else ""
-                made = self.project.add(f"i{number}", stripes(category, rng), **row)
+                made = self.project.add(f"i{number}", blob(category, rng), **row)
                 if said != category and row["label"]:
                     self.wrong.add(made)
         self.project.embed()
@@ -69,4 +70,4 @@ def workshop(project: Any, tmp_path: Path) -> Workshop:
 
 @pytest.fixture(scope="session")
 def made() -> Callable[..., Any]:
-    return stripes
+    return blob

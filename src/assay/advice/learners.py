@@ -50,6 +50,8 @@ class Run:
     changes: dict[str, Any] = field(default_factory=dict)
     ask: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     """Rows of train that the result is asked about, besides all of val."""
+    stop: tuple[Ints, Ints] | None = None
+    """(rows, targets) of val that say which epoch is kept; None: val as it is."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Model:
         checkpoint = self._layout.scratch / "advice" / f"{self.key(run)}.pt"
         started = perf_counter()
         try:
-            val, asked = self._train(run, checkpoint, on_epoch, self._val)
+            val, asked = self._train(run, checkpoint, on_epoch)
         except AssayError:
             if not run.changes:
                 raise
@@ -127,32 +129,34 @@ class Model:
         batch = self._settings(run).batch
         few = run.rows[:: max(1, len(run.rows) // (TIMED * batch))][: TIMED * batch]
         part = len(few) / len(run.rows)
-        val = Some(self._val.inputs, np.arange(max(1, round(len(self._val) * part))))
+        val = np.arange(max(1, round(len(self._val) * part)))
         ends: list[float] = []
-        trial = replace(
-            run, rows=few, targets=self._ground.targets["train"][few], changes={**run.changes, "epochs": 2}
+        trial = Run(
+            few,
+            self._ground.targets["train"][few],
+            run.seed,
+            {**run.changes, "epochs": 2},
+            stop=(val, self._val.targets[val]),
         )
         checkpoint = self._layout.scratch / "advice" / f"timed-{self.key(trial)}.pt"
         checkpoint.unlink(missing_ok=True)
-        examples = Examples(val, self._val.targets[: len(val)])
-        self._train(trial, checkpoint, lambda: ends.append(perf_counter()), examples)
+        self._train(trial, checkpoint, lambda: ends.append(perf_counter()))
         checkpoint.unlink(missing_ok=True)
         return (ends[-1] - ends[0]) / part * self._settings(run).epochs
 
-    def _train(
-        self, run: Run, checkpoint: Path, on_epoch: OnEpoch, val: Examples
-    ) -> tuple[Probabilities, Probabilities]:
+    def _train(self, run: Run, checkpoint: Path, on_epoch: OnEpoch) -> tuple[Probabilities, Probabilities]:
         settings = self._settings(run)
         params = self._params.model_copy(update={"seed": run.seed, "train": settings})
         classes = len(self._ground.categories)
         with deterministic(settings.threads):
             weights = self._task.class_weights(run.targets, classes, settings.class_weights)
             examples = Examples(Some(self._train_inputs, run.rows), run.targets, weights)
+            stop = Examples(Some(self._val.inputs, run.stop[0]), run.stop[1]) if run.stop else self._val
             module = stage.build(params, self._spec[0], examples)
             fitted = training.fit(
                 module,
                 examples,
-                val,
+                stop,
                 self._task,
                 settings,
                 run.seed,
@@ -163,7 +167,7 @@ class Model:
             device = pick_device(settings.device)
             module.load_state_dict(fitted.weights)
             batch = settings.batch * 4
-            answers: Probabilities = self._task.predict(module, val.inputs, batch, device)
+            answers: Probabilities = self._task.predict(module, self._val.inputs, batch, device)
             asked = np.zeros((0, classes), np.float32)
             if len(run.ask):
                 asked = self._task.predict(module, Some(self._train_inputs, run.ask), batch, device)
@@ -218,7 +222,7 @@ class Probe:
 
     def key(self, run: Run) -> str:
         embed = self._params.model_dump(mode="json", include={"embed"})
-        return _key(self._ground, replace(run, seed=0), ["probe", embed, self._code])
+        return _key(self._ground, replace(run, seed=0, stop=None), ["probe", embed, self._code])
 
     def epochs(self, run: Run) -> int:
         return 1
@@ -298,6 +302,8 @@ def _key(ground: Ground, run: Run, more: list[Any]) -> str:
     state = hashlib.sha256(canonical_digest([more, ground.categories, run.seed, run.changes]).encode())
     for split_ids in ([ids[row] for row in run.rows], ground.ids["val"], [ids[row] for row in run.ask]):
         state.update(("\n".join(split_ids) + "\0").encode())
-    for targets in (run.targets, ground.targets["val"]):
+    if run.stop:
+        state.update("\n".join(ground.ids["val"][row] for row in run.stop[0]).encode())
+    for targets in (run.targets, ground.targets["val"], *((run.stop[1],) if run.stop else ())):
         state.update(np.ascontiguousarray(targets, np.int64).tobytes() + b"\0")
     return state.hexdigest()

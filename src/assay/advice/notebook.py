@@ -57,7 +57,7 @@ class Notebook:
 
     def _read(self, key: str) -> Outcome | None:
         try:
-            with np.load(self._file(key)) as held:
+            with np.load(io.BytesIO(self._file(key).read_bytes())) as held:
                 return Outcome(held["val"], held["asked"], float(held["seconds"]))
         except (OSError, KeyError, ValueError, zipfile.BadZipFile):
             return None

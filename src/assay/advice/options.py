@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.advice import curve, trials
 from assay.advice.noise import Measured, interval
-from assay.advice.study import BASE, CORRECTED, LEFT_OUT, Study
+from assay.advice.study import BASE, CORRECTED, LEFT_OUT, Study, Suspected
 from assay.advice.suspects import Suspects
 from assay.advice.verdict import Gain, Option
 from assay.metrics import HIGHER_IS_BETTER
@@ -28,8 +28,9 @@ class Facts:
 
     study: Study
     measured: Measured
-    found: Suspects
-    found_val: Suspects
+    found: Suspected
+    reviewed: Suspected
+    """Those of the suspects that fit into the time."""
 
     @property
     def best_value(self) -> float:
@@ -147,15 +148,18 @@ def affordable_reviews(study: Study) -> int:
 def cleaner_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
     """The effect of correcting the suspects that the time allows to review, as far as their suggestions are right."""
     study, costs = facts.study, facts.study.params.advise
-    amount = min(len(facts.found), affordable_reviews(study))
+    found, reviewed = facts.found, facts.reviewed
+    amount = len(reviewed)
     gains = {name: facts.difference(name) for name in (CORRECTED, LEFT_OUT) if name in study.outcomes}
     remarks = [
         "an estimate: every reviewed suspect is taken to be what it looks like; a person will know better"
     ]
     if not amount:
         remarks = ["no label looks wrong"]
-    elif amount < len(facts.found):
-        remarks.append(f"{len(facts.found) - amount:,} more suspects are beyond the time")
+    if 0 < amount < len(found):
+        remarks.append(f"{len(found) - amount:,} more suspects are beyond the time")
+    if len(reviewed.val):
+        remarks.append(f"{len(reviewed.val):,} of them are val images: they decide which epoch is kept")
     if (left := gains.get(LEFT_OUT)) and left.low > 0:
         remarks.append("leaving them out gains as well, and needs nobody's time: see below")
     option = Option(
@@ -168,13 +172,13 @@ def cleaner_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
         remarks,
     )
     about = {
-        "count": len(facts.found),
+        "count": len(found),
         "reviewed": amount,
-        "rate": _rate(facts.found),
-        "val_rate": _rate(facts.found_val),
+        "rate": _rate(found.train),
+        "val_rate": _rate(found.val),
         "corrected": gains[CORRECTED].rounded if CORRECTED in gains else None,
         "left_out": gains[LEFT_OUT].rounded if LEFT_OUT in gains else None,
-        "rows": _rows(facts, amount),
+        "rows": sorted((*_rows(facts, "train"), *_rows(facts, "val")), key=lambda row: -row["score"]),
     }
     return option, about
 
@@ -183,16 +187,17 @@ def _rate(found: Suspects) -> dict[str, float]:
     return dict(zip(("value", "low", "high"), (_round(x) for x in found.rate), strict=True))
 
 
-def _rows(facts: Facts, amount: int) -> list[dict[str, Any]]:
-    ground, found = facts.study.ground, facts.found
+def _rows(facts: Facts, split: Literal["train", "val"]) -> list[dict[str, Any]]:
+    ground, found = facts.study.ground, getattr(facts.reviewed, split)
     return [
         {
-            "id": ground.ids["train"][row],
-            "given": ground.categories[facts.study.given[row]],
+            "id": ground.ids[split][row],
+            "split": split,
+            "given": ground.categories[ground.targets[split][row]],
             "suggested": ground.categories[suggested],
             "score": round(float(score), 4),
         }
-        for row, suggested, score in zip(found.rows[:amount], found.suggested, found.score, strict=False)
+        for row, suggested, score in zip(found.rows, found.suggested, found.score, strict=True)
     ]
 
 

@@ -25,12 +25,12 @@ def compute(params: Params, layout: Layout, ground: Ground, progress: Progress) 
     if study.plan.why:
         progress.say(f"a probe on the embeddings stands in for {params.train.model}: {study.plan.why}")
     studies.learn_curve(study)
-    found, found_val = studies.suspect(study)
-    if reviewed := min(len(found), affordable_reviews(study)):
-        studies.clean(study, found.rows[:reviewed], found.suggested[:reviewed])
+    found = studies.suspect(study)
+    if len(reviewed := found.first(affordable_reviews(study))):
+        studies.clean(study, reviewed)
     studies.tune(study)
     study.notebook.tidy()
-    return tell(Facts(study, study.measured(), found, found_val))
+    return tell(Facts(study, study.measured(), found, reviewed))
 
 
 def tell(facts: Facts) -> dict[str, Any]:

@@ -112,8 +112,27 @@ def learn_curve(study: Study) -> None:
     study.train("learning curve", runs)
 
 
-def suspect(study: Study) -> tuple[Suspects, Suspects]:
-    """(among train, among val): by models that have not seen the label, nor one of the same group.
+@dataclass(frozen=True)
+class Suspected:
+    """The suspects of both splits that may be reviewed; test is nobody's to review by a model's opinion."""
+
+    train: Suspects
+    val: Suspects
+
+    def __len__(self) -> int:
+        return len(self.train) + len(self.val)
+
+    def first(self, count: int) -> Suspected:
+        """The likeliest `count` of both."""
+        scores = np.sort(np.concatenate([self.train.score, self.val.score]))[::-1]
+        if not count:
+            return Suspected(self.train.above(np.inf), self.val.above(np.inf))
+        least = float(scores[min(count, len(scores)) - 1]) if len(scores) else np.inf
+        return Suspected(self.train.above(least), self.val.above(least))
+
+
+def suspect(study: Study) -> Suspected:
+    """Who looks mislabelled, by models that have not seen the label, nor one of the same group.
 
     The learner's and the probe's probabilities are averaged: two that err differently see more than either.
     """
@@ -132,17 +151,28 @@ def suspect(study: Study) -> tuple[Suspects, Suspects]:
     rng = np.random.default_rng(study.params.seed)
     seen = suspects.judgeable(study.given, fold)
     own[~seen] = np.eye(own.shape[1])[study.given[~seen]]
-    return suspects.find(own, study.given, rng), suspects.find(val, study.ground.targets["val"], rng)
+    return Suspected(
+        suspects.find(own, study.given, rng), suspects.find(val, study.ground.targets["val"], rng)
+    )
 
 
-def clean(study: Study, rows: Ints, suggested: Ints) -> None:
-    """The suspects that the time allows to review: left out, and taken for what they look like."""
-    kept = np.setdiff1d(study.every, rows)
-    relabelled = study.given.copy()
-    relabelled[rows] = suggested
-    runs = {CORRECTED: [Run(study.every, relabelled, seed) for seed in study.seeds]}
-    if len(np.unique(study.given[kept])) == len(np.unique(study.given)):
-        runs[LEFT_OUT] = [Run(kept, study.given[kept], seed) for seed in study.seeds]
+def clean(study: Study, reviewed: Suspected) -> None:
+    """The suspects that the time allows to review: left out, and taken for what they look like.
+
+    Of val too: it says which epoch is kept, and wrong labels there stop a model that has learnt the right ones early,
+    so that cleaning train alone can make things worse. What is measured stays val as it was given.
+    """
+    val_given = study.ground.targets["val"]
+    val_rows = np.arange(len(val_given))
+    relabelled, stop = reviewed.train.corrected(study.given), (val_rows, reviewed.val.corrected(val_given))
+    runs = {CORRECTED: [Run(study.every, relabelled, seed, stop=stop) for seed in study.seeds]}
+    kept, val_kept = (
+        np.setdiff1d(rows, some.rows)
+        for rows, some in ((study.every, reviewed.train), (val_rows, reviewed.val))
+    )
+    if len(val_kept) and len(np.unique(study.given[kept])) == len(np.unique(study.given)):
+        stop = (val_kept, val_given[val_kept])
+        runs[LEFT_OUT] = [Run(kept, study.given[kept], seed, stop=stop) for seed in study.seeds]
     study.train("without suspects", runs)
 
 

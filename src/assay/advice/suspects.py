@@ -22,7 +22,7 @@ LEVELS = (2.5, 97.5)
 
 @dataclass(frozen=True)
 class Suspects:
-    """The likeliest first. `rate`: estimated share of wrong labels, with a 95 % interval over samples."""
+    """Of one split, the likeliest first. `rate`: estimated share of wrong labels, with a 95 % interval over samples."""
 
     rows: Ints
     suggested: Ints
@@ -33,6 +33,17 @@ class Suspects:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def above(self, least: float) -> Suspects:
+        """Those with at least this score."""
+        n = int((self.score >= least).sum())
+        return Suspects(self.rows[:n], self.suggested[:n], self.score[:n], self.rate)
+
+    def corrected(self, given: Ints) -> Ints:
+        """The labels, the suspects taken for what they look like."""
+        labels = given.copy()
+        labels[self.rows] = self.suggested
+        return labels
 
 
 def find(probabilities: Floats, given: Ints, rng: np.random.Generator) -> Suspects:

@@ -89,7 +89,7 @@ def as_csv(rows: list[dict[str, Any]], layout: Layout) -> str:
     writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
     writer.writeheader()
     for row, path in zip(rows, paths, strict=True):
-        writer.writerow({**row, "split": "train", "path": path, "confidence": row["score"]})
+        writer.writerow({**row, "path": path, "confidence": row["score"]})
     return text.getvalue()
 
 
@@ -98,6 +98,7 @@ def as_page(result: dict[str, Any], layout: Layout) -> str:
     from assay import reports
     from assay.advice import charts
     from assay.comparison.pictures import thumbnails
+    from assay.data.pool import Pool
 
     metric, found = result["primary"], result["suspects"]
     cleaned = [
@@ -112,7 +113,7 @@ def as_page(result: dict[str, Any], layout: Layout) -> str:
         "cleaned": charts.gains(cleaned, metric) if cleaned else None,
         "trials": charts.gains(tried, metric) if tried else None,
     }
-    found_pictures = thumbnails([row["id"] for row in found["rows"][:PICTURED]], layout.pool)
+    found_pictures = thumbnails([row["id"] for row in found["rows"][:PICTURED]], Pool.open(layout.pool))
     thumbs = [{**row, "src": src} for row in found["rows"] if (src := found_pictures.get(row["id"]))]
     return reports.page(
         "advise.html.j2",
@@ -153,7 +154,7 @@ def render(result: dict[str, Any], console: Console) -> None:
     console.print(table)
     found = result["suspects"]
     share = "{value:.0%} \\[{low:.0%}, {high:.0%}]".format(**found["rate"])
-    console.print(f"\n{found['count']:,} train labels look wrong, about {share}", highlight=False)
+    console.print(f"\n{found['count']:,} labels look wrong: about {share} of train", highlight=False)
     for remark in result["remarks"]:
         console.print(f"[yellow]·[/] {escape(remark)}", highlight=False)
     console.print(f"\n[bold]{escape(verdict['text'])}[/]", highlight=False)
