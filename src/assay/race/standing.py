@@ -1,9 +1,10 @@
 """Where both tracks stand after each step: curves, intervals, costs, and the verdict.
 
-Each seed is a race of its own, so the noise of the seeds is that of whole races: of training, of what was drawn and of
-what the search happened to propose. It is taken from the very contrast that is reported (Student's t, seeds − 1 degrees
-of freedom) and not pooled, as the two tracks need not be equally noisy. The noise of the finite test set comes from the
-paired bootstrap over its samples. `assay.attribution.intervals` puts the two together.
+The intervals are those of an attribution (`assay.attribution.noise`), with the places where a track can stand as
+corners: the noise of the seeds and that of the finite test set together. Each seed is a race of its own, so its noise is
+that of training, of what was drawn and of what the search happened to propose. On simulated races (best on val so far,
+150 to 2,000 test images; 600 races a setting) the 95 % interval of the final difference held the truth in 94 to 97 % at
+2, 3 and 5 seeds; Student's t on the seeds' own differences in 87 to 96 %, with intervals up to three times as wide.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from assay.attribution.corners import Corner, Plan
 from assay.attribution.intervals import Noise, half_width, p_value
 from assay.attribution.measured import Measured, Outcome, measure, rulers
 from assay.attribution.needs import needs
-from assay.attribution.noise import combine
+from assay.attribution.noise import moments, noise, trainings
 from assay.cells import Result
 from assay.metrics import HIGHER_IS_BETTER, Judged
 from assay.race.course import CHOSEN_ON, TRACKS, Done, Racer, Track, chosen, score
@@ -55,12 +56,12 @@ class Places:
 def stand(racers: Sequence[Racer], metric: str, categories: Sequence[str]) -> dict[str, Any]:
     """Everything that is told of a race, JSON-able. Estimates are {"value", "low", "high", "p_value"}."""
     places = Places(len(racers[0].done["data"]) - 1)
-    found = _measured(racers, metric, categories, places)
-    primary = next(one for one in found if one.name == metric)
+    found, trained = _measured(racers, metric, categories, places)
+    primary = next(Standing(one, trained) for one in found if one.name == metric)
     n = {split: _samples(racers[0].done["data"][0].result, split) for split in ("test", CHOSEN_ON)}
     tracks = {track: _curve(racers, track, primary, places, metric) for track in TRACKS}
     last = places.contrast((1, "data", places.steps), (-1, "model", places.steps))
-    ahead = estimates(primary, last[None])[0]
+    ahead = primary.estimates(last[None])[0]
     return {
         "metric": metric,
         "higher_is_better": HIGHER_IS_BETTER[metric],
@@ -72,7 +73,7 @@ def stand(racers: Sequence[Racer], metric: str, categories: Sequence[str]) -> di
         "final": {
             **{track: tracks[track][-1]["gain"] for track in TRACKS},
             "difference": ahead,
-            "of_each_metric": {one.name: estimates(one, last[None])[0] for one in found},
+            "of_each_metric": {one.name: Standing(one, trained).estimates(last[None])[0] for one in found},
         },
         "winner": winner(ahead, metric),
         "needs": _needs(primary, last, ahead, len(racers), n["test"]),
@@ -87,39 +88,39 @@ def winner(ahead: dict[str, float], metric: str) -> Track | None:
     return "data" if (ahead["value"] > 0) == HIGHER_IS_BETTER[metric] else "model"
 
 
-def estimates(one: Measured, contrasts: Floats) -> list[dict[str, float]]:
-    """Value, interval and p of contrasts (q, places) of a metric's mean over the seeds."""
-    values, noise = (contrasts @ one.values).mean(1), noise_of(one, contrasts)
-    rows = zip(values, half_width(noise), p_value(values, noise), strict=True)
-    return [
-        {"value": _six(v), "low": _six(v - q), "high": _six(v + q), "p_value": _six(p)} for v, q, p in rows
-    ]
+@dataclass(frozen=True)
+class Standing:
+    """One metric at every place."""
+
+    one: Measured
+    trained: Floats
+    """(u, places): which places have the same models: see `assay.attribution.noise.trainings`."""
+
+    def estimates(self, contrasts: Floats) -> list[dict[str, float]]:
+        """Value, interval and p of contrasts (q, places) of the mean over the seeds."""
+        values, found = (contrasts @ self.one.values).mean(1), self.noise(contrasts)
+        rows = zip(values, half_width(found), p_value(values, found), strict=True)
+        return [
+            {"value": _six(v), "low": _six(v - q), "high": _six(v + q), "p_value": _six(p)}
+            for v, q, p in rows
+        ]
+
+    def noise(self, contrasts: Floats) -> Noise:
+        return noise(contrasts, moments(self.one.values, self.one.drawn), self.trained, self.one.floor)
 
 
-def noise_of(one: Measured, contrasts: Floats) -> Noise:
-    """Of contrasts (q, places): see the module's docstring."""
-    each = contrasts @ one.values
-    k = each.shape[1]
-    drawn = np.tensordot(contrasts, one.drawn, axes=(1, 0))  # (q, seeds, replicates)
-    of_mean, of_each = drawn.mean(1).var(-1, ddof=1), drawn.var(-1, ddof=1).mean(1)
-    seeds = each.var(1, ddof=1) / k
-    freedom = np.full(len(each), float(k - 1))
-    floor = np.full(len(each), one.floor)
-    return combine(seeds, freedom, of_mean, of_each, floor, k)
-
-
-def _needs(one: Measured, row: Floats, ahead: dict[str, float], seeds: int, samples: int) -> str | None:
+def _needs(one: Standing, row: Floats, ahead: dict[str, float], seeds: int, samples: int) -> str | None:
     if not ahead["low"] <= 0 <= ahead["high"]:
         return None
-    noise = noise_of(one, row[None])
-    single = Noise(*(np.asarray(part)[0] for part in (noise.seeds, noise.freedom, noise.samples, noise.both)))
+    found = one.noise(row[None])
+    single = Noise(*(np.asarray(part)[0] for part in (found.seeds, found.freedom, found.samples, found.both)))
     return needs(ahead["value"], single, seeds, samples).told
 
 
 def _measured(
     racers: Sequence[Racer], metric: str, categories: Sequence[str], places: Places
-) -> list[Measured]:
-    """Every metric at every place, for every seed, on the one test set."""
+) -> tuple[list[Measured], Floats]:
+    """Every metric at every place, for every seed, on the one test set; and which places have the same models."""
     plan = Plan((), places.corners())
     spots: list[tuple[Track, int]] = [
         ("data", 0),
@@ -129,7 +130,8 @@ def _measured(
         corner: [_outcome(chosen(racer.done[track][: step + 1], metric), categories) for racer in racers]
         for corner, (track, step) in zip(plan.corners, spots, strict=True)
     }
-    return list(measure(plan, outcomes, rulers(plan, outcomes), (), REPLICATES, 0))
+    found = list(measure(plan, outcomes, rulers(plan, outcomes), (), REPLICATES, 0))
+    return found, trainings(plan, outcomes, "")
 
 
 def _outcome(done: Done, categories: Sequence[str]) -> Outcome:
@@ -143,12 +145,12 @@ def _outcome(done: Done, categories: Sequence[str]) -> Outcome:
 
 
 def _curve(
-    racers: Sequence[Racer], track: Track, one: Measured, places: Places, metric: str
+    racers: Sequence[Racer], track: Track, one: Standing, places: Places, metric: str
 ) -> list[dict[str, Any]]:
     """A point for each step, from the baseline on: the metric, the gain since, and what it has cost by then."""
     steps = range(places.steps + 1)
-    levels = estimates(one, np.array([places.contrast((1, track, s)) for s in steps]))
-    gains = estimates(one, np.array([places.contrast((1, track, s), (-1, track, 0)) for s in steps]))
+    levels = one.estimates(np.array([places.contrast((1, track, s)) for s in steps]))
+    gains = one.estimates(np.array([places.contrast((1, track, s), (-1, track, 0)) for s in steps]))
     top = 1.0 if metric in SHARES else np.inf
     points = []
     for step, level, gain in zip(steps, levels, gains, strict=True):
@@ -168,11 +170,11 @@ def _cost(racers: Sequence[Racer], track: Track, step: int) -> dict[str, float]:
     }
 
 
-def _differences(one: Measured, places: Places) -> list[dict[str, Any]]:
+def _differences(one: Standing, places: Places) -> list[dict[str, Any]]:
     """Data − model after each step."""
     steps = range(1, places.steps + 1)
     rows = np.array([places.contrast((1, "data", step), (-1, "model", step)) for step in steps])
-    return [{"step": step, **row} for step, row in zip(steps, estimates(one, rows), strict=True)]
+    return [{"step": step, **row} for step, row in zip(steps, one.estimates(rows), strict=True)]
 
 
 def _rows(racer: Racer, metric: str) -> list[dict[str, Any]]:
