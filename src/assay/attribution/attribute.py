@@ -14,7 +14,7 @@ from assay.attribution.effects import Attribution, Decomposition, Effect, Intera
 from assay.attribution.intervals import Noise, half_width, p_value
 from assay.attribution.measured import Measured, Outcome, measure, rulers
 from assay.attribution.needs import needs
-from assay.attribution.noise import moments, noise, trainings
+from assay.attribution.noise import moments, noise, trainings, untrained
 from assay.errors import AssayError
 
 Floats = NDArray[np.float64]
@@ -102,7 +102,8 @@ class _Work:
         values[0] = b - a
         values[1 : p + 1] = add_up(values[1 : p + 1], float(b - a))
         values[p + 1 :] = _on_grid(values[p + 1 :])
-        effects = self._effects(values, found, one.higher_is_better)
+        enough = untrained(contrasts, self.trained) | (self.seeds > 1)
+        effects = self._effects(values, found, enough, one.higher_is_better)
         shares = tuple(
             Share(**vars(effect), player=name, permutation_error=error)
             for name, effect, error in zip(plan.players, effects[1 : p + 1], errors, strict=True)
@@ -124,15 +125,21 @@ class _Work:
             seed_noise=float(np.sqrt(one.values.var(1, ddof=1).mean())) if self.seeds > 1 else None,
         )
 
-    def _effects(self, values: Floats, found: Noise, higher_is_better: bool) -> list[Effect]:
+    def _effects(
+        self, values: Floats, found: Noise, enough: NDArray[np.bool_], higher_is_better: bool
+    ) -> list[Effect]:
         q, p = half_width(found), p_value(values, found)
+        told = enough & (np.abs(values) > q)
         return [
-            self._effect(float(value), float(q[i]), float(p[i]), _one(found, i), higher_is_better)
+            self._effect(
+                float(value), float(q[i]), float(p[i]), bool(told[i]), _one(found, i), higher_is_better
+            )
             for i, value in enumerate(values)
         ]
 
-    def _effect(self, value: float, q: float, p: float, found: Noise, higher_is_better: bool) -> Effect:
-        told = self.seeds > 1 and abs(value) > q
+    def _effect(
+        self, value: float, q: float, p: float, told: bool, found: Noise, higher_is_better: bool
+    ) -> Effect:
         verdict: Verdict = "can't tell"
         if told:
             verdict = "helped" if (value > 0) == higher_is_better else "hurt"

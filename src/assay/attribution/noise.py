@@ -74,7 +74,8 @@ def noise(contrasts: Floats, found: Moments, trained: Floats, floor: float = 0.0
     """
     k = found.values.shape[-1]
     of_mean = _quadratic(contrasts, found.sampled)
-    of_mean = np.maximum(of_mean, floor * reach(contrasts))
+    least = floor * reach(contrasts)
+    of_mean = np.where(untrained(contrasts, trained), of_mean + least, np.maximum(of_mean, least))
     if k == 1:
         nothing = np.zeros_like(of_mean)
         return Noise(nothing, nothing + 1, of_mean, nothing)
@@ -133,6 +134,15 @@ def trainings(plan: Plan, outcomes: Mapping[Corner, Sequence[Outcome]], ruler: s
     members = np.array([[name == one for name in names] for one in dict.fromkeys(names)], dtype=np.float64)
     mean: Floats = members / members.sum(1, keepdims=True)
     return mean
+
+
+def untrained(contrasts: Floats, trained: Floats) -> NDArray[np.bool_]:
+    """(q,): contrasts of rulers only, in which each training cancels.
+
+    Their few discordant samples often all point one way, so that the floor is added to their variance.
+    """
+    loads = contrasts @ (trained > 0).T
+    return np.asarray(np.all(np.abs(loads) < 1e-9, axis=1))
 
 
 def reach(contrasts: Floats) -> Floats:
