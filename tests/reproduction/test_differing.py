@@ -68,7 +68,7 @@ def test_a_table_names_the_row_the_class_and_both_values(two: Any) -> None:
     (said,) = made.explained(CLASSES)
     assert said == (
         'outputs/predictions.parquet: row 1 (id 000000000000…): probability of "3" 0.52 recorded, 0.48 now '
-        "(1 of 3 rows differ, in confidence, probabilities, loss; numbers by at most 0.08)"
+        "(1 of 3 rows differ, in confidence, probabilities, loss; probabilities by at most 0.04)"
     )
 
 

@@ -27,6 +27,8 @@ from assay.reproduction.target import Target, refuse_lost
 
 TOLD = ("track",)
 """Stages that tell about results and make none: not run again."""
+MISSING = "Checkout failed for following targets"
+"""DVC's words for what it does not have; others, of a remote that refuses, are passed on."""
 REPRO = ("repro", "--single-item", "--force", "--no-run-cache", "--no-commit")
 RUNNING = re.compile(r"Running stage '(\w[\w@.-]*)':")
 FAILED = re.compile(r"failed to reproduce '([^']+)'")
@@ -125,15 +127,15 @@ def bring(project: Path, wanted: Sequence[str], target: Target) -> None:
         run_dvc(["checkout", "--quiet", *wanted], project)
     except DvcError:
         try:
-            run_dvc(["pull", "--quiet", *wanted], project)
+            run_dvc(["pull", *wanted], project)
         except DvcError as error:
             gone = [name for name in wanted if not _there(project, name)] or list(wanted)
             remote = "" if _has_remote(project) else " (no DVC remote is set up)"
+            words = "" if MISSING in _last(error.lines) else f". DVC says: {_last(error.lines)}"
             raise ReproductionError(
                 f"{', '.join(gone)} of {target.label} cannot be had: what dvc.lock names is neither in the DVC cache "
-                f"nor in a remote{remote}. It was never pushed, or `dvc gc` has collected it",
-                hint="`dvc push` where it still is, then again here. It can't be computed: it came in by a door. "
-                f"DVC says: {_last(error.lines)}",
+                f"nor in a remote{remote}. It was never pushed, or `dvc gc` has collected it{words}",
+                hint="`dvc push` where it still is, then again here: it came in from outside, it cannot be computed",
             ) from None
 
 

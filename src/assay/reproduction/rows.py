@@ -105,8 +105,10 @@ def _cell(name: str, old: Any, new: Any, categories: Sequence[str]) -> str:
 
 def _extent(masks: dict[str, Mask], anywhere: Mask, old: pa.Table, new: pa.Table) -> str:
     text = f"{int(anywhere.sum()):,} of {count(len(anywhere), 'row')} differ, in {', '.join(masks)}"
-    gaps = [gap for name in masks if (gap := _gap(old[name], new[name])) is not None]
-    return f"{text}; numbers by at most {max(gaps):.2g}" if gaps else text
+    for name in sorted(masks, key=lambda column: column in FOLLOWS):
+        if (gap := _gap(old[name], new[name])) is not None:
+            return f"{text}; {name} by at most {gap:.2g}"
+    return text
 
 
 def _unequal(old: pa.ChunkedArray, new: pa.ChunkedArray) -> Mask:
