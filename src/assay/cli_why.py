@@ -29,7 +29,7 @@ def diff(
     """What differs between A and B: data, model, code, environment, ruler and metrics, down to the sample.
 
     Metrics are compared on the test samples that both sides measure with the same label, paired, with 95 % intervals.
-    A run may be given by its id, an unique beginning of it, or its name. Exit code 0 whether or not anything differs.
+    A run may be given by its id, a unique beginning of it, or its name. Exit code 0 whether or not anything differs.
 
     Examples:  assay diff   ·   assay diff HEAD~1 HEAD --html diff.html   ·   assay diff 0a1b2c3d workspace --json
     """

@@ -115,6 +115,18 @@ def test_what_a_side_does_not_have_is_said_and_the_rest_stands(versions):
     assert "ruler unknown" in result["verdict"]
 
 
+def test_a_version_before_there_was_a_project(versions):
+    """A first commit with nothing in it: every part says so, none fails."""
+    b = versions.make("b", versions.rows())
+    (versions.root / "a").mkdir()
+    result = compared(Side("a", "workspace", versions.root / "a", None), b).result
+    assert all("missing" in result[part] for part in ("data", "code", "environment", "ruler", "metrics"))
+    assert {"key": "train.model", "part": "model", "a": None, "b": "cnn"} in result["model"]["differ"]
+    assert result["verdict"].startswith(
+        "model + seed changed (data, code unknown); ruler unknown; not compared: "
+    )
+
+
 def test_rulers_without_a_common_sample_are_not_compared(versions):
     rows = versions.rows()
     a = versions.make("a", versions.rows())
@@ -154,6 +166,9 @@ NONE = {"value": 0.001, "low": -0.01, "high": 0.012, "n": 1000, "p_value": 0.9}
          "samples' noise"),
         ({"seed": True}, GAIN, "seed changed; ruler unchanged; accuracy +4.1 [+2.9, +5.3]; by the seed alone: that is "
          "the noise of training"),
+        ({"environment": True}, GAIN, "environment changed; ruler unchanged; accuracy +4.1 [+2.9, +5.3]; by the "
+         "environment alone"),
+        ({}, GAIN, "nothing changed; ruler unchanged; accuracy +4.1 [+2.9, +5.3]; by nothing that is on record"),
         ({"dataset": True}, NONE, "data outside of the training set changed; ruler unchanged; accuracy +0.1 "
          "[−1.0, +1.2]; no more than these test samples' noise"),
         ({"code": None, "model": True}, GAIN, "model changed (code unknown); ruler unchanged; accuracy +4.1 "

@@ -8,6 +8,11 @@ from contextlib import closing
 
 import pytest
 
+from assay.layout import Layout
+from assay.params import load_params
+from assay.progress import Silent
+from assay.tracking import attached
+
 LIGHT = """
 import sys
 HEAVY = ("torch", "mlflow", "prefect", "pandas", "dvc", "sklearn", "matplotlib", "scipy")
@@ -86,6 +91,23 @@ def test_a_change_of_data_and_model_is_told_in_full(workspace):
     assert page.count("data:image/jpeg;base64,") >= 30
     light = workspace.run("python", "-c", LIGHT, "diff", "--html", "out/again.html").stdout.splitlines()[-1]
     assert light == "[]", "nothing heavy is loaded on the way"
+
+
+def test_a_run_before_that_cannot_be_opened_costs_one_remark(workspace, monkeypatch):
+    remarks: list[str] = []
+    progress = Silent()
+    monkeypatch.setattr(progress, "say", remarks.append)
+    (run,) = workspace.runs()
+    params, layout = load_params(workspace.root / "params.yaml"), Layout(workspace.root)
+    result = {"run_id": run, "changed": "model"}
+    assert attached.attach(result | {"before": "0" * 32}, params, layout, progress) is None
+    assert "is neither a revision of" in remarks[0]
+    monkeypatch.setattr(attached, "PATIENCE", 0.1)
+    assert attached.attach(result | {"before": run}, params, layout, progress) is None
+    assert "cannot be opened within" in remarks[1]
+    assert attached.attach(result | {"before": None}, params, layout, progress) is None
+    assert len(remarks) == 2
+    assert "assay.diff" not in tags(workspace, run)
 
 
 def test_a_mistake_ends_with_a_word_and_no_traceback(workspace):

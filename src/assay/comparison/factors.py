@@ -42,7 +42,15 @@ def flat_params(side: Side) -> dict[str, Any]:
     try:
         return flatten(side.params)
     except ParamsError:
-        return flatten(yaml.safe_load(side.layout.params.read_text(encoding="utf-8")) or {})
+        return flatten(_yaml(side.layout.params))
+
+
+def _yaml(file: Path) -> Found:
+    """Empty if the file is not there, or holds none."""
+    try:
+        return dict(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
 
 
 def acts_through(key: str) -> str:
@@ -82,9 +90,8 @@ def code_part(a: Side, b: Side) -> Found:
 
 def _stages(side: Side) -> list[str]:
     """In the order of dvc.yaml."""
-    declared = yaml.safe_load((side.root / "dvc.yaml").read_text(encoding="utf-8")) or {}
     there = {file.stem for file in (side.package / "stages").glob("[!_]*.py")}
-    return [stage for stage in declared.get("stages") or {} if stage in there]
+    return [stage for stage in _yaml(side.root / "dvc.yaml").get("stages") or {} if stage in there]
 
 
 def _sources(side: Side) -> dict[str, bytes]:

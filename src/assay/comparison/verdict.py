@@ -99,4 +99,6 @@ def _cause(changed: Found, row: Found) -> str:
         return "no more than these test samples' noise"
     if players:
         return f"by the {players[0]}, but for the noise of training: `assay attribute` measures that"
-    return "by the seed alone: that is the noise of training" if changed["seed"] else ""
+    if changed["seed"]:
+        return "by the seed alone: that is the noise of training"
+    return f"by {'the environment alone' if changed['environment'] else 'nothing that is on record'}"
