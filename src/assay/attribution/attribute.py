@@ -103,7 +103,7 @@ class _Work:
         values[1 : p + 1] = add_up(values[1 : p + 1], float(b - a))
         values[p + 1 :] = _on_grid(values[p + 1 :])
         enough = untrained(contrasts, self.trained) | (self.seeds > 1)
-        effects = self._effects(values, found, enough, one.higher_is_better)
+        effects = self._effects(values, contrasts @ one.bias, found, enough, one.higher_is_better)
         shares = tuple(
             Share(**vars(effect), player=name, permutation_error=error)
             for name, effect, error in zip(plan.players, effects[1 : p + 1], errors, strict=True)
@@ -126,30 +126,38 @@ class _Work:
         )
 
     def _effects(
-        self, values: Floats, found: Noise, enough: NDArray[np.bool_], higher_is_better: bool
+        self, values: Floats, bias: Floats, found: Noise, enough: NDArray[np.bool_], higher_is_better: bool
     ) -> list[Effect]:
-        q, p = half_width(found), p_value(values, found)
-        told = enough & (np.abs(values) > q)
+        """The interval reaches from the smaller to the larger of the value and that less its bias."""
+        q, other = half_width(found), values - bias
+        low, high = np.minimum(values, other) - q, np.maximum(values, other) + q
+        nearest = np.where(values * other > 0, np.minimum(np.abs(values), np.abs(other)), 0.0)
+        p = p_value(nearest, found)
+        told = enough & (nearest > q)
         return [
-            self._effect(
-                float(value), float(q[i]), float(p[i]), bool(told[i]), _one(found, i), higher_is_better
-            )
+            self._effect(value, (low[i], high[i]), p[i], bool(told[i]), _one(found, i), higher_is_better)
             for i, value in enumerate(values)
         ]
 
     def _effect(
-        self, value: float, q: float, p: float, told: bool, found: Noise, higher_is_better: bool
+        self,
+        value: float,
+        interval: tuple[float, float],
+        p: float,
+        told: bool,
+        found: Noise,
+        higher_is_better: bool,
     ) -> Effect:
         verdict: Verdict = "can't tell"
         if told:
             verdict = "helped" if (value > 0) == higher_is_better else "hurt"
         return Effect(
-            value=value,
-            low=value - q,
-            high=value + q,
-            p_value=p,
+            value=float(value),
+            low=float(interval[0]),
+            high=float(interval[1]),
+            p_value=float(p),
             verdict=verdict,
-            needs=None if told else needs(value, found, self.seeds, self.samples),
+            needs=None if told else needs(float(value), found, self.seeds, self.samples),
             seeds_sd=float(np.sqrt(found.seeds)) if self.seeds > 1 else None,
             samples_sd=float(np.sqrt(found.samples)),
         )

@@ -18,6 +18,9 @@ from assay.metrics import HIGHER_IS_BETTER, METRICS, Judged, bootstrap_weights, 
 
 Floats = NDArray[np.float64]
 PER_CLASS = ("recall", "f1")
+BIASED = {"ece": 2.4}
+"""ECE is a sum of absolute values, so noise adds to it; so does the bootstrap's, by 1/2.4 of that where a model is well
+calibrated: E|x + e| − E|x| of normal x and e."""
 KEPT = 1 << 28
 """Bytes of bootstrap weights that are kept in memory; beyond, they are drawn again for each corner."""
 
@@ -43,6 +46,14 @@ class Measured:
     """(corners, seeds, replicates)."""
     floor: float
     """What Bonett & Price's (2012) two imaginary discordant samples add to a variance: see `_floors`."""
+
+    @property
+    def bias(self) -> Floats:
+        """(corners,): how much too high the mean over seeds is; other than zero for ECE only."""
+        if self.name not in BIASED:
+            return np.zeros(len(self.values))
+        bias: Floats = BIASED[self.name] * (self.drawn.mean((1, 2)) - self.values.mean(1))
+        return bias
 
     @property
     def higher_is_better(self) -> bool:

@@ -73,13 +73,16 @@ def noise(contrasts: Floats, found: Moments, trained: Floats, floor: float = 0.0
         floor: Variance below which a paired difference is not believed: see `measured`.
     """
     k = found.values.shape[-1]
-    of_mean = _quadratic(contrasts, found.sampled)
+    of_mean, of_seed = _quadratic(contrasts, found.sampled), _quadratic(contrasts, found.shared)
     least = floor * reach(contrasts)
-    of_mean = np.where(untrained(contrasts, trained), of_mean + least, np.maximum(of_mean, least))
+    of_mean = np.where(
+        untrained(contrasts, trained),
+        of_mean + least,
+        _at_least(least, of_mean, of_mean + of_seed * (1 - 1 / k)),
+    )
     if k == 1:
         nothing = np.zeros_like(of_mean)
         return Noise(nothing, nothing + 1, of_mean, nothing)
-    of_seed = _quadratic(contrasts, found.shared)
     ratio, freedom = _moderated(contrasts, found, of_seed, trained)
     believed = np.maximum(ratio, LUCK)
     return Noise(
@@ -143,6 +146,12 @@ def untrained(contrasts: Floats, trained: Floats) -> NDArray[np.bool_]:
     """
     loads = contrasts @ (trained > 0).T
     return np.asarray(np.all(np.abs(loads) < 1e-9, axis=1))
+
+
+def _at_least(least: Floats, of_mean: Floats, of_one: Floats) -> Floats:
+    """The variance of the mean over seeds, enlarged as that of one seed's contrast would have to be."""
+    more = np.divide(least, of_one, out=np.ones_like(of_one), where=of_one > 0)
+    return np.where(of_mean > 0, of_mean * np.maximum(more, 1), least)
 
 
 def reach(contrasts: Floats) -> Floats:
