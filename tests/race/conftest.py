@@ -18,7 +18,7 @@ from assay.layout import Layout
 from assay.metrics import Judged, measure
 from assay.params import Params, load_params
 from assay.progress import silent
-from assay.race import answers, data_track
+from assay.race import answers, data_track, standing
 from assay.race.course import Course, Done, Turn
 from assay.sides import Side
 from assay.stages import curate, embed, ingest, select
@@ -83,6 +83,12 @@ def course(side: Side, start: Cell, stock: data_track.Stock, params: Params) -> 
 
 def categories(cell: Cell) -> list[str]:
     return list(json.loads(cell.train.schema.metadata[b"categories"]))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals from fewer replicates: enough to see who has won."""
+    monkeypatch.setattr(standing, "REPLICATES", 200)
 
 
 World = Callable[[Turn], float]

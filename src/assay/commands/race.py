@@ -6,12 +6,13 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+import yaml
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
@@ -71,7 +72,7 @@ def prepare(
     side = open_side(baseline, layout, params)
     if side.commit is None:
         raise AssayError("a race needs a commit to stand on", hint="`git init`, and commit first")
-    start = cells.own_cell(side)
+    start = replace(cells.own_cell(side), params=as_written(side))
     check_measurable(start)
     check_pool([start], layout)
     cells.adopt(side, layout)
@@ -82,6 +83,12 @@ def prepare(
         who = answering.batches(side, open_side(answers, layout, params))
     stock = data_track.stock(side, start.train, known)
     return Work(side, Course(start, stock, who, race, side.params.track.primary))
+
+
+def as_written(side: Side) -> dict[str, Any]:
+    """params.yaml of a side, without the keys that only later code knows: its own code would refuse them."""
+    raw: dict[str, Any] = yaml.safe_load(side.layout.params.read_text(encoding="utf-8"))
+    return {**raw, "seed": side.params.seed}
 
 
 def refuse_test(choose_on: str) -> None:

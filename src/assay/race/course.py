@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from assay.cells import Cell, Result
+from assay.errors import AssayError
 from assay.metrics import HIGHER_IS_BETTER
 from assay.params import Race
 from assay.progress import Progress, silent
@@ -145,7 +146,19 @@ def run(course: Course, execute: Execute, progress: Progress = silent) -> list[R
         progress.say(f"step {step} of {course.race.steps}: labels are asked, trials proposed")
         turns = [racer.data_turn(step) for racer in field_]
         take(turns + [racer.model_turn(step) for racer in field_])
+        refuse_hopeless(field_)
     return field_
+
+
+def refuse_hopeless(racers: Sequence[Racer]) -> None:
+    """AssayError if no trial of any seed could be trained: a model track that never ran has not lost."""
+    trials = [done for racer in racers for done in racer.done["model"][1:]]
+    if not any(done.result for done in trials):
+        raise AssayError(
+            f"none of {len(trials)} trials could be trained, so there is no race; the first ended with:\n"
+            f"{trials[0].failed}",
+            hint="narrow race.space to what train.image_size and the baseline's code can take",
+        )
 
 
 def score(done: Done, metric: str) -> float:

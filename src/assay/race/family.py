@@ -74,7 +74,7 @@ def children(racers: Sequence[Racer]) -> list[Node]:
 
 def _child(done: Done) -> Node:
     turn, result = done.turn, done.result
-    train = {f"train.{key}": _text(value) for key, value in turn.cell.params.get("train", {}).items()}
+    train = {f"train.{key}": _text(value) for key, value in (turn.cell.params.get("train") or {}).items()}
     asked = {f"asked.{key}": _text(value) for key, value in turn.about.items() if turn.track == "data"}
     metrics: dict[str, float] = {}
     curves: list[Point] = []

@@ -72,7 +72,7 @@ def is_whole(key: str) -> bool:
 
 def apply(tried: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
     """Raw params with what a trial has chosen."""
-    train = {**raw.get("train", {}), **tried}
+    train = {**(raw.get("train") or {}), **tried}
     if "model" in tried:
         train["model"], train["options"] = parse_model(tried["model"])
     return {**raw, "train": train}

@@ -1,10 +1,10 @@
 """Where both tracks stand after each step: curves, intervals, costs, and the verdict.
 
 The intervals are those of an attribution (`assay.attribution.noise`), with the places where a track can stand as
-corners: the noise of the seeds and that of the finite test set together. Each seed is a race of its own, so its noise is
-that of training, of what was drawn and of what the search happened to propose. On simulated races (best on val so far,
-150 to 2,000 test images; 600 races a setting) the 95 % interval of the final difference held the truth in 94 to 97 % at
-2, 3 and 5 seeds; Student's t on the seeds' own differences in 87 to 96 %, with intervals up to three times as wide.
+corners: the noise of the seeds and that of the finite test set together. Each seed is a race of its own, so its noise
+is that of training, of what was drawn and of what the search happened to propose. On simulated races (best on val so
+far, 150 to 2,000 test images; 600 races a setting) the 95 % interval of the final difference held the truth in 94 to
+97 % at 2, 3 and 5 seeds; Student's t on the seeds' own differences in 87 to 96 %, and was up to three times as wide.
 """
 
 from __future__ import annotations
