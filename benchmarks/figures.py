@@ -12,7 +12,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("dvc", "numpy", "pyarrow", "pillow", "simplejpeg", "torch", "torchvision", "mlflow", "prefect")
+PACKAGES = (
+    "dvc",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "pyarrow",
+    "pillow",
+    "simplejpeg",
+    "torch",
+    "torchvision",
+    "mlflow",
+    "prefect",
+)
+TABLES = ("rows", "limits")
+"""What a subject measured beside its figures, as a list of rows."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +68,13 @@ def write_results(subject: str, figures: list[Figure], about: dict[str, Any], fo
     """results/<subject>.json: the machine, the day, what was measured on, and the figures."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{subject}.json"
-    rows = [figure.row() for figure in figures]
-    content = {"subject": subject, "machine": machine(), "about": about, "figures": rows}
+    content = {
+        "subject": subject,
+        "machine": machine(),
+        "about": {name: value for name, value in about.items() if name not in TABLES},
+        "figures": [figure.row() for figure in figures],
+        **{name: about[name] for name in TABLES if name in about},
+    }
     path.write_text(
         json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
     )

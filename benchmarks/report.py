@@ -11,6 +11,11 @@ from benchmarks.subjects import SUBJECTS
 
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+CALIBRATION = [
+    "| setting | seeds | attributions | interval holds the truth | null called helped or hurt | effect told |",
+    "|---|--:|--:|--:|--:|--:|",
+]
+TITLES = {"rows": "Calibration of `assay attribute`:", "limits": "Where it does not hold:"}
 HEAD = ["| | figure | measured | target | met |", "|---|---|--:|--:|:-:|"]
 
 
@@ -32,7 +37,7 @@ def table(results: Path) -> str:
         return "Nothing has been measured yet."
     machines = sorted({_machine(result) for result in found})
     rows = [_row(result["subject"], figure) for result in found for figure in result["figures"]]
-    return "\n".join([*machines, "", *HEAD, *rows])
+    return "\n".join([*machines, "", *HEAD, *rows, *(line for result in found for line in _tables(result))])
 
 
 def line(figure: dict[str, Any]) -> str:
@@ -41,17 +46,31 @@ def line(figure: dict[str, Any]) -> str:
     return f"{figure['name']}: {_value(figure)} ({_target(figure)}){f'; {parts}' if parts else ''}"
 
 
+def _tables(result: dict[str, Any]) -> list[str]:
+    """Markdown of the rows that a result has beside its figures."""
+    lines: list[str] = []
+    for name, title in TITLES.items():
+        if name in result:
+            lines += ["", title, "", *CALIBRATION, *(_calibration(row) for row in result[name])]
+    return lines
+
+
+def _calibration(row: dict[str, Any]) -> str:
+    shares = " | ".join(f"{100 * row[name]:.1f} %" for name in ("coverage", "false_alarm", "told"))
+    return f"| {row['setting']} | {row['seeds']} | {row['simulations']:,} | {shares} |"
+
+
 def _row(subject: str, figure: dict[str, Any]) -> str:
     met = "yes" if figure["met"] else "**no**"
     return f"| {subject} | {figure['name']} | {_value(figure)} | {_target(figure)} | {met} |"
 
 
 def _value(figure: dict[str, Any]) -> str:
-    return f"{figure['value']:.3g} {figure['unit']}"
+    return f"{figure['value']:.3g} {figure['unit']}".strip()
 
 
 def _target(figure: dict[str, Any]) -> str:
-    return f"{'≤' if figure['bound'] == 'at most' else '≥'} {figure['target']:g} {figure['unit']}"
+    return f"{'≤' if figure['bound'] == 'at most' else '≥'} {figure['target']:g} {figure['unit']}".strip()
 
 
 def _machine(result: dict[str, Any]) -> str:

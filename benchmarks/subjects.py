@@ -8,10 +8,11 @@ from typing import Any
 
 from benchmarks.figures import Figure
 
-SUBJECTS = ("startup", "ingest", "repro", "memory", "training", "diff")
+SUBJECTS = ("startup", "ingest", "repro", "memory", "training", "diff", "calibration")
 """In this order."""
 
 Measured = tuple[list[Figure], dict[str, Any]]
+"""The figures, and what they were measured on; of this, what TABLES (figures.py) names is put beside the figures."""
 
 
 @dataclass(frozen=True)

