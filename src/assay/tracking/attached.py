@@ -20,8 +20,8 @@ FOLDER = "diff"
 """Among the artifacts: diff.html and diff.json."""
 TAG, VERDICT = "assay.diff", "assay.verdict"
 """Tags: the run that it is compared with, and the comparison in one line."""
-PATIENCE = 60.0
-"""Seconds that the run before has to be opened and compared in."""
+PATIENCE = 120.0
+"""Seconds that the run before has to be opened and compared in: ten are enough on a machine that has nothing to do."""
 
 
 def attach(result: dict[str, Any], params: Params, layout: Layout, progress: Progress) -> str | None:
@@ -50,7 +50,7 @@ def attach(result: dict[str, Any], params: Params, layout: Layout, progress: Pro
 def _compare(before: str, run: str, folder: Path, layout: Layout) -> str | None:
     """Write the files; None, or what was in the way."""
     command = [sys.executable, "-m", "assay.comparison.attach", before, run, str(folder)]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         cwd=layout.root,
         env=environment(),
@@ -58,13 +58,13 @@ def _compare(before: str, run: str, folder: Path, layout: Layout) -> str | None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    try:
-        _, said = process.communicate(timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
-        return f"it cannot be opened within {PATIENCE:.0f} s; `assay diff {before[:8]}` takes its time"
-    finally:
-        _end(process)
+    ) as process:
+        try:
+            _, said = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            return f"it cannot be opened within {PATIENCE:.0f} s; `assay diff {before[:8]}` takes its time"
+        finally:
+            _end(process)
     if process.returncode:
         return (said.strip().splitlines() or ["it ended without a word"])[-1][:300]
     return None
