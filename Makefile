@@ -26,7 +26,7 @@ $(STAMP): requirements.lock pyproject.toml
 	touch $@
 
 demo: install
-	@python flows/pipeline.py
+	@python flows/pipeline.py && python flows/tour.py
 
 test: install
 	@pytest -q
