@@ -102,8 +102,7 @@ class _Work:
         values[0] = b - a
         values[1 : p + 1] = add_up(values[1 : p + 1], float(b - a))
         values[p + 1 :] = _on_grid(values[p + 1 :])
-        enough = untrained(contrasts, self.trained) | (self.seeds > 1)
-        effects = self._effects(values, contrasts @ one.bias, found, enough, one.higher_is_better)
+        effects = self._effects(values, contrasts, one, found)
         shares = tuple(
             Share(**vars(effect), player=name, permutation_error=error)
             for name, effect, error in zip(plan.players, effects[1 : p + 1], errors, strict=True)
@@ -125,42 +124,31 @@ class _Work:
             seed_noise=float(np.sqrt(one.values.var(1, ddof=1).mean())) if self.seeds > 1 else None,
         )
 
-    def _effects(
-        self, values: Floats, bias: Floats, found: Noise, enough: NDArray[np.bool_], higher_is_better: bool
-    ) -> list[Effect]:
-        """The interval reaches from the smaller to the larger of the value and that less its bias."""
-        q, other = half_width(found), values - bias
+    def _effects(self, values: Floats, contrasts: Floats, one: Measured, found: Noise) -> list[Effect]:
+        """The interval reaches from the smaller to the larger of the value and that less its bias.
+
+        With one seed only rulers can be told apart: how much trainings differ is not known.
+        """
+        q, other = half_width(found), values - contrasts @ one.bias
         low, high = np.minimum(values, other) - q, np.maximum(values, other) + q
         nearest = np.where(values * other > 0, np.minimum(np.abs(values), np.abs(other)), 0.0)
-        p = p_value(nearest, found)
-        told = enough & (nearest > q)
+        p, rulers_only = p_value(nearest, found), untrained(contrasts, self.trained)
+        told = (rulers_only | (self.seeds > 1)) & (nearest > q)
         return [
-            self._effect(value, (low[i], high[i]), p[i], bool(told[i]), _one(found, i), higher_is_better)
+            Effect(
+                value=float(value),
+                low=float(low[i]),
+                high=float(high[i]),
+                p_value=float(p[i]),
+                verdict=_verdict(value, bool(told[i]), one.higher_is_better),
+                needs=None
+                if told[i]
+                else needs(float(value), _one(found, i), self.seeds, self.samples, not rulers_only[i]),
+                seeds_sd=float(np.sqrt(found.seeds[i])) if self.seeds > 1 else None,
+                samples_sd=float(np.sqrt(found.samples[i])),
+            )
             for i, value in enumerate(values)
         ]
-
-    def _effect(
-        self,
-        value: float,
-        interval: tuple[float, float],
-        p: float,
-        told: bool,
-        found: Noise,
-        higher_is_better: bool,
-    ) -> Effect:
-        verdict: Verdict = "can't tell"
-        if told:
-            verdict = "helped" if (value > 0) == higher_is_better else "hurt"
-        return Effect(
-            value=float(value),
-            low=float(interval[0]),
-            high=float(interval[1]),
-            p_value=float(p),
-            verdict=verdict,
-            needs=None if told else needs(float(value), found, self.seeds, self.samples),
-            seeds_sd=float(np.sqrt(found.seeds)) if self.seeds > 1 else None,
-            samples_sd=float(np.sqrt(found.samples)),
-        )
 
     def _permutation_errors(self, values: Floats) -> list[float | None]:
         """Standard error of each share over pairs of an order and its reverse."""
@@ -169,6 +157,12 @@ class _Work:
         each = shapley.marginals(self.plan) @ values.mean(1)
         twos = (each[0::2] + each[1::2]) / 2
         return [float(x) for x in twos.std(0, ddof=1) / np.sqrt(len(twos))]
+
+
+def _verdict(value: float, told: bool, higher_is_better: bool) -> Verdict:
+    if not told:
+        return "can't tell"
+    return "helped" if (value > 0) == higher_is_better else "hurt"
 
 
 def add_up(values: Floats, total: float) -> Floats:

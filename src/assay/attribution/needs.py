@@ -14,9 +14,12 @@ POWER = 0.8416
 """Four times of five."""
 
 
-def needs(value: float, noise: Noise, seeds: int, samples: int) -> Needs:
-    """The fewest seeds alone, and the fewest test samples alone, that would tell an effect as large as `value`."""
-    if seeds < 2:
+def needs(value: float, noise: Noise, seeds: int, samples: int, trained: bool = True) -> Needs:
+    """The fewest seeds alone, and the fewest test samples alone, that would tell an effect as large as `value`.
+
+    trained: the effect is one between trainings, so that one seed does not do.
+    """
+    if trained and seeds < 2:
         return Needs(None, None, "one seed says nothing about the noise of seeds: run at least 2, better 3")
     if value == 0:
         return Needs(None, None, "it changed nothing that could be measured")

@@ -103,8 +103,9 @@ def _moderated(contrasts: Floats, found: Moments, of_seed: Floats, trained: Floa
     prior, pooled = prior[..., None], pooled[..., None]
     ratio = np.maximum(pooled, (prior * pooled + more * own) / (prior + more))
     # its own seeds are in the pool already, in part
-    freedom = prior + more * np.maximum(1 - more / pooled_freedom[..., None], 0)
-    return ratio, np.broadcast_to(np.maximum(freedom, 1), ratio.shape)
+    freedom = np.maximum(prior + more * np.maximum(1 - more / pooled_freedom[..., None], 0), 1)
+    rulers = untrained(contrasts, trained)  # how trainings differ says nothing of them: by themselves
+    return np.where(rulers, np.maximum(own, 1), ratio), np.where(rulers, more, freedom + 0 * ratio)
 
 
 def _pooled(found: Moments, trained: Floats) -> tuple[Floats, Floats]:

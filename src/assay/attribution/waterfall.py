@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -12,12 +13,20 @@ from matplotlib.patches import Patch
 from assay.attribution.effects import Decomposition, Share
 from assay.plots import BLUE, GREY, ORANGE, STYLE
 
-LOOKS = {
+LOOKS: dict[str, Any] = {
     "helped": {"facecolor": BLUE, "edgecolor": BLUE, "hatch": ""},
     "hurt": {"facecolor": "white", "edgecolor": ORANGE, "hatch": "////"},
     "can't tell": {"facecolor": "white", "edgecolor": GREY, "hatch": ".."},
 }
 """Told apart by fill as well as by colour."""
+
+
+DATELESS: dict[str, Any] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+}
+"""What else each format would say, so that the same numbers were other bytes."""
 
 
 def waterfall(one: Decomposition, to: Path | Axes, title: str | None = None) -> None:
@@ -28,33 +37,47 @@ def waterfall(one: Decomposition, to: Path | Axes, title: str | None = None) -> 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(1.6 + 1.1 * (len(one.shares) + 2), 4.0), layout="constrained")
         _draw(one, figure.subplots(), title)
-        figure.savefig(to, metadata={"Software": None})
+        figure.savefig(to, metadata=DATELESS.get(to.suffix))
 
 
 def _draw(one: Decomposition, ax: Axes, title: str | None) -> None:
     names = ["A", *(share.player for share in one.shares), "B"]
-    level = one.a
+    last, level = len(names) - 1, one.a
     for x, share in enumerate(one.shares, start=1):
-        ax.plot([x - 1.35, x + 0.35], [level, level], color=GREY, linewidth=0.8, linestyle=":")
+        _step(ax, x, level)
         _bar(ax, x, level, share)
         level += share.value
-    last = len(names) - 1
-    ax.plot([last - 1.35, last + 0.35], [level, level], color=GREY, linewidth=0.8, linestyle=":")
+    _step(ax, last, level)
     for x, value in ((0, one.a), (last, one.b)):
         ax.plot([x - 0.35, x + 0.35], [value, value], color="black", linewidth=2.5, solid_capstyle="butt")
-        ax.annotate(f"{value:.3f}", (x, value), (0, 4), textcoords="offset points", ha="center", fontsize=8)
-    ax.set_xticks(range(len(names)), names)
+        _number(ax, x, value, f"{value:.3f}")
+    long = max(len(name) for name in names) > 11
+    ax.set_xticks(range(len(names)), [_cut(name) for name in names], rotation=30 if long else 0)
     ax.set(ylabel=one.name.replace("_", " "))
-    ax.margins(y=0.12)
+    ax.use_sticky_edges = False  # else the first bar ends at the frame
+    ax.margins(x=0.03, y=0.12)
     ax.set_title(title or f"{one.name.replace('_', ' ')}: {one.total.value:+.3f} from A to B, 95 % intervals")
-    handles = [Patch(label=verdict, **look) for verdict, look in LOOKS.items()]  # type: ignore[arg-type]
+    verdicts = [share.verdict for share in one.shares]
+    handles = [Patch(label=name, **look) for name, look in LOOKS.items() if name in verdicts]
     ax.legend(handles=handles, frameon=False, fontsize=8, loc="best")
 
 
 def _bar(ax: Axes, x: int, level: float, share: Share) -> None:
     """From where the player found the metric to where it left it; the interval is about where it left it."""
-    ax.bar(x, share.value, 0.7, bottom=level, linewidth=1.2, **LOOKS[share.verdict])  # type: ignore[arg-type]
+    ax.bar(x, share.value, 0.7, bottom=level, linewidth=1.2, **LOOKS[share.verdict])
     spread = [[share.value - share.low], [share.high - share.value]]
     ax.errorbar(x, level + share.value, spread, color="black", capsize=3, linewidth=1.1)
-    top = max(level, level + share.high)
-    ax.annotate(f"{share.value:+.3f}", (x, top), (0, 4), textcoords="offset points", ha="center", fontsize=8)
+    _number(ax, x, max(level, level + share.high), f"{share.value:+.3f}")
+
+
+def _step(ax: Axes, x: int, level: float) -> None:
+    """A dotted line from one bar to the next."""
+    ax.plot([x - 1.35, x + 0.35], [level, level], color=GREY, linewidth=0.8, linestyle=":")
+
+
+def _number(ax: Axes, x: int, y: float, told: str) -> None:
+    ax.annotate(told, (x, y), (0, 4), textcoords="offset points", ha="center", fontsize=8)
+
+
+def _cut(name: str, most: int = 18) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
