@@ -41,6 +41,27 @@ def test_the_table_says_what_was_missed(tmp_path):
     ]
 
 
+def test_rows_beside_the_figures_are_tables_of_their_own(tmp_path):
+    row = {
+        "setting": "one player",
+        "seeds": 2,
+        "simulations": 4000,
+        "coverage": 0.9512,
+        "false_alarm": 0.04,
+        "told": 1.0,
+    }
+    figure = Figure("95 % interval holds the truth, lowest", 0.9512, "at least", 0.94, "")
+    path = write_results(
+        "calibration", [figure], {"rows": [row], "limits": [row], "cpu_seconds": 1}, tmp_path
+    )
+    result = json.loads(path.read_text())
+    assert (result["rows"], result["about"]) == ([row], {"cpu_seconds": 1})
+    lines = report.table(tmp_path).splitlines()
+    assert "| calibration | 95 % interval holds the truth, lowest | 0.951 | ≥ 0.94 | yes |" in lines
+    assert lines.count("| one player | 2 | 4,000 | 95.1 % | 4.0 % | 100.0 % |") == 2
+    assert report.TITLES["limits"] in lines
+
+
 def test_the_table_goes_between_its_marks(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
