@@ -30,6 +30,39 @@ def tags(workspace, run: str) -> dict[str, str]:
         return dict(store.execute("select key, value from tags where run_uuid = ?", (run,)))
 
 
+def test_nothing_changed_is_no_error(workspace):
+    said = workspace.assay("diff").stdout
+    assert "verdict: nothing changed; ruler unchanged; accuracy +0.0 [" in said
+    other = workspace.json("diff", "HEAD~1", "HEAD")
+    assert "no stage had written" in other["data"]["missing"]
+    assert "nothing to compare: curate has never run in HEAD~1" in other["verdict"]
+
+
+def test_a_run_before_that_cannot_be_opened_costs_one_remark(workspace, monkeypatch):
+    remarks: list[str] = []
+    progress = Silent()
+    monkeypatch.setattr(progress, "say", remarks.append)
+    (run,) = workspace.runs()
+    params, layout = load_params(workspace.root / "params.yaml"), Layout(workspace.root)
+    result = {"run_id": run, "changed": "model"}
+    assert attached.attach(result | {"before": "0" * 32}, params, layout, progress) is None
+    assert "is neither a revision of" in remarks[0]
+    monkeypatch.setattr(attached, "PATIENCE", 0.1)
+    assert attached.attach(result | {"before": run}, params, layout, progress) is None
+    assert "cannot be opened within" in remarks[1]
+    assert attached.attach(result | {"before": None}, params, layout, progress) is None
+    assert len(remarks) == 2
+    assert "assay.diff" not in tags(workspace, run)
+
+
+def test_a_mistake_ends_with_a_word_and_no_traceback(workspace):
+    said = workspace.assay("diff", "no-such-thing", status=2).stderr
+    assert "neither a revision" in " ".join(said.split())
+    (workspace.root / "file").write_text("")
+    said = workspace.assay("diff", "--html", "file/diff.html", status=2).stderr
+    assert "cannot be written" in " ".join(said.split())
+
+
 @pytest.mark.slow
 def test_a_change_of_data_and_model_is_told_in_full(workspace):
     """Thirty labels put wrong by Grace, another learning rate, one more line of code, half of it committed."""
@@ -90,36 +123,3 @@ def test_a_change_of_data_and_model_is_told_in_full(workspace):
     assert said.splitlines()[-1] == "[]", "nothing heavy is loaded on the way"
     page = (workspace.root / "out" / "diff.html").read_text()
     assert page.count("data:image/jpeg;base64,") >= 30
-
-
-def test_a_run_before_that_cannot_be_opened_costs_one_remark(workspace, monkeypatch):
-    remarks: list[str] = []
-    progress = Silent()
-    monkeypatch.setattr(progress, "say", remarks.append)
-    (run,) = workspace.runs()
-    params, layout = load_params(workspace.root / "params.yaml"), Layout(workspace.root)
-    result = {"run_id": run, "changed": "model"}
-    assert attached.attach(result | {"before": "0" * 32}, params, layout, progress) is None
-    assert "is neither a revision of" in remarks[0]
-    monkeypatch.setattr(attached, "PATIENCE", 0.1)
-    assert attached.attach(result | {"before": run}, params, layout, progress) is None
-    assert "cannot be opened within" in remarks[1]
-    assert attached.attach(result | {"before": None}, params, layout, progress) is None
-    assert len(remarks) == 2
-    assert "assay.diff" not in tags(workspace, run)
-
-
-def test_a_mistake_ends_with_a_word_and_no_traceback(workspace):
-    said = workspace.assay("diff", "no-such-thing", status=2).stderr
-    assert "neither a revision" in " ".join(said.split())
-    (workspace.root / "file").write_text("")
-    said = workspace.assay("diff", "--html", "file/diff.html", status=2).stderr
-    assert "cannot be written" in " ".join(said.split())
-
-
-def test_nothing_changed_is_no_error(workspace):
-    said = workspace.assay("diff").stdout
-    assert "verdict: nothing changed; ruler unchanged; accuracy +0.0 [" in said
-    other = workspace.json("diff", "HEAD~1", "HEAD")
-    assert "no stage had written" in other["data"]["missing"]
-    assert "nothing to compare: curate has never run in HEAD~1" in other["verdict"]
