@@ -155,10 +155,12 @@ class Range(Section):
 
 TUNABLE = ("lr", "weight_decay", "label_smoothing", "class_weights", "augment", "epochs", "batch", "model")
 """What a trial may change of `train`; the rest is the task's, or the machine's."""
+AUTO = ("lr", "weight_decay", "epochs", "model")
+"""Those for which `auto` is a range about the baseline's own value."""
 Space = dict[str, Range | list[Any] | Literal["auto"]]
 SPACE: Space = {
-    "lr": Range(low=5e-4, high=2e-2, log=True),
-    "weight_decay": Range(low=1e-4, high=1e-1, log=True),
+    "lr": "auto",
+    "weight_decay": "auto",
     "label_smoothing": [0.0, 0.1],
     "augment": ["none", "light", "strong"],
     "epochs": "auto",
@@ -184,8 +186,8 @@ class Race(Section):
         for key, choices in self.space.items():
             if key not in TUNABLE:
                 raise ValueError(f"space.{key}: no trial can change that; valid: {', '.join(TUNABLE)}")
-            if choices == "auto" and key not in ("epochs", "model"):
-                raise ValueError(f"space.{key}: only epochs and model can be auto; give values or a range")
+            if choices == "auto" and key not in AUTO:
+                raise ValueError(f"space.{key}: only {', '.join(AUTO)} can be auto; give values or a range")
             if choices == [] or (isinstance(choices, Range) and key in ("model", "augment", "class_weights")):
                 raise ValueError(f"space.{key}: give a list of the values to choose from")
             tried = choices if isinstance(choices, list) else []

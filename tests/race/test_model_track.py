@@ -22,7 +22,10 @@ def test_auto_fits_the_baseline():
     found = space.resolve(small.race.space, small)
     assert found["epochs"] == Range(low=4.0, high=18.0)
     assert found["model"][0] == 'cnn {"width": 48}', "the baseline's own model is one of them"
-    assert {"cnn", "probe"} <= set(found["model"])
+    assert "cnn" in found["model"]
+    assert "probe" not in found["model"], "a probe on the pixels is no serious model"
+    assert found["lr"] == Range(low=small.train.lr / 4, high=small.train.lr * 4, log=True)
+    assert found["weight_decay"].low < small.train.weight_decay < found["weight_decay"].high
     large = make(
         {"image_size": 224, "model": "torchvision", "options": {"name": "resnet18", "weights": "none"}}
     )
@@ -30,6 +33,12 @@ def test_auto_fits_the_baseline():
     assert ("torchvision", {"name": "resnet18", "weights": "none"}) in models
     assert len(models) == len({str(m) for m in models})
     assert not any(name == "cnn" for name, _ in models)
+    embedded = large.model_copy(update={"embed": large.embed.model_copy(update={"encoder": "torchvision"})})
+    assert space.resolve(large.race.space, embedded)["model"][-1] == "probe"
+    no_decay = make({"weight_decay": 0.0})
+    assert space.resolve(no_decay.race.space, no_decay)["weight_decay"] == Range(
+        low=1e-4, high=1e-2, log=True
+    )
 
 
 def test_a_trial_changes_train_and_nothing_else():
@@ -67,7 +76,7 @@ def propose(seed: int, trials: int, score) -> list[dict]:
 
 def test_the_same_seed_and_scores_propose_the_same_trials():
     def score(tried):
-        return None if tried["model"] == "probe" else 1 - abs(tried["lr"] - 0.01)
+        return None if tried["model"] == "cnn" else 1 - abs(tried["lr"] - 0.002)
 
     assert propose(1, 8, score) == propose(1, 8, score)
     assert propose(1, 8, score)[0] != propose(2, 8, score)[0]
@@ -88,7 +97,7 @@ def test_the_search_learns():
     ("given", "complaint"),
     [
         ({"learning_rate": [1]}, r"space\.learning_rate: no trial can change that; valid: lr, "),
-        ({"lr": "auto"}, r"space\.lr: only epochs and model can be auto"),
+        ({"batch": "auto"}, r"space\.batch: only lr, weight_decay, epochs, model can be auto"),
         ({"lr": {"low": 2.0, "high": 1.0}}, r"low must be under high"),
         ({"lr": [0.1, -1.0]}, r"space\.lr: -1\.0: .*greater than 0"),
         ({"augment": ["none", "wild"]}, r"space\.augment: 'wild'"),

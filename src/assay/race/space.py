@@ -22,7 +22,6 @@ SMALL_MODELS: tuple[dict[str, Any], ...] = (
     {"cnn": {"width": 16}},
     {"cnn": {"width": 64}},
     {"cnn": {"blocks": 4}},
-    {"probe": {}},
 )
 LARGE_MODELS: tuple[str, ...] = ("resnet18", "mobilenet_v3_small", "efficientnet_b0")
 Choices = Range | list[Any]
@@ -30,27 +29,43 @@ Choices = Range | list[Any]
 
 def resolve(space: Space, params: Params) -> dict[str, Choices]:
     """The space with `auto` filled in for a baseline, sorted by key; models are texts such as `cnn {"width": 64}`."""
-    return {key: _choices(key, space[key], params.train) for key in sorted(space)}
+    return {key: _choices(key, space[key], params) for key in sorted(space)}
 
 
-def _choices(key: str, given: Range | list[Any] | str, train: Train) -> Choices:
+def _choices(key: str, given: Range | list[Any] | str, params: Params) -> Choices:
+    if isinstance(given, Range):
+        return given
+    found = about(key, params) if isinstance(given, str) else given
+    return [model_text(model) for model in found] if key == "model" and isinstance(found, list) else found
+
+
+def about(key: str, params: Params) -> Choices:
+    """`auto`: a range about the baseline's own value, so that the search begins where somebody has got to already."""
+    train = params.train
     if key == "model":
-        tried: list[Any] = list(given) if isinstance(given, list) else list(suitable(train))
-        return [model_text(model) for model in tried]
-    if key == "epochs" and isinstance(given, str):
+        return suitable(params)
+    if key == "epochs":
         return Range(low=float(max(1, train.epochs // 2)), high=float(2 * train.epochs))
-    assert not isinstance(given, str)
-    return given
+    if key == "weight_decay":
+        usual = train.weight_decay or 1e-3
+        return Range(low=usual / 10, high=usual * 10, log=True)
+    return Range(low=train.lr / 4, high=train.lr * 4, log=True)
 
 
-def suitable(train: Train) -> list[dict[str, Any]]:
-    """The baseline's own model first, then the built-in ones for its image size."""
+def suitable(params: Params) -> list[dict[str, Any]]:
+    """The baseline's own model first, then the built-in ones for its image size.
+
+    The probe is one of them where the embeddings are more than the picture itself.
+    """
+    train = params.train
     own = {train.model: dict(train.options)}
     if train.image_size < SMALL:
         others = [dict(model) for model in SMALL_MODELS]
     else:
         weights = {"weights": w} if (w := train.options.get("weights")) in ("none", "DEFAULT") else {}
-        others = [{"torchvision": {"name": name, **weights}} for name in LARGE_MODELS] + [{"probe": {}}]
+        others = [{"torchvision": {"name": name, **weights}} for name in LARGE_MODELS]
+    if params.embed.encoder != "pixels":
+        others.append({"probe": {}})
     return [own, *(model for model in others if model != own)]
 
 
