@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from assay.attribution.corners import Plan, plan
-from assay.attribution.noise import Moments
+from assay.attribution.noise import Moments, Trainings
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -44,8 +44,7 @@ class World:
 
     plan: Plan
     truth: Floats
-    trained: Floats
-    """(trainings, corners), as assay.attribution.noise.trainings gives it."""
+    trained: Trainings
     draw: Callable[[int, np.random.Generator], Draw] = field(repr=False)
     """Of a number of seeds."""
 
@@ -78,9 +77,8 @@ class Simulated:
         levels, variances, own = self._corners(asked)
         on_b = np.array(["ruler" in corner for corner in asked.corners])
         truth = ndtr(levels / np.sqrt(variances)) * np.where(on_b, 1, 1 - self.mislabelled)
-        return World(
-            asked, truth, _trained(asked), lambda k, rng: self._draw(asked, levels, own, on_b, k, rng)
-        )
+        trained = Trainings.of(asked, [corner - {"ruler"} for corner in asked.corners])
+        return World(asked, truth, trained, lambda k, rng: self._draw(asked, levels, own, on_b, k, rng))
 
     def _corners(self, asked: Plan) -> tuple[Floats, Floats, Floats]:
         levels, variances, own = [], [], []
@@ -145,7 +143,7 @@ class Digits:
             right = np.stack([self.right[c][s][:, samples] for c, s in zip(corners, those, strict=True)])
             return Draw(right, np.ones((4, n), dtype=bool))
 
-        return World(asked, self.right.mean((1, 2))[corners], np.eye(4), draw)
+        return World(asked, self.right.mean((1, 2))[corners], Trainings.of(asked, asked.corners), draw)
 
 
 def train_digits(seeds: int) -> Digits:
@@ -200,12 +198,3 @@ def exact_moments(draw: Draw) -> Moments:
         (mean @ mean.T).astype(np.float64),
         (rest @ rest.T / max(k - 1, 1)).astype(np.float64),
     )
-
-
-def _trained(asked: Plan) -> Floats:
-    training = [corner - {"ruler"} for corner in asked.corners]
-    members = np.array(
-        [[one == unit for one in training] for unit in dict.fromkeys(training)], dtype=np.float64
-    )
-    mean: Floats = members / members.sum(1, keepdims=True)
-    return mean

@@ -15,12 +15,13 @@ from assay.attribution.corners import plan, shares, total
 from assay.attribution.intervals import Noise, half_width, p_value
 from assay.attribution.measured import Outcome, measure, rulers
 from assay.attribution.needs import MOST_SEEDS, needs
-from assay.attribution.noise import Moments, moments, noise, trainings, untrained
+from assay.attribution.noise import Moments, Trainings, moments, noise, trainings, untrained
 from assay.metrics import Judged
 from benchmarks.calibration import simulate
 from benchmarks.corners import Draw, Simulated, exact_moments
 
 TWO = plan(("data", "model"))
+APART = Trainings.of(TWO, TWO.corners)
 
 
 def known(seeds: float, samples: float, freedom: float = 3.0, both: float = 0.0) -> Noise:
@@ -78,14 +79,14 @@ def test_seeds_that_differ_in_flips_only_add_nothing_to_the_bootstrap():
     together = Moments(
         *(np.stack([getattr(d, name) for d in draws]) for name in ("values", "sampled", "shared"))
     )
-    spread = noise(shares(TWO), together, np.eye(4))
+    spread = noise(shares(TWO), together, APART)
     # 4 corners × 5 seeds of independent coins, halved
     assert np.median(spread.variance) == pytest.approx(0.8 * 0.2 / 400 / 5, rel=0.2)
 
 
 def test_nothing_seen_to_differ_is_not_nothing():
     still = exact_moments(Draw(np.ones((4, 3, 98), bool), np.ones((4, 98), bool)))
-    spread = noise(np.vstack([shares(TWO), total(TWO)]), still, np.eye(4), floor=2 / 100**2)
+    spread = noise(np.vstack([shares(TWO), total(TWO)]), still, APART, floor=2 / 100**2)
     np.testing.assert_allclose(half_width(spread), 1.959964 * np.sqrt(2) / 100, rtol=1e-6)
 
 
@@ -96,8 +97,8 @@ def test_corners_with_the_same_bits_are_one_training():
     asked = plan(("data", "model", "ruler"))
     outcomes = {corner: second if "data" in corner else first for corner in asked.corners}
     trained = trainings(asked, outcomes, "ruler")
-    assert trained.shape == (2, 8)
-    np.testing.assert_allclose(trained.sum(1), 1)
+    assert trained.members.shape == (2, 8)
+    assert trained.pooled.shape == (2, 8)  # the mean of both, and their difference
     assert untrained(shares(asked), trained).tolist() == [False, True, True]
 
 

@@ -14,7 +14,7 @@ from assay.attribution.effects import Attribution, Decomposition, Effect, Intera
 from assay.attribution.intervals import Noise, half_width, p_value
 from assay.attribution.measured import Measured, Outcome, measure, rulers
 from assay.attribution.needs import needs
-from assay.attribution.noise import moments, noise, trainings, untrained
+from assay.attribution.noise import Trainings, moments, noise, trainings, untrained
 from assay.errors import AssayError
 
 Floats = NDArray[np.float64]
@@ -82,7 +82,7 @@ class _Work:
     """What the metrics of one attribution have in common."""
 
     plan: Plan
-    trained: Floats
+    trained: Trainings
     seeds: int
     samples: int
     ruler: str

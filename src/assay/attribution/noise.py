@@ -9,7 +9,7 @@ with seeds × samples: which samples a seed gets right. The paired bootstrap ove
 (Owen's (2007) pigeonhole bootstrap is about the same double count.) The seeds' own noise, beyond the test samples, is
 seen k times only. But its shape shows in `shared`, which the many samples tell: corners that are noisy (wrong labels),
 corners that go up and down together (the same initial weights). So a contrast's variance over seeds is taken as a
-`ratio` of its `shared`, and the ratio is pooled from all trainings, with Box's (1954) degrees of freedom. On digits
+`ratio` of its `shared`, and the ratio is pooled from the shares, with Box's (1954) degrees of freedom. On digits
 (networks, four corners, 3,500 test samples) pooled variances were off by up to 2×, pooled ratios by up to 1.35×.
 
 What is left of that is treated as in Smyth (2004): ratios of contrasts differ from the pooled one as variances with
@@ -19,7 +19,7 @@ were set on simulations and on digits, once for all settings: benchmarks/calibra
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import fdtri
 
-from assay.attribution.corners import Corner, Plan
+from assay.attribution.corners import Corner, Plan, interactions, shares
 from assay.attribution.intervals import Noise
 from assay.attribution.measured import Outcome
 
@@ -37,8 +37,34 @@ ALIKE = 6.0
 COMMON = 0.9
 """What all trainings of a seed have in common counts as one contrast more, but no further than to this quantile of what
 it would be with the others' ratio: it may well be larger (seeds that draw the data), and cancels in every share."""
+NONE = 1e-9
 LUCK = 0.6
 """Ratios are 1 and more: a smaller one was luck, and is not believed below this."""
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """Which corners share a trained model, and how trainings are compared."""
+
+    members: Floats
+    """(trainings, corners): 1 where the corner is of the training."""
+    pooled: Floats
+    """(1 + contrasts, corners): what the ratio is pooled from: the mean of all trainings, then the shares, each of
+    length 1. Of two players that change trainings the interaction too: it adds a degree of freedom. Those of more would
+    drown the shares, and seeds shake an interaction less than a share."""
+
+    @classmethod
+    def of(cls, plan: Plan, names: Sequence[Hashable]) -> Trainings:
+        """names: of each corner's training, in the plan's order."""
+        members = np.array(
+            [[name == one for name in names] for one in dict.fromkeys(names)], dtype=np.float64
+        )
+        loads = shares(plan) @ members.T
+        if np.count_nonzero(np.abs(loads).max(1) > NONE) == 2:
+            loads = np.vstack([loads, interactions(plan) @ members.T])
+        loads = np.vstack([np.ones(len(members)), loads[np.abs(loads).max(1) > NONE]])
+        loads = loads / np.linalg.norm(loads, axis=1, keepdims=True)
+        return cls(members, loads @ (members / members.sum(1, keepdims=True)))
 
 
 @dataclass(frozen=True)
@@ -63,13 +89,13 @@ def moments(values: Floats, drawn: Floats) -> Moments:
     return Moments(values, means @ means.T / (b - 1), rest @ rest.T / ((b - 1) * max(k - 1, 1)))
 
 
-def noise(contrasts: Floats, found: Moments, trained: Floats, floor: float = 0.0) -> Noise:
+def noise(contrasts: Floats, found: Moments, trained: Trainings, floor: float = 0.0) -> Noise:
     """Noise (…, q) of contrasts (q, corners).
 
     Args:
         contrasts: Each sums to zero over the corners.
         found: Values and covariances of the corners.
-        trained: (u, corners): see `trainings`.
+        trained: Which corners share their models.
         floor: Variance below which a paired difference is not believed: see `measured`.
     """
     k = found.values.shape[-1]
@@ -93,10 +119,12 @@ def noise(contrasts: Floats, found: Moments, trained: Floats, floor: float = 0.0
     )
 
 
-def _moderated(contrasts: Floats, found: Moments, of_seed: Floats, trained: Floats) -> tuple[Floats, Floats]:
+def _moderated(
+    contrasts: Floats, found: Moments, of_seed: Floats, trained: Trainings
+) -> tuple[Floats, Floats]:
     """(…, q), (…, q): ratio of each contrast, and its degrees of freedom."""
     more = found.values.shape[-1] - 1
-    pooled, pooled_freedom = _pooled(found, trained)
+    pooled, pooled_freedom = _pooled(found, trained.pooled)
     prior = 1 / (1 / pooled_freedom + 1 / ALIKE)
     own = (contrasts @ found.values).var(-1, ddof=1)
     own = np.divide(own, of_seed, out=np.zeros_like(own), where=of_seed > 0)
@@ -108,45 +136,43 @@ def _moderated(contrasts: Floats, found: Moments, of_seed: Floats, trained: Floa
     return np.where(rulers, np.maximum(own, 1), ratio), np.where(rulers, more, freedom + 0 * ratio)
 
 
-def _pooled(found: Moments, trained: Floats) -> tuple[Floats, Floats]:
-    """(…), (…): variance over seeds / seed × sample noise, pooled over the trainings, and its degrees of freedom."""
-    u, k = len(trained), found.values.shape[-1]
-    values, shared = trained @ found.values, trained @ found.shared @ trained.T
-    everything = values.var(-1, ddof=1).sum(-1)
-    expected = np.trace(shared, axis1=-2, axis2=-1)
-    common, expected_common = u * values.mean(-2).var(-1, ddof=1), shared.mean((-2, -1)) * u
-    if u > 2:
-        rest = _divide(everything - common, expected - expected_common)
-        most = fdtri(k - 1, (u - 1) * (k - 1), COMMON) * rest * expected_common
-        everything = everything - np.maximum(common - most, 0)
+def _pooled(found: Moments, rows: Floats) -> tuple[Floats, Floats]:
+    """(…), (…): variance over seeds / seed × sample noise, pooled over `Trainings.pooled`, and its freedom."""
+    k, (common, rest) = found.values.shape[-1], (rows[:1], rows[1:])
+    variance, expected = _seen(found, common)
+    if len(rest) > 1:
+        seen, due = _seen(found, rest)
+        most = fdtri(k - 1, len(rest) * (k - 1), COMMON) * _divide(seen, due) * expected
+        variance, expected = np.minimum(variance, most) + seen, expected + due
+    elif len(rest):
+        variance, expected = _seen(found, rows)
+    shared = rows @ found.shared @ rows.T
     freedom = (k - 1) * _divide(expected**2, (shared**2).sum((-2, -1)))
-    return _divide(everything, expected), freedom
+    return _divide(variance, expected), freedom
 
 
-def trainings(plan: Plan, outcomes: Mapping[Corner, Sequence[Outcome]], ruler: str) -> Floats:
-    """(u, corners): the mean over those corners that share their models, by training.
+def _seen(found: Moments, rows: Floats) -> tuple[Floats, Floats]:
+    """(…), (…): variance over seeds that was seen, and that of seeds × samples alone; sums over contrasts."""
+    return (rows @ found.values).var(-1, ddof=1).sum(-1), _quadratic(rows, found.shared).sum(-1)
 
-    These differ in the ruler only, or their predictions are the same bits: they say nothing of how trainings differ.
-    """
+
+def trainings(plan: Plan, outcomes: Mapping[Corner, Sequence[Outcome]], ruler: str) -> Trainings:
+    """Corners that share their models: they differ in the ruler only, or their predictions are the same bits."""
     found: dict[bytes, Corner] = {}
     unit: dict[Corner, Corner] = {}
     for corner in plan.corners:
         name = corner - {ruler}
         if name not in unit:
             unit[name] = found.setdefault(_signature(outcomes[corner], ruler in corner), name)
-    names = [unit[corner - {ruler}] for corner in plan.corners]
-    members = np.array([[name == one for name in names] for one in dict.fromkeys(names)], dtype=np.float64)
-    mean: Floats = members / members.sum(1, keepdims=True)
-    return mean
+    return Trainings.of(plan, [unit[corner - {ruler}] for corner in plan.corners])
 
 
-def untrained(contrasts: Floats, trained: Floats) -> NDArray[np.bool_]:
+def untrained(contrasts: Floats, trained: Trainings) -> NDArray[np.bool_]:
     """(q,): contrasts of rulers only, in which each training cancels.
 
     Their few discordant samples often all point one way, so that the floor is added to their variance.
     """
-    loads = contrasts @ (trained > 0).T
-    return np.asarray(np.all(np.abs(loads) < 1e-9, axis=1))
+    return np.asarray(np.all(np.abs(contrasts @ trained.members.T) < NONE, axis=1))
 
 
 def _at_least(least: Floats, of_mean: Floats, of_one: Floats) -> Floats:
