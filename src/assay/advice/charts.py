@@ -12,7 +12,7 @@ from assay.advice.verdict import number
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-WIDTH, ROW, LABEL, RIGHT = 720, 34, 170, 150
+WIDTH, ROW, LABEL, RIGHT = 720, 34, 190, 150
 Scale = Callable[[float], float]
 
 

@@ -78,7 +78,7 @@ def more_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
     amount = min(affordable, there) if there else affordable
     n = len(study.given)
     law = _law(facts, facts.measured.values[None, :])
-    laws = [_law(facts, facts.draws(**noise), facts.rng(2)) for noise in NOISES]
+    laws = [_law(facts, facts.draws(**noise), law) for noise in NOISES]
     ends = [n, n + amount]
     gained = [np.diff(each.at(ends))[:, 0] for each in laws]
     gain = as_gain(gained[0], float(np.diff(law.at(ends))[0, 0]), *gained[1:])
@@ -110,13 +110,22 @@ def more_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
     return option, _drawn(facts, law, laws[0], amount)
 
 
-def _law(facts: Facts, values: Floats, rng: np.random.Generator | None = None) -> curve.Curve:
-    """The curve through each row of `values` (draws, conditions)."""
+def _law(facts: Facts, values: Floats, best: curve.Curve | None = None) -> curve.Curve:
+    """The curve through each row of `values` (draws, conditions).
+
+    `best`, the law of the means: how far the points are from it is noise of the law itself, and is added to the draws.
+    """
     measured, names = facts.measured, list(facts.study.sizes)
     sizes = np.array([facts.study.sizes[name] for name in names], float)
     errors = np.array([measured.error(name) for name in names])
     columns = [measured.column(name) for name in names]
-    return curve.fit(sizes, values[:, columns], errors, facts.best_value, rng)
+    points = values[:, columns]
+    if best is None:
+        return curve.fit(sizes, points, errors, facts.best_value)
+    rng, misfit = facts.rng(2), measured.values[columns] - best.at(sizes.tolist())[0]
+    scale = float(np.sqrt((misfit**2).sum() / max(len(sizes) - 2, 1)))
+    points = points + scale * rng.standard_normal(points.shape)
+    return curve.fit(sizes, points, np.hypot(errors, scale), facts.best_value, rng)
 
 
 def _drawn(facts: Facts, law: curve.Curve, laws: curve.Curve, amount: int) -> dict[str, Any]:
@@ -228,27 +237,19 @@ def the_model(facts: Facts) -> tuple[Option, list[dict[str, Any]]]:
     draws = trials.best_of(
         gains, covariance, further, noise, facts.best_value - measured.value(BASE), facts.rng(3)
     )
-    best = list(study.trials)[int(gains.argmax())]
+    change = list(study.trials.values())[int(gains.argmax())]
+    best = ", ".join(f"`train.{key}: {value}`" for key, value in change.items())
     remarks = [
         f"{tried} tried, {further} more expected to be like them; reckoned without the luck of being chosen"
     ]
     if study.failed:
         remarks.append(f"failed, as the loss was no number: {', '.join(study.failed)}")
-    hint = (
-        f"try train: {best}"
-        if study.learner is not study.probe
-        else "`assay race` tries settings of the model itself"
-    )
+    hint = f"try {best} in params.yaml, then `dvc repro`"
+    if study.learner is study.probe:
+        hint = "`assay race` tries settings of the model itself"
     amount = tried + further
-    option = Option(
-        "model",
-        as_gain(draws, float(draws.mean())),
-        amount,
-        "trials",
-        amount * hours_each,
-        f"{hint} in params.yaml, then `dvc repro`" if study.learner is not study.probe else hint,
-        remarks,
-    )
+    gain = as_gain(draws, float(draws.mean()))
+    option = Option("model", gain, amount, "trials", amount * hours_each, hint, remarks)
     return option, _trials(facts)
 
 

@@ -16,7 +16,7 @@ from assay.params import Params
 from assay.progress import Progress
 
 NOISY_VAL = 0.03
-"""Share of wrong val labels from which on it is worth a remark."""
+"""Share of wrong val labels, at least, from which on it is worth a remark."""
 
 
 def compute(params: Params, layout: Layout, ground: Ground, progress: Progress) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _remarks(study: Study, suspects: dict[str, Any]) -> list[str]:
             "between seeds, and learns from more or cleaner labels in its own way: read the order, not the decimals"
         )
     classes, rate = len(study.ground.categories), suspects["val_rate"]["value"]
-    if rate > NOISY_VAL and study.params.track.primary != "log_loss":
+    if suspects["val_rate"]["low"] > NOISY_VAL and study.params.track.primary != "log_loss":
         factor = 1 - rate * classes / (classes - 1)
         remarks.append(
             f"about {rate:.0%} of the val labels look wrong themselves: real gains are larger than those measured, "

@@ -98,8 +98,7 @@ def _seconds(model: Model, ground: Ground, params: Params, folder: Path) -> floa
 def learn_curve(study: Study) -> None:
     """The baseline, and growing parts of its labels: for each seed another draw, each within the next."""
     n = len(study.given)
-    sizes = [max(round(part * n), 2 * len(study.ground.categories)) for part in PARTS]
-    sizes = sorted({size for size in sizes if size < n})
+    sizes = sorted({round(part * n) for part in PARTS})
     parts = [nested(study.given, sizes, seed) for seed in study.seeds]
     runs = {
         f"{size} labels": [
