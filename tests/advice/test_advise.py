@@ -263,3 +263,17 @@ def test_groups_are_kept_together(workshop):
     assert len(set(ground.groups)) == 24
     advise.run(workshop.params(), workshop.layout)
     assert read_json(next((workshop.layout.scratch / "advice").glob("seconds-*.json")))["seconds"] > 0
+
+
+def test_of_a_loss_less_is_more_and_a_gain_is_still_a_gain(workshop):
+    workshop.fill(wrong=0.2)
+    params = workshop.params(seconds_per_training_minute=1e9)
+    params = params.model_copy(update={"track": params.track.model_copy(update={"primary": "log_loss"})})
+    told = advise.run(params, workshop.layout)
+    assert not told["higher_is_better"]
+    first, *_, last = told["curve"]["points"]
+    assert 0 < last["value"] < first["value"]
+    gains = {option["kind"]: option["gain"] for option in told["options"]}
+    assert gains["labels"]["value"] >= 0
+    assert gains["model"] is None  # a training costs more than there is
+    assert told["baseline"]["low"] <= told["baseline"]["value"] <= told["baseline"]["high"]

@@ -248,7 +248,7 @@ def the_model(facts: Facts) -> tuple[Option, list[dict[str, Any]]]:
     if study.learner is study.probe:
         hint = "`assay race` tries settings of the model itself"
     amount = tried + further
-    gain = as_gain(draws, float(draws.mean()))
+    gain = as_gain(draws, float(np.median(draws)))
     option = Option("model", gain, amount, "trials", amount * hours_each, hint, remarks)
     return option, _trials(facts)
 

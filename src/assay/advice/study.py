@@ -91,7 +91,7 @@ def _seconds(model: Model, ground: Ground, params: Params, folder: Path) -> floa
     run = Run(np.arange(len(ground.targets["train"])), ground.targets["train"], params.seed)
     file = folder / f"seconds-{model.key(run)}.json"
     if not file.exists():
-        write_json(file, {"seconds": round(model.seconds(run), 3)})
+        write_json(file, {"seconds": max(round(model.seconds(run), 3), 0.001)})
     return float(read_json(file)["seconds"])
 
 
@@ -141,15 +141,15 @@ def suspect(study: Study) -> Suspected:
         rows = np.flatnonzero(fold != k)
         runs.append(Run(rows, study.given[rows], study.params.seed, ask=np.flatnonzero(fold == k)))
     judges = [study.learner] if study.learner is study.probe else [study.learner, study.probe]
-    own = np.zeros((len(study.given), len(study.ground.categories)))
-    val = np.zeros((len(study.ground.targets["val"]), own.shape[1]))
+    own = np.zeros((len(study.given), len(study.ground.categories)), np.float32)
+    val = np.zeros((len(study.ground.targets["val"]), own.shape[1]), np.float32)
     for judge in judges:
         for run, outcome in zip(runs, study.notebook.results("suspects", judge, runs), strict=True):
             own[run.ask] += outcome.asked / len(judges)
             val += outcome.val / (len(judges) * FOLDS)
     rng = np.random.default_rng(study.params.seed)
     seen = suspects.judgeable(study.given, fold)
-    own[~seen] = np.eye(own.shape[1])[study.given[~seen]]
+    own[~seen] = np.eye(own.shape[1], dtype=np.float32)[study.given[~seen]]
     return Suspected(
         suspects.find(own, study.given, rng), suspects.find(val, study.ground.targets["val"], rng)
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Beliefs = NDArray[np.float32] | Floats
 
 FOLDS = 4
 DRAWS = 2000
@@ -46,15 +47,17 @@ class Suspects:
         return labels
 
 
-def find(probabilities: Floats, given: Ints, rng: np.random.Generator) -> Suspects:
+def find(probabilities: Beliefs, given: Ints, rng: np.random.Generator) -> Suspects:
     """Suspects among labels `given` (n,) from out-of-fold `probabilities` (n, k)."""
     n, classes = probabilities.shape
     counted = confident(probabilities, given)
-    cells = np.bincount(given * (classes + 1) + counted, minlength=classes * (classes + 1))
+    # right, wrong and uncounted of each class: all that the rate is made of
+    verdict = np.where(counted == given, 0, np.where(counted < classes, 1, 2))
+    cells = np.bincount(given * 3 + verdict, minlength=classes * 3)
     labels = np.bincount(given, minlength=classes)
-    draws = rng.multinomial(n, cells / n, DRAWS).reshape(DRAWS, classes, classes + 1)
+    draws = rng.multinomial(n, cells / n, DRAWS).reshape(DRAWS, classes, 3)
     low, high = np.percentile(_rate(draws, labels), LEVELS)
-    value = float(_rate(cells.reshape(1, classes, classes + 1), labels)[0])
+    value = float(_rate(cells.reshape(1, classes, 3), labels)[0])
 
     score = probabilities.max(1) - probabilities[np.arange(n), given]
     rows = np.flatnonzero((counted != given) & (counted < classes) & (score > 0))
@@ -63,7 +66,7 @@ def find(probabilities: Floats, given: Ints, rng: np.random.Generator) -> Suspec
     return Suspects(rows, suggested, score[rows], (value, min(float(low), value), max(float(high), value)))
 
 
-def confident(probabilities: Floats, given: Ints) -> Ints:
+def confident(probabilities: Beliefs, given: Ints) -> Ints:
     """(n,) the class that each image is confidently of; `k` where it is confidently of none.
 
     The threshold of a class is the mean probability of it among the images labelled so. A class nobody has: never.
@@ -77,12 +80,10 @@ def confident(probabilities: Floats, given: Ints) -> Ints:
     return best
 
 
-def _rate(tables: NDArray[np.int64], labels: Ints) -> Floats:
-    """Off-diagonal mass of the joint of given and right classes; rows are scaled to the labels there are: (draws,)."""
-    joint = tables[:, :, :-1].astype(float)
-    total = joint.sum(2)
-    wrong = total - np.diagonal(joint, axis1=1, axis2=2)
-    share = np.divide(wrong, total, out=np.zeros_like(total), where=total > 0)
+def _rate(cells: NDArray[np.int64], labels: Ints) -> Floats:
+    """(draws,) off-diagonal mass of the joint of given and right classes, its rows scaled to the labels there are."""
+    total = cells[:, :, :2].sum(2).astype(float)
+    share = np.divide(cells[:, :, 1], total, out=np.zeros_like(total), where=total > 0)
     rate: Floats = share @ labels / labels.sum()
     return rate
 
