@@ -20,7 +20,7 @@ from assay.attribution.corners import Corner, Plan
 from assay.attribution.intervals import Noise, half_width, p_value
 from assay.attribution.measured import Measured, Outcome, measure, rulers
 from assay.attribution.needs import needs
-from assay.attribution.noise import moments, noise, trainings
+from assay.attribution.noise import Trainings, moments, noise, trainings
 from assay.cells import Result
 from assay.metrics import HIGHER_IS_BETTER, Judged
 from assay.race.course import CHOSEN_ON, TRACKS, Done, Racer, Track, chosen, score
@@ -93,8 +93,8 @@ class Standing:
     """One metric at every place."""
 
     one: Measured
-    trained: Floats
-    """(u, places): which places have the same models: see `assay.attribution.noise.trainings`."""
+    trained: Trainings
+    """Which places have the same models."""
 
     def estimates(self, contrasts: Floats) -> list[dict[str, float]]:
         """Value, interval and p of contrasts (q, places) of the mean over the seeds."""
@@ -119,7 +119,7 @@ def _needs(one: Standing, row: Floats, ahead: dict[str, float], seeds: int, samp
 
 def _measured(
     racers: Sequence[Racer], metric: str, categories: Sequence[str], places: Places
-) -> tuple[list[Measured], Floats]:
+) -> tuple[list[Measured], Trainings]:
     """Every metric at every place, for every seed, on the one test set; and which places have the same models."""
     plan = Plan((), places.corners())
     spots: list[tuple[Track, int]] = [
