@@ -45,3 +45,25 @@ def test_a_loss_is_turned():
     held = {"good": [answers(0.9, rng)], "bad": [answers(0.5, rng)]}
     found = measure(held, TARGETS, "log_loss", dict.fromkeys(held, "x"), seed=0)
     assert 0 > found.value("good") > found.value("bad")
+
+
+def test_the_interval_of_a_difference_holds_the_truth_with_seeds_that_differ_and_without():
+    """Images of their own difficulty, seeds of their own strength, and a disagreement on single images."""
+    from scipy.stats import norm
+
+    rng, n, k = np.random.default_rng(0), 150, 3
+    for strength in (0.0, 0.2):
+        hits = []
+        for _ in range(40):
+            ease, held = rng.normal(1.2, 1.2, n), {}
+            for c in range(4):
+                score = (
+                    ease + 0.4 * (c == 3) + strength * rng.normal(size=(k, 1)) + 0.7 * rng.normal(size=(k, n))
+                )
+                held[f"c{c}"] = [np.stack([s > 0, s <= 0], 1).astype(np.float32) for s in score]
+            found = measure(held, np.zeros(n, int), "accuracy", dict.fromkeys(held, "x"), seed=0)
+            draws = found.draws(rng)
+            low, high = np.percentile(draws[:, 3] - draws[:, 0], (2.5, 97.5))
+            spread = np.sqrt(1.2**2 + strength**2 + 0.7**2)
+            hits.append(low <= norm.cdf(1.6 / spread) - norm.cdf(1.2 / spread) <= high)
+        assert np.mean(hits) >= 0.85

@@ -5,8 +5,8 @@ import pytest
 from assay.advice.verdict import Gain, Option, judge, number
 
 
-def option(kind, value, low, high, share=0.5):
-    return Option(kind, Gain(value, low, high, share), 100, "things", 1.0, "do it")
+def option(kind, value, low, high, share=0.5, hours=1.0):
+    return Option(kind, Gain(value, low, high, share), 100, "things", hours, "do it")
 
 
 def verdict(*options, val=400, seeds=3):
@@ -21,7 +21,7 @@ def test_one_that_is_clearly_ahead_is_recommended():
         "Spend the next hour on more labels: +3.0 [+2.0, +4.0] points of accuracy for 100 things"
         in found["text"]
     )
-    assert "next best, the model: +1.0" in found["text"]
+    assert "next best, the model: +1.0 expected in the same time" in found["text"]
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,19 @@ def test_an_option_that_could_not_be_measured_stands_aside():
 def test_points_are_per_cent_and_a_log_loss_is_itself():
     assert number(-0.0123, "accuracy") == "−1.2"
     assert number(0.0123, "log_loss") == "+0.012"
+
+
+def test_ten_minutes_are_held_against_ten_minutes_not_against_the_hour():
+    quick, slow = option("review", 0.02, 0.012, 0.03, hours=0.2), option("labels", 0.04, 0.015, 0.06)
+    found = verdict(quick, slow)
+    assert found["option"] == "review"
+    assert (
+        "first on cleaner labels: +2.0 [+1.2, +3.0] points of accuracy for 100 things (12 min)"
+        in found["text"]
+    )
+    assert "more labels: +0.8 expected in the same time" in found["text"]
+
+
+def test_what_is_quick_but_uncertain_does_not_stand_in_the_way():
+    quick, slow = option("model", 0.01, -0.05, 0.1, hours=0.1), option("labels", 0.08, 0.06, 0.1)
+    assert verdict(quick, slow)["option"] == "labels"

@@ -4,6 +4,10 @@ Both are carried as draws of all that was measured at once, (draws, conditions):
 the val images, the same for every condition (what is compared is compared on the same images), and shakes every
 condition by the spread between seeds, with the heavier tails of a spread that is itself known from few trainings
 (Student's t). Whatever is computed from a draw is a draw of it.
+
+Two seeds also differ because they disagree on single images, and of that the bootstrap knows already: it is taken off
+the spread between seeds, or it would be counted twice (components of variance of a crossed design: Searle, Casella &
+McCulloch 1992).
 """
 
 from __future__ import annotations
@@ -33,7 +37,9 @@ class Measured:
     runs: NDArray[np.int64]
     """(c,) trainings of each."""
     deviation: Floats
-    """(c,) standard deviation between seeds, pooled over conditions alike."""
+    """(c,) standard deviation between seeds beyond what single images make, pooled over conditions alike."""
+    spread: Floats
+    """(c,) the whole standard deviation between seeds, on these val images."""
     freedom: Floats
     """(c,) degrees of freedom of that deviation; 0 where no condition had two seeds."""
 
@@ -72,36 +78,48 @@ def measure(
     classes = next(iter(outcomes.values()))[0].shape[1]
     weights = np.concatenate(list(bootstrap_weights(len(targets), DRAWS, seed)))
     each: dict[str, Floats] = {}
-    means = []
+    means, images = [], {}
     for name, runs in outcomes.items():
         judged = [Judged(probabilities, targets) for probabilities in runs]
         each[name] = sign * np.array(
             [values_of(j.terms.sum(0, keepdims=True, dtype=float), classes)[metric][0] for j in judged]
         )
-        drawn = [values_of((weights @ j.terms).astype(float), classes)[metric] for j in judged]
-        means.append(sign * np.mean(drawn, axis=0))
-    deviation, freedom = _pooled(each, pools)
+        drawn = np.stack([values_of((weights @ j.terms).astype(float), classes)[metric] for j in judged])
+        means.append(sign * drawn.mean(0))
+        # of one run, less of their mean: what of it seeds do not share
+        images[name] = float(drawn.var(1).mean() - drawn.mean(0).var()) * len(runs)
+    squares, freedom = _pooled(each, pools)
+    shared = _summed(images, pools)
     return Measured(
         tuple(outcomes),
         np.array([v.mean() for v in each.values()]),
         np.stack(means, axis=1),
         np.array([len(v) for v in each.values()]),
-        deviation,
-        freedom,
+        np.array([_root(squares[p] - shared[p], freedom[p]) for p in (pools[name] for name in each)]),
+        np.array([_root(squares[p], freedom[p]) for p in (pools[name] for name in each)]),
+        np.array([float(freedom[pools[name]]) for name in each]),
     )
 
 
-def _pooled(each: Mapping[str, Floats], pools: Mapping[str, str]) -> tuple[Floats, Floats]:
-    """(c,) standard deviations between seeds and their degrees of freedom, one for each pool."""
+def _pooled(each: Mapping[str, Floats], pools: Mapping[str, str]) -> tuple[dict[str, float], dict[str, int]]:
+    """{pool: sum of squares between seeds}, {pool: degrees of freedom}."""
     squares, freedom = dict.fromkeys(pools.values(), 0.0), dict.fromkeys(pools.values(), 0)
     for name, values in each.items():
         squares[pools[name]] += float(((values - values.mean()) ** 2).sum())
         freedom[pools[name]] += len(values) - 1
-    deviation = {pool: np.sqrt(squares[pool] / max(freedom[pool], 1)) for pool in squares}
-    return (
-        np.array([deviation[pools[name]] for name in each]),
-        np.array([float(freedom[pools[name]]) for name in each]),
-    )
+    return squares, freedom
+
+
+def _summed(images: Mapping[str, float], pools: Mapping[str, str]) -> dict[str, float]:
+    """{pool: what single images make of those sums of squares}."""
+    summed = dict.fromkeys(pools.values(), 0.0)
+    for name, value in images.items():
+        summed[pools[name]] += value
+    return summed
+
+
+def _root(squares: float, freedom: int) -> float:
+    return float(np.sqrt(max(squares, 0.0) / max(freedom, 1)))
 
 
 def interval(draws: Floats, value: float) -> tuple[float, float]:

@@ -106,6 +106,7 @@ def more_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
         amount * costs.seconds_per_label / 3600,
         f"{annotate}, then `dvc repro`",
         remarks,
+        lambda hours: float(np.diff(law.at([n, n + hours * 3600 / costs.seconds_per_label]))[0, 0]),
     )
     return option, _drawn(facts, law, laws[0], amount)
 
@@ -234,8 +235,9 @@ def the_model(facts: Facts) -> tuple[Option, list[dict[str, Any]]]:
     spread = float(measured.deviation[base])
     noise = float(np.sqrt(np.diag(val).mean() + spread**2 * (1 + 1 / measured.runs[base])))
     gains = measured.values[columns] - measured.values[base]
-    draws = trials.best_of(
-        gains, covariance, further, noise, facts.best_value - measured.value(BASE), facts.rng(3)
+    headroom = facts.best_value - measured.value(BASE)
+    known, draws = (
+        trials.best_of(gains, covariance, more, noise, headroom, facts.rng(3)) for more in (0, further)
     )
     change = list(study.trials.values())[int(gains.argmax())]
     best = ", ".join(f"`train.{key}: {value}`" for key, value in change.items())
@@ -249,7 +251,8 @@ def the_model(facts: Facts) -> tuple[Option, list[dict[str, Any]]]:
         hint = "`assay race` tries settings of the model itself"
     amount = tried + further
     gain = as_gain(draws, float(np.median(draws)))
-    option = Option("model", gain, amount, "trials", amount * hours_each, hint, remarks)
+    early = float(np.median(known))  # what the trials made have found is there at once
+    option = Option("model", gain, amount, "trials", amount * hours_each, hint, remarks, lambda _: early)
     return option, _trials(facts)
 
 

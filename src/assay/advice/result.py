@@ -9,7 +9,7 @@ from assay.advice.ground import Ground
 from assay.advice.noise import interval
 from assay.advice.options import Facts, affordable_reviews, cleaner_labels, more_labels, the_model
 from assay.advice.study import BASE, Study
-from assay.advice.verdict import judge
+from assay.advice.verdict import judge, ranked
 from assay.layout import Layout
 from assay.metrics import HIGHER_IS_BETTER
 from assay.params import Params
@@ -46,9 +46,7 @@ def tell(facts: Facts) -> dict[str, Any]:
         "higher_is_better": HIGHER_IS_BETTER[metric],
         "hours": costs.hours,
         "verdict": judge(options, metric, costs.hours, val, study.plan.seeds, costs.seconds_per_label),
-        "options": [
-            o.as_dict(costs.hours) for o in sorted(options, key=lambda o: -o.gain.value if o.gain else 1e9)
-        ],
+        "options": [option.as_dict() for option in ranked(options)],
         "measured_on": {
             "split": "val",
             "val": val,
@@ -80,7 +78,7 @@ def _baseline(facts: Facts) -> dict[str, float]:
         "value": round(sign * value, 6),
         "low": round(ends[0], 6),
         "high": round(ends[1], 6),
-        "seed_spread": round(float(measured.deviation[column]), 6),
+        "seed_spread": round(float(measured.spread[column]), 6),
     }
 
 

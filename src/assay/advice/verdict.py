@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from assay.metrics import HIGHER_IS_BETTER
@@ -40,16 +40,35 @@ class Option:
     hours: float
     next: str
     remarks: list[str] = field(default_factory=list)
+    early: Callable[[float], float] | None = None
+    """The gain expected of fewer hours; None: of half the time half."""
 
     @property
     def title(self) -> str:
         return TITLES[self.kind]
 
-    def as_dict(self, hours: float) -> dict[str, Any]:
+    def within(self, hours: float) -> float:
+        """The gain expected of so many hours, at most all that it takes."""
+        if self.gain is None:
+            return 0.0
+        if hours >= self.hours:
+            return self.gain.value
+        return self.early(hours) if self.early else self.gain.value * hours / self.hours
+
+    @property
+    def rate(self) -> float:
+        """Expected gain an hour, while it lasts."""
+        return self.gain.value / self.hours if self.gain and self.hours else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
         gain = self.gain and self.gain.rounded
-        told = {key: value for key, value in asdict(self).items() if key != "gain"}
-        rate = gain and {name: round(value / hours, 6) for name, value in gain.items()}
-        return {**told, "title": self.title, "hours": round(self.hours, 4), "gain": gain, "per_hour": rate}
+        rates = gain and self.hours and {name: round(value / self.hours, 6) for name, value in gain.items()}
+        return {
+            **{name: getattr(self, name) for name in ("kind", "title", "amount", "unit", "next", "remarks")},
+            "hours": round(self.hours, 4),
+            "gain": gain,
+            "per_hour": rates or None,
+        }
 
 
 def judge(
@@ -57,41 +76,82 @@ def judge(
 ) -> dict[str, Any]:
     """{kind: recommend | can't tell, option, text, tell}.
 
-    One is recommended only if even the lower end of its interval is above zero and above what is expected of any other.
+    One is recommended only if even the lower end of its interval is above zero and above what is expected of any other
+    in the same time: ten minutes are not held against an hour.
     """
-    ranked = sorted((o for o in options if o.gain), key=lambda o: -o.gain.value if o.gain else 0.0)
-    if not ranked:
+    held = [option for option in options if option.gain]
+    if not held:
         return {"kind": "can't tell", "option": None, "text": "Nothing here could be measured.", "tell": ""}
-    top, second = ranked[0], ranked[1] if len(ranked) > 1 else None
-    assert top.gain is not None
-    rival = max(0.0, second.gain.value if second and second.gain else 0.0)
     time = f"the next {'hour' if hours == 1 else f'{hours:g} hours'}"
-    said = f"{points(top.gain, metric)} for {top.amount:,} {top.unit}"
-    if top.gain.low > rival:
-        beaten = (
-            f"; next best, {second.title}: {points(second.gain, metric)}" if second and second.gain else ""
-        )
-        text = f"Spend {time} on {top.title}: {said}{beaten}."
-        return {"kind": "recommend", "option": top.kind, "text": text, "tell": ""}
-    if top.gain.value <= 0:
-        text = f"Can't tell where {time} should go: none of the options shows a gain."
-    elif top.gain.low <= 0:
-        text = (
-            f"Can't tell where {time} should go: {top.title} leads with {said}, which may be nothing at all."
-        )
+    order = ranked(held)
+    for top in order:
+        second, rival = _rival(top, held)
+        if _gain(top).low > rival:
+            return {
+                "kind": "recommend",
+                "option": top.kind,
+                "text": _advice(top, second, metric, hours, time),
+                "tell": "",
+            }
+    top = order[0]
+    second, rival = _rival(top, held)
+    said = f"{points(_gain(top), metric)} for {_bought(top, hours)}"
+    text = f"Can't tell where {time} should go: "
+    if _gain(top).value <= 0:
+        text += "none of the options shows a gain."
+    elif not _sure(top):
+        text += f"{top.title} leads with {said}, which may be nothing at all."
     else:
         assert second is not None
-        assert second.gain is not None
-        text = (
-            f"Can't tell where {time} should go: {top.title} leads with {said}, but {second.title} "
-            f"({points(second.gain, metric)}) is not clearly behind."
-        )
-    return {
-        "kind": "can't tell",
-        "option": None,
-        "text": text,
-        "tell": would_tell(top, second, rival, val, seeds, label_seconds),
-    }
+        text += f"{top.title} leads with {said}, but {second.title} "
+        text += f"({number(rival, metric)} expected in the same time) is not clearly behind."
+    tell = would_tell(top, second, rival, val, seeds, label_seconds)
+    return {"kind": "can't tell", "option": None, "text": text, "tell": tell}
+
+
+def ranked(options: Sequence[Option]) -> list[Option]:
+    """What surely gains, the fastest first; then what may, by what is expected of it; then what was not measured."""
+
+    def place(option: Option) -> tuple[int, float]:
+        if option.gain is None:
+            return 2, 0.0
+        return (0, -option.rate) if _sure(option) else (1, -option.gain.value)
+
+    return sorted(options, key=place)
+
+
+def _gain(option: Option) -> Gain:
+    assert option.gain is not None
+    return option.gain
+
+
+def _sure(option: Option) -> bool:
+    return _gain(option).low > 0
+
+
+def _rival(top: Option, held: Sequence[Option]) -> tuple[Option | None, float]:
+    """The option of which most is expected in the time that `top` takes, and how much; 0 if that is a loss."""
+    others = [option for option in held if option is not top]
+    best = max(others, key=lambda option: option.within(top.hours), default=None)
+    return best, max(0.0, best.within(top.hours)) if best else 0.0
+
+
+def _advice(top: Option, second: Option | None, metric: str, hours: float, time: str) -> str:
+    first = " first" if top.hours < 0.9 * hours else ""
+    text = f"Spend {time}{first} on {top.title}: {points(_gain(top), metric)} for {_bought(top, hours)}"
+    if second is None:
+        return f"{text}."
+    return f"{text}; next best, {second.title}: {number(second.within(top.hours), metric)} expected in the same time."
+
+
+def _bought(option: Option, hours: float) -> str:
+    short = f" ({takes(option.hours)})" if option.hours < 0.9 * hours else ""
+    return f"{option.amount:,} {option.unit}{short}"
+
+
+def takes(hours: float) -> str:
+    """`1.5 h`, `12 min`."""
+    return f"{hours:.1f} h" if hours >= 0.995 else f"{60 * hours:.0f} min"
 
 
 def would_tell(

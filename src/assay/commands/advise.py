@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assay.advice.verdict import number
+from assay.advice.verdict import number, takes
 from assay.commands.queue import with_paths
 from assay.data.files import read_json, write_bytes, write_json
 from assay.errors import MissingInput, ParamsError
@@ -125,12 +125,8 @@ def as_page(result: dict[str, Any], layout: Layout) -> str:
         charts=pictures,
         thumbs=thumbs,
         takes=takes,
+        number=number,
     )
-
-
-def takes(hours: float) -> str:
-    """`1.5 h`, `12 min`."""
-    return f"{hours:.1f} h" if hours >= 0.995 else f"{60 * hours:.0f} min"
 
 
 def render(result: dict[str, Any], console: Console) -> None:
@@ -143,14 +139,17 @@ def render(result: dict[str, Any], console: Console) -> None:
         f"({on['learner']}, {on['seeds']} seeds)\n",
         highlight=False,
     )
-    table = Table("", "expected gain, 95 %", "for", "takes", box=None, header_style="bold", pad_edge=False)
+    table = Table(
+        "", "expected gain, 95 %", "for", "takes", "an hour", box=None, header_style="bold", pad_edge=False
+    )
     for option in result["options"]:
         gain = option["gain"]
         told = "not measured" if gain is None else _gain(gain, metric)
         name = option["title"]
         bold = f"[bold green]{name}[/]" if option["kind"] == verdict["option"] else name
         bought = f"{option['amount']:,} {option['unit']}" if option["amount"] else "–"
-        table.add_row(bold, told, bought, takes(option["hours"]))
+        rate = number(option["per_hour"]["value"], metric) if option["per_hour"] else "–"
+        table.add_row(bold, told, bought, takes(option["hours"]), rate)
     console.print(table)
     found = result["suspects"]
     share = "{value:.0%} \\[{low:.0%}, {high:.0%}]".format(**found["rate"])
