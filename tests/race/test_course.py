@@ -222,7 +222,7 @@ def test_intervals_cover_what_is_true():
     from assay.attribution.measured import Outcome, measure, rulers
     from assay.attribution.noise import trainings
     from assay.metrics import Judged
-    from assay.race.standing import Places, Standing
+    from assay.race.standing import Places, Standing, compared
 
     rng, places, wrong = np.random.default_rng(0), Places(1), 0
     ids, n = [str(i) for i in range(200)], 200
@@ -239,6 +239,6 @@ def test_intervals_cover_what_is_true():
                 models.append(Outcome(ids, Judged(chances, np.zeros(n, np.int64))))
             outcomes[corner] = models
         one = next(iter(measure(plan, outcomes, rulers(plan, outcomes), (), 100, 0)))
-        ahead = Standing(one, trainings(plan, outcomes, "")).estimates(row)[0]
+        ahead = Standing(one, compared(trainings(plan, outcomes, ""))).estimates(row)[0]
         wrong += not ahead["low"] <= 0 <= ahead["high"]
     assert wrong <= 7

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import helmert
 
 from assay.attribution.corners import Corner, Plan
 from assay.attribution.intervals import Noise, half_width, p_value
@@ -131,7 +132,18 @@ def _measured(
         for corner, (track, step) in zip(plan.corners, spots, strict=True)
     }
     found = list(measure(plan, outcomes, rulers(plan, outcomes), (), REPLICATES, 0))
-    return found, trainings(plan, outcomes, "")
+    return found, compared(trainings(plan, outcomes, ""))
+
+
+def compared(trained: Trainings) -> Trainings:
+    """The same trainings, the ratio of their noise pooled from every way in which they can differ.
+
+    A factorial pools from its shares; the places of a race have none, and each track stands somewhere else with each
+    seed. So: the mean of all trainings, then an orthonormal basis of their differences.
+    """
+    u = len(trained.members)
+    loads = np.vstack([np.full((1, u), u**-0.5), helmert(u)]) if u > 1 else np.ones((1, 1))
+    return Trainings(trained.members, loads @ (trained.members / trained.members.sum(1, keepdims=True)))
 
 
 def _outcome(done: Done, categories: Sequence[str]) -> Outcome:
