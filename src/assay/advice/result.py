@@ -23,7 +23,7 @@ def compute(params: Params, layout: Layout, ground: Ground, progress: Progress) 
     """Train what is not known yet, and advise. JSON-able; the same for the same project, params and machine."""
     study = studies.begin(params, layout, ground, progress)
     if study.plan.why:
-        progress.say(f"a probe on the embeddings stands in for {params.train.model}: {study.plan.why}")
+        progress.say(f"A probe on the embeddings stands in for {params.train.model}: {study.plan.why}")
     studies.learn_curve(study)
     found = studies.suspect(study)
     if len(reviewed := found.first(affordable_reviews(study))):
@@ -87,14 +87,14 @@ def _remarks(study: Study, suspects: dict[str, Any]) -> list[str]:
     remarks = []
     if study.learner is study.probe:
         remarks.append(
-            f"a probe on the embeddings stands in for {study.params.train.model}: {study.plan.why}. It has no noise "
+            f"A probe on the embeddings stands in for {study.params.train.model}: {study.plan.why}. It has no noise "
             "between seeds, and learns from more or cleaner labels in its own way: read the order, not the decimals"
         )
     classes, rate = len(study.ground.categories), suspects["val_rate"]["value"]
     if suspects["val_rate"]["low"] > NOISY_VAL and study.params.track.primary != "log_loss":
         factor = 1 - rate * classes / (classes - 1)
         remarks.append(
-            f"about {rate:.0%} of the val labels look wrong themselves: real gains are larger than those measured, "
+            f"About {rate:.0%} of the val labels look wrong themselves: real gains are larger than those measured, "
             f"by up to {1 / max(factor, 0.1):.1f} times, for all options alike; and so are their intervals"
         )
     return remarks
