@@ -8,8 +8,8 @@ Every row is some thousands of attributions of corners whose expectations are kn
     whole      `assay.attribution.attribute` itself, probabilities in, verdicts out, for each metric
     digits     small networks on real digits with planted wrong labels: seeds and test samples are drawn from many
 
-`coverage` is over all shares, `false_alarm` that of the null player which is called most, `told` is how often the first player's effect is told from nothing.
-"limits" has settings in which the promise is not kept, and by how much.
+`coverage` is over all shares, `false_alarm` that of the null player which is called most; `told` is how often the first
+player's effect is told from nothing. "limits" has settings in which the promise is not kept, and by how much.
 """
 
 from __future__ import annotations
