@@ -17,7 +17,7 @@ import pytest
 
 from tests.pipeline.conftest import Workspace
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(2400)
 SEEDS = 2
 
 
