@@ -94,6 +94,8 @@ class Curate(Section):
 
 class Select(Section):
     strategy: Annotated[str, _plugin("strategies")] = "margin"
+    options: dict[str, Any] = {}
+    """The strategy's own: the keyword-only arguments of its `select`."""
     budget: Positive = 100
     annotator: Annotated[str, _plugin("annotators")] | None = None
     """Who answers the queue; null: people, by `assay label FILE`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from assay import plugins, training
+from assay import linear_probe, plugins, training
 from assay.advice.ground import Ground
 from assay.errors import AssayError
 from assay.inputs import Inputs
@@ -229,13 +228,10 @@ class Probe:
 
     def learn(self, run: Run, on_epoch: OnEpoch) -> Outcome:
         started = perf_counter()
-        believe = _logistic(
-            self._train[run.rows], run.targets, self.strength * run.changes.get("strength", 1.0)
-        )
-        classes = len(self._ground.categories)
-        outcome = Outcome(
-            believe(self._val, classes), believe(self._train[run.ask], classes), perf_counter() - started
-        )
+        strength = self.strength * run.changes.get("strength", 1.0)
+        probe = linear_probe.fit(self._train[run.rows], run.targets, len(self._ground.categories), strength)
+        val, asked = probe.probabilities(self._val), probe.probabilities(self._train[run.ask])
+        outcome = Outcome(val, asked, perf_counter() - started)
         on_epoch()
         return outcome
 
@@ -252,9 +248,8 @@ class Probe:
             return STRENGTHS[1]
         losses = []
         for strength in STRENGTHS:
-            chances = _logistic(self._train[rest], targets[rest], strength)(
-                self._train[held], len(self._ground.categories)
-            )
+            probe = linear_probe.fit(self._train[rest], targets[rest], len(self._ground.categories), strength)
+            chances = probe.probabilities(self._train[held])
             losses.append(
                 float(-np.log(np.maximum(chances[np.arange(len(held)), targets[held]], 1e-6)).mean())
             )
@@ -271,29 +266,6 @@ class Probe:
     @cached_property
     def _val(self) -> NDArray[np.float32]:
         return self._ground.vectors("val")
-
-
-def _logistic(
-    vectors: NDArray[np.float32], targets: Ints, strength: float
-) -> Callable[[NDArray[np.float32], int], Probabilities]:
-    """A function from vectors and the number of classes to probabilities; a class it has not seen gets 0."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    mean, scale = vectors.mean(0), vectors.std(0)
-    scale = np.where(scale < 1e-6, 1.0, scale)
-    probe = LogisticRegression(C=strength, max_iter=200, tol=1e-3)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # nearly there is as good here
-        probe.fit((vectors - mean) / scale, targets)
-
-    def believe(others: NDArray[np.float32], classes: int) -> Probabilities:
-        out = np.zeros((len(others), classes), np.float32)
-        if len(others):
-            out[:, probe.classes_] = probe.predict_proba((others - mean) / scale)
-        return out
-
-    return believe
 
 
 def _key(ground: Ground, run: Run, more: list[Any]) -> str:

@@ -6,11 +6,12 @@ sees whatever the labels of this very step can teach.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from assay import linear_probe
 
 FOLDS = 5
 STRENGTH = 0.005
@@ -48,21 +49,4 @@ def stratified(given: NDArray[np.int64], folds: int, rng: np.random.Generator) -
 
 def beliefs(vectors: Floats, given: NDArray[np.int64], others: Floats, classes: int) -> NDArray[np.float32]:
     """(m, classes) probabilities of `others` (m, d) from a probe on `vectors` (n, d) and classes `given` (n,)."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    out = np.zeros((len(others), classes), np.float32)
-    seen = np.unique(given)
-    if len(seen) < 2 or not len(others):
-        out[:, seen] = 1.0
-        return out
-    mean, scale = vectors.mean(0), vectors.std(0)
-    scale = np.where(scale < 1e-6, 1.0, scale)
-    probe = LogisticRegression(C=STRENGTH, max_iter=200, tol=1e-3)
-    # small matrices: several threads would mostly wait for one another, and might add up in another order
-    with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that is nearly there ranks as well
-        probe.fit((vectors - mean) / scale, given)
-        out[:, probe.classes_] = np.round(probe.predict_proba((others - mean) / scale), DECIMALS)
-    return out
+    return np.round(linear_probe.fit(vectors, given, classes, STRENGTH).probabilities(others), DECIMALS)

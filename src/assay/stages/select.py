@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from math import ceil
@@ -33,7 +33,7 @@ from assay.errors import MissingInput
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress
-from assay.strategies import Candidates, Explanation
+from assay.strategies import Candidates, Explanation, check_options
 
 COLD_START = "kcenter"
 RULER = "ruler"
@@ -79,6 +79,7 @@ class Choice:
     asked: str
     used: str
     strategy: ModuleType
+    options: Mapping[str, Any]
     why: str = ""
 
 
@@ -123,7 +124,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     """Snapshot + embeddings + champion -> data/selection/{train,queue}.parquet, selection.json."""
     snapshot = Snapshot.load(layout.snapshot)
     champion = read_champion(layout.champion)
-    choice = choose(params.select.strategy, champion)
+    choice = choose(params.select.strategy, params.select.options, champion)
     if choice.why:
         progress.say(choice.why)
     inputs = Inputs(snapshot, champion, choice, blank(layout), params, layout, progress)
@@ -137,13 +138,14 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     return {**selection, "head": [asdict(row) for row in queue[:HEAD]]}
 
 
-def choose(asked: str, champion: Champion | None) -> Choice:
+def choose(asked: str, options: Mapping[str, Any], champion: Champion | None) -> Choice:
     """The cold start where the strategy asked for needs a model and none was promoted yet."""
     strategy = plugins.load("strategies", asked)
+    check_options(strategy, options)
     if champion is not None or not strategy.NEEDS_MODEL:
-        return Choice(asked, asked, strategy)
+        return Choice(asked, asked, strategy, options)
     why = f"no champion yet, and {asked} needs a model: cold start with {COLD_START} on the embeddings"
-    return Choice(asked, COLD_START, plugins.load("strategies", COLD_START), why)
+    return Choice(asked, COLD_START, plugins.load("strategies", COLD_START), {}, why)
 
 
 def blank(layout: Layout) -> pa.Array:
@@ -199,7 +201,7 @@ def training_queue(inputs: Inputs, budget: int) -> list[Queued]:
     strategy = inputs.choice.strategy
     beliefs = believe(inputs, ids[~known].tolist()) if strategy.NEEDS_MODEL else None
     pool = candidates(inputs, ids, known, beliefs, strategy.NEEDS_EMBEDDINGS)
-    picks = strategy.select(pool, budget, np.random.default_rng(inputs.params.seed))
+    picks = strategy.select(pool, budget, np.random.default_rng(inputs.params.seed), **inputs.choice.options)
     told = explain(strategy, inputs.choice.used, pool, picks, beliefs)
     queue = [
         Queued(sample, score, inputs.choice.used, reason, "train")
@@ -225,7 +227,16 @@ def candidates(
     if beliefs is not None:
         probabilities = np.full((len(ids), len(beliefs.categories)), np.nan, dtype=np.float32)
         probabilities[~known] = beliefs.probabilities
-    return Candidates(embeddings, probabilities, known, np.ones(len(ids), dtype=np.float32))
+    targets = targets_of(inputs, ids.tolist())
+    return Candidates(embeddings, probabilities, known, np.ones(len(ids), dtype=np.float32), targets)
+
+
+def targets_of(inputs: Inputs, ids: Sequence[str]) -> NDArray[np.int64]:
+    """(n,) the class of each image that has just one label, in the snapshot's order of categories; −1 elsewhere."""
+    classes = {name: number for number, name in enumerate(inputs.snapshot.categories)}
+    rows = zip(inputs.usable["id"].to_pylist(), inputs.usable["label"].to_pylist(), strict=True)
+    labels = dict(rows)
+    return np.array([classes.get(labels.get(sample, ""), -1) for sample in ids], dtype=np.int64)
 
 
 def explain(

@@ -6,7 +6,8 @@ A strategy is one file with
     NEEDS_EMBEDDINGS: bool     False: it is handed embeddings of width 0, and none are read
     select(pool, budget, rng)  -> int64 indices, best first, unlabelled only, total cost within the budget
 
-and, so that people see why, optionally
+Keyword-only arguments of `select` are the strategy's options, set by `select.options`; each has a default.
+So that people see why, optionally
 
     explain(pool, picks, categories) -> [(score, sentence)]     one for each pick, in their order
 
@@ -15,10 +16,16 @@ Ties go to the earlier row; the stage sorts the rows by id, so the order of the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from assay.errors import ParamsError
 
 Explanation = list[tuple[float, str]]
 
@@ -35,10 +42,17 @@ class Candidates:
     """(n,)"""
     costs: NDArray[np.float32]
     """(n,) above 0, in the unit of the budget."""
+    targets: NDArray[np.int64] | None = None
+    """(n,) the class of each labelled row, −1 elsewhere; None: unknown. For strategies that fit a probe."""
 
     def __post_init__(self) -> None:
         n = len(self.labelled)
-        others = {"embeddings": self.embeddings, "probabilities": self.probabilities, "costs": self.costs}
+        others = {
+            "embeddings": self.embeddings,
+            "probabilities": self.probabilities,
+            "costs": self.costs,
+            "targets": self.targets,
+        }
         if wrong := [name for name, rows in others.items() if rows is not None and len(rows) != n]:
             raise ValueError(f"{', '.join(wrong)}: not as many rows as `labelled` ({n})")
         if not (self.costs > 0).all():
@@ -55,6 +69,30 @@ class Candidates:
         if self.probabilities is None:
             raise ValueError("this strategy needs the probabilities of a model")
         return self.probabilities
+
+
+def options_of(strategy: ModuleType) -> dict[str, Any]:
+    """The options of a strategy and their defaults, read off the signature of its `select`."""
+    arguments = signature(strategy.select).parameters.values()
+    return {
+        argument.name: argument.default for argument in arguments if argument.kind is argument.KEYWORD_ONLY
+    }
+
+
+def check_options(strategy: ModuleType, given: Mapping[str, Any]) -> dict[str, Any]:
+    """`given`, if the strategy has such options of such types; ParamsError otherwise."""
+    valid = options_of(strategy)
+    name = strategy.__name__.rpartition(".")[2]
+    for key, value in given.items():
+        if key not in valid:
+            raise ParamsError(
+                f"select.options: strategy {name} has no option {key!r}",
+                hint="valid: " + (", ".join(f"{k} ({v})" for k, v in valid.items()) or "it has none"),
+            )
+        wanted = type(valid[key])
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise ParamsError(f"select.options: {key} of strategy {name} is {wanted.__name__}, not {value!r}")
+    return dict(given)
 
 
 def best_first(pool: Candidates, scores: NDArray[np.floating], budget: float) -> NDArray[np.int64]:

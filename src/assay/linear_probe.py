@@ -1,0 +1,83 @@
+"""A linear probe: multinomial logistic regression on standardised embeddings (scikit-learn's, L-BFGS).
+
+What can be known of labels in seconds: it stands in for the network wherever many trainings, or out-of-fold beliefs,
+are needed. `models/probe.py` is the same model trained by the training loop, to be promoted.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+FLAT = 1e-6
+"""Standard deviation under which a dimension counts as constant and is left as it is."""
+
+
+@dataclass(frozen=True)
+class LinearProbe:
+    """logits = ((x − mean) / scale) W + b. A class that was not seen has probability 0: its bias is −∞."""
+
+    mean: Floats
+    """(d,)"""
+    scale: Floats
+    """(d,)"""
+    weights: Floats
+    """(d, classes)"""
+    bias: Floats
+    """(classes,)"""
+
+    def standardised(self, vectors: Floats) -> Floats:
+        """(n, d) as the probe sees them."""
+        return (vectors - self.mean) / self.scale
+
+    def probabilities(self, vectors: Floats) -> Floats:
+        """(n, d) -> (n, classes)."""
+        return softmax(self.standardised(vectors) @ self.weights + self.bias)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Over the last axis; −∞ is probability 0."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    chances: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return chances
+
+
+def fit(
+    vectors: Floats,
+    targets: Ints,
+    classes: int,
+    strength: float,
+    sample_weight: NDArray[np.floating] | None = None,
+) -> LinearProbe:
+    """From (n, d) and their classes (n,) in 0…classes−1, n ≥ 1. `strength` is scikit-learn's C: less is stronger.
+
+    One BLAS thread: small matrices gain nothing from more, and sums shall come out the same on every machine.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    mean = vectors.mean(0, dtype=np.float64).astype(np.float32)
+    deviation = vectors.std(0, dtype=np.float64).astype(np.float32)
+    scale = np.where(deviation < FLAT, np.float32(1), deviation)
+    weights = np.zeros((vectors.shape[1], classes), np.float32)
+    bias = np.full(classes, -np.inf, np.float32)
+    seen = np.unique(targets)
+    if len(seen) == 1:
+        bias[seen] = 0
+        return LinearProbe(mean, scale, weights, bias)
+    model = LogisticRegression(C=strength, max_iter=200, tol=1e-3)
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that is nearly there believes as well
+        model.fit((vectors - mean) / scale, targets, sample_weight)
+    if len(seen) == 2:  # one row of coefficients: the logit of the second class against the first
+        weights[:, seen[1]], bias[seen] = model.coef_[0], [0, model.intercept_[0]]
+    else:
+        weights[:, seen], bias[seen] = model.coef_.T, model.intercept_
+    return LinearProbe(mean, scale, weights, bias)
