@@ -8,12 +8,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from assay.errors import MissingInput
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ASIDE = ".tmp"
 """Suffix of what is being written; whoever opens a folder for writing may delete leftovers."""
@@ -71,6 +71,8 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_table(path: Path, table: pa.Table) -> None:
     """Parquet, zstd. The same table is the same bytes for one version of pyarrow."""
+    import pyarrow.parquet as pq
+
     with replacing(path) as aside:
         pq.write_table(table.combine_chunks(), aside, compression="zstd")
 
@@ -83,6 +85,8 @@ def read_json(path: Path, made_by: str | None = None) -> Any:
 
 def read_table(path: Path, columns: list[str] | None = None, made_by: str | None = None) -> pa.Table:
     """A Parquet file. MissingInput if it is absent, saying which stage writes it."""
+    import pyarrow.parquet as pq
+
     _require(path, made_by)
     with pq.ParquetFile(path) as file:  # pq.read_table would import pandas, half a second
         table = file.read(columns=columns)

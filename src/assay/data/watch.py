@@ -68,10 +68,11 @@ def remember(memory: Path, key: str, summary: dict[str, Any], notes: Iterable[st
     write_bytes(memory, text.encode("utf-8", "surrogateescape"))
 
 
-def recall(memory: Path, key: str) -> dict[str, Any] | None:
+def recall(memory: str | Path, key: str) -> dict[str, Any] | None:
     """What the last look came to, if it had this key and nothing has moved since."""
     try:
-        head, *notes = memory.read_bytes().decode("utf-8", "surrogateescape").split(BETWEEN)
+        with open(memory, "rb") as file:
+            head, *notes = file.read().decode("utf-8", "surrogateescape").split(BETWEEN)
         about = json.loads(head)
     except (OSError, ValueError):
         return None

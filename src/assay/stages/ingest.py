@@ -7,42 +7,42 @@ emptied.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
-from assay import plugins
+from assay import door
 from assay.data import watch
 from assay.errors import SourceError
 from assay.layout import Layout
-from assay.params import Ingest, Params, Source
+from assay.params import Ingest, Params, Source, load_params
 from assay.progress import Progress
-
-CODE = ("data/*.py", "formats/*.py", "intake.py", "stages/ingest.py")
-"""Another version of these may see more in the same files."""
 
 
 def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     """Take in what is new in every source. SourceError for a source that is not there and never was."""
-    memory, key = layout.scratch / "ingest" / "watched", _key(params.ingest)
-    if (summary := watch.recall(memory, key)) is not None:
-        return {**summary, "new": 0}
+    key = _key(params.ingest, layout)
+    if (summary := door.recall(str(layout.root), key)) is not None:
+        return summary
     present = [source for source in params.ingest.sources if not _is_absent(source, layout)]
     notes = [
         note for source in present if source.path for note in watch.surroundings(layout.root / source.path)
     ]
     summary, files = _take_in(params.ingest, present, layout, progress)
     if len(present) == len(params.ingest.sources):
-        watch.remember(memory, key, summary, [*notes, *files, *watch.everything(layout.pool)])
+        watch.remember(
+            layout.root / door.WATCHED, key, summary, [*notes, *files, *watch.everything(layout.pool)]
+        )
     return summary
 
 
-def _key(params: Ingest) -> str:
-    """Changes with the params of ingest and with its code."""
-    state = hashlib.sha256(params.model_dump_json().encode())
-    for file in sorted(file for pattern in CODE for file in plugins.PACKAGE.glob(pattern)):
-        state.update(file.read_bytes())
-    return state.hexdigest()
+def _key(params: Ingest, layout: Layout) -> str:
+    """Changes with the params of ingest and with its code; noted, so that the next look need not read params.yaml."""
+    from assay.data.files import write_bytes
+
+    key = door.code(params.model_dump_json().encode())
+    if layout.params.exists() and load_params(layout.params).ingest == params:
+        write_bytes(layout.root / door.KEY, f"{door.state(str(layout.root))} {key}".encode())
+    return key
 
 
 def _take_in(
@@ -90,11 +90,5 @@ def _absent(source: Source, layout: Layout, report: dict[str, Any], progress: Pr
 
 def render(summary: dict[str, Any], console: Any) -> None:
     """The books: a line a source."""
-    console.print(f"pool: [bold]{summary['samples']:,}[/] images, {summary['new']:,} new", highlight=False)
-    for name, book in summary["sources"].items():
-        why = ", ".join(f"{reason} {n:,}" for reason, n in sorted(book["reasons"].items()))
-        console.print(
-            f"  {name}: {book['files']:,} files = {book['samples']:,} samples + {book['duplicates']:,} duplicates "
-            f"+ {book['quarantined']:,} quarantined{f' ({why})' if why else ''}",
-            highlight=False,
-        )
+    for line in door.books(summary):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
