@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assay.strategies import Candidates, entropy, margin, random
+from assay.strategies import Candidates, entropy, least_confidence, margin, random
 
 P = np.array([[0.9, 0.1, 0], [0.4, 0.35, 0.25], [0.5, 0.5, 0], [0.34, 0.33, 0.33]], np.float32)
 
@@ -29,6 +29,12 @@ def test_entropy_asks_where_all_classes_are_close():
     (score, sentence), *_ = entropy.explain(pool(P), np.array([2]), ["cat", "dog", "emu"])
     assert score == pytest.approx(np.log(2))
     assert sentence == "entropy 0.69 of at most 1.10: perhaps cat or dog"
+
+
+def test_least_confidence_asks_where_the_likeliest_class_is_unlikely():
+    assert least_confidence.select(pool(P), 4, RNG).tolist() == [3, 1, 2, 0]
+    told = least_confidence.explain(pool(P), np.array([1]), ["cat", "dog", "emu"])
+    assert told == [(pytest.approx(0.6), "at most 0.40 sure: perhaps cat")]
 
 
 def test_ties_go_to_the_earlier_row():

@@ -163,7 +163,9 @@ def next_queue(
     probabilities = _beliefs(labels, stock, vectors, known) if chosen.NEEDS_MODEL else None
     if chosen.NEEDS_MODEL and probabilities is None:
         chosen = plugins.load("strategies", COLD_START)
-    pool = Candidates(vectors, probabilities, known, np.ones(len(ids), np.float32))
+    position = {name: k for k, name in enumerate(stock.categories)}
+    targets = np.array([*(position[label] for label in labels.given.values()), *[-1] * len(open_)], np.int64)
+    pool = Candidates(vectors, probabilities, known, np.ones(len(ids), np.float32), targets)
     picks = chosen.select(pool, count, np.random.default_rng(seed))
     return [ids[row] for row in picks]
 

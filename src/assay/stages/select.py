@@ -33,7 +33,7 @@ from assay.errors import MissingInput
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress
-from assay.strategies import Candidates, Explanation, check_options
+from assay.strategies import Candidates, check_options, explained
 
 COLD_START = "kcenter"
 RULER = "ruler"
@@ -202,9 +202,10 @@ def training_queue(inputs: Inputs, budget: int) -> list[Queued]:
     beliefs = believe(inputs, ids[~known].tolist()) if strategy.NEEDS_MODEL else None
     pool = candidates(inputs, ids, known, beliefs, strategy.NEEDS_EMBEDDINGS)
     picks = strategy.select(pool, budget, np.random.default_rng(inputs.params.seed), **inputs.choice.options)
-    told = explain(strategy, inputs.choice.used, pool, picks, beliefs)
+    categories = beliefs.categories if beliefs else inputs.snapshot.categories
+    told = explained(strategy, pool, picks, categories, inputs.choice.options)
     queue = [
-        Queued(sample, score, inputs.choice.used, reason, "train")
+        Queued(sample, round(score, DECIMALS), inputs.choice.used, reason, "train")
         for sample, (score, reason) in zip(ids[picks].tolist(), told, strict=True)
     ]
     return with_predictions(inputs, queue)
@@ -237,16 +238,6 @@ def targets_of(inputs: Inputs, ids: Sequence[str]) -> NDArray[np.int64]:
     rows = zip(inputs.usable["id"].to_pylist(), inputs.usable["label"].to_pylist(), strict=True)
     labels = dict(rows)
     return np.array([classes.get(labels.get(sample, ""), -1) for sample in ids], dtype=np.int64)
-
-
-def explain(
-    strategy: ModuleType, name: str, pool: Candidates, picks: NDArray[np.int64], beliefs: Beliefs | None
-) -> Explanation:
-    """The strategy's own words, or that it was the one to choose."""
-    if not hasattr(strategy, "explain"):
-        return [(0.0, f"chosen by {name}")] * len(picks)
-    told: Explanation = strategy.explain(pool, picks, beliefs.categories if beliefs else ())
-    return [(round(score, DECIMALS), reason) for score, reason in told]
 
 
 def believe(inputs: Inputs, ids: list[str]) -> Beliefs:

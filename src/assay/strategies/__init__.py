@@ -6,17 +6,22 @@ A strategy is one file with
     NEEDS_EMBEDDINGS: bool     False: it is handed embeddings of width 0, and none are read
     select(pool, budget, rng)  -> int64 indices, best first, unlabelled only, total cost within the budget
 
-Keyword-only arguments of `select` are the strategy's options, set by `select.options`; each has a default.
+Keyword-only arguments of `select` are the strategy's options, set by `select.options`; each has a default. A strategy
+may bring a model of its own, fitted on `pool.targets`: then NEEDS_MODEL is False, and it says what it does without
+labels. Where the choice for a smaller budget is not the beginning of that for a larger one, NESTED = False says so.
 So that people see why, optionally
 
     explain(pool, picks, categories) -> [(score, sentence)]     one for each pick, in their order
 
-Ties go to the earlier row; the stage sorts the rows by id, so the order of the tables does not matter.
+with those of the options that it has as keyword-only arguments too; `explained` hands them over.
+
+Ties go to the earlier row; the stage sorts the rows by id, so the order of the tables does not matter. Only those
+that draw something for each row depend on that order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from types import ModuleType
@@ -93,6 +98,23 @@ def check_options(strategy: ModuleType, given: Mapping[str, Any]) -> dict[str, A
         if type(value) is not wanted and not (wanted is float and type(value) is int):
             raise ParamsError(f"select.options: {key} of strategy {name} is {wanted.__name__}, not {value!r}")
     return dict(given)
+
+
+def explained(
+    strategy: ModuleType,
+    pool: Candidates,
+    picks: NDArray[np.int64],
+    categories: Sequence[str],
+    options: Mapping[str, Any],
+) -> Explanation:
+    """The strategy's own words on each pick, or that it was the one to choose."""
+    if not hasattr(strategy, "explain"):
+        return [(0.0, f"chosen by {strategy.__name__.rpartition('.')[2]}")] * len(picks)
+    takes = signature(strategy.explain).parameters
+    told: Explanation = strategy.explain(
+        pool, picks, categories, **{name: value for name, value in options.items() if name in takes}
+    )
+    return told
 
 
 def best_first(pool: Candidates, scores: NDArray[np.floating], budget: float) -> NDArray[np.int64]:

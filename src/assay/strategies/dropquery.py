@@ -1,0 +1,93 @@
+"""DropQuery: where the model's mind changes when features are dropped; of those, one of each kind.
+
+S. R. Gupte, J. Aklilu, J. J. Nirschl, S. Yeung-Levy: Revisiting Active Learning in the Era of Vision Foundation Models.
+TMLR 2024, section 4: the candidates are the images of which most dropout passes disagree with the prediction; k-means
+finds as many groups of them as are asked for, and the one nearest to each centre is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.linear_probe import LinearProbe, softmax
+from assay.strategies import Candidates, Explanation, affordable, maxherding, two_likeliest
+from assay.strategies._clusters import medoids
+from assay.strategies._probe import fitted, logits, standardised
+from assay.strategies.margin import margins
+
+NEEDS_MODEL = False
+NEEDS_EMBEDDINGS = True
+NESTED = False
+
+
+def select(
+    pool: Candidates,
+    budget: int,
+    rng: np.random.Generator,
+    *,
+    passes: int = 3,
+    dropout: float = 0.75,
+    most: int = 50000,
+) -> NDArray[np.int64]:
+    """`passes` with a share of `dropout` of the embedding's dimensions left out, a probe on all labels as the model.
+
+    Too few candidates: the rest is filled up by how many passes disagree, then by margin. More than `most`: those
+    with the smallest margins are clustered. Under two labelled classes there is no model: `maxherding`.
+    """
+    probe = fitted(pool)
+    if probe is None:
+        return maxherding.select(pool, budget, rng)
+    rows = pool.unlabelled
+    gaps = margins(softmax(logits(probe, pool.embeddings, rows)))
+    votes = disagreements(probe, pool.embeddings, rows, rng, passes, dropout)
+    ranking = rows[np.lexsort((gaps, -votes))]
+    candidates = np.sort(ranking[: min(int((votes > passes // 2).sum()), most)])
+    chosen = one_of_each(pool, probe, candidates, budget, int(rng.integers(2**31)))
+    rest = ranking[~np.isin(ranking, chosen)]
+    return affordable(np.concatenate([chosen, rest]), pool.costs, budget)
+
+
+def one_of_each(
+    pool: Candidates, probe: LinearProbe, candidates: NDArray[np.int64], budget: float, seed: int
+) -> NDArray[np.int64]:
+    """As many of the candidates as the budget pays for, each nearest to the centre of a group."""
+    if not len(candidates):
+        return candidates
+    groups = int(budget / float(pool.costs[candidates].mean(dtype=np.float64)))
+    points = np.concatenate([Z for _, Z in standardised(probe, pool.embeddings, candidates)])
+    return candidates[medoids(points, max(groups, 1), seed)]
+
+
+def disagreements(
+    probe: LinearProbe,
+    X: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    rng: np.random.Generator,
+    passes: int,
+    dropout: float,
+) -> NDArray[np.int64]:
+    """(len(rows),) of `passes`, how many predict another class with some of its features dropped."""
+    votes = np.zeros(len(rows), np.int64)
+    for start, Z in standardised(probe, X, rows):
+        predicted = (Z @ probe.weights + probe.bias).argmax(axis=1)
+        for _ in range(passes):
+            kept = rng.random(Z.shape, dtype=np.float32) >= dropout
+            thinned = np.where(kept, Z, 0) @ probe.weights / np.float32(1 - dropout) + probe.bias
+            votes[start : start + len(Z)] += thinned.argmax(axis=1) != predicted
+    return votes
+
+
+def explain(pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str]) -> Explanation:
+    probe = fitted(pool)
+    if probe is None:
+        return maxherding.explain(pool, picks, categories)
+    probabilities = softmax(logits(probe, pool.embeddings, picks))
+    pairs = [" and ".join(categories[c] for c in row) for row in two_likeliest(probabilities)]
+    gaps = margins(probabilities).astype(float).tolist()
+    return [
+        (gap, f"changes its class when features are dropped: margin {gap:.2f} between {pair}")
+        for gap, pair in zip(gaps, pairs, strict=True)
+    ]

@@ -1,0 +1,30 @@
+"""Least confidence: the images whose likeliest class the model believes in least first.
+
+D. D. Lewis, W. A. Gale: A Sequential Algorithm for Training Text Classifiers. SIGIR 1994.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.strategies import Candidates, Explanation, best_first
+
+NEEDS_MODEL = True
+NEEDS_EMBEDDINGS = False
+
+
+def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    return best_first(pool, -pool.beliefs.max(axis=1), budget)
+
+
+def explain(pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str]) -> Explanation:
+    probabilities = pool.beliefs[picks]
+    likeliest = probabilities.argmax(axis=1).tolist()
+    sure = probabilities.max(axis=1).astype(float).tolist()
+    return [
+        (1 - p, f"at most {p:.2f} sure: perhaps {categories[c]}")
+        for c, p in zip(likeliest, sure, strict=True)
+    ]

@@ -1,0 +1,43 @@
+"""MaxHerding: each time the image that brings all images closest to something labelled or chosen.
+
+W. Bae, J. Noh, D. J. Sutherland: Generalized Coverage for More Robust Low-Budget Active Learning. ECCV 2024: greedy
+maximisation of the mean over x of maxₛ k(x, s), with a Gaussian kernel. Needs no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.strategies import Candidates, Explanation
+from assay.strategies._herding import draw, herd, told
+
+NEEDS_MODEL = False
+NEEDS_EMBEDDINGS = True
+
+
+def select(
+    pool: Candidates,
+    budget: int,
+    rng: np.random.Generator,
+    *,
+    radius: float = 1.0,
+    reference: int = 5000,
+    candidates: int = 20000,
+) -> NDArray[np.int64]:
+    """`radius` of the kernel, where two unrelated images are √2 apart.
+
+    With more than `reference` unlabelled images the coverage is estimated on so many of them, drawn by seed, and the
+    choice is among `candidates`, drawn by seed; below that it is exact. What is labelled counts as covered.
+    """
+    sample = draw(pool, reference, candidates, rng)
+    return herd(pool, sample, np.ones(len(sample.rows), np.float32), radius, budget)
+
+
+def explain(
+    pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str], *, radius: float = 1.0
+) -> Explanation:
+    """How well each pick was covered when its turn came."""
+    return told(pool, picks, radius)

@@ -1,0 +1,89 @@
+"""Uncertainty Herding: the image that brings the uncertain images closest to something labelled or chosen.
+
+W. Bae, G. L. Oliveira, D. J. Sutherland: Uncertainty Herding: One Active Learning Method for All Label Budgets. ICLR
+2025: greedy maximisation of the mean over x of U(x) maxₛ k(x, s). With few labels the calibrated uncertainty U is the
+same everywhere and this is MaxHerding; with many the radius of the kernel shrinks and it becomes margin sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.linear_probe import softmax
+from assay.strategies import Candidates, Explanation, two_likeliest
+from assay.strategies._herding import Sample, draw, herd, labelled_points, told
+from assay.strategies._probe import fitted, logits, temperature
+from assay.strategies.margin import margins
+
+NEEDS_MODEL = False
+NEEDS_EMBEDDINGS = True
+
+BLOCK = 1024
+
+
+def select(
+    pool: Candidates,
+    budget: int,
+    rng: np.random.Generator,
+    *,
+    radius: float = 1.0,
+    reference: int = 5000,
+    candidates: int = 20000,
+) -> NDArray[np.int64]:
+    """The options are those of `maxherding`; the radius is the largest that is used.
+
+    The uncertainty is 1 − margin of a probe on all labels, its temperature set on labels held out. While fewer than
+    two classes are labelled it is the same for every image: MaxHerding.
+    """
+    sample = draw(pool, reference, candidates, rng)
+    return herd(pool, sample, uncertainty(pool, sample.rows), adapted(pool, sample, radius), budget)
+
+
+def uncertainty(pool: Candidates, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(len(rows),) 0…1"""
+    probe = fitted(pool)
+    heat = temperature(pool) if probe else np.inf
+    if probe is None or np.isinf(heat):
+        return np.ones(len(rows), np.float32)
+    return 1 - margins(softmax(logits(probe, pool.embeddings, rows) / np.float32(heat)))
+
+
+def adapted(pool: Candidates, sample: Sample, radius: float) -> float:
+    """The paper's rule (section 3.3): the least distance between two labelled images, if that is smaller."""
+    near = nearest_distances(labelled_points(pool, sample))
+    apart = near[near > 0]
+    return min(radius, float(apart.min())) if len(apart) else radius
+
+
+def nearest_distances(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(m,) from each point on the unit sphere to the nearest other one; empty below two points."""
+    if len(points) < 2:
+        return np.zeros(0, np.float32)
+    near = np.empty(len(points), np.float32)
+    for start in range(0, len(points), BLOCK):
+        likeness = points[start : start + BLOCK] @ points.T
+        likeness[np.arange(len(likeness)), np.arange(start, start + len(likeness))] = -np.inf
+        near[start : start + BLOCK] = likeness.max(axis=1)
+    distances: NDArray[np.float32] = np.sqrt(np.maximum(2 - 2 * near, 0))
+    return distances
+
+
+def explain(
+    pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str], *, radius: float = 1.0
+) -> Explanation:
+    """How uncertain each pick is, between what, and how well it was covered when its turn came."""
+    probe = fitted(pool)
+    if probe is None:
+        return told(pool, picks, radius)
+    doubts = uncertainty(pool, picks).tolist()
+    pairs = two_likeliest(softmax(logits(probe, pool.embeddings, picks)))
+    return [
+        (
+            doubt,
+            f"uncertainty {doubt:.2f} between {' and '.join(categories[c] for c in pair)}, for images like it too",
+        )
+        for doubt, pair in zip(doubts, pairs, strict=True)
+    ]
