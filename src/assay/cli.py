@@ -145,11 +145,17 @@ def label(
 
 @app.command(rich_help_panel=DESK)
 def annotate(as_json: Json = False) -> None:
-    """Send the queue to `select.annotator` and write what it answers as an edit batch."""
+    """Send the queue to `select.annotator` and write what it answers as an edit batch.
+
+    Call it again to take in later answers: every image sent is accounted for in data/ledger/, nothing is asked or
+    taken twice. Exit code 1 if answers could not be taken; they are named, the others are written.
+    """
     from assay.commands import annotate
 
     layout, params = project()
-    show(annotate.run(params, layout), as_json, annotate.render)
+    result = annotate.run(params, layout)
+    show(result, as_json, annotate.render)
+    raise typer.Exit(int(bool(result["refused"])))
 
 
 @app.command(rich_help_panel=DESK)

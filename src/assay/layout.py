@@ -25,6 +25,11 @@ class Layout:
         return self.root / "data" / "edits"
 
     @property
+    def ledger(self) -> Path:
+        """What was sent to annotators, and which answers could not be taken: text, in git, as the edits are."""
+        return self.root / "data" / "ledger"
+
+    @property
     def embeddings(self) -> Path:
         return self.root / "data" / "embeddings"
 

@@ -99,6 +99,8 @@ class Select(Section):
     budget: Positive = 100
     annotator: Annotated[str, _plugin("annotators")] | None = None
     """Who answers the queue; null: people, by `assay label FILE`."""
+    annotator_options: dict[str, Any] = {}
+    """The annotator's own: see its file."""
     ruler_halfwidth: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """val and test are labelled first, until their 95 % intervals are at most this wide either way."""
     train_limit: Positive | None = None

@@ -6,10 +6,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from assay import plugins
-from assay.commands import annotate, label, queue
-from assay.data.pool import PoolWriter
-from assay.errors import EditError, MissingInput
+from assay.commands import label, queue
+from assay.errors import MissingInput
 
 
 def shown(module, result) -> str:
@@ -58,46 +56,3 @@ def test_before_select_it_says_what_to_run(desk):
     (desk.layout.selection / "queue.parquet").unlink()
     with pytest.raises(MissingInput, match="queue"):
         queue.run(desk.layout)
-
-
-def hide(desk, known) -> None:
-    """The truth of some unlabelled images; the first has nothing on it."""
-    with PoolWriter(desk.layout.pool, 10, 1 << 20) as writer:
-        for n, sample in enumerate(known):
-            writer.add_row("truth", (sample, '[{"category":"odd"}]' if n else "[]"))
-
-
-def test_the_annotator_answers_and_every_image_sent_is_accounted_for(desk):
-    hide(desk, desk.unlabelled[:4])
-    result = annotate.run(desk.params(annotator="oracle"), desk.layout)
-    assert (result["sent"], result["answered"]) == (5, {"label": 3, "exclude": 1})
-    assert result["unknown"] == [desk.unlabelled[4]]
-    assert result["batch"] == "data/edits/0001-oracle.jsonl"
-    assert "1 unknown to it" in shown(annotate, result)
-    snap = desk.curate()
-    assert sum(snap.labels()[i] == "odd" for i in desk.unlabelled[1:4]) == 3
-    assert snap.counts()["excluded"] == 1
-
-
-def test_asked_again_it_asks_only_about_what_is_open(desk):
-    hide(desk, desk.unlabelled[:4])
-    annotate.run(desk.params(annotator="oracle"), desk.layout)
-    again = annotate.run(desk.params(annotator="oracle"), desk.layout)
-    assert (again["already"], again["sent"], again["batch"]) == (4, 1, None)
-    assert len(desk.batches()) == 1
-
-
-def test_without_an_annotator_it_says_how_people_answer(desk):
-    result = annotate.run(desk.params(), desk.layout)
-    assert (result["annotator"], result["open"], result["batch"]) == (None, 5, None)
-    assert "assay label" in shown(annotate, result)
-    assert desk.batches() == []
-
-
-def test_an_annotator_that_answers_what_it_was_not_asked_is_refused(desk, monkeypatch):
-    hide(desk, desk.unlabelled)
-    oracle = plugins.load("annotators", "oracle")
-    monkeypatch.setattr(oracle, "answer", lambda *_: [oracle.judge("stranger", "[]", "2026")])
-    with pytest.raises(EditError, match="not asked about"):
-        annotate.run(desk.params(annotator="oracle"), desk.layout)
-    assert desk.batches() == []

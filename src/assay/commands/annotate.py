@@ -1,56 +1,167 @@
-"""`assay annotate`: send the queue to whoever answers it, and keep the answers as one edit batch."""
+"""`assay annotate`: send the queue to whoever answers it, and keep the answers as one edit batch.
+
+Every image sent is in the ledger before it goes out, and every answer is either an edit or a refusal on record. So a
+kill at any moment, or a second call, loses nothing and asks nothing twice.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from types import ModuleType
 from typing import Any
 
+import pyarrow as pa
 from rich.console import Console
 
-from assay import plugins
-from assay.commands.queue import open_queue
-from assay.data.edits import write_batch
-from assay.errors import EditError
+from assay import ledger, plugins
+from assay.annotators import Desk, now
+from assay.commands.queue import open_queue, with_paths
+from assay.data.edits import Judgement, read_batches, write_batch
+from assay.data.snapshot import Snapshot
+from assay.data.standing import recorded, standings
 from assay.layout import Layout
+from assay.ledger import Asked, Batch
 from assay.params import Params
+
+PEOPLE = "people"
+"""Who answers when select.annotator is null: whoever calls `assay label`."""
+SHOWN = 20
+"""Refused answers that are shown."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """An annotator and all that it was ever sent."""
+
+    name: str
+    annotator: ModuleType | None
+    sent: list[Batch]
+    desk: Desk
+
+    @property
+    def waits(self) -> bool:
+        return self.annotator is None or bool(self.annotator.WAITS)
 
 
 def run(params: Params, layout: Layout) -> dict[str, Any]:
-    """Ask about every open image of the queue; what is answered already is not asked again.
-
-    EditError if the annotator answers what it was not asked, or one image twice.
-    """
+    """Send what is open and not out yet, and take in every answer there is."""
     queue, answered = open_queue(layout)
-    report: dict[str, Any] = {
-        "annotator": params.select.annotator,
-        "already": answered,
-        "sent": 0,
-        "answered": {},
-        "unknown": [],
-        "batch": None,
-    }
-    if params.select.annotator is None or not len(queue):
-        return {**report, "open": len(queue)}
-    sent = queue["id"].to_pylist()
-    answers = plugins.load("annotators", params.select.annotator).answer(queue, layout, params)
-    _account(params.select.annotator, sent, [answer.id for answer in answers])
-    unknown = sorted(set(sent) - {answer.id for answer in answers})
-    batch = write_batch(layout.edits, params.select.annotator, answers) if answers else None
+    work = open_round(params, layout)
+    if work.annotator is None:
+        return {**_report(work), "already": answered, "open": len(queue)}
+    fresh = not_out(work, queue)
+    new = send(work, fresh) if len(fresh) else None
+    where = hand_over(work)
+    return {**collect(work), "already": answered, "sent": len(new.rows) if new else 0, "where": where}
+
+
+def open_round(params: Params, layout: Layout) -> Round:
+    """The annotator of the params and its part of the ledger."""
+    name = params.select.annotator
+    module = None if name is None else plugins.load("annotators", name)
+    who = name or PEOPLE
+    sent = [batch for batch in ledger.read(layout.ledger) if batch.annotator == who]
+    return Round(who, module, sent, Desk(layout, params))
+
+
+def not_out(work: Round, queue: pa.Table) -> pa.Table:
+    """The part of the queue that this annotator was not sent already."""
+    answered = ledger.answers_to(read_batches(work.desk.layout.edits))
+    out = {sample for batch in work.sent for sample in ledger.open_ids(batch, answered)}
+    return queue.filter(pa.array([sample not in out for sample in queue["id"].to_pylist()], pa.bool_()))
+
+
+def send(work: Round, queue: pa.Table) -> Batch:
+    """Put a queue into the ledger: from then on it is out."""
+    layout = work.desk.layout
+    batches, snapshot = read_batches(layout.edits), Snapshot.load(layout.snapshot)
+    answered, ids = ledger.answers_to(batches), queue["id"].to_pylist()
+    known = standings(batches, recorded(snapshot, ids))
+    rows = [
+        Asked(
+            **{key: row[key] for key in Asked.model_fields if key in row},
+            label=_label(known[row["id"]].annotations) if row["id"] in known else None,
+            judged=answered[row["id"]],
+        )
+        for row in with_paths(layout, queue).to_pylist()
+    ]
+    batch = ledger.write(layout.ledger, work.name, rows, now())
+    work.sent.append(batch)
+    return batch
+
+
+def _label(annotations: str | None) -> str | None:
+    """The labels of an image as one text; None if nobody has looked."""
+    if annotations is None:
+        return None
+    return "; ".join(note["category"] for note in json.loads(annotations))
+
+
+def waiting(work: Round) -> list[Batch]:
+    """The batches with what is still open of them."""
+    answered = ledger.answers_to(read_batches(work.desk.layout.edits))
+    parts = [batch.only(ledger.open_ids(batch, answered)) for batch in work.sent]
+    return [part for part in parts if part.rows]
+
+
+def hand_over(work: Round) -> list[str]:
+    """Make sure that every batch with something open is where the annotator looks for it; where that is."""
+    unfinished = {batch.name for batch in waiting(work)}
+    return [
+        work.annotator.send(batch, work.desk)
+        for batch in work.sent
+        if work.annotator is not None and batch.name in unfinished
+    ]
+
+
+def collect(work: Round) -> dict[str, Any]:
+    """Take in every answer there is: one edit batch, and the refusals."""
+    layout, edits = work.desk.layout, read_batches(work.desk.layout.edits)
+    given = [] if work.annotator is None else list(work.annotator.collect(waiting(work), work.desk))
+    settled = ledger.settle(work.sent, given, edits)
+    batch = None
+    if settled.judgements:
+        batch = write_batch(layout.edits, _source(work.name, settled.judgements), settled.judgements)
+    if settled.refused:
+        ledger.write_refused(layout.ledger, work.name, settled.refused)
+    left = waiting(work)
     return {
-        **report,
-        "sent": len(sent),
-        "open": len(unknown),
-        "answered": dict(Counter(answer.op for answer in answers)),
-        "unknown": unknown,
+        **_report(work),
+        "answered": dict(Counter(judgement.op for judgement in settled.judgements)),
+        "open": sum(len(part.rows) for part in left) if work.waits else 0,
+        "unknown": [] if work.waits else sorted(row.id for part in left for row in part.rows),
+        "refused": [asdict(row) for row in settled.refused],
+        "repeated": settled.repeated,
         "batch": batch and batch.relative_to(layout.root).as_posix(),
     }
 
 
-def _account(name: str, sent: list[str], answered: list[str]) -> None:
-    if strangers := set(answered) - set(sent):
-        raise EditError(f"annotator {name} answered {len(strangers)} images that it was not asked about")
-    if twice := [sample for sample, n in Counter(answered).items() if n > 1]:
-        raise EditError(f"annotator {name} answered {twice[0]} more than once")
+def _source(name: str, judgements: Sequence[Judgement]) -> str:
+    """Batches of one annotator on two clones never have one name."""
+    text = "\n".join(judgement.model_dump_json() for judgement in judgements)
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _report(work: Round) -> dict[str, Any]:
+    answered = ledger.answers_to(read_batches(work.desk.layout.edits))
+    return {
+        "annotator": work.desk.params.select.annotator,
+        "waits": work.waits,
+        "already": 0,
+        "sent": 0,
+        "where": [],
+        "answered": {},
+        "open": 0,
+        "unknown": [],
+        "refused": [],
+        "repeated": 0,
+        "batch": None,
+        "ledger": ledger.account(work.sent, answered),
+    }
 
 
 def render(result: dict[str, Any], console: Console) -> None:
@@ -58,11 +169,21 @@ def render(result: dict[str, Any], console: Console) -> None:
         console.print(f"{result['open']:,} images wait for people: select.annotator is null", highlight=False)
         console.print("next: `assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`")
         return
-    answers = ", ".join(f"{n:,} {op}" for op, n in sorted(result["answered"].items())) or "no answers"
+    answers = ", ".join(f"{n:,} {op}" for op, n in sorted(result["answered"].items())) or "no new answers"
+    rest = f"{result['open']:,} open" if result["waits"] else f"{len(result['unknown']):,} unknown to it"
     console.print(
-        f"sent {result['sent']:,} to {result['annotator']}: {answers}; "
-        f"{len(result['unknown']):,} unknown to it; {result['already']:,} answered before",
+        f"sent {result['sent']:,} to {result['annotator']}: {answers}; {rest}; "
+        f"{result['already']:,} answered before, {result['repeated']:,} repeated, {len(result['refused']):,} refused",
         highlight=False,
     )
+    for row in result["refused"][:SHOWN]:
+        who = f"{row['id'][:12]}: " if row["id"] else ""
+        console.print(f"  refused, {row['where']}: {who}{row['why']}", highlight=False, markup=False)
+    if len(result["refused"]) > SHOWN:
+        console.print(
+            f"  … and {len(result['refused']) - SHOWN:,} more: data/ledger/refused/", highlight=False
+        )
+    if result["open"] and result["where"]:
+        console.print(f"waiting for answers in {', '.join(result['where'])}", highlight=False, markup=False)
     if result["batch"]:
         console.print(f"written: {result['batch']}. next: `dvc repro`", highlight=False)

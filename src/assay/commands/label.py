@@ -9,9 +9,10 @@ from typing import Any
 
 from rich.console import Console
 
+from assay import ledger
 from assay.annotators import now
 from assay.data.edits import Judgement, read_batches, write_batch
-from assay.data.labelfile import Classes, Names, Problem, Row, read_rows, without_contradictions
+from assay.data.labelfile import Names, Problem, Row, read_rows, valid_classes, without_contradictions
 from assay.data.snapshot import Snapshot
 from assay.data.standing import NOTHING, Standing, after, recorded, standings
 from assay.errors import EditError
@@ -36,14 +37,15 @@ def run(
     EditError with all bad rows, and nothing written, unless `skip_bad`.
     """
     snapshot, batches = Snapshot.load(layout.snapshot), read_batches(layout.edits)
-    classes = valid_classes(params, snapshot, batches, allow_new_classes)
+    classes = valid_classes(params.curate.classes, snapshot, batches, allow_new_classes)
     rows, problems, ignored = read_rows(file, Names.of(snapshot.samples), classes)
     rows, disputed, repeated = without_contradictions(rows)
     problems = sorted([*problems, *disputed], key=lambda problem: problem.line)
     if problems and not skip_bad:
         raise EditError(complaint(file, problems), hint="mend them, or `--skip-bad` to take the others")
     known = present(snapshot, batches, [row.id for row in rows])
-    changes = [judgement for row in rows for judgement in news(row, known[row.id], by or whoami(layout.root))]
+    who, again = by or whoami(layout.root), asked_again(layout, batches)
+    changes = [j for row in rows for j in news(row, known[row.id], who, row.id in again)]
     batch = write_batch(layout.edits, file.stem, changes) if changes else None
     return {
         "batch": batch and batch.relative_to(layout.root).as_posix(),
@@ -56,17 +58,6 @@ def run(
     }
 
 
-def valid_classes(
-    params: Params, snapshot: Snapshot, batches: Sequence[tuple[str, list[Judgement]]], allow_new: bool
-) -> Classes:
-    """The declared classes; without a declaration, those that the snapshot or an edit batch names."""
-    if params.curate.classes is not None:
-        return Classes(frozenset(params.curate.classes), declared=True)
-    notes = [note for _, batch in batches for judgement in batch for note in judgement.annotations or []]
-    seen = frozenset(snapshot.categories) | {note.category for note in notes}
-    return Classes(seen, declared=False, allow_new=allow_new)
-
-
 def present(
     snapshot: Snapshot, batches: Sequence[tuple[str, list[Judgement]]], ids: Sequence[str]
 ) -> dict[str, Standing]:
@@ -76,9 +67,21 @@ def present(
     return {sample: said.get(sample, NOTHING) for sample in ids}
 
 
-def news(row: Row, known: Standing, by: str) -> list[Judgement]:
-    """The judgements of a row that say something new."""
-    return [judgement for judgement in row.judgements(by, now()) if after(known, judgement) != known]
+def asked_again(layout: Layout, batches: Sequence[tuple[str, list[Judgement]]]) -> set[str]:
+    """The labelled images that are out for a second look: that they are right as they are is an answer."""
+    answered = ledger.answers_to(batches)
+    sent = ledger.read(layout.ledger)
+    out = {sample for batch in sent for sample in ledger.open_ids(batch, answered)}
+    return out & {row.id for batch in sent for row in batch.rows if row.label is not None}
+
+
+def news(row: Row, known: Standing, by: str, again: bool = False) -> list[Judgement]:
+    """The judgements of a row that say something new; all that answer what was asked `again`."""
+    return [
+        judgement
+        for judgement in row.judgements(by, now())
+        if after(known, judgement) != known or (again and judgement.op in ledger.ANSWERS)
+    ]
 
 
 def complaint(file: Path, problems: Sequence[Problem]) -> str:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from assay import ledger
 from assay.data.edits import read_batches
 from assay.data.files import read_table, write_bytes
 from assay.data.standing import standings
@@ -42,11 +43,20 @@ def run(
 
 
 def open_queue(layout: Layout) -> tuple[pa.Table, int]:
-    """The queue without the images that somebody has judged since, and how many those are."""
+    """The queue without the images that somebody has judged since, and how many those are.
+
+    An image to be looked at again is judged once that second look is taken: see assay.ledger.
+    """
     queue = read_table(layout.selection / "queue.parquet", made_by="select")
-    said = standings(read_batches(layout.edits))
+    batches = read_batches(layout.edits)
+    said = standings(batches)
+    again = ledger.reviewed(ledger.read(layout.ledger), ledger.answers_to(batches))
     answered = pa.array(
-        [said[s].answered if s in said else False for s in queue["id"].to_pylist()], pa.bool_()
+        [
+            sample in again if strategy == ledger.REVIEW else sample in said and said[sample].answered
+            for sample, strategy in zip(queue["id"].to_pylist(), queue["strategy"].to_pylist(), strict=True)
+        ],
+        pa.bool_(),
     )
     return queue.filter(pc.invert(answered)), pc.sum(answered).as_py() or 0
 

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from assay.data.edits import Annotation, Judgement, Split
+from assay.data.snapshot import Snapshot
 from assay.errors import EditError
 
 WHO = ("id", "path")
@@ -132,17 +133,31 @@ class Classes:
         )
 
 
+def valid_classes(
+    declared: Sequence[str] | None,
+    snapshot: Snapshot,
+    batches: Iterable[tuple[str, Sequence[Judgement]]],
+    allow_new: bool,
+) -> Classes:
+    """The declared classes; without a declaration, those that the snapshot or an edit batch names."""
+    if declared is not None:
+        return Classes(frozenset(declared), declared=True)
+    notes = [note for _, batch in batches for judgement in batch for note in judgement.annotations or []]
+    seen = frozenset(snapshot.categories) | {note.category for note in notes}
+    return Classes(seen, declared=False, allow_new=allow_new)
+
+
 def read_rows(file: Path, names: Names, classes: Classes) -> tuple[list[Row], list[Problem], list[str]]:
     """(rows that can be taken, rows that cannot, columns that mean nothing here).
 
     EditError if the file as a whole cannot be read, or has no column to name an image or to say something.
     """
     rows, problems = [], []
-    header, records = _records(file)
+    header, records = csv_records(file)
     _check_header(file, header)
     for line, record in records:
         try:
-            rows.append(_row(line, record, names, classes))
+            rows.append(parse(line, _image(record, names), record, classes))
         except RowError as problem:
             problems.append(Problem(line, str(problem)))
     ignored = [name for name in header if name not in (*WHO, *WHAT, *ABOUT)]
@@ -169,7 +184,8 @@ def _lines(rows: list[Row]) -> str:
     return ", ".join(str(row.line) for row in rows)
 
 
-def _records(file: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+def csv_records(file: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """(header, (line, its cells by the header) of each line). EditError if it is no such file."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             first = stream.readline()
@@ -202,11 +218,11 @@ def _check_header(file: Path, header: list[str]) -> None:
         raise EditError(f"{file}, line 1: column {', '.join(sorted(twice))} is there twice")
 
 
-def _row(line: int, record: dict[str, str], names: Names, classes: Classes) -> Row:
+def parse(line: int, sample: str, record: Mapping[str, str], classes: Classes) -> Row:
+    """What a line says of an image. RowError if that cannot be taken, or is nothing."""
     if "too many" in record:
         raise RowError("more cells than the header has columns: a comma in a name needs quotes")
-    given = {name: record[name] for name in (*WHO, *WHAT, *ABOUT) if record.get(name)}
-    sample = _image(given, names)
+    given = {name: record[name] for name in (*WHAT, *ABOUT) if record.get(name)}
     label = classes.check(given["label"]) if "label" in given else None
     exclude = _truth(given["exclude"]) if "exclude" in given else None
     split = _split(given["split"]) if "split" in given else None
@@ -221,7 +237,8 @@ def _row(line: int, record: dict[str, str], names: Names, classes: Classes) -> R
     return row
 
 
-def _image(given: Mapping[str, str], names: Names) -> str:
+def _image(record: Mapping[str, str], names: Names) -> str:
+    given = {name: record[name] for name in WHO if record.get(name)}
     if "id" not in given and "path" not in given:
         raise RowError("neither id nor path")
     sample = names.by_id(given["id"]) if "id" in given else names.by_path(given["path"])

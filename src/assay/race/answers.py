@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import pyarrow as pa
-
 from assay import plugins
+from assay.annotators import Desk, ask
 from assay.data.edits import Judgement, read_batches
 from assay.errors import EditError, ParamsError
 from assay.layout import Layout
@@ -52,12 +51,11 @@ class Annotator:
 
     @property
     def digest(self) -> str:
-        return self.plugin
+        options = self.params.select.annotator_options
+        return f"{self.plugin} {sorted(options.items())}" if options else self.plugin
 
     def ask(self, ids: Sequence[str]) -> dict[str, Answer]:
-        queue = pa.table({"id": pa.array(ids, pa.string())})
-        told = plugins.load("annotators", self.plugin).answer(queue, self.layout, self.params)
-        return final(told)
+        return final(ask(self.plugin, ids, Desk(self.layout, self.params)))
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,12 @@ def annotator(layout: Layout, params: Params) -> Annotator:
             hint="`assay race BASELINE --answers REV` answers with the edit batches that were written between the two; "
             "in a replay set select.annotator: oracle",
         )
-    return Annotator(plugins.check_name("annotators", name), layout, params)
+    if plugins.load("annotators", name).WAITS:
+        raise ParamsError(
+            f"annotator {name} answers later, and a race does not wait",
+            hint="`assay race BASELINE --answers REV`, or in a replay select.annotator: oracle",
+        )
+    return Annotator(name, layout, params)
 
 
 def batches(side: Side, later: Side) -> Batches:

@@ -1,0 +1,149 @@
+"""People answer in files: CSV for a spreadsheet or JSONL for a tool goes out, the same or any copies of it come in.
+
+A batch goes out as `labelling/<batch>.csv`; fill in its column `label` (or `exclude` with `why`) where it lies. Every
+CSV and JSONL file in the folder is read at each `assay annotate`: hand out copies, drop the answers of a tool there, in
+parts, several times: what was taken is not taken twice, and what cannot be taken is named with file and line. A row
+where nothing is filled in is still open. The one thing that names an image is the column `id`, whole.
+
+The folder is transport only and not for git: what was taken is in data/edits/, what was refused in data/ledger/.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from assay.annotators import Desk, now
+from assay.data.edits import read_batches
+from assay.data.files import write_bytes
+from assay.data.labelfile import Classes, Row, RowError, csv_records, parse, valid_classes
+from assay.data.snapshot import Snapshot
+from assay.errors import EditError
+from assay.ledger import Answer, Batch
+from assay.params import Section
+
+NAME = "file"
+WAITS = True
+SHOWN = ("id", "path", "split", "strategy", "reason", "predicted", "confidence", "given")
+"""What a person sees of an image; `given`: the label that it has."""
+ASKED = ("label", "exclude", "why", "by", "seconds")
+"""What a person may fill in; of this, `label` and `exclude` are the answer."""
+
+
+class Options(Section):
+    """Where the files are, and of which kind those are that go out."""
+
+    folder: str = "labelling"
+    format: Literal["csv", "jsonl"] = "csv"
+    allow_new_classes: bool = False
+    """Take labels that name a class nobody has used so far, where curate.classes declares none."""
+
+
+def send(batch: Batch, desk: Desk) -> str:
+    """Write the file, unless it is there: somebody may be filling it in."""
+    options = desk.options(Options)
+    file = desk.layout.root / options.folder / f"{batch.name}.{options.format}"
+    if not file.exists():
+        rows = [{**row.model_dump(), "given": row.label, "label": None} for row in batch.rows]
+        write_bytes(file, (_as_csv(rows) if options.format == "csv" else _as_jsonl(rows)).encode())
+    return file.relative_to(desk.layout.root).as_posix()
+
+
+def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, (*SHOWN, *ASKED), extrasaction="ignore", restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _as_jsonl(rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = [{**{key: row[key] for key in SHOWN}, "label": None} for row in rows]
+    return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+
+
+def collect(batches: Sequence[Batch], desk: Desk) -> Iterator[Answer]:
+    """Every row of every file in which something is filled in, good or bad."""
+    folder = desk.layout.root / desk.options(Options).folder
+    files = sorted(file for end in ("csv", "jsonl") for file in folder.glob(f"*.{end}"))
+    if not files:
+        return
+    classes = _classes(desk)
+    for file in files:
+        shown = file.relative_to(desk.layout.root).as_posix()
+        try:
+            records = list(_csv(file) if file.suffix == ".csv" else _jsonl(file))
+        except EditError as error:
+            yield Answer("", where=shown, trouble=str(error))
+            continue
+        for line, record in records:
+            if answer := _answer(record, f"{shown}, line {line}", line, classes):
+                yield answer
+
+
+def _classes(desk: Desk) -> Classes:
+    snapshot, batches = Snapshot.load(desk.layout.snapshot), read_batches(desk.layout.edits)
+    return valid_classes(
+        desk.params.curate.classes, snapshot, batches, desk.options(Options).allow_new_classes
+    )
+
+
+def _csv(file: Path) -> list[tuple[int, dict[str, str]]]:
+    header, records = csv_records(file)
+    if missing := [name for name in ("id", "label") if name not in header]:
+        raise EditError(
+            f"there is no column {' and '.join(missing)}; there are: {', '.join(header) or 'none'}"
+        )
+    return records
+
+
+def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise EditError(f"it cannot be read: {error}") from None
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            yield number, _record(line)
+
+
+def _record(line: str) -> dict[str, str]:
+    """Text for text, as in a CSV; what is no JSON object is kept as it came."""
+    try:
+        held = json.loads(line)
+    except ValueError:
+        held = None
+    if not isinstance(held, dict):
+        return {"broken": line}
+    words = {True: "yes", False: "no"}
+    return {
+        str(key).lower(): words[value] if isinstance(value, bool) else str(value).strip()
+        for key, value in held.items()
+        if value is not None
+    }
+
+
+def _answer(record: Mapping[str, str], where: str, line: int, classes: Classes) -> Answer | None:
+    """What a row answers; None for a row that nobody has filled in."""
+    said = json.dumps({key: value for key, value in record.items() if value}, ensure_ascii=False)
+    sample = record.get("id", "").lower()
+    if "broken" in record:
+        return Answer("", where=where, trouble="the line is not a JSON object", said=record["broken"])
+    if not record.get("label") and not record.get("exclude") and "too many" not in record:
+        return None
+    try:
+        row = _row(line, sample, record, classes)
+    except RowError as error:
+        return Answer(sample, where=where, trouble=str(error), said=said)
+    return Answer(sample, tuple(row.judgements(NAME, now())), where, said=said)
+
+
+def _row(line: int, sample: str, record: Mapping[str, str], classes: Classes) -> Row:
+    if not sample:
+        raise RowError("there is no id: it alone says which image is meant")
+    kept = {key: record[key] for key in (*ASKED, "too many") if key in record}
+    return parse(line, sample, kept, classes)

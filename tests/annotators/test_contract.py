@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from assay import plugins
+from assay.annotators import Desk
+from assay.ledger import Asked, Batch
+from assay.params import Ingest, Params, Section, Select, Source
+
+NAMES = plugins.names("annotators")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_annotator_has_the_contract(name):
+    module = plugins.load("annotators", name)
+    assert isinstance(module.WAITS, bool)
+    assert issubclass(module.Options, Section), "unknown keys are refused"
+    module.Options()
+    for call, arguments in (("send", ["batch", "desk"]), ("collect", ["batches", "desk"])):
+        assert list(inspect.signature(getattr(module, call)).parameters) == arguments
+    assert module.__doc__
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nobody_answers_where_nothing_was_asked_and_sending_twice_is_sending_once(name, project):
+    select = Select(annotator=name)
+    desk = Desk(
+        project.layout, Params(ingest=Ingest(sources=[Source(name="s", format="demo")]), select=select)
+    )
+    module = plugins.load("annotators", name)
+    assert list(module.collect([], desk)) == []
+    batch = Batch("0001-x-00000000", name, "2026-01-01T00:00:00Z", (Asked(id="a" * 64), Asked(id="b" * 64)))
+    where = module.send(batch, desk)
+    files = {f: f.read_bytes() for f in project.layout.root.rglob("*") if f.is_file()}
+    for file in files:
+        file.write_bytes(files[file] + b"somebody is at work here\n")
+    assert module.send(batch, desk) == where
+    assert all(file.read_bytes().endswith(b"at work here\n") for file in files)
