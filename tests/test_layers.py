@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,17 @@ def test_quick_paths_import_nothing_heavy(line):
         "print([m for m in ('torch','mlflow','prefect','pandas','dvc','sklearn','matplotlib') if m in sys.modules])"
     )
     out = subprocess.check_output([sys.executable, "-c", program, *line.split()], text=True)
+    assert out.splitlines()[-1] == "[]"
+
+
+def test_status_waits_for_no_numbers_where_there_are_none(tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    program = (
+        "import sys; from assay.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print([m for m in ('numpy', 'pyarrow', 'pandas') if m in sys.modules])"
+    )
+    out = subprocess.check_output([sys.executable, "-c", program, "status"], text=True, cwd=tmp_path)
     assert out.splitlines()[-1] == "[]"
 
 

@@ -20,9 +20,8 @@ import pyarrow.parquet as pq
 
 from assay import plugins
 from assay.data import watch
-from assay.data.edits import Annotation
+from assay.data.edits import Annotation, annotations_json
 from assay.data.files import read_table, replacing
-from assay.data.fold import annotations_json
 from assay.data.images import ImageInfo, inspect
 from assay.data.pool import PoolWriter, content_id, side_table
 from assay.data.records import Record

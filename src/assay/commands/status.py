@@ -13,7 +13,6 @@ from rich.table import Table
 from assay.data.champion import read_champion
 from assay.data.edits import read_batches
 from assay.data.files import read_json, read_table
-from assay.data.snapshot import Snapshot
 from assay.data.standing import pending, standings
 from assay.layout import Layout
 from assay.lineage.staleness import StageState, stage_states
@@ -60,7 +59,7 @@ def queue_status(layout: Layout) -> dict[str, Any] | None:
 def edits_status(layout: Layout, stages: Sequence[StageState]) -> dict[str, Any]:
     """The batches, and the images of which they say something that the snapshot does not know yet."""
     batches = read_batches(layout.edits)
-    if any((stage.stage, stage.state) == ("curate", "fresh") for stage in stages):
+    if not batches or any((stage.stage, stage.state) == ("curate", "fresh") for stage in stages):
         return {"batches": len(batches), "new": [], "images": 0}
     if not (layout.snapshot / "snapshot.json").exists():
         return {
@@ -68,6 +67,8 @@ def edits_status(layout: Layout, stages: Sequence[StageState]) -> dict[str, Any]
             "new": [name for name, _ in batches],
             "images": len(standings(batches)),
         }
+    from assay.data.snapshot import Snapshot  # numpy and pyarrow: a third of a second
+
     news = pending(batches, Snapshot.load(layout.snapshot))
     new = [name for name, batch in batches if any(judgement.id in news for judgement in batch)]
     return {"batches": len(batches), "new": new, "images": len(news)}

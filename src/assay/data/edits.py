@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,6 +29,14 @@ class Annotation(BaseModel):
     """x, y, width, height in pixels of the upright image."""
     segmentation: Any | None = None
     """Polygons `[[x, y, x, y, …], …]` or run-length encoding `{"size": [h, w], "counts": …}`."""
+
+
+def annotations_json(annotations: list[Annotation] | None) -> str | None:
+    """Annotations as canonical JSON: one text for one meaning. None stays None: nobody has looked yet."""
+    if annotations is None:
+        return None
+    rows = [a.model_dump(mode="json", exclude_none=True) for a in annotations]
+    return json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 class Judgement(BaseModel):

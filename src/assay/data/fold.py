@@ -11,21 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data import splits
-from assay.data.edits import Annotation, Judgement
+from assay.data.edits import Judgement, annotations_json
 from assay.data.pool import Pool
 from assay.data.snapshot import ANNOTATIONS, Snapshot
 from assay.errors import EditError
 
 Batches = Sequence[tuple[str, list[Judgement]]]
 FIELDS = ("annotations", "split", "group", "captured_at", "metadata")
-
-
-def annotations_json(annotations: list[Annotation] | None) -> str | None:
-    """Annotations as canonical JSON: one text for one meaning. None stays None: nobody has looked yet."""
-    if annotations is None:
-        return None
-    rows = [a.model_dump(mode="json", exclude_none=True) for a in annotations]
-    return json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def fold(

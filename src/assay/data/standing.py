@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from assay.data.edits import Judgement
-from assay.data.fold import annotations_json
-from assay.data.snapshot import Snapshot
-from assay.data.training import annotation_texts
+from assay.data.edits import Judgement, annotations_json
+
+if TYPE_CHECKING:
+    from assay.data.snapshot import Snapshot
 
 Batches = Iterable[tuple[str, list[Judgement]]]
 
@@ -60,6 +61,8 @@ def recorded(snapshot: Snapshot, ids: Iterable[str]) -> dict[str, Standing]:
     In plain Python: the first value that pyarrow makes from Python's imports pandas, which `assay status` has no
     time for.
     """
+    from assay.data.training import annotation_texts
+
     wanted = set(ids)
     texts = annotation_texts(snapshot, wanted)
     names = ("id", "labelled", "excluded", "split", "group")

@@ -11,8 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.data.edits import Annotation
-from assay.data.fold import annotations_json
+from assay.data.edits import Annotation, annotations_json
 from assay.data.snapshot import ANNOTATIONS, Snapshot
 
 TRAIN = pa.schema({"id": pa.string(), "split": pa.string(), "label": pa.string(), "annotations": pa.string()})

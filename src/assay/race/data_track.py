@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from assay import plugins
 from assay.cells import training_table
-from assay.data.edits import Annotation
+from assay.data.edits import Annotation, annotations_json
 from assay.data.embeddings import Embeddings
-from assay.data.fold import annotations_json
 from assay.data.snapshot import Snapshot
 from assay.data.training import TRAIN, kept
 from assay.race.answers import Answer, Answers
