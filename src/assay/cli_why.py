@@ -186,3 +186,51 @@ def advise(
 
     layout, params = project()
     show(advise.run(params, layout, hours, html, suspects, Terminal()), as_json, advise.render)
+
+
+@why.command(rich_help_panel=WHY)
+def simulate(
+    strategies: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[STRATEGY]…", help="Which; default: simulate.strategies, all there are."),
+    ] = None,
+    budgets: Annotated[
+        str | None,
+        typer.Option(metavar="10,30,100", help="Labels after each step; default: simulate.budgets."),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Replays of each strategy; default: simulate.seeds.")
+    ] = None,
+    learner: Annotated[
+        Literal["probe", "model"] | None,
+        typer.Option(
+            help="Who is measured: a linear probe (seconds), or the model of `train` at every step."
+        ),
+    ] = None,
+    to_accuracy: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Labels needed to get there, 0.9 say; default: to where random ends."),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the page to FILE too.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Which strategy suits these data? Replayed on the labels there are, against random, before paying for more.
+
+    The labels of train are hidden, and revealed as each strategy asks for them; each seed plays on another half.
+    Learning curves, the area under them, the labels needed, all in pairs with random, with 95 % intervals. What decides
+    is measured on val; test is reported. Every step is kept: a stopped call carries on, a second one computes nothing.
+
+    Examples:  assay simulate   ·   assay simulate margin --budgets 20,50,100   ·   assay simulate --html page.html
+    """
+    from assay.commands import simulate
+    from assay.terminal import Terminal
+
+    layout, params = project()
+    changed = {
+        "strategies": strategies or None,
+        "budgets": simulate.budgets(budgets),
+        "seeds": seeds,
+        "learner": learner,
+        "to_accuracy": to_accuracy,
+    }
+    show(simulate.run(params, layout, changed, html, Terminal()), as_json, simulate.render)

@@ -235,6 +235,31 @@ class Advise(Section):
     """`model`: that of `train`, whatever it costs; `probe`: logistic regression on the embeddings; `auto`: by cost."""
 
 
+class Simulate(Section):
+    """`assay simulate`: a replay on the labels there are; no stage of dvc.yaml either."""
+
+    strategies: list[Annotated[str, _plugin("strategies")]] = []
+    """Which are replayed; [] means all there are. `random` always is."""
+    options: dict[str, dict[str, Any]] = {}
+    """Of some strategies, by name: the keyword-only arguments of their `select`."""
+    budgets: Annotated[list[Positive], Field(min_length=2)] | None = None
+    """Labels after each step; null: 10, 20, 50, 100, 200, 500 … up to half of what a seed replays on."""
+    seeds: Annotated[int, Field(ge=2)] = 5
+    """Each replays on another random half of the labelled train images."""
+    most: Positive = 20_000
+    """Images that a seed replays on at most."""
+    learner: Literal["probe", "model"] = "probe"
+    """Who is measured: logistic regression on the embeddings (seconds), or the model of `train`, a DVC run each."""
+    to_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """How many labels does it take to get there; null: where `random` ends."""
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Simulate:
+        if self.budgets and self.budgets != sorted(set(self.budgets)):
+            raise ValueError(f"budgets have to ascend, each once: {self.budgets}")
+        return self
+
+
 class Params(Section):
     task: Annotated[str, _plugin("tasks")] = "classification"
     seed: Seed = 0
@@ -247,6 +272,7 @@ class Params(Section):
     track: Track = Track()
     race: Race = Race()
     advise: Advise = Advise()
+    simulate: Simulate = Simulate()
 
 
 def load_params(path: Path) -> Params:

@@ -1,0 +1,142 @@
+"""simulate: which strategy suits these data? Replayed on the labels there are, before paying for more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from assay.data.files import write_bytes, write_json
+from assay.errors import ParamsError, TrackingError, UsageError
+from assay.layout import Layout
+from assay.params import Params, Simulate
+from assay.progress import Progress, silent
+
+PAGE = "simulation.html"
+
+
+def run(
+    params: Params,
+    layout: Layout,
+    changed: Mapping[str, Any] | None = None,
+    page: Path | None = None,
+    progress: Progress = silent,
+    workers: int | None = None,
+) -> dict[str, Any]:
+    """Replay, and say what suits. A killed call carries on where it was; a second one computes nothing.
+
+    `changed`: keys of params.simulate, None is as it was; `workers`: processes, None is one a core.
+    """
+    from assay.simulation import study
+    from assay.simulation.arena import open_ground
+
+    asked = settings(params.simulate, changed or {})
+    ground = open_ground(layout)
+    made = study.plan(asked, params.seed, len(ground.arena.pool))
+    steps = len(made.names) * len(made.seeds) * len(made.budgets)
+    progress.say(
+        f"{len(made.names)} strategies × {len(made.seeds)} seeds × {len(made.budgets)} budgets: {steps:,} steps, each "
+        f"measured by {'a probe' if asked.learner == 'probe' else f'a training of {params.train.model}'}"
+    )
+    summary = study.compute(made, ground, params, layout, progress, workers)
+    home = layout.scratch / "simulate" / "told" / summary["key"][:16]
+    home.mkdir(parents=True, exist_ok=True)
+    write_json(home / "simulation.json", summary)
+    draw(summary, home)
+    if page is not None:
+        write_bytes(page, (home / PAGE).read_bytes())
+    mlflow = log(summary, home, params, layout, progress)
+    return {**summary, "page": str(page or home / PAGE), "mlflow": mlflow}
+
+
+def settings(simulate: Simulate, changed: Mapping[str, Any]) -> Simulate:
+    """params.simulate with what the command line says otherwise. ParamsError names the key."""
+    given = {key: value for key, value in changed.items() if value is not None}
+    try:
+        return Simulate.model_validate({**simulate.model_dump(), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, ("simulate", *first["loc"])))
+        raise ParamsError(f"{key}: {first['msg']}", hint="the keys are explained in params.yaml") from None
+
+
+def budgets(text: str | None) -> list[int] | None:
+    """`10,30,100`, as on the command line. UsageError for anything else."""
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--budgets {text}: not whole numbers with commas between them", hint="--budgets 10,30,100"
+        ) from None
+
+
+def draw(summary: dict[str, Any], home: Path) -> None:
+    from assay.simulation.charts import page, picture
+
+    picture(summary, home / "simulation.png")
+    write_bytes(home / PAGE, page(summary).encode())
+
+
+def log(
+    summary: dict[str, Any], home: Path, params: Params, layout: Layout, progress: Progress
+) -> dict[str, Any] | None:
+    """A parent run with the curves, and a child for each strategy. A server that is away costs a remark only."""
+    from assay.simulation.family import children, parent
+    from assay.tracking.families import log_family
+
+    files = [home / name for name in (PAGE, "simulation.png", "simulation.json")]
+    try:
+        key = f"simulation {summary['key']}"
+        return dict(log_family(key, parent(summary), children(summary), files, params, layout))
+    except TrackingError as error:
+        progress.say(
+            f"not in MLflow: {error}; simulate again when the server is back: nothing is computed twice"
+        )
+        return None
+
+
+def render(result: dict[str, Any], console: Console) -> None:
+    """A table of the strategies, the verdict, and where to look."""
+    from assay.simulation.standing import needs, points
+
+    n, verdict = result["samples"], result["verdict"]
+    console.print(
+        f"[bold]{len(result['strategies'])} strategies replayed[/]   {len(result['seeds'])} seeds, each on "
+        f"{n['pool']:,} of the {n['train']:,} labelled train images   measured by {result['learner']} on "
+        f"{n['val']:,} val" + (f", reported on {n['test']:,} test images" if result["test"] else " images"),
+        highlight=False,
+    )
+    level = f"labels to {100 * result['to_accuracy']['value']:.1f} %"
+    first, *_, last = result["budgets"]
+    mean = f"accuracy, {first:,} to {last:,}"
+    table = Table("strategy", mean, "over random", level, "on test", "chooses in", box=None, pad_edge=False)
+    tested = {row["name"]: row for row in result["test"] or ()}
+    for row in result["strategies"]:
+        over, again = row["over_random"], tested.get(row["name"], {}).get("over_random")
+        name = f"[bold green]{row['name']}[/]" if row["name"] == verdict["strategy"] else row["name"]
+        table.add_row(
+            name,
+            f"{100 * row['auc']['value']:.1f} %",
+            escape(points(over)) if over else "the control",
+            escape(needs(row["labels"])),
+            escape(points(again)) if again else "",
+            f"{row['seconds']:.2f} s",
+        )
+    console.print(table)
+    console.print(
+        "Accuracy: mean over the logarithm of the budget. Differences to random: points, with 95 % intervals "
+        f"of seeds and images together. {result['computed']:,} steps computed now.",
+        style="dim",
+        highlight=False,
+    )
+    console.print(f"\n[bold]{escape(verdict['text'])}[/]", highlight=False)
+    if verdict["strategy"] and verdict["strategy"] != "random":
+        console.print(f"next: select.strategy: {verdict['strategy']} in params.yaml", highlight=False)
+    console.print(f"page: {escape(result['page'])}", highlight=False, soft_wrap=True)
