@@ -254,7 +254,7 @@ def test_every_kind_of_bad_image_has_its_place_in_the_books(clean):
     [
         ("budget: 100", "budgte: 100", ["select.budgte: there is no such key", "documented in params.yaml"]),
         ("lr: 0.003", "lr: 1e-3", ["train.lr: '1e-3' is text to YAML: write 1.0e-3"]),
-        ("strategy: margin", "strategy: magrin", ["select.strategy", "'magrin'", "entropy, kcenter, margin, random"]),
+        ("strategy: margin", "strategy: magrin", ["select.strategy", "'magrin'", "entropy, kcenter, "]),
         ("seed: 0", "seed: [0", ["params.yaml is not valid YAML", "line"]),
     ],
 )  # fmt: skip
