@@ -97,6 +97,13 @@ class Select(Section):
     options: dict[str, Any] = {}
     """The strategy's own: the keyword-only arguments of its `select`."""
     budget: Positive = 100
+    """Images, or what `cost` counts."""
+    cost: str | None = None
+    """A metadata column with what each image costs to label; null: every image costs 1."""
+    balance: bool = False
+    """Whether the classes, as predicted, are to have equally many labels: see src/assay/strategies/_batch.py."""
+    diversity: Annotated[float, Field(ge=1)] = 1.0
+    """How many times the budget is clustered, to ask about the best image of each cluster; 1: no clustering."""
     annotator: Annotated[str, _plugin("annotators")] | None = None
     """Who answers the queue; null: people, by `assay label FILE`."""
     annotator_options: dict[str, Any] = {}

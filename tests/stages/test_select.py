@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from assay.data.fold import fold
 from assay.data.images import ImageInfo
 from assay.data.pool import Pool, PoolWriter, content_id
 from assay.data.training import drawn_order
-from assay.errors import AssayError, MissingInput
+from assay.errors import AssayError, MissingInput, ParamsError
 from assay.layout import Layout
 from assay.params import Ingest, Params, Source, Train
 from assay.params import Select as SelectParams
@@ -336,3 +337,68 @@ def test_before_curate_it_says_what_to_run(tmp_path):
     with pytest.raises(MissingInput, match=r"samples\.parquet is not there") as error:
         Project(tmp_path).run()
     assert "assay curate" in error.value.hint
+
+
+def with_minutes(project, told) -> Project:
+    """The project with a metadata column: what `told` says of each place of an image."""
+    snap = project.curate()
+    rows = [
+        {**row, "metadata": json.dumps({"minutes": str(told(k))})}
+        for k, row in enumerate(snap.samples.to_pylist())
+    ]
+    replace(snap, samples=pa.Table.from_pylist(rows, schema=snap.samples.schema)).write(
+        project.layout.snapshot
+    )
+    return project
+
+
+def test_the_budget_is_in_the_unit_of_the_cost(project):
+    embed(project)
+    with_minutes(project, lambda k: [2, 4, 7][k % 3])
+    summary = project.run(strategy="maxherding", budget=20, cost="minutes", ruler_halfwidth=0.2)
+    minutes = {row["id"]: float(json.loads(row["metadata"])["minutes"]) for row in samples(project)}
+    spent = sum(minutes[sample] for sample in project.table("queue")["id"].to_pylist())
+    assert 20 - 2 < spent <= 20
+    assert summary["cost"] == spent
+    assert summary["queue"]["ruler"] < 20
+
+
+def test_the_ruler_waits_rather_than_pass_over_what_is_dear(project):
+    free = project.run(budget=50, ruler_halfwidth=0.2)
+    order = [row["id"] for row in project.table("queue").to_pylist() if row["strategy"] == "ruler"]
+    assert free["queue"]["ruler"] == len(order) > 5
+    dear = {order[2]}
+    ids = [row["id"] for row in samples(project)]
+    with_minutes(project, lambda k: 99 if ids[k] in dear else 1)
+    project.run(budget=50, ruler_halfwidth=0.2, cost="minutes")
+    asked = [row["id"] for row in project.table("queue").to_pylist() if row["strategy"] == "ruler"]
+    assert asked == order[:2]
+
+
+def test_an_image_without_a_cost_is_named(project):
+    with_minutes(project, lambda k: "soon")
+    with pytest.raises(ParamsError, match=r"select\.cost: .* have no positive number"):
+        project.run(budget=200, cost="minutes")
+
+
+def samples(project) -> list[dict]:
+    return pq.read_table(project.layout.snapshot / "samples.parquet").to_pylist()
+
+
+def test_auto_says_what_it_decided_and_on_what_evidence(project):
+    embed(project)
+    summary = project.run(strategy="auto", ruler_halfwidth=0.49)
+    written = json.loads((project.layout.selection / "selection.json").read_text())
+    assert summary["evidence"] == written["evidence"]
+    assert written["evidence"]["strategy"] in ("uncertainty_herding", "maxherding", "typiclust")
+    assert written["evidence"]["comparison"] is None
+    reasons = project.table("queue")["reason"].to_pylist()
+    assert all(written["evidence"]["why"] in reason or "control" in reason for reason in reasons)
+
+
+def test_classes_are_balanced_by_what_the_labels_teach(project):
+    embed(project)
+    plain = project.run(budget=20, ruler_halfwidth=0.49)
+    even = project.run(budget=20, ruler_halfwidth=0.49, balance=True, diversity=2.0)
+    assert plain["queue"] == even["queue"] == {"random": 20}
+    assert plain != even

@@ -13,7 +13,7 @@ from assay import plugins
 from assay.strategies import Candidates
 
 NAMES = plugins.names("strategies")
-DRAW = {"random", "badge", "dropquery"}
+DRAW = {"random", "badge", "dropquery", "auto"}
 """Those that draw something for each row: the same ids come out because the stage sorts the rows by id."""
 NESTED = [name for name in NAMES if getattr(plugins.load("strategies", name), "NESTED", True)]
 
@@ -30,7 +30,8 @@ def pools(draw, unit_costs=True) -> Candidates:
     probabilities[labelled] = np.nan
     costs = np.ones(n) if unit_costs else rng.choice([0.5, 1, 1.25, 3, 40], n)
     targets = np.where(labelled, rng.integers(-1, k, n), -1) if draw(st.booleans()) else None
-    return Candidates(embeddings, probabilities, labelled, costs.astype(np.float32), targets)
+    draws = rng.random(n) if draw(st.booleans()) else None
+    return Candidates(embeddings, probabilities, labelled, costs.astype(np.float32), targets, draws)
 
 
 def choose(name: str, pool: Candidates, budget: int, seed: int = 0) -> np.ndarray:

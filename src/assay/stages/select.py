@@ -26,6 +26,7 @@ from rich.markup import escape
 from assay import plugins
 from assay.data.beliefs import DECIMALS, Beliefs, believed
 from assay.data.champion import Champion, champion_model, read_champion
+from assay.data.costs import costs_of
 from assay.data.files import fresh_dir, read_table, write_json, write_table
 from assay.data.snapshot import Snapshot
 from assay.data.training import drawn_order, kept, labelled, training_set
@@ -33,7 +34,10 @@ from assay.errors import MissingInput
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress
-from assay.strategies import Candidates, check_options, explained
+from assay.strategies import Candidates, check_options, draws_of, explained
+from assay.strategies._batch import choose as batch
+
+Evidence = dict[str, Any] | None
 
 COLD_START = "kcenter"
 RULER = "ruler"
@@ -113,6 +117,10 @@ class Inputs:
         wasted = pc.and_(pc.invert(rows["labelled"]), pc.is_in(rows["id"], value_set=self.blank))
         return rows.filter(pc.invert(wasted)).combine_chunks()
 
+    def costs(self, ids: Sequence[str]) -> NDArray[np.float32]:
+        """(n,) what it costs to label each image, in the unit of the budget."""
+        return costs_of(self.snapshot, self.params.select.cost, ids)
+
     def unlabelled(self, split: str) -> list[str]:
         """Ids to choose from in a split, sorted."""
         rows = self.askable
@@ -129,8 +137,8 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
         progress.say(choice.why)
     inputs = Inputs(snapshot, champion, choice, blank(layout), params, layout, progress)
     train = training_set(snapshot, params.select.train_limit, params.seed)
-    queue = build_queue(inputs)
-    selection = describe(inputs, train, queue)
+    queue, evidence = build_queue(inputs)
+    selection = describe(inputs, train, queue) | {"evidence": evidence}
     with fresh_dir(layout.selection) as folder:
         write_table(folder / "train.parquet", train)
         write_table(folder / "queue.parquet", queue_table(queue))
@@ -161,11 +169,20 @@ def blank(layout: Layout) -> pa.Array:
 # --- the queue
 
 
-def build_queue(inputs: Inputs) -> list[Queued]:
-    """The ruler first, then what the strategy chooses with the rest of the budget; best first."""
-    budget = inputs.params.select.budget
-    ruler = ruler_queue(inputs, budget)
-    return ruler + training_queue(inputs, budget - len(ruler))
+def build_queue(inputs: Inputs) -> tuple[list[Queued], Evidence]:
+    """The ruler first, then what the strategy chooses with the rest of the budget; best first.
+
+    With it the evidence on which the strategy has decided, where it says.
+    """
+    budget = float(inputs.params.select.budget)
+    ruler = ruler_queue(inputs)
+    spent = np.cumsum(inputs.costs([row.id for row in ruler]), dtype=np.float64)
+    paid = int(
+        np.searchsorted(spent, budget, side="right")
+    )  # in turn: one too dear is not passed over, as drawn is drawn
+    left = budget - float(spent[paid - 1] if paid else 0)
+    chosen, evidence = training_queue(inputs, left)
+    return ruler[:paid] + chosen, evidence
 
 
 def ruler_size(halfwidth: float) -> int:
@@ -173,7 +190,7 @@ def ruler_size(halfwidth: float) -> int:
     return ceil(0.25 * (1.96 / halfwidth) ** 2)
 
 
-def ruler_queue(inputs: Inputs, budget: int) -> list[Queued]:
+def ruler_queue(inputs: Inputs) -> list[Queued]:
     """Test and val images drawn at random, until both are large enough; each grows as it lacks.
 
     No model chooses them, and no prediction is shown with them: neither may lean on what it is to measure.
@@ -188,27 +205,29 @@ def ruler_queue(inputs: Inputs, budget: int) -> list[Queued]:
             ((turn + 0.5) / len(drawn), Queued(sample, 0.0, RULER, reason, split))
             for turn, sample in enumerate(drawn)
         ]
-    return [row for _, row in sorted(turns, key=lambda turn: turn[0])][:budget]
+    return [row for _, row in sorted(turns, key=lambda turn: turn[0])]
 
 
-def training_queue(inputs: Inputs, budget: int) -> list[Queued]:
-    """What the strategy chooses among the unlabelled training images."""
+def training_queue(inputs: Inputs, budget: float) -> tuple[list[Queued], Evidence]:
+    """What the strategy chooses among the unlabelled training images, and what made it decide so."""
     rows = inputs.askable.filter(pc.equal(inputs.askable["split"], "train"))
     ids = np.array(rows["id"].to_pylist(), dtype=object)
     known = np.asarray(rows["labelled"].to_numpy(), dtype=bool)
     if budget <= 0 or known.all():
-        return []
-    strategy = inputs.choice.strategy
+        return [], None
+    strategy, options, asked = inputs.choice.strategy, inputs.choice.options, inputs.params.select
     beliefs = believe(inputs, ids[~known].tolist()) if strategy.NEEDS_MODEL else None
-    pool = candidates(inputs, ids, known, beliefs, strategy.NEEDS_EMBEDDINGS)
-    picks = strategy.select(pool, budget, np.random.default_rng(inputs.params.seed), **inputs.choice.options)
-    categories = beliefs.categories if beliefs else inputs.snapshot.categories
-    told = explained(strategy, pool, picks, categories, inputs.choice.options)
+    categories = list(dict.fromkeys((*(beliefs.categories if beliefs else ()), *inputs.snapshot.categories)))
+    pool = candidates(inputs, ids, known, beliefs, categories)
+    rng = np.random.default_rng(inputs.params.seed)
+    picks = batch(strategy, pool, budget, rng, options, balance=asked.balance, diversity=asked.diversity)
+    told = explained(strategy, pool, picks, categories, options)
     queue = [
         Queued(sample, round(score, DECIMALS), inputs.choice.used, reason, "train")
         for sample, (score, reason) in zip(ids[picks].tolist(), told, strict=True)
     ]
-    return with_predictions(inputs, queue)
+    evidence = strategy.evidence(pool, **options) if hasattr(strategy, "evidence") else None
+    return with_predictions(inputs, queue), evidence
 
 
 def candidates(
@@ -216,11 +235,12 @@ def candidates(
     ids: NDArray[np.object_],
     known: NDArray[np.bool_],
     beliefs: Beliefs | None,
-    embedded: bool,
+    categories: Sequence[str],
 ) -> Candidates:
-    """The rows in the order of their ids; those that are labelled have no probabilities (NaN)."""
+    """The rows in the order of their ids; those that are labelled have no probabilities (NaN) and cost nothing more."""
     embeddings = np.empty((len(ids), 0), dtype=np.float32)
-    if embedded:
+    asked = inputs.params.select
+    if inputs.choice.strategy.NEEDS_EMBEDDINGS or asked.diversity > 1 or (asked.balance and beliefs is None):
         from assay.data.embeddings import Embeddings
 
         embeddings = Embeddings.open(inputs.layout.embeddings).vectors(ids.tolist())
@@ -228,13 +248,15 @@ def candidates(
     if beliefs is not None:
         probabilities = np.full((len(ids), len(beliefs.categories)), np.nan, dtype=np.float32)
         probabilities[~known] = beliefs.probabilities
-    targets = targets_of(inputs, ids.tolist())
-    return Candidates(embeddings, probabilities, known, np.ones(len(ids), dtype=np.float32), targets)
+    costs = np.ones(len(ids), dtype=np.float32)
+    costs[~known] = inputs.costs(ids[~known].tolist())
+    targets = targets_of(inputs, ids.tolist(), categories)
+    return Candidates(embeddings, probabilities, known, costs, targets, draws_of(ids.tolist()))
 
 
-def targets_of(inputs: Inputs, ids: Sequence[str]) -> NDArray[np.int64]:
-    """(n,) the class of each image that has just one label, in the snapshot's order of categories; −1 elsewhere."""
-    classes = {name: number for number, name in enumerate(inputs.snapshot.categories)}
+def targets_of(inputs: Inputs, ids: Sequence[str], categories: Sequence[str]) -> NDArray[np.int64]:
+    """(n,) the class of each image that has just one label, as its place in `categories`; −1 elsewhere."""
+    classes = {name: number for number, name in enumerate(categories)}
     rows = zip(inputs.usable["id"].to_pylist(), inputs.usable["label"].to_pylist(), strict=True)
     labels = dict(rows)
     return np.array([classes.get(labels.get(sample, ""), -1) for sample in ids], dtype=np.int64)
@@ -298,6 +320,7 @@ def describe(inputs: Inputs, train: pa.Table, queue: Sequence[Queued]) -> dict[s
         "strategy": inputs.choice.asked,
         "used": inputs.choice.used,
         "why": inputs.choice.why,
+        "cost": float(inputs.costs([row.id for row in queue]).sum(dtype=np.float64)),
         "champion": inputs.champion and inputs.champion.fingerprint,
     }
 
@@ -320,5 +343,7 @@ def render(selection: dict[str, Any], console: Console) -> None:
     console.print(f"learn from {totals['train']:,} images, stop early by {totals['val']:,}", highlight=False)
     asked = ", ".join(f"{n:,} by {name}" for name, n in selection["queue"].items())
     console.print(f"to label next: {asked or 'nothing'}", highlight=False)
+    if selection["evidence"]:
+        console.print(f"why: {escape(selection['evidence']['why'])}", highlight=False)
     for row in selection["head"]:
         console.print(f"  {row['id'][:12]}  {row['split']:5}  {escape(row['reason'])}", highlight=False)

@@ -13,7 +13,8 @@ So that people see why, optionally
 
     explain(pool, picks, categories) -> [(score, sentence)]     one for each pick, in their order
 
-with those of the options that it has as keyword-only arguments too; `explained` hands them over.
+with those of the options that it has as keyword-only arguments too; `explained` hands them over. A strategy that
+decides something beforehand may say so: evidence(pool, **options) -> what goes into selection.json and to MLflow.
 
 Ties go to the earlier row; the stage sorts the rows by id, so the order of the tables does not matter. Only those
 that draw something for each row depend on that order.
@@ -21,6 +22,7 @@ that draw something for each row depend on that order.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
@@ -35,9 +37,12 @@ from assay.errors import ParamsError
 Explanation = list[tuple[float, str]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidates:
-    """The images a strategy looks at: those to choose from, and the labelled ones that count as covered."""
+    """The images a strategy looks at: those to choose from, and the labelled ones that count as covered.
+
+    What shall not be chosen costs infinitely much.
+    """
 
     embeddings: NDArray[np.float32]
     """(n, d)"""
@@ -49,6 +54,8 @@ class Candidates:
     """(n,) above 0, in the unit of the budget."""
     targets: NDArray[np.int64] | None = None
     """(n,) the class of each labelled row, −1 elsewhere; None: unknown. For strategies that fit a probe."""
+    draws: NDArray[np.float64] | None = None
+    """(n,) in 0…1, of each image's own, see `draws_of`; None: there is no control arm. For `auto`."""
 
     def __post_init__(self) -> None:
         n = len(self.labelled)
@@ -57,6 +64,7 @@ class Candidates:
             "probabilities": self.probabilities,
             "costs": self.costs,
             "targets": self.targets,
+            "draws": self.draws,
         }
         if wrong := [name for name, rows in others.items() if rows is not None and len(rows) != n]:
             raise ValueError(f"{', '.join(wrong)}: not as many rows as `labelled` ({n})")
@@ -74,6 +82,16 @@ class Candidates:
         if self.probabilities is None:
             raise ValueError("this strategy needs the probabilities of a model")
         return self.probabilities
+
+
+def draws_of(ids: Sequence[str], seed: int = 0) -> NDArray[np.float64]:
+    """(n,) in 0…1, drawn once for each id: what is under the share of the control arm belongs to it, for ever.
+
+    `seed` is for replays. A project has one, whatever its `seed`: which labels were random is not to be forgotten.
+    """
+    prefix = f"{seed}:control:".encode()
+    first8 = b"".join(hashlib.sha256(prefix + sample.encode()).digest()[:8] for sample in ids)
+    return np.frombuffer(first8, dtype=">u8").astype(np.float64) / 2**64
 
 
 def options_of(strategy: ModuleType) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def select(
     gaps = margins(softmax(logits(probe, pool.embeddings, rows)))
     votes = disagreements(probe, pool.embeddings, rows, rng, passes, dropout)
     ranking = rows[np.lexsort((gaps, -votes))]
-    candidates = np.sort(ranking[: min(int((votes > passes // 2).sum()), most)])
+    changing = ranking[: int((votes > passes // 2).sum())]
+    candidates = np.sort(changing[pool.costs[changing] <= budget][:most])
     chosen = one_of_each(pool, probe, candidates, budget, int(rng.integers(2**31)))
     rest = ranking[~np.isin(ranking, chosen)]
     return affordable(np.concatenate([chosen, rest]), pool.costs, budget)

@@ -165,8 +165,20 @@ def _tags(layout: Layout, mark: Fingerprint, summary: Summary, patch: Patch) -> 
         "mlflow.source.type": "LOCAL",
         "mlflow.user": whoami(layout.root),
         **part_tags(mark),
+        **choice_tags(summary.selection),
     }
     return {**tags, "mlflow.source.git.commit": commit} if commit else tags
+
+
+def choice_tags(selection: Mapping[str, Any]) -> dict[str, str]:
+    """Which strategy chose the images to label next, and why where it says so."""
+    evidence = selection.get("evidence") or {}
+    told = {
+        "strategy": selection.get("strategy"),
+        "used": evidence.get("strategy", selection.get("used")),
+        "why": evidence.get("why", selection.get("why")),
+    }
+    return {f"assay.select.{name}": str(value) for name, value in told.items() if value}
 
 
 def _datasets(layout: Layout, summary: Summary, mark: Fingerprint) -> list[Dataset]:

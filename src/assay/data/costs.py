@@ -1,0 +1,55 @@
+"""What it costs to label an image: a metadata column, in the unit of the budget."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assay.data.snapshot import Snapshot
+from assay.errors import ParamsError
+
+SHOWN = 3
+"""Images that an error names."""
+
+
+def costs_of(snapshot: Snapshot, column: str | None, ids: Sequence[str]) -> NDArray[np.float32]:
+    """(n,) of each of `ids`; 1 without a column. ParamsError where one has no positive number there."""
+    if column is None:
+        return np.ones(len(ids), np.float32)
+    wanted = set(ids)
+    rows = zip(snapshot.samples["id"].to_pylist(), snapshot.samples["metadata"].to_pylist(), strict=True)
+    told = {sample: json.loads(text or "{}").get(column) for sample, text in rows if sample in wanted}
+    costs = np.array([_positive(told.get(sample)) for sample in ids], np.float32)
+    if wrong := [sample for sample, cost in zip(ids, costs, strict=True) if not cost > 0]:
+        raise ParamsError(
+            f"select.cost: {len(wrong):,} of {len(ids):,} images have no positive number in the metadata"
+            f" column {column!r}, such as {_named(wrong, told)}",
+            hint=f"give each image that can be asked about one, or exclude it; columns there are: {_columns(snapshot)}",
+        )
+    return costs
+
+
+def _positive(value: object) -> float:
+    """The number that a text holds; 0 if it holds none that a cost can be."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        return 0.0
+    return number if 0 < number < float("inf") else 0.0
+
+
+def _named(wrong: Sequence[str], told: dict[str, object]) -> str:
+    return ", ".join(f"{sample[:12]} ({told.get(sample)!r})" for sample in wrong[:SHOWN])
+
+
+def _columns(snapshot: Snapshot) -> str:
+    names = {
+        name
+        for text in pc.unique(snapshot.samples["metadata"]).to_pylist()
+        for name in json.loads(text or "{}")
+    }
+    return ", ".join(sorted(names)) or "none"
