@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assay import plugins
-from assay.data import watch
+from assay.data import columns, watch
 from assay.data.edits import Annotation, annotations_json
 from assay.data.files import read_table, replacing
 from assay.data.images import ImageInfo, inspect
@@ -188,11 +188,11 @@ class Door:
         notes = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
         if notes.get("max_pixels") != str(self.params.max_pixels):
             return Seen(), None
-        columns = (table[name].to_pylist() for name in SEEN.names)
+        values = (table[name].to_pylist() for name in SEEN.names)
         refused = {path for path, _ in self.refused}
         held = {
             path: (size, mtime, sample)
-            for path, size, mtime, sample in zip(*columns, strict=True)
+            for path, size, mtime, sample in zip(*values, strict=True)
             if (sample in self.pool.known if sample else path in refused)
         }
         whole = len(held) == len(table) and self.latest.keys() == {p for p, v in held.items() if v[2]}
@@ -200,13 +200,11 @@ class Door:
 
     def _remember(self, seen: dict[str, What]) -> None:
         rows = [(path, *what) for path, what in seen.items()]
-        columns = zip(*rows, strict=True) if rows else [()] * len(SEEN)
-        arrays = [pa.array(c, f.type) for c, f in zip(columns, SEEN, strict=True)]
         notes = {"max_pixels": str(self.params.max_pixels)}
         if (mark := self._mark()) is not None:
             notes["mark"] = mark
         with replacing(self.memory) as aside:
-            pq.write_table(pa.table(arrays, schema=SEEN.with_metadata(notes)), aside)
+            pq.write_table(columns.table(rows, SEEN.with_metadata(notes)), aside)
 
 
 def batches(records: Iterable[Record]) -> Iterator[list[Listed]]:
@@ -281,8 +279,8 @@ def _tag(category: str) -> str | None:
 def _latest_rows(layout: Layout, source: str) -> dict[str, tuple[Any, ...]]:
     """The last imported row of each path of a source."""
     imports = side_table(layout.pool, "imports")
-    columns = [imports[name].to_pylist() for name in imports.column_names]
-    return {row[2]: row for row in zip(*columns, strict=True) if row[1] == source}
+    values = [imports[name].to_pylist() for name in imports.column_names]
+    return {row[2]: row for row in zip(*values, strict=True) if row[1] == source}
 
 
 def _refused(layout: Layout, source: str) -> set[tuple[str, str]]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -26,8 +26,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.data import columns
 from assay.data.files import ASIDE, read_table, sync_dir, write_table
 from assay.data.images import ImageInfo
 from assay.errors import MissingInput, PoolError
@@ -120,6 +120,8 @@ class Pool:
     @cached_property
     def shards(self) -> list[str]:
         """Names of the shards, oldest first."""
+        import pyarrow.compute as pc  # a tenth of a second that ingest does not need
+
         return pc.unique(self.index["shard"]).to_pylist()  # type: ignore[no-any-return]
 
     @cached_property
@@ -128,12 +130,13 @@ class Pool:
 
     @cached_property
     def _places(self) -> tuple[list[str], list[int], list[int]]:
-        columns = (self.index[name].to_pylist() for name in ("shard", "offset", "size"))
-        shard, offset, size = columns
+        shard, offset, size = (self.index[name].to_pylist() for name in ("shard", "offset", "size"))
         return shard, offset, size
 
     def rows(self, ids: Sequence[str] | pa.Array) -> np.ndarray:
         """Rows of `index` (int64) for content ids, in the order given. PoolError for an id that is not there."""
+        import pyarrow.compute as pc
+
         wanted = pa.array(ids, pa.string()) if not isinstance(ids, pa.Array) else ids
         found = pc.index_in(wanted, value_set=self.index["id"].combine_chunks())
         if found.null_count:
@@ -161,12 +164,14 @@ class Pool:
 
     def iter_shard(self, shard: str) -> Iterator[tuple[str, bytes]]:
         """Ids with their bytes of one shard, in storage order."""
+        import pyarrow.compute as pc
+
         rows = np.flatnonzero(pc.equal(self.index["shard"], shard).to_numpy())
         for name, row in zip(self.index["id"].take(pa.array(rows)).to_pylist(), rows.tolist(), strict=True):
             yield name, self._read_row(row)
 
     def _read_row(self, row: int) -> bytes:
-        shard, offset, size = (column[row] for column in self._places)
+        shard, offset, size = (place[row] for place in self._places)
         data = os.pread(self._handle(str(shard)), int(size), int(offset))
         if len(data) != size:
             raise PoolError(f"{self.path}: shard {shard} ends before image {self.index['id'][row]}")
@@ -189,13 +194,13 @@ def _read_index(path: Path) -> pa.Table:
 
 
 def _empty_index() -> pa.Table:
-    return INDEX.insert(1, pa.field("shard", pa.string())).empty_table()
+    return columns.table([], INDEX.insert(1, pa.field("shard", pa.string())))
 
 
 def side_table(path: Path, kind: str) -> pa.Table:
     """All parts of one of SIDE_TABLES, in order of arrival."""
     parts = [read_table(file) for file in sorted((path / kind).glob("*.parquet"))]
-    return pa.concat_tables(parts).combine_chunks() if parts else SIDE_TABLES[kind].empty_table()
+    return pa.concat_tables(parts).combine_chunks() if parts else columns.table([], SIDE_TABLES[kind])
 
 
 class PoolWriter:
@@ -245,8 +250,8 @@ class PoolWriter:
         self._index.append(
             (sample, self._end + BLOCK, len(data), info.width, info.height, info.mode, info.format)
         )
-        for part in (_tar_header(f"{sample}.{suffix}", len(data)), data, b"\0" * (-len(data) % BLOCK)):
-            self._end += self._tar.write(part)
+        header, padding = _tar_header(f"{sample}.{suffix}", len(data)), bytes(-len(data) % BLOCK)
+        self._end += self._tar.write(b"".join((header, data, padding)))
         self.known.add(sample)
         return True
 
@@ -261,7 +266,7 @@ class PoolWriter:
         for kind, schema in SIDE_TABLES.items():
             if self._rows[kind]:
                 part = len(list((self.path / kind).glob("*.parquet")))
-                write_table(self.path / kind / f"{part:05d}.parquet", _table(self._rows[kind], schema))
+                write_table(self.path / kind / f"{part:05d}.parquet", columns.table(self._rows[kind], schema))
                 self._rows[kind] = []
 
     def _close_shard(self, tar: BinaryIO) -> None:
@@ -272,7 +277,7 @@ class PoolWriter:
         final = self._shard_path()
         self._shard_path(ASIDE).rename(final)
         sync_dir(final.parent)
-        write_table(final.with_suffix(".parquet"), _table(self._index, INDEX))
+        write_table(final.with_suffix(".parquet"), columns.table(self._index, INDEX))
         self._tar, self._end, self._index = None, 0, []
 
     def _shard_path(self, suffix: str = "") -> Path:
@@ -286,11 +291,6 @@ class PoolWriter:
         for tar in (self.path / "shards").glob("*.tar"):
             if not tar.with_suffix(".parquet").exists():
                 tar.unlink()
-
-
-def _table(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
-    columns = zip(*rows, strict=True)
-    return pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
 
 
 BLANK = tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT)
