@@ -75,6 +75,21 @@ def test_only_what_is_new_is_read(layout, images, monkeypatch):
     assert read == ["odd/new.png"]
 
 
+def test_what_is_new_is_taken_in_without_pandas(layout, images):
+    run(layout)
+    (layout.root / "raw" / "odd" / "new.png").write_bytes(images[0] + b"trailer")
+    program = (
+        "import sys; from pathlib import Path; from assay.layout import Layout\n"
+        "from assay.params import parse_params; from assay.progress import silent\n"
+        "from assay.stages import ingest\n"
+        "source = {'name': 'raw', 'format': 'imagefolder', 'path': 'raw'}\n"
+        "params = parse_params({'ingest': {'sources': [source], 'shard_images': 8}})\n"
+        "print(ingest.run(params, Layout(Path()), silent)['new'], 'pandas' in sys.modules)"
+    )
+    out = subprocess.check_output([sys.executable, "-c", program], text=True, cwd=layout.root)
+    assert out.split() == ["1", "False"]
+
+
 def test_a_renamed_file_is_the_same_sample_and_a_moved_one_is_relabelled(layout, images):
     run(layout)
     folder = layout.root / "raw"

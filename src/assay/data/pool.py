@@ -189,7 +189,8 @@ def _read_index(path: Path) -> pa.Table:
         if not file.with_suffix(".tar").exists():
             raise PoolError(f"{file.with_suffix('.tar')} is missing", hint="`dvc checkout data/pool`")
         table = read_table(file)
-        tables.append(table.add_column(1, "shard", pa.repeat(file.stem, len(table))))
+        shard = columns.column([file.stem] * len(table), pa.string())
+        tables.append(table.add_column(1, "shard", shard))
     return pa.concat_tables(tables).combine_chunks() if tables else _empty_index()
 
 
