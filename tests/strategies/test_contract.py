@@ -13,7 +13,7 @@ from assay import plugins
 from assay.strategies import Candidates
 
 NAMES = plugins.names("strategies")
-DRAW = {"random", "badge", "dropquery", "auto"}
+DRAW = {"random", "badge", "dropquery", "auto", "typiclust", "probcover"}
 """Those that draw something for each row: the same ids come out because the stage sorts the rows by id."""
 NESTED = [name for name in NAMES if getattr(plugins.load("strategies", name), "NESTED", True)]
 

@@ -93,6 +93,21 @@ def nearest(
     return which, gaps
 
 
+def gaps_at_turn(
+    X: NDArray[np.float32], picks: NDArray[np.int64], centres: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """(picks,) how far each was from the centres and the picks before it; infinite where there was nothing."""
+    Y = X[picks]
+    norms = squared_norms(Y)
+    which, gaps = nearest(X, picks, centres)
+    for turn in range(len(picks) - 1):
+        later = slice(turn + 1, None)
+        new = squared_distances(Y[later], norms[later], Y[turn : turn + 1], norms[turn : turn + 1])[0]
+        closer = new < gaps[later]
+        which[later][closer], gaps[later][closer] = picks[turn], new[closer]
+    return np.where(which >= 0, np.sqrt(canonical(Y, X[which])), np.inf)
+
+
 def top_rows(values: NDArray[np.floating], count: int) -> NDArray[np.int64]:
     """The rows of the `count` highest values, of equal ones the earlier; in row order."""
     if count >= len(values):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from assay.strategies import Candidates, Explanation
 from assay.strategies._farthest import Farthest
-from assay.strategies._geometry import canonical, nearest, squared_distances, squared_norms
+from assay.strategies._geometry import gaps_at_turn
 
 NEEDS_MODEL = False
 NEEDS_EMBEDDINGS = True
@@ -38,19 +38,10 @@ def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[n
 
 def explain(pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str]) -> Explanation:
     """The distance that each pick was from everything covered when its turn came."""
-    X = pool.embeddings
-    Y = X[picks]
-    norms = squared_norms(Y)
-    which, gaps = nearest(X, picks, np.flatnonzero(pool.labelled))
-    for turn in range(len(picks) - 1):
-        later = slice(turn + 1, None)
-        new = squared_distances(Y[later], norms[later], Y[turn : turn + 1], norms[turn : turn + 1])[0]
-        closer = new < gaps[later]
-        which[later][closer], gaps[later][closer] = picks[turn], new[closer]
-    distances = np.sqrt(canonical(Y, X[which]))
+    gaps = gaps_at_turn(pool.embeddings, picks, np.flatnonzero(pool.labelled))
     return [
         (gap, f"{gap:.3g} from the nearest labelled or queued image")
-        if nearest_of >= 0
+        if np.isfinite(gap)
         else (0.0, "nearest to the mean of all images")
-        for gap, nearest_of in zip(distances.tolist(), which.tolist(), strict=True)
+        for gap in gaps.tolist()
     ]
