@@ -38,7 +38,7 @@ def open_context(params: Params, layout: Layout) -> Context:
     pool, embeddings = Pool.open(layout.pool), Embeddings.open(layout.embeddings)
     if not len(pool):
         raise GateError("there is no image in the pool", hint="see ingest.sources in params.yaml")
-    if sorted(embeddings.ids) != sorted(pool.ids):
+    if not _same(embeddings.traits["id"], pool.index["id"]):
         raise MissingInput(
             f"{layout.embeddings} is not of the images that are in the pool",
             hint="run `assay embed`, or `dvc repro`",
@@ -48,6 +48,11 @@ def open_context(params: Params, layout: Layout) -> Context:
     fractions = curate.splits.model_dump()
     snapshot = fold(pool, batches, pairs, fractions, curate.split_seed, curate.classes)
     return Context(snapshot, embeddings, pool.imports, batches, curate, limits)
+
+
+def _same(a: pa.ChunkedArray, b: pa.ChunkedArray) -> bool:
+    """Whether two columns hold the same ids, each once, in whatever order."""
+    return len(a) == len(b) and bool(pc.all(pc.is_in(a, value_set=b.combine_chunks())).as_py() is not False)
 
 
 def _limits(curate: Curate) -> dict[str, float]:

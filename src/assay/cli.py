@@ -78,6 +78,8 @@ def _stage(name: str) -> Callable[[bool], None]:
 
         layout, params = project()
         terminal = Terminal()
+        # before pyarrow is loaded: its own allocator keeps a third more memory than the tables of a stage take
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
         stage = import_module(f"assay.stages.{name}")
         if name == "train" and os.environ.get("ASSAY_LIVE_CURVES") != "0":
             from assay.tracking import LiveCurves, environment

@@ -61,7 +61,10 @@ class Context:
     @cached_property
     def split_of(self) -> dict[str, str]:
         """The split of each sample that is not excluded."""
-        return dict(zip(self.kept["id"].to_pylist(), self.kept["split"].to_pylist(), strict=True))
+        split = self.kept["split"].combine_chunks().dictionary_encode()
+        names = split.dictionary.to_pylist()  # one text for each split, not for each sample
+        codes = split.indices.to_pylist()
+        return {sample: names[code] for sample, code in zip(self.kept["id"].to_pylist(), codes, strict=True)}
 
     @cached_property
     def similar(self) -> list[tuple[str, str, float]]:

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.checks import Context, Finding, findings
+from assay.data.snapshot import Snapshot
 from assay.data.splits import PROTECTION
 
 BLOCKS = False
@@ -19,10 +21,11 @@ def check(context: Context) -> pa.Table:
 
 def _undeclared(context: Context) -> Iterator[Finding]:
     """Only where classes are declared: otherwise every label is one."""
-    notes, categories = context.snapshot.annotations, set(context.snapshot.categories)
+    notes, categories = context.snapshot.annotations, pa.array(context.snapshot.categories, pa.string())
+    others = notes.filter(pc.invert(pc.is_in(notes["category"], value_set=categories)))
     named: dict[str, set[str]] = {}
-    for sample, category in zip(notes["id"].to_pylist(), notes["category"].to_pylist(), strict=True):
-        if category not in categories and sample in context.split_of:
+    for sample, category in zip(others["id"].to_pylist(), others["category"].to_pylist(), strict=True):
+        if sample in context.split_of:
             named.setdefault(sample, set()).add(category)
     for sample, names in named.items():
         said = ", ".join(repr(name) for name in sorted(names))
@@ -31,13 +34,17 @@ def _undeclared(context: Context) -> Iterator[Finding]:
 
 def _empty(context: Context) -> Iterator[Finding]:
     """A class that test or val lacks cannot be measured, one that train lacks cannot be learnt."""
-    notes = context.snapshot.annotations
-    seen = {
-        (category, context.split_of.get(sample))
-        for sample, category in zip(notes["id"].to_pylist(), notes["category"].to_pylist(), strict=True)
-    }
+    seen = set(_seen(context.snapshot))
     begun = Counter(split for _, split in seen)
     for split in PROTECTION:
         for category in context.snapshot.categories:
             if begun[split] and (category, split) not in seen:
                 yield "", 0.1, True, f"class {category!r} has no labelled image in {split}", None
+
+
+def _seen(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """Each category with each split that has an image of it, of those that are not excluded."""
+    of = snapshot.samples.select(["split", "excluded"]).take(pa.array(snapshot.annotated))
+    table = of.append_column("category", snapshot.annotations["category"]).filter(pc.invert(of["excluded"]))
+    pairs = table.group_by(["category", "split"]).aggregate([])
+    yield from zip(pairs["category"].to_pylist(), pairs["split"].to_pylist(), strict=True)

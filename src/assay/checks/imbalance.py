@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.checks import Context, Finding, findings
 
@@ -16,8 +17,10 @@ LIMITS = {"imbalance": 0.2}
 def check(context: Context) -> pa.Table:
     """A row for each class: images of it over the average, cut at 1."""
     categories = context.snapshot.categories
-    labels = context.snapshot.labels()
-    counts = Counter(label for sample, label in labels.items() if context.split_of.get(sample) == "train")
+    labels, kept = context.snapshot.single_labels, context.kept
+    train = kept.filter(pc.equal(kept["split"], "train"))["id"].combine_chunks()
+    learnt = labels.filter(pc.is_in(labels["id"], value_set=train))
+    counts = Counter({row["values"]: row["counts"] for row in pc.value_counts(learnt["label"]).to_pylist()})
     average = sum(counts[category] for category in categories) / max(1, len(categories))
     if not average:
         return findings([])

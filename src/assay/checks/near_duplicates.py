@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.checks import Context, Finding, findings
 
@@ -11,7 +12,10 @@ BLOCKS = False
 
 def check(context: Context) -> pa.Table:
     """One row for each pair, on the newer of the two. Worse (0) if their labels differ: one of them is wrong."""
-    labels = context.snapshot.labels()
+    concerned = pa.array([sample for pair in context.similar for sample in pair[:2]], pa.string())
+    single = context.snapshot.single_labels
+    single = single.filter(pc.is_in(single["id"], value_set=concerned))
+    labels = dict(zip(single["id"].to_pylist(), single["label"].to_pylist(), strict=True))
     rows: list[Finding] = []
     for newer, older, similarity in context.similar:
         a, b = labels.get(newer), labels.get(older)

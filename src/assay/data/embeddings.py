@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from assay.data.files import read_json
+from assay.data.files import read_json, read_table
 from assay.errors import MissingInput, PoolError
 
 ABOUT = "embeddings.json"
@@ -65,7 +64,7 @@ class Embeddings:
     @cached_property
     def ids(self) -> list[str]:
         """Content ids, in the order in which they came into the pool."""
-        tables = [pq.read_table(part(self.path, s, "traits"), columns=["id"]) for s in self.shards]
+        tables = [read_table(part(self.path, s, "traits"), ["id"]) for s in self.shards]
         return [sample for table in tables for sample in table["id"].to_pylist()]
 
     @cached_property
@@ -94,7 +93,7 @@ class Embeddings:
         return out
 
     def _tables(self, kind: str) -> pa.Table:
-        return pa.concat_tables(pq.read_table(part(self.path, s, kind)) for s in self.shards).combine_chunks()
+        return pa.concat_tables(read_table(part(self.path, s, kind)) for s in self.shards).combine_chunks()
 
     @cached_property
     def _row_of(self) -> dict[str, int]:

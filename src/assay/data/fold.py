@@ -17,6 +17,7 @@ from assay.data.snapshot import ANNOTATIONS, Snapshot
 from assay.errors import EditError
 
 Batches = Sequence[tuple[str, list[Judgement]]]
+ORIGIN = ["source", "path", "id"]
 FIELDS = ("annotations", "split", "group", "captured_at", "metadata")
 
 
@@ -67,14 +68,16 @@ def fold(
 
 def split_claims(imports: pa.Table) -> pa.Table:
     """What the sources say of the splits: (id, split), a row for each origin that claims one."""
-    latest = _latest_of_each_origin(imports)
+    latest = _latest_of_each_origin(imports.select([*ORIGIN, "split"]))
     return latest.filter(pc.is_valid(latest["split"])).select(["id", "split"])
 
 
 def _latest_of_each_origin(imports: pa.Table) -> pa.Table:
     """The last row of each (source, path, id), in order of arrival."""
-    numbered = imports.append_column("row", pa.array(np.arange(len(imports)), pa.int64()))
-    last = numbered.group_by(["source", "path", "id"]).aggregate([("row", "max")])["row_max"]
+    rows = imports.select(ORIGIN).append_column("row", pa.array(np.arange(len(imports)), pa.int64()))
+    last = rows.group_by(ORIGIN, use_threads=False).aggregate([("row", "max")])["row_max"]
+    if len(last) == len(imports):
+        return imports
     return imports.take(pa.array(np.sort(last.to_numpy())))
 
 

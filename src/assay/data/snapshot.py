@@ -155,8 +155,11 @@ class Snapshot:
     def counts(self) -> dict[str, Any]:
         """How many: in all, excluded, and labelled and unlabelled for each split and class (excluded left out)."""
         kept = self.samples.filter(pc.invert(self.samples["excluded"]))
-        tally = Counter(zip(kept["split"].to_pylist(), kept["labelled"].to_pylist(), strict=True))
-        classes = Counter(self.annotations["category"].to_pylist())
+        groups = kept.group_by(["split", "labelled"]).aggregate([([], "count_all")])
+        columns = (groups[name].to_pylist() for name in ("split", "labelled", "count_all"))
+        tally = Counter({(split, labelled): n for split, labelled, n in zip(*columns, strict=True)})
+        found = pc.value_counts(self.annotations["category"]).to_pylist()
+        classes = Counter({row["values"]: row["counts"] for row in found})
         return {
             "samples": len(self),
             "excluded": len(self) - len(kept),
@@ -175,10 +178,19 @@ def _hash_column(state: Any, column: pa.Array) -> None:
     if pa.types.is_string(column.type):
         text = pc.fill_null(column, "")
         state.update(pc.binary_length(text).to_numpy(zero_copy_only=False).astype("<i4").tobytes())
-        state.update("".join(text.to_pylist()).encode())
+        state.update(_bytes_of(text))
     else:
         values = pc.fill_null(column, pa.scalar(0).cast(column.type))
         state.update(np.ascontiguousarray(values.to_numpy(zero_copy_only=False)).tobytes())
+
+
+def _bytes_of(text: pa.Array) -> memoryview | bytes:
+    """The texts of an array one after the other, in UTF-8, as they lie in memory."""
+    _, offsets, data = text.buffers()
+    if data is None or not len(text):
+        return b""
+    ends = np.frombuffer(offsets, np.int32)[text.offset : text.offset + len(text) + 1]
+    return memoryview(data)[int(ends[0]) : int(ends[-1])]
 
 
 def _written(annotations: pa.Table) -> pa.Array:
