@@ -79,6 +79,12 @@ def run_checks(context: Context) -> Audit:
     return found
 
 
+def details(audit: Audit, context: Context) -> Audit:
+    """What those of the checks that ran have measured, beyond their findings."""
+    modules = {name: plugins.load("checks", name) for name in audit}
+    return {name: module.detail(context) for name, module in modules.items() if hasattr(module, "detail")}
+
+
 def issues(findings: pa.Table) -> pa.Table:
     """The findings that are issues."""
     return findings.filter(findings["is_issue"])

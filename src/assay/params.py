@@ -89,7 +89,7 @@ class Curate(Section):
     checks: list[Annotated[str, _plugin("checks")]] = []
     """Which checks run; [] means all there are."""
     limits: dict[str, float] = {}
-    """Thresholds of the image checks, by name: see src/assay/checks/images.py."""
+    """Thresholds of the checks, by name: see src/assay/checks/images.py, label_errors.py, outliers.py …"""
 
 
 class Select(Section):

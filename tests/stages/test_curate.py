@@ -39,6 +39,7 @@ def test_the_snapshot_lands_whole_with_its_audit(small):
             "snapshot.json",
             "audit.json",
             "audit.parquet",
+            "label_errors.parquet",
         ),
     }
     snapshot = Snapshot.load(folder)

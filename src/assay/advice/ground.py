@@ -16,6 +16,7 @@ from assay.data.embeddings import Embeddings
 from assay.data.files import read_json, read_table
 from assay.data.training import drawn_order
 from assay.errors import GateError
+from assay.label_audit.labels import group_numbers
 from assay.layout import Layout
 
 LEAST_TRAIN, LEAST_VAL = 40, 30
@@ -82,7 +83,7 @@ def open_ground(layout: Layout) -> Ground:
         table=table,
         categories=tuple(json.loads(table.schema.metadata[b"categories"])),
         digest=str(selection["digest"]),
-        groups=_groups(samples, train),
+        groups=group_numbers(samples, train),
         unlabelled=int(pc.sum(open_).as_py() or 0),
         ruler_queue=int(selection["queue"].get("ruler", 0)),
         embeddings=embeddings,
@@ -109,11 +110,3 @@ def check(table: pa.Table) -> None:
     ):
         if (n := len(labels[split])) < least:
             raise GateError(f"{n} labelled {split} images: {why} {least} at least", hint=QUEUE_HINT)
-
-
-def _groups(samples: pa.Table, ids: list[str]) -> NDArray[np.int64]:
-    """A number for each id: the same for images of one group; an image without a group is one of its own."""
-    named = dict(zip(samples["id"].to_pylist(), samples["group"].to_pylist(), strict=True))
-    keys = [f"group {named[sample]}" if named.get(sample) else f"image {sample}" for sample in ids]
-    numbers: NDArray[np.int64] = np.unique(np.array(keys), return_inverse=True)[1].astype(np.int64)
-    return numbers

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.label_audit.folds import folds as folds
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Beliefs = NDArray[np.float32] | Floats
@@ -86,21 +88,6 @@ def _rate(cells: NDArray[np.int64], labels: Ints) -> Floats:
     share = np.divide(cells[:, :, 1], total, out=np.zeros_like(total), where=total > 0)
     rate: Floats = share @ labels / labels.sum()
     return rate
-
-
-def folds(targets: Ints, groups: Ints, count: int, seed: int) -> Ints:
-    """(n,) a fold for each row: groups stay whole, and those of a class are dealt out in turn."""
-    rng = np.random.default_rng([seed, count])
-    members = int(groups.max()) + 1
-    first = np.full(members, len(targets))
-    np.minimum.at(first, groups, np.arange(len(targets)))
-    order = rng.permutation(members)
-    order = order[
-        np.argsort(targets[first[order]], kind="stable")
-    ]  # a group goes by the class of its first image
-    fold = np.empty(members, np.int64)
-    fold[order] = np.arange(members) % count
-    return fold[groups]
 
 
 def judgeable(targets: Ints, fold: Ints) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ A check is one file with
     BLOCKS: bool                True: an issue of this check stops the pipeline
     LIMITS: dict[str, float]    optional: thresholds by name and their defaults, set by `curate.limits`
     remedy(findings) -> str     optional, where BLOCKS: what to do about them
+    detail(context) -> table    optional: all that was measured, kept as data/snapshot/<check>.parquet
 
 A finding on a class or a split rather than on an image has the id "". Excluded samples are looked at by no check.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,7 +25,11 @@ from assay.data.edits import Judgement
 from assay.data.embeddings import Embeddings
 from assay.data.fold import Batches
 from assay.data.snapshot import Snapshot
+from assay.label_audit.labels import Labels, labels_of
 from assay.params import Curate
+
+if TYPE_CHECKING:
+    from assay.label_audit.judge import Judged
 
 FINDINGS = pa.schema(
     {
@@ -72,6 +78,23 @@ class Context:
         pairs = near_pairs(self.embeddings.pairs, self.params.near_duplicate)
         rows = zip(*(pairs[name].to_pylist() for name in ("id", "other", "similarity")), strict=True)
         return [row for row in rows if row[0] in self.split_of and row[1] in self.split_of]
+
+    @cached_property
+    def labels(self) -> Labels:
+        """Of the training and validation images with one label: what the audit of labels starts from."""
+        return labels_of(self.snapshot)
+
+    @cached_property
+    def judged_labels(self) -> Judged | None:
+        """What the label audit says of `labels`; None where there is too little to say anything."""
+        from assay.label_audit.judge import judge
+
+        held = self.labels
+        if not held.can_be_judged:
+            return None
+        vectors = self.embeddings.vectors(held.ids)
+        most = int(self.limits["label_teachers"])
+        return judge(vectors, held.given, held.groups, len(held.categories), self.params.split_seed, most)
 
     def judged(self, op: str) -> set[str]:
         """The samples that an edit batch decided something about: `label`, `split`, …"""

@@ -27,6 +27,8 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
             context.snapshot.write(folder)
             write_table(folder / "audit.parquet", auditing.as_table(audit))
             write_json(folder / "audit.json", found)
+            for name, table in auditing.details(audit, context).items():
+                write_table(folder / f"{name}.parquet", table)
         advance(1)
     return {**context.snapshot.summary(), "issues": {name: entry["issues"] for name, entry in found.items()}}
 

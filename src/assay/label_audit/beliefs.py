@@ -1,0 +1,65 @@
+"""What a linear probe believes of images that it has not learnt from."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay import linear_probe
+
+Floats = NDArray[np.float32]
+Chances = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+STRENGTH = 0.005
+"""Inverse of the regularisation (scikit-learn's C). Strong, as the labels are not to be trusted."""
+WIDTH = 256
+"""Principal components that a probe sees: what the others add to a linear probe is mostly noise, and time."""
+DRAWN = 20_000
+"""Images that the components are computed from, at most."""
+
+
+def principal(vectors: Floats, teachers: Ints, width: int = WIDTH) -> Floats:
+    """(n, d) -> (n, min(d, width)): the principal components, the largest first, of the images at `teachers`.
+
+    Distances are those between the embeddings, as far as the components hold them.
+    """
+    drawn = vectors[teachers[:DRAWN]]
+    mean = drawn.mean(0, dtype=np.float64).astype(np.float32)
+    drawn -= mean
+    _, axes = np.linalg.eigh((drawn.T @ drawn).astype(np.float64))
+    basis = np.ascontiguousarray(axes[:, ::-1][:, :width], dtype=np.float32)
+    components: Floats = vectors @ basis - mean @ basis
+    return components
+
+
+def rotated(components: Floats, seed: int) -> Floats:
+    """The same in axes drawn at random: a probe, which scales all axes alike, then sees them in their own proportions.
+
+    Scaled along the components instead, the last of them would weigh as much as the first, noise as much as signal.
+    """
+    width = components.shape[1]
+    drawn = np.random.default_rng(seed).standard_normal((width, width))
+    turned: Floats = components @ np.linalg.qr(drawn)[0].astype(np.float32)
+    return turned
+
+
+def teachers(given: Ints, most: int, seed: int) -> Ints:
+    """At most `most` rows to learn from, drawn at random, in random order."""
+    return np.random.default_rng(seed).permutation(len(given))[:most].astype(np.int64)
+
+
+def out_of_fold(components: Floats, right: Chances, fold: Ints, taught: Ints) -> Chances:
+    """(n, k) probabilities of a probe that has learnt from the rows `taught` of the other folds.
+
+    `right` (n, k): what each of these is believed to be. The likeliest counts, by its probability.
+    """
+    targets, weights = right.argmax(1), right.max(1)
+    believed = np.empty(right.shape)
+    for number in np.unique(fold):
+        held, others = fold == number, taught[fold[taught] != number]
+        probe = linear_probe.fit(
+            components[others], targets[others], right.shape[1], STRENGTH, weights[others]
+        )
+        believed[held] = probe.probabilities(components[held])
+    return believed

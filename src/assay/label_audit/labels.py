@@ -1,0 +1,55 @@
+"""The labels that are audited: those of training and validation images with just one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assay.data.snapshot import Snapshot
+from assay.data.training import labelled
+
+LEAST = 40
+"""Labels, below which nothing is said."""
+MOST = 200_000_000
+"""Labels times classes, beyond which nothing is said: the audit holds some ten tables of that many probabilities."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """n labels, sorted by id."""
+
+    ids: list[str]
+    splits: list[str]
+    given: NDArray[np.int64]
+    """(n,) numbers of `categories`."""
+    groups: NDArray[np.int64]
+    """(n,) the same number for images of one group; an image without a group is one of its own."""
+    categories: tuple[str, ...]
+    """The labels that there are, sorted."""
+
+    @property
+    def can_be_judged(self) -> bool:
+        return len(self.ids) >= LEAST and 2 <= len(self.categories) <= MOST // len(self.ids)
+
+
+def labels_of(snapshot: Snapshot) -> Labels:
+    """Test is left out: it is nobody's to review by a model's opinion, and nothing learns from it."""
+    rows = labelled(snapshot)
+    rows = rows.filter(pc.not_equal(rows["split"], "test"))
+    ids, named = rows["id"].to_pylist(), np.array(rows["label"].to_pylist(), dtype=object)
+    categories, given = np.unique(named.astype(str), return_inverse=True)
+    numbers = group_numbers(snapshot.samples, ids)
+    return Labels(ids, rows["split"].to_pylist(), given.astype(np.int64), numbers, tuple(categories.tolist()))
+
+
+def group_numbers(samples: pa.Table, ids: Sequence[str]) -> NDArray[np.int64]:
+    """A number for each id: the same for images of one group; an image without a group is one of its own."""
+    named = dict(zip(samples["id"].to_pylist(), samples["group"].to_pylist(), strict=True))
+    keys = [f"group {named[sample]}" if named.get(sample) else f"image {sample}" for sample in ids]
+    numbers: NDArray[np.int64] = np.unique(np.array(keys), return_inverse=True)[1].astype(np.int64)
+    return numbers

@@ -1,0 +1,85 @@
+"""The ranked table: every label that was judged, the likeliest to be wrong first, and why in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from assay.label_audit.judge import Judged, mean_of
+
+RANKED = pa.schema(
+    {
+        "id": pa.string(),
+        "split": pa.string(),
+        "given": pa.string(),
+        "suggested": pa.string(),
+        "score": pa.float64(),
+        "probability": pa.float64(),
+        "flagged": pa.bool_(),
+        "looks": pa.int32(),
+        "judgements": pa.int32(),
+        "reason": pa.string(),
+    }
+)
+"""score: how much more is believed of the suggested class than of the given, −1 to 1; probability: that the label is
+wrong; flagged: confident learning says so too; looks: how often the image was labelled, by its sources and by edit
+batches; judgements: how many edit batches had made of it when this was written."""
+
+DECIMALS = 6
+"""Rounded, so that the last bits of another machine make no other table."""
+
+
+def ranked(
+    judged: Judged,
+    ids: Sequence[str],
+    splits: Sequence[str],
+    categories: Sequence[str],
+    looks: Sequence[int],
+    judgements: Sequence[int],
+) -> pa.Table:
+    """RANKED rows of n labels; those equally likely to be wrong by their ids."""
+    rows = np.arange(len(ids))
+    beliefs = mean_of(judged.probe, judged.vote)
+    score = np.round(beliefs[rows, judged.suggested] - beliefs[rows, judged.given], DECIMALS)
+    probability = np.round(judged.wrong, DECIMALS)
+    reasons = sentences(judged, categories)
+    table = pa.table(
+        {
+            "id": pa.array(ids, pa.string()),
+            "split": pa.array(splits, pa.string()),
+            "given": [categories[k] for k in judged.given],
+            "suggested": [categories[k] for k in judged.suggested],
+            "score": score,
+            "probability": probability,
+            "flagged": judged.flagged,
+            "looks": pa.array(looks, pa.int32()),
+            "judgements": pa.array(judgements, pa.int32()),
+            "reason": reasons,
+        },
+        schema=RANKED,
+    )
+    return table.sort_by([("probability", "descending"), ("id", "ascending")])
+
+
+def sentences(judged: Judged, categories: Sequence[str]) -> list[str]:
+    """What speaks for the suggested class, and what for the given one."""
+    rows = np.arange(len(judged.given))
+    given, suggested = judged.given, judged.suggested
+    of = judged.neighbours
+    columns = (
+        given.tolist(),
+        suggested.tolist(),
+        np.rint(judged.vote[rows, suggested] * of).astype(int).tolist(),
+        np.rint(judged.vote[rows, given] * of).astype(int).tolist(),
+        judged.probe[rows, suggested].tolist(),
+        judged.probe[rows, given].tolist(),
+        judged.flagged.tolist(),
+    )
+    return [
+        f"of its {of} nearest, {near_new} are labelled {categories[new]!r} and {near_old} {categories[old]!r}; "
+        f"a probe that has not seen it gives them {probe_new:.0%} and {probe_old:.0%}"
+        + ("; confident learning agrees" if agrees else "")
+        for old, new, near_new, near_old, probe_new, probe_old, agrees in zip(*columns, strict=True)
+    ]
