@@ -91,12 +91,13 @@ def main() -> None:
     how.add_argument("--split-data", action="store_const", const="kind", dest="division")
     how.add_argument("--by-batch", action="store_const", const="batch", dest="division")
     given = parser.parse_args()
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    from own_server import own_server
+
     try:
-        summary = attribute(
-            given.a, given.b, given.workspace, given.seeds, given.division or "none", given.per_class
-        )
+        with own_server():
+            summary = attribute(
+                given.a, given.b, given.workspace, given.seeds, given.division or "none", given.per_class
+            )
     except AssayError as error:
         from assay.terminal import fail
 

@@ -183,17 +183,10 @@ def report(layout: Layout, outcomes: list[Outcome]) -> str:
 def main() -> int:
     """Run the flow from a shell, on a Prefect server if there is one, else on one of its own."""
     options = _arguments()
-    from prefect.settings import (
-        PREFECT_SERVER_ANALYTICS_ENABLED,
-        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
-        temporary_settings,
-    )
+    from own_server import own_server
 
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    # a slow machine needs more than the 20 seconds that Prefect gives its own server
-    quiet = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 90, PREFECT_SERVER_ANALYTICS_ENABLED: False}
     layout = Layout(options.workspace)
-    with temporary_settings(quiet):
+    with own_server():
         state = pipeline(options.workspace, options.until, options.force, return_state=True)
     done = layout.scratch / "flow.json"
     error = None if state.is_completed() else state.result(raise_on_failure=False)

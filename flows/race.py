@@ -99,18 +99,19 @@ def main() -> None:
     parser.add_argument("--review-share", type=float)
     parser.add_argument("--answers", metavar="REV", help="answer with the edit batches up to REV")
     given = parser.parse_args()
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    from own_server import own_server
+
     try:
-        summary = race(
-            given.baseline,
-            given.workspace,
-            given.steps,
-            given.labels,
-            given.seeds,
-            given.review_share,
-            given.answers,
-        )
+        with own_server():
+            summary = race(
+                given.baseline,
+                given.workspace,
+                given.steps,
+                given.labels,
+                given.seeds,
+                given.review_share,
+                given.answers,
+            )
     except AssayError as error:
         from assay.terminal import fail
 

@@ -9,7 +9,6 @@ task that comes to something else than the record fails, and so does the flow, a
 # No `from __future__ import annotations` here: see flows/pipeline.py
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -109,10 +108,12 @@ def main() -> None:
     parser.add_argument("--exact", action="store_true", help="nothing but the same bits will do")
     parser.add_argument("--workspace", type=Path, default=Path(), metavar="DIR")
     given = parser.parse_args()
-    os.environ.setdefault("DO_NOT_TRACK", "1")
+    from own_server import own_server
+
     status = 0
     try:
-        results = reproduce(given.what, given.all_since, given.exact, given.workspace)
+        with own_server():
+            results = reproduce(given.what, given.all_since, given.exact, given.workspace)
     except NotTheSame as error:
         results, status = error.results, error.exit_code
     except AssayError as error:

@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from assay.data.files import read_table
 
@@ -136,10 +137,27 @@ def environment(root: Path) -> dict[str, str]:
     }
 
 
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Workspace:
+    """A project that `make` fills a folder with, once for all processes that the tests run in."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    root = shared / "projects" / name
+    whole = shared / f"{name}.whole"
+    with FileLock(shared / f"{name}.lock"):
+        if not whole.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            make(root)
+            whole.touch()
+    return Workspace(root, environment(root))
+
+
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A clone of this tree with small params, committed; nothing was run in it."""
-    root = tmp_path_factory.mktemp("fresh") / "project"
+    return made_once(tmp_path_factory, "fresh", make_fresh)
+
+
+def make_fresh(root: Path) -> None:
     workspace = Workspace(root, environment(root))
     listed = subprocess.check_output(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, text=True)
     for name in filter(None, listed.split("\0")):
@@ -153,19 +171,19 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace.commit("fresh")
     create = "from assay.tracking import store; store.create_sqlite(store.Path('mlflow.db').resolve())"
     workspace.run("python", "-c", create)  # MLflow takes 15 s for its schema
-    return workspace
 
 
 @pytest.fixture(scope="session")
-def done(fresh: Workspace) -> Workspace:
+def done(fresh: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The project after its first `dvc repro`, committed. Not to be changed: copy it."""
-    stages = list(yaml.safe_load((fresh.root / "dvc.yaml").read_text())["stages"])
-    root = fresh.root.with_name("done")
-    shutil.copytree(fresh.root, root)
-    workspace = Workspace(root, environment(root))
-    assert workspace.repro() == stages
-    workspace.commit("the first run")
-    return workspace
+
+    def make(root: Path) -> None:
+        workspace = fresh.copy(root)
+        stages = list(yaml.safe_load((root / "dvc.yaml").read_text())["stages"])
+        assert workspace.repro() == stages
+        workspace.commit("the first run")
+
+    return made_once(tmp_path_factory, "done", make)
 
 
 @pytest.fixture
