@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TESTS := pytest -q -n 2 --dist loadfile # servers and projects are made once a file
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
@@ -29,10 +30,10 @@ demo: install
 	@python flows/pipeline.py && python flows/tour.py
 
 test: install
-	@pytest -q
+	@$(TESTS)
 
 check: install
-	@ruff format --check . && ruff check . && mypy && pytest -q
+	@ruff format --check . && ruff check . && mypy && $(TESTS)
 
 format: install
 	@ruff format . && ruff check --fix .
