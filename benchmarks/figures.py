@@ -25,7 +25,7 @@ PACKAGES = (
     "mlflow",
     "prefect",
 )
-TABLES = ("rows", "limits")
+TABLES = ("rows", "limits", "efficiency", "references")
 """What a subject measured beside its figures, as a list of rows."""
 
 

@@ -15,7 +15,21 @@ CALIBRATION = [
     "| setting | seeds | attributions | interval holds the truth | null called helped or hurt | effect told |",
     "|---|--:|--:|--:|--:|--:|",
 ]
-TITLES = {"rows": "Calibration of `assay attribute`:", "limits": "Where it does not hold:"}
+EFFICIENCY = [
+    "| encoder | strategy | 10 to 1,000 labels | over random | labels to random's end | 1,000 to 5,000 | over random "
+    "| labels to random's end | chooses in |",
+    "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+]
+REFERENCES = [
+    "| encoder | strategy | of | 10 to 1,000 labels | over random | chooses in |",
+    "|---|---|---|--:|--:|--:|",
+]
+TITLES = {
+    "rows": "Calibration of `assay attribute`:",
+    "limits": "Where it does not hold:",
+    "efficiency": "Label efficiency: accuracy over the logarithm of the labels, points [95 %]:",
+    "references": "Beside scikit-activeml, each seed on 5,000 images:",
+}
 HEAD = ["| | figure | measured | target | met |", "|---|---|--:|--:|:-:|"]
 
 
@@ -50,14 +64,43 @@ def _tables(result: dict[str, Any]) -> list[str]:
     """Markdown of the rows that a result has beside its figures."""
     lines: list[str] = []
     for name, title in TITLES.items():
-        if name in result:
-            lines += ["", title, "", *CALIBRATION, *(_calibration(row) for row in result[name])]
+        if result.get(name):
+            head, row = KINDS[name]
+            lines += ["", title, "", *head, *map(row, result[name])]
     return lines
+
+
+def _efficiency(row: dict[str, Any]) -> str:
+    cells = [row["encoder"], row["strategy"]]
+    for part in ("low", "high"):
+        cells += [f"{row[f'{part}_area'][0]:.1f}", _gain(row[f"{part}_over_random"]), row[f"{part}_labels"]]
+    return f"| {' | '.join(cells)} | {row['seconds']:.2f} s |"
+
+
+def _reference(row: dict[str, Any]) -> str:
+    area, gain = f"{row['area'][0]:.1f}", _gain(row["over_random"])
+    return (
+        f"| {row['encoder']} | {row['strategy']} | {row['of']} | {area} | {gain} | {row['seconds']:.2f} s |"
+    )
+
+
+def _gain(gain: list[float] | None) -> str:
+    if gain is None:
+        return "–"
+    return "{:+.1f} [{:+.1f}, {:+.1f}]".format(*gain).replace("-", "−")
 
 
 def _calibration(row: dict[str, Any]) -> str:
     shares = " | ".join(f"{100 * row[name]:.1f} %" for name in ("coverage", "false_alarm", "told"))
     return f"| {row['setting']} | {row['seeds']} | {row['simulations']:,} | {shares} |"
+
+
+KINDS = {
+    "rows": (CALIBRATION, _calibration),
+    "limits": (CALIBRATION, _calibration),
+    "efficiency": (EFFICIENCY, _efficiency),
+    "references": (REFERENCES, _reference),
+}
 
 
 def _row(subject: str, figure: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.figures import Figure
 
-SUBJECTS = ("startup", "ingest", "repro", "memory", "training", "diff", "calibration")
+SUBJECTS = ("startup", "ingest", "repro", "memory", "training", "diff", "calibration", "label_efficiency")
 """In this order."""
 
 Measured = tuple[list[Figure], dict[str, Any]]

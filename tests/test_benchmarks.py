@@ -80,3 +80,38 @@ def test_no_two_pictures_are_alike(tmp_path):
 def test_a_command_that_fails_says_why(tmp_path):
     with pytest.raises(Failed, match="no such thing"):
         run([sys.executable, "-c", "import sys; sys.exit('no such thing')"], tmp_path)
+
+
+def test_label_efficiency_is_a_table_of_its_own(tmp_path):
+    row = {
+        "encoder": "pixels",
+        "strategy": "margin",
+        "seconds": 0.01,
+        **{f"{part}_area": [61.23, 60.0, 62.0] for part in ("low", "high")},
+        **{f"{part}_over_random": [-1.2, -2.0, 0.4] for part in ("low", "high")},
+        **{f"{part}_labels": "520 [430, 640]" for part in ("low", "high")},
+    }
+    beside = {
+        "encoder": "pixels",
+        "of": "scikit-activeml",
+        "strategy": "badge",
+        "area": [60.0],
+        "over_random": None,
+        "seconds": 2.0,
+    }
+    write_results("label_efficiency", [], {"efficiency": [row], "references": [beside]}, tmp_path)
+    lines = report.table(tmp_path).splitlines()
+    gain = "61.2 | −1.2 [−2.0, +0.4] | 520 [430, 640]"
+    assert f"| pixels | margin | {gain} | {gain} | 0.01 s |" in lines
+    assert "| pixels | badge | scikit-activeml | 60.0 | – | 2.00 s |" in lines
+
+
+def test_label_efficiency_runs(tmp_path, monkeypatch):
+    from benchmarks import label_efficiency, subjects
+
+    monkeypatch.setattr(label_efficiency, "_ours", lambda: ["random", "margin", "auto"])
+    monkeypatch.setattr(label_efficiency, "_peers", list)
+    figures, about = label_efficiency.measure(subjects.Setting(tmp_path, quick=True))
+    strategies = {row["strategy"] for row in about["efficiency"]}
+    assert strategies == {"random", "margin", "auto"}
+    assert [figure.name.split(": ")[0] for figure in figures][:2] == ["pixels, 10 to 40 labels"] * 2

