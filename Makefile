@@ -1,7 +1,7 @@
 # make demo   install what is missing, run the whole pipeline on real digits, print what came out
 # make test   the same install, then the tests         make check   format, lint, types, tests
 # make ui     MLflow in the browser                     make server  a Prefect server that serves the flows
-# make bench  the speed figures of benchmarks/README.md
+# make bench  the speed figures of benchmarks/README.md  make bench-selection  of the strategies alone
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +13,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format ui server bench lock clean
+.PHONY: help install demo test check format ui server bench bench-selection lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -4
@@ -46,6 +46,9 @@ server: install
 
 bench: install
 	@python -m benchmarks
+
+bench-selection: install # beside its peers, if they are there: pip install -e .[bench]
+	@python -m benchmarks selection
 
 lock: # needs uv; universal, so that one file serves Linux, macOS and CUDA
 	uv pip compile --universal --python-version 3.11 pyproject.toml --extra lite0 --extra dev \

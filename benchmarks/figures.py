@@ -24,8 +24,11 @@ PACKAGES = (
     "torchvision",
     "mlflow",
     "prefect",
+    "faiss-cpu",
+    "lightly-mundig",
+    "scikit-activeml",
 )
-TABLES = ("rows", "limits", "efficiency", "references")
+TABLES = ("rows", "limits", "efficiency", "references", "timings")
 """What a subject measured beside its figures, as a list of rows."""
 
 

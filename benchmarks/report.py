@@ -67,6 +67,8 @@ def _tables(result: dict[str, Any]) -> list[str]:
         if result.get(name):
             head, row = KINDS[name]
             lines += ["", title, "", *head, *map(row, result[name])]
+    if timings := result.get("timings"):
+        lines += ["", _timings_title(result["about"]), "", *_timings(timings)]
     return lines
 
 
@@ -88,6 +90,29 @@ def _gain(gain: list[float] | None) -> str:
     if gain is None:
         return "–"
     return "{:+.1f} [{:+.1f}, {:+.1f}]".format(*gain).replace("-", "−")
+
+
+def _timings_title(about: dict[str, Any]) -> str:
+    return (
+        f"Choosing {about['budget']:,} of n embeddings of {about['dimensions']} dimensions: seconds of CPU on one core,"
+        " seconds of wall on all cores, and the peak memory at the largest n:"
+    )
+
+
+def _timings(rows: list[dict[str, Any]]) -> list[str]:
+    """A line for each method and number of cores."""
+    sizes = rows[0]["sizes"]
+    head = f"| | cores | {' | '.join(f'{n:,}' for n in sizes)} | peak |\n|---|--:|{'--:|' * (len(sizes) + 1)}"
+    return [*head.splitlines(), *(_timing(row, sizes) for row in rows)]
+
+
+def _timing(row: dict[str, Any], sizes: list[int]) -> str:
+    clock = "cpu" if row["cores"] == "1" else "wall"
+    cells = [row.get(str(n), {}) for n in sizes]
+    seconds = [f"{cell[clock]:.3g}" if clock in cell else cell.get("why", "–") for cell in cells]
+    peaks = [cell["peak"] for cell in cells if "peak" in cell]
+    memory = f"{peaks[-1] / 1e9:.2f} GB" if peaks else "–"
+    return f"| {row['method']} | {row['cores']} | {' | '.join(seconds)} | {memory} |"
 
 
 def _calibration(row: dict[str, Any]) -> str:

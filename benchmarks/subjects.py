@@ -8,7 +8,17 @@ from typing import Any
 
 from benchmarks.figures import Figure
 
-SUBJECTS = ("startup", "ingest", "repro", "memory", "training", "diff", "calibration", "label_efficiency")
+SUBJECTS = (
+    "startup",
+    "ingest",
+    "repro",
+    "memory",
+    "training",
+    "diff",
+    "calibration",
+    "label_efficiency",
+    "selection",
+)
 """In this order."""
 
 Measured = tuple[list[Figure], dict[str, Any]]

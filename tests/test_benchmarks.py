@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import pictures, report  # noqa: E402
+from assay import plugins  # noqa: E402
+from benchmarks import pictures, report, selection  # noqa: E402
 from benchmarks.clock import Failed, run  # noqa: E402
 from benchmarks.figures import Figure, write_results  # noqa: E402
 
@@ -60,6 +61,19 @@ def test_rows_beside_the_figures_are_tables_of_their_own(tmp_path):
     assert "| calibration | 95 % interval holds the truth, lowest | 0.951 | ≥ 0.94 | yes |" in lines
     assert lines.count("| one player | 2 | 4,000 | 95.1 % | 4.0 % | 100.0 % |") == 2
     assert report.TITLES["limits"] in lines
+
+
+def test_every_strategy_is_measured_beside_its_peers(tmp_path):
+    command = [sys.executable, "-m", "benchmarks", "selection", "--quick", "--results", str(tmp_path)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    result = json.loads((tmp_path / "selection.json").read_text())
+    figures = {figure["name"]: figure["value"] for figure in result["figures"]}
+    assert figures["k-center of 300: picks that differ from the plain algorithm's"] == 0
+    rows = {(row["method"], row["cores"]): row for row in result["timings"]}
+    assert rows["kcenter", "1"]["600"]["peak"] > 1e6
+    assert set(plugins.names("strategies")) <= {method for method, _ in selection._planned(300, quick=False)}
+    assert any(line.startswith("| kcenter | 1 | ") for line in report.table(tmp_path).splitlines())
 
 
 def test_the_table_goes_between_its_marks(tmp_path):

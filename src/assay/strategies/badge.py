@@ -37,7 +37,7 @@ def select(pool: Candidates, budget: int, rng: np.random.Generator) -> Rows:
     """Near O(n·(d + classes)): one pass over the images, and little for each pick."""
     costs = pool.costs.astype(np.float64)
     open_ = ~pool.labelled & (costs <= budget)
-    dearest = costs.max(initial=0)
+    dearest = costs[costs <= budget].max(initial=0)
     picks: list[int] = []
     spent = 0.0
     for row in drawn(Gradients(pool), open_, rng):

@@ -25,7 +25,7 @@ def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[n
     costs = pool.costs.astype(np.float64)
     farthest = Farthest(pool.embeddings, np.flatnonzero(pool.labelled))
     farthest.drop(np.flatnonzero(costs > budget))
-    dearest = costs.max(initial=0)
+    dearest = costs[costs <= budget].max(initial=0)
     picks: list[int] = []
     spent = 0.0
     for row in farthest:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heapreplace
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def select(
     members: int = 1_000,
 ) -> Rows:
     """O(n·d·clusters). Of a cluster of more than `members`, so many drawn at random stand for it."""
-    home = clustered(pool.embeddings, min(int(pool.labelled.sum()) + budget, max_clusters), rng)
+    home = clustered(pool.embeddings, min(int(pool.labelled.sum()) + ceil(budget), max_clusters), rng)
     costs = pool.costs.astype(np.float64)
     open_ = ~pool.labelled & (costs <= budget)
     picks: list[int] = []
