@@ -1,4 +1,5 @@
-"""Serve the flows on schedule or from Prefect's UI, in this process's folder: `assay/nightly`, `reproduce/weekly`.
+"""Serve the flows on schedule or from Prefect's UI, in this process's folder: `assay/nightly`, `reproduce/weekly`, and
+`iterate/rounds`, which somebody starts.
 
 python flows/serve.py [--with-server] [--cron "0 2 * * *"] [--weekly "0 5 * * 0"] [--port 4200]
 """
@@ -19,7 +20,11 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.flows import load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ANALYTICS_ENABLED, temporary_settings
 
-SERVED = {"nightly": "flows/pipeline.py:pipeline", "weekly": "flows/reproduce.py:reproduce"}
+SERVED = {
+    "nightly": "flows/pipeline.py:pipeline",
+    "weekly": "flows/reproduce.py:reproduce",
+    "rounds": "flows/iterate.py:iterate",
+}
 """{name of a deployment: the flow it runs}."""
 NIGHTLY = "0 2 * * *"
 WEEKLY = "0 5 * * 0"
@@ -38,7 +43,7 @@ def main() -> None:
     with server(url, options.port), temporary_settings({PREFECT_API_URL: f"{url}/api"}):
         print(
             f"Prefect: {url} · assay/nightly, cron {options.cron!r} · reproduce/weekly, cron {options.weekly!r} · "
-            "Ctrl-C ends all",
+            "iterate/rounds · Ctrl-C ends all",
             flush=True,
         )
         serve(options.cron, options.weekly)
@@ -50,7 +55,7 @@ def serve(nightly: str, weekly: str) -> None:
     serve_all(
         *(
             load_flow_from_entrypoint(entrypoint).to_deployment(  # type: ignore[arg-type]
-                name, cron=crons[name], concurrency_limit=ONE_AT_A_TIME, tags=["assay"]
+                name, cron=crons.get(name), concurrency_limit=ONE_AT_A_TIME, tags=["assay"]
             )
             for name, entrypoint in SERVED.items()
         )

@@ -187,4 +187,43 @@ def promote(
     show(promote.run(params, layout, force, why, by), as_json, promote.render)
 
 
+@app.command(rich_help_panel=DESK)
+def iterate(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Of the rounds; default: those of this branch, or the next free number."),
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="In all; default: iterate.rounds.")] = None,
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Answers in all; default: iterate.budget.")
+    ] = None,
+    target: Annotated[
+        float | None,
+        typer.Option(help="Stop when the interval on test has reached it; default: iterate.target."),
+    ] = None,
+    enough: Annotated[
+        float | None, typer.Option(help="Share of the images that people must have answered to go on.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Rounds by themselves: select, annotate, train, evaluate, track, promote; each a commit on branch iterate/NAME.
+
+    The tree has to be clean; no other branch is touched. Call it again after anything: a kill, a failed stage, answers
+    that have come in, more rounds wanted. The section `iterate` of params.yaml says when to stop.
+
+    - **0**: the rounds are over, and the table says why
+    - **4**: images wait for people (`select.annotator: file`, or null): fill in what it names, and call again
+
+    Examples:  assay iterate   ·   assay iterate nightly --rounds 5   ·   assay iterate --target 0.95 --budget 1000
+    """
+    from assay.commands import iterate
+    from assay.terminal import Terminal
+
+    layout, params = project()
+    changed = {"rounds": rounds, "budget": budget, "target": target, "enough": enough}
+    result = iterate.run(params, layout, name, changed, Terminal())
+    show(result, as_json, iterate.render)
+    raise typer.Exit(iterate.WAITING if result["waiting"] else 0)
+
+
 app.add_typer(cli_why.why)

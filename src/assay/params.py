@@ -267,6 +267,25 @@ class Simulate(Section):
         return self
 
 
+class Iterate(Section):
+    """`assay iterate`: no stage either."""
+
+    rounds: Positive = 3
+    budget: Positive | None = None
+    """Answers in all; the last queue is cut to what is left. null: as many as the rounds ask for."""
+    target: float | None = None
+    """Stop once the whole 95 % interval of track.primary on test is at least this (log_loss, ece: at most)."""
+    plateau_rounds: Positive = 2
+    plateau_gain: Annotated[float, Field(gt=0)] | None = 0.005
+    """Stop if the last `plateau_rounds` gained less, their whole paired 95 % interval below it; null: never."""
+    random_wins: bool = True
+    """Stop if strategy `auto` finds its random control arm ahead of the strategy."""
+    promote: bool = True
+    """The model of a round, unless worse beyond the noise, chooses in the next one."""
+    enough: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the images sent that people have to answer before a round goes on; the others stay out."""
+
+
 class Params(Section):
     task: Annotated[str, _plugin("tasks")] = "classification"
     seed: Seed = 0
@@ -280,6 +299,7 @@ class Params(Section):
     race: Race = Race()
     advise: Advise = Advise()
     simulate: Simulate = Simulate()
+    iterate: Iterate = Iterate()
 
 
 def load_params(path: Path) -> Params:

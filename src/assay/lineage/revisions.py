@@ -161,6 +161,20 @@ def checkout_dir(rev: str, path: str, root: Path) -> Path:
     return target
 
 
+def remember(rev: str, path: str, root: Path) -> None:
+    """Spare a later `checkout_dir` the way to the cache: the workspace holds what was just committed as `rev`."""
+    commit = resolve(rev, root)
+    target = Layout(root).scratch / "revisions" / _content(commit, rev, path, root)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{target}.lock"):
+        if not target.exists():
+            aside = target.with_name(f"{target.name}.tmp")
+            shutil.rmtree(aside, ignore_errors=True)
+            copy = shutil.copytree if (root / path).is_dir() else shutil.copyfile
+            copy(root / path, aside)
+            aside.replace(target)
+
+
 def _get(commit: str, path: str, target: Path, root: Path) -> None:
     aside = target.with_name(f"{target.name}.tmp")
     shutil.rmtree(aside, ignore_errors=True)

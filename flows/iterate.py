@@ -1,0 +1,143 @@
+"""`assay iterate` as a Prefect flow: a task for each stage and for each act of a round.
+
+    python flows/iterate.py [NAME] [--workspace DIR] [--rounds N] [--budget N] [--target X] [--enough SHARE]
+
+Where people answer, a run of a deployment (`iterate/rounds`) is *suspended*: its process ends, and it goes on when it
+is resumed, by the button on its page or `prefect.flow_runs.resume_flow_run(ID)`; what is not answered by then suspends
+it again. Without a deployment the flow ends, as `assay iterate` does, with exit code 4; called again it goes on.
+"""
+
+# No `from __future__ import annotations` here: see flows/pipeline.py
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from uuid import uuid4
+
+from prefect import flow, get_run_logger, runtime, suspend_flow_run, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from pydantic import DirectoryPath, Field, PositiveInt
+from rich.console import Console
+
+sys.path.insert(
+    0, str(Path(__file__).resolve().parents[1])
+)  # for flows.pipeline, wherever this is loaded from
+
+from assay.commands.iterate import WAITING, render, run
+from assay.errors import AssayError
+from assay.layout import Layout
+from assay.params import load_params
+from assay.rounds.family import note
+from assay.rounds.stages import patiently
+from flows.pipeline import holding, task_of
+
+ARTIFACT = "assay-rounds"
+T = TypeVar("T")
+
+
+class Log:
+    """The Progress of a flow run: its log."""
+
+    @contextmanager
+    def bar(
+        self, label: str, total: int | None = None, unit: str = "images"
+    ) -> Iterator[Callable[[int], None]]:
+        self.say(label)
+        yield lambda _: None
+
+    def say(self, text: str) -> None:
+        get_run_logger().info("%s", text)
+
+
+class Tasks:
+    """Runs each step as a task of its own: a stage by `dvc repro`, with DVC's log, an act in this process."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def stages(self, names: Sequence[str]) -> None:
+        for name in names:
+            patiently(lambda name=name: self._stage(name), Log())  # type: ignore[misc]
+
+    def _stage(self, name: str) -> None:
+        state = task_of(name)(name, self.root, False, return_state=True)
+        if not state.is_completed():
+            state.result(raise_on_failure=True)
+
+    def act(self, name: str, call: Callable[[], T]) -> T:
+        step = task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
+        return step(call)()
+
+
+@flow(
+    name="iterate",
+    description="Rounds of select, annotate, train, evaluate, track and promote; each a commit on a branch of its own.",
+    validate_parameters=True,
+)
+def iterate(
+    name: str | None = None,
+    workspace: DirectoryPath = Path(),
+    rounds: PositiveInt | None = None,
+    budget: PositiveInt | None = None,
+    target: float | None = None,
+    enough: Annotated[float, Field(gt=0, le=1)] | None = None,
+) -> dict[str, Any]:
+    """Go round until a rule says to stop. What is not given is as in the section `iterate` of params.yaml.
+
+    Args:
+        name: of the rounds, on branch iterate/NAME; those of the branch that is checked out, or the next free number.
+        workspace: the folder that holds dvc.yaml and params.yaml.
+        rounds: in all.
+        budget: answers in all.
+        target: stop when the whole interval of the primary metric on test has reached this.
+        enough: the share of the images that people must have answered for a round to go on.
+    """
+    layout = Layout(workspace.resolve())
+    changed = {"rounds": rounds, "budget": budget, "target": target, "enough": enough}
+    with holding(layout):
+        result = run(load_params(layout.params), layout, name, changed, Log(), Tasks(layout.root))
+        create_markdown_artifact(note(result), ARTIFACT, "Rounds, and why they ended")
+    if result["waiting"] and runtime.deployment.id:
+        get_run_logger().warning("%s", result["next"])
+        suspend_flow_run(key=uuid4().hex)  # a new key: what is still open when we are resumed suspends again
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Rounds of the loop, each a commit.")
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--workspace", type=Path, default=Path(), metavar="DIR")
+    parser.add_argument("--rounds", type=int, help="in all")
+    parser.add_argument("--budget", type=int, help="answers in all")
+    parser.add_argument("--target", type=float, help="of the primary metric, for the whole interval on test")
+    parser.add_argument("--enough", type=float, help="share of the images that people must have answered")
+    given = parser.parse_args()
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    from prefect.settings import (
+        PREFECT_SERVER_ANALYTICS_ENABLED,
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+        temporary_settings,
+    )
+
+    quiet = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 90, PREFECT_SERVER_ANALYTICS_ENABLED: False}
+    try:
+        with temporary_settings(quiet):
+            result = iterate(
+                given.name, given.workspace, given.rounds, given.budget, given.target, given.enough
+            )
+    except AssayError as error:
+        from assay.terminal import fail
+
+        sys.exit(fail(error))
+    render(result, Console())
+    sys.exit(WAITING if result["waiting"] else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""`assay iterate`: rounds of ingest, embed, curate, select, annotate, train, evaluate, track and promote by themselves.
+
+Each round is a commit on a branch of its own. There is no state besides git, DVC and the ledger: what was computed is
+in DVC's cache, what was sent and answered in data/ledger/ and data/edits/, what was finished in the commits. So a call
+after a kill, or after people have answered, goes on where the last one was: everything before costs a look.
+
+The champion changes at the beginning of a round, before `select`: so the champion, the queue and the comparison in a
+commit belong together, and each commit can be reproduced by itself. The last model is promoted by the closing commit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from assay.commands import annotate, promote
+from assay.commands.queue import open_queue
+from assay.data.files import read_json
+from assay.errors import ParamsError, PromotionRefused
+from assay.layout import Layout
+from assay.ledger import Batch
+from assay.lineage import branches
+from assay.lineage.revisions import DvcError, stages
+from assay.params import Iterate, Params
+from assay.progress import Progress, silent
+from assay.rounds import place, stopping
+from assay.rounds.outcome import describe, open_of, remember
+from assay.rounds.record import Stopped, round_message, spent, stop_message
+from assay.rounds.stages import Plain, Runner
+from assay.rounds.stopping import NOTHING_LEFT, Stop
+from assay.rounds.telling import render, report, tell
+from assay.rounds.work import Work
+
+__all__ = ["WAITING", "render", "run"]
+
+WAITING = 4
+"""Exit code while images wait for people."""
+NOT_FIT = 3
+"""Exit code of a stage that finds no labels to learn from or to measure with."""
+
+
+def run(
+    params: Params,
+    layout: Layout,
+    name: str | None = None,
+    changed: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
+    runner: Runner | None = None,
+) -> dict[str, Any]:
+    """Go on with the rounds until a rule ends them or people are waited for; what there is by then.
+
+    `changed`: keys of params.iterate, None is as it was.
+    """
+    rules = settings(params.iterate, changed or {})
+    with place.holding(layout):
+        name = place.enter(name, layout)
+        work = Work(name, rules, params, layout, runner or Plain(layout.root, progress), progress)
+        work.look()
+        before = len(work.done)
+        while (stop := stopping.reason(work.records, rules)) is None:
+            progress.say(f"round {len(work.done) + 1}")
+            outcome = one_round(work)
+            work.look()
+            if isinstance(outcome, Stop):
+                stop = outcome
+                break
+            if outcome is not None:
+                return tell(work, len(work.done) - before, waiting=outcome)
+            report(work)
+        if work.stopped is None and work.done:
+            close(work, stop)
+        return tell(work, len(work.done) - before, stop=stop)
+
+
+def settings(rules: Iterate, changed: Mapping[str, Any]) -> Iterate:
+    """params.iterate with what the command line says otherwise."""
+    given = {key: value for key, value in changed.items() if value is not None}
+    try:
+        return Iterate.model_validate({**rules.model_dump(), **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ParamsError(
+            f"iterate.{key}: {first['msg']}", hint="the keys are explained in params.yaml"
+        ) from None
+
+
+# --- one round
+
+
+def one_round(work: Work) -> dict[str, Any] | Stop | None:
+    """None: it is done and committed. A dict: people are waited for. Stop: there is nothing to ask."""
+    begun, layout = time.monotonic(), work.layout
+    desk = annotate.open_round(work.params, layout)
+    promoted = ""
+    if (batch := sent_in_this_round(work, desk)) is None:
+        promoted = crown(work)
+        work.runner.stages(until("select", layout.root))
+        queue = annotate.not_out(desk, open_queue(layout)[0]).slice(0, left_to_spend(work))
+        if not len(queue):
+            return Stop(NOTHING_LEFT, "every image is labelled, left out, or waits for an answer")
+        batch = work.runner.act("send", lambda: annotate.send(desk, queue))
+    told = work.runner.act("annotate", lambda: take_in(desk))
+    still_open = open_of(batch, work)
+    if told["waits"] and still_open > (1 - work.rules.enough) * len(batch.rows):
+        return {**told, "open": still_open, "sent": len(batch.rows), "name": batch.name}
+    trained = learn(work)
+    record = describe(work, batch, len(told["refused"]), promoted or crowned(work), trained, begun)
+    commit(work, round_message(record))
+    return None
+
+
+def commit(work: Work, message: str) -> None:
+    """All that the round made, in one commit."""
+    root = work.layout.root
+    made = work.runner.act("commit", lambda: branches.commit_paths(place.OWNED, message, root))
+    remember(made, work.layout)
+
+
+def until(stage: str, root: Path) -> list[str]:
+    names = stages(root)
+    return names[: names.index(stage) + 1]
+
+
+def sent_in_this_round(work: Work, desk: annotate.Round) -> Batch | None:
+    """The batch that no commit has yet: it was sent, by us or by `assay annotate`, since the last round."""
+    known = branches.files_at("HEAD", "data/ledger", work.layout.root)
+    new = [batch for batch in desk.sent if f"{batch.name}.jsonl" not in known]
+    return new[-1] if new else None
+
+
+def left_to_spend(work: Work) -> int | None:
+    return None if work.rules.budget is None else max(0, work.rules.budget - spent(work.records))
+
+
+def take_in(desk: annotate.Round) -> dict[str, Any]:
+    where = annotate.hand_over(desk)
+    return {**annotate.collect(desk), "where": where}
+
+
+def learn(work: Work) -> bool:
+    """The stages after the answers; False if there is nothing to train on or to measure with, yet."""
+    try:
+        work.runner.stages(stages(work.layout.root))
+    except DvcError as error:
+        counts = read_json(work.layout.snapshot / "snapshot.json", made_by="curate")["counts"]["labelled"]
+        if error.status != NOT_FIT or (counts.get("train") and counts.get("test")):
+            raise
+        work.progress.say("the ruler comes first: nothing to train on, or to measure with, yet")
+        return False
+    return True
+
+
+# --- the champion
+
+
+def crown(work: Work) -> str:
+    """Promote the model of the round before, unless it is worse beyond the noise, or somebody has done it."""
+    if not work.rules.promote or not work.done or work.records[-1].test is None:
+        return ""
+    if "data/champion/champion.json" in branches.uncommitted(work.layout.root):
+        return crowned(work)
+    try:
+        work.runner.act("promote", lambda: promote.run(work.params, work.layout, why=f"iterate {work.name}"))
+    except PromotionRefused as refused:
+        work.progress.say(f"not promoted: {refused}")
+        return f"not promoted: {refused}"
+    return crowned(work)
+
+
+def crowned(work: Work) -> str:
+    """What became of the champion since the last commit."""
+    if "data/champion/champion.json" not in branches.uncommitted(work.layout.root):
+        return ""
+    held = read_json(work.layout.champion / "champion.json")["champion"]
+    return f"{held['fingerprint'][:12]}, promoted" if held else "none"
+
+
+def close(work: Work, stop: Stop) -> None:
+    """The last commit: why there are no more rounds, and the last model's promotion with the queue that follows."""
+    promoted = crown(work)
+    if crowned(work):
+        work.runner.stages(stages(work.layout.root))
+    stopped = Stopped(name=work.name, rounds=len(work.done), rule=stop.rule, why=stop.why, promoted=promoted)
+    commit(work, stop_message(stopped))
+    work.look()
+    report(work)

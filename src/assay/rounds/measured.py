@@ -1,0 +1,67 @@
+"""A round's model against the one of an earlier round, paired: the test images that both were measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from assay.comparison.measured import Predicted
+from assay.data.files import read_json, read_table
+from assay.data.matching import positions, whole
+from assay.errors import RevisionError
+from assay.layout import Layout
+from assay.lineage.revisions import checkout_dir
+from assay.metrics import compare
+from assay.params import Params
+
+PREDICTIONS, SELECTION = "outputs/predictions.parquet", "data/selection"
+
+
+def predicted_here(layout: Layout) -> Predicted:
+    """What the model of the workspace says."""
+    return _predicted(layout.outputs / "predictions.parquet", layout.selection / "selection.json")
+
+
+def predicted_at(commit: str, layout: Layout) -> Predicted | None:
+    """What the model of a commit said; None if it recorded none, or DVC has it no more."""
+    try:
+        predictions = checkout_dir(commit, PREDICTIONS, layout.root)
+        selection = checkout_dir(commit, SELECTION, layout.root)
+    except RevisionError:
+        return None
+    return _predicted(predictions, selection / "selection.json")
+
+
+def _predicted(predictions: Path, selection: Path) -> Predicted:
+    table = read_table(predictions, made_by="evaluate")
+    return Predicted(table, tuple(read_json(selection, made_by="select")["categories"]))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A later model and an earlier one."""
+
+    new: Predicted
+    old: Predicted
+
+    def difference(self, metric: str, layout: Layout, params: Params) -> dict[str, Any] | None:
+        """New − old of a metric: {"value", "low", "high", "n", "p_value"}; None if they share no test image.
+
+        Both are held against the label that an image has now.
+        """
+        ruler = read_table(layout.snapshot / "ruler.parquet", ["id", "label"], made_by="curate")
+        ids = whole(ruler["id"])
+        there = [positions(ids, whole(side.table["id"])) >= 0 for side in (self.new, self.old)]
+        shared = ruler.filter(pa.array(there[0] & there[1])).combine_chunks()
+        if not len(shared):
+            return None
+        labels = shared["label"].to_pylist()
+        classes = list(dict.fromkeys([*self.new.categories, *self.old.categories, *sorted(set(labels))]))
+        new, old = (side.on(whole(shared["id"]), labels, classes) for side in (self.new, self.old))
+        found: dict[str, Any] = compare(new, old, params.evaluate.bootstrap, params.seed)["difference"][
+            metric
+        ]
+        return found

@@ -1,0 +1,106 @@
+"""What a round came to: read off the workspace, before it is committed."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+from assay import ledger
+from assay.data.edits import batch_files, read_batch, read_batches
+from assay.data.files import read_json
+from assay.errors import RevisionError
+from assay.layout import Layout
+from assay.ledger import Batch
+from assay.lineage import branches
+from assay.lineage.revisions import checkout_dir, resolve
+from assay.lineage.revisions import remember as keep
+from assay.rounds.measured import PREDICTIONS, SELECTION, Pair, predicted_at, predicted_here
+from assay.rounds.record import Record, Start
+from assay.rounds.stopping import control
+from assay.rounds.work import Work
+
+METRICS = "outputs/metrics.json"
+
+
+def describe(work: Work, batch: Batch, refused: int, promoted: str, trained: bool, begun: float) -> Record:
+    """The record of the round that the workspace holds. `begun`: of time.monotonic()."""
+    layout = work.layout
+    snapshot = read_json(layout.snapshot / "snapshot.json", made_by="curate")
+    selection = read_json(layout.selection / "selection.json", made_by="select")
+    return Record(
+        name=work.name,
+        number=len(work.done) + 1,
+        asked=len(batch.rows),
+        **new_answers(work),
+        open=open_of(batch, work),
+        refused=refused,
+        used=", ".join(sorted({row.strategy for row in batch.rows})),
+        control=control(selection),
+        labelled=snapshot["counts"]["labelled"],
+        snapshot=snapshot["digest"],
+        selection=selection["digest"],
+        metric=work.params.track.primary,
+        promoted=promoted,
+        **(measured(work) if trained else {}),
+        seconds=round(time.monotonic() - begun, 1),
+    )
+
+
+def open_of(batch: Batch, work: Work) -> int:
+    """How many images of a batch nobody has answered yet."""
+    return len(ledger.open_ids(batch, ledger.answers_to(read_batches(work.layout.edits))))
+
+
+def new_answers(work: Work) -> dict[str, Any]:
+    """The judgements that no commit has yet: how many of each kind, and the seconds they say they took."""
+    known = branches.files_at("HEAD", "data/edits", work.layout.root)
+    files = [file for file in batch_files(work.layout.edits) if file.name not in known]
+    new = [j for file in files for j in read_batch(file) if j.op in ledger.ANSWERS]
+    seconds = sum(judgement.seconds or 0.0 for judgement in new)
+    return {"answered": dict(Counter(j.op for j in new)), "people_seconds": round(seconds, 1)}
+
+
+def measured(work: Work) -> dict[str, Any]:
+    """The metric on test; paired against the round before, and against the one that the plateau rule looks at."""
+    from assay.tracking import last_run
+
+    layout, params, metric = work.layout, work.params, work.params.track.primary
+    run = last_run(layout)
+    found: dict[str, Any] = {
+        "test": read_json(layout.outputs / "metrics.json", made_by="evaluate")["test"][metric],
+        "fingerprint": run.get("fingerprint"),
+        "run_id": run.get("run_id"),
+    }
+    commits = [begin(work), *(commit for commit, _ in work.done)]
+    new = predicted_here(layout)
+    for key, back in (("difference", 1), ("span", work.rules.plateau_rounds)):
+        if back <= len(commits) and (old := predicted_at(commits[-back], layout)) is not None:
+            found[key] = Pair(new, old).difference(metric, layout, params)
+    if not work.done:
+        found["start"] = start(commits[0], metric, layout)
+    return found
+
+
+def begin(work: Work) -> str:
+    """The commit before the first round."""
+    return resolve(f"{work.done[0][0]}^" if work.done else "HEAD", work.layout.root)
+
+
+def start(commit: str, metric: str, layout: Layout) -> Start:
+    """What there was before the first round, if that was recorded."""
+    try:
+        test = read_json(checkout_dir(commit, METRICS, layout.root))["test"].get(metric)
+        counts = read_json(checkout_dir(commit, SELECTION, layout.root) / "selection.json")["counts"]
+    except RevisionError:
+        return Start(commit=commit)
+    labelled = {split: sum(of_class.values()) for split, of_class in counts.items()}
+    return Start(commit=commit, labelled={**labelled, "test": test["n"] if test else 0}, test=test)
+
+
+def remember(commit: str, layout: Layout) -> None:
+    """Keep at hand what the next round is compared with."""
+    for path in (PREDICTIONS, SELECTION):
+        with suppress(RevisionError, OSError):  # nothing was trained yet, or the disk is full: DVC has it
+            keep(commit, path, layout.root)

@@ -1,0 +1,99 @@
+"""When to stop. Every rule says what it stands on; none of them stops for a number within the noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from assay.commands.promote import LOWER_IS_BETTER
+from assay.params import Iterate
+from assay.race.verdict import change, with_interval
+from assay.rounds.record import Record, spent
+
+NOTHING_LEFT = "nothing left to ask"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The rule that ends the rounds, and its reasons in a sentence."""
+
+    rule: str
+    why: str
+
+
+def reason(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
+    """Why to stop after these rounds; None to go on. The first rule that holds, in this order."""
+    if not rounds:
+        return None
+    for rule in (_target, _plateau, _random_wins, _budget, _rounds):
+        if (stop := rule(rounds, rules)) is not None:
+            return stop
+    return None
+
+
+def _target(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
+    """The whole interval of the metric on test is on the right side of the target, not its middle alone."""
+    last = rounds[-1]
+    if rules.target is None or last.test is None:
+        return None
+    lower = last.metric in LOWER_IS_BETTER
+    end = last.test["high"] if lower else last.test["low"]
+    if not (end <= rules.target if lower else end >= rules.target):
+        return None
+    which = "upper" if lower else "lower"
+    told = f"{last.metric} {with_interval(last.test, last.metric)} on {last.test['n']:,} test images"
+    return Stop("target", f"{told}: the {which} end of its 95 % interval has reached {rules.target:g}")
+
+
+def _plateau(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
+    """The last rounds together gained less than is worth a round, and that beyond the noise.
+
+    It is not enough that no gain can be seen: on a short ruler none ever can.
+    """
+    last, many = rounds[-1], rules.plateau_rounds
+    if rules.plateau_gain is None or last.span is None or len(rounds) < many:
+        return None
+    gain = -last.span["low"] if last.metric in LOWER_IS_BETTER else last.span["high"]
+    if gain >= rules.plateau_gain:
+        return None
+    told = f"{change(last.span, last.metric)} on the same {last.span['n']:,} test images"
+    since = "the last round" if many == 1 else f"the last {many} rounds together"
+    return Stop(
+        "plateau", f"{since} came to {told}: less than {rules.plateau_gain:g}, with its whole 95 % interval"
+    )
+
+
+def _random_wins(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
+    """Strategy `auto` keeps a random control arm: where that is better, choosing costs and does not pay."""
+    control = rounds[-1].control
+    if not rules.random_wins or not control.get("random_wins"):
+        return None
+    return Stop(
+        "random",
+        f"the random control arm is ahead of the strategy: {control.get('why') or 'see selection.json'}",
+    )
+
+
+def _budget(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
+    if rules.budget is None or spent(rounds) < rules.budget:
+        return None
+    return Stop("budget", f"{spent(rounds):,} answers of {rules.budget:,} are spent")
+
+
+def _rounds(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
+    if len(rounds) < rules.rounds:
+        return None
+    return Stop("rounds", f"{len(rounds)} rounds were asked for")
+
+
+def control(selection: dict[str, Any]) -> dict[str, Any]:
+    """What selection.json says of a random control arm: {"random_wins", "why"}, or {} where it says nothing of one.
+
+    Random wins where the whole interval of chosen − at random lies below zero.
+    """
+    evidence = selection.get("evidence")
+    comparison = evidence.get("comparison") if isinstance(evidence, dict) else None
+    if not isinstance(comparison, dict) or "high" not in comparison:
+        return {}
+    return {"random_wins": comparison["high"] < 0, "why": str(evidence.get("why", "")) if evidence else ""}

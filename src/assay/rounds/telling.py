@@ -1,0 +1,130 @@
+"""The rounds as a result: a table, JSON, MLflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from assay.data.files import write_json
+from assay.errors import TrackingError
+from assay.race.verdict import change, with_interval
+from assay.rounds import picture
+from assay.rounds.place import PREFIX
+from assay.rounds.record import spent
+from assay.rounds.stopping import Stop
+from assay.rounds.work import Work
+
+
+def tell(
+    work: Work, new: int = 0, waiting: dict[str, Any] | None = None, stop: Stop | None = None
+) -> dict[str, Any]:
+    """All there is to know: the rounds, why they ended, or whom they wait for. `new`: rounds of this call."""
+    ended = work.stopped.model_dump() if work.stopped else vars(stop) if stop else None
+    return {
+        "name": work.name,
+        "branch": PREFIX + work.name,
+        "metric": work.params.track.primary,
+        "strategy": work.params.select.strategy,
+        "annotator": work.params.select.annotator,
+        "rules": work.rules.model_dump(),
+        "rounds": [*_start(work), *(_row(commit, record) for commit, record in work.done)],
+        "new": new,
+        "answers": spent(work.records),
+        "waiting": waiting,
+        "stopped": ended,
+        "next": _next(work, waiting, ended),
+    }
+
+
+def _row(commit: str, record: Any) -> dict[str, Any]:
+    return {"commit": commit, **record.model_dump(exclude={"name", "start"})}
+
+
+def _start(work: Work) -> list[dict[str, Any]]:
+    """The state before the first round as a row, if it was measured."""
+    first = work.records[0].start if work.done else None
+    if first is None or first.test is None:
+        return []
+    empty = {
+        "number": 0,
+        "asked": 0,
+        "answered": {},
+        "used": "",
+        "difference": None,
+        "promoted": "",
+        "seconds": 0.0,
+    }
+    return [{**empty, "commit": first.commit, "labelled": first.labelled, "test": first.test}]
+
+
+def _next(work: Work, waiting: dict[str, Any] | None, ended: dict[str, Any] | None) -> str:
+    if waiting is not None:
+        return (
+            f"round {len(work.done) + 1}: {waiting['open']:,} of {waiting['sent']:,} images wait for answers; "
+            f"{_how(waiting)}, then call `assay iterate` again"
+        )
+    if ended is None:
+        return f"round {len(work.done)} is done; `assay iterate` goes on"
+    return f"take it over: git switch BRANCH && git merge {PREFIX}{work.name} && dvc checkout"
+
+
+def _how(waiting: dict[str, Any]) -> str:
+    if waiting["where"]:
+        return f"fill in {', '.join(waiting['where'])}"
+    return "`assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`"
+
+
+def report(work: Work) -> None:
+    """The rounds in MLflow, with the learning curve. A server that is away costs a remark only."""
+    from assay.rounds.family import children, parent
+    from assay.rounds.outcome import begin
+    from assay.tracking.families import log_family
+
+    home = work.layout.scratch / "rounds" / work.name
+    told, files = tell(work), [home / "rounds.json"]
+    write_json(files[0], told)
+    if picture.curve(told, home / "curve.png"):
+        files.append(home / "curve.png")
+    key = f"iterate/{work.name}/{begin(work)}"
+    try:
+        top = parent(told, work.records, work.stopped)
+        log_family(key, top, children(work.done), files, work.params, work.layout)
+    except TrackingError as error:
+        work.progress.say(f"the rounds are not in MLflow: {error}; the next call writes them")
+
+
+def render(result: dict[str, Any], console: Console) -> None:
+    """A row for each round, why they ended, and what to do next."""
+    metric = result["metric"]
+    console.print(
+        f"[bold]iterate {escape(result['name'])}[/] on branch {escape(result['branch'])}: {result['new']} new "
+        f"round{'' if result['new'] == 1 else 's'}, {result['answers']:,} answers in all",
+        highlight=False,
+    )
+    table = Table("round", box=None, header_style="bold")
+    for name in ("asked", "answered", "labels (train)"):
+        table.add_column(name, justify="right")
+    for name in (f"{metric} on test", "to the round before"):
+        table.add_column(name)
+    table.add_column("seconds", justify="right")
+    table.add_column("champion")
+    for row in result["rounds"]:
+        table.add_row(*_cells(row, metric))
+    console.print(table, highlight=False)
+    if end := result["stopped"]:
+        console.print(f"[bold]stopped: {escape(end['rule'])}[/]. {escape(end['why'])}", highlight=False)
+    for row in (result["waiting"] or {}).get("refused", [])[:20]:
+        console.print(f"  refused, {row['where']}: {row['why']}", highlight=False, markup=False)
+    console.print(f"[bold green]next:[/] {escape(result['next'])}", highlight=False, soft_wrap=True)
+
+
+def _cells(row: dict[str, Any], metric: str) -> list[str]:
+    test = "–" if row["test"] is None else with_interval(row["test"], metric)
+    gain = "–" if row["difference"] is None else change(row["difference"], metric)
+    asked = [f"{row['asked']:,}", f"{sum(row['answered'].values()):,}"] if row["number"] else ["", ""]
+    seconds = f"{row['seconds']:.0f}" if row["number"] else ""
+    labels = f"{row['labelled'].get('train', 0):,}"
+    return [str(row["number"] or "start"), *asked, labels, test, gain, seconds, escape(row["promoted"])]

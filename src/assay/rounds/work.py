@@ -1,0 +1,33 @@
+"""The rounds of one name, in one workspace, by one runner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from assay.layout import Layout
+from assay.params import Iterate, Params
+from assay.progress import Progress
+from assay.rounds.record import Record, Stopped, history
+from assay.rounds.stages import Runner
+
+
+@dataclass
+class Work:
+    """`done` and `stopped` are what git says: see `look`."""
+
+    name: str
+    rules: Iterate
+    params: Params
+    layout: Layout
+    runner: Runner
+    progress: Progress
+    done: list[tuple[str, Record]] = field(default_factory=list)
+    """(commit, round), oldest first."""
+    stopped: Stopped | None = None
+
+    @property
+    def records(self) -> list[Record]:
+        return [record for _, record in self.done]
+
+    def look(self) -> None:
+        self.done, self.stopped = history(self.name, self.layout.root)
