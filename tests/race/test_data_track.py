@@ -15,6 +15,7 @@ from assay.race import data_track
 from assay.race.answers import Batches
 from assay.race.data_track import Budget
 from assay.race.suspicion import beliefs, stratified, suspicion
+from assay.strategies import COLD_START
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_with_one_class_known_the_cold_start_chooses(stock, labels):
     few = data_track.Labels(one)
     assert data_track.next_queue(
         few, stock, sorted(stock.unlabelled), 5, "margin", 0
-    ) == data_track.next_queue(few, stock, sorted(stock.unlabelled), 5, "kcenter", 0)
+    ) == data_track.next_queue(few, stock, sorted(stock.unlabelled), 5, COLD_START, 0)
 
 
 def test_the_table_of_no_step_is_the_baselines_own_and_val_is_never_touched(stock, labels, oracle):

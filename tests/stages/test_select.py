@@ -254,11 +254,11 @@ def embed(project: Project) -> None:
 def test_a_cold_start_chooses_by_the_embeddings_and_says_so(project):
     embed(project)
     summary = project.run(strategy="margin", ruler_halfwidth=0.49)
-    assert (summary["strategy"], summary["used"]) == ("margin", "kcenter")
+    assert (summary["strategy"], summary["used"]) == ("margin", "maxherding")
     assert "no champion yet" in summary["why"]
     rows = project.table("queue").to_pylist()
-    assert {row["strategy"] for row in rows} == {"kcenter"}
-    assert "from the nearest labelled or queued image" in rows[0]["reason"]
+    assert {row["strategy"] for row in rows} == {"maxherding"}
+    assert "stands for images like it" in rows[0]["reason"]
     assert {row["predicted"] for row in rows} == {None}
 
 

@@ -23,8 +23,8 @@ from assay.data.training import TRAIN, kept
 from assay.race.answers import Answer, Answers
 from assay.race.suspicion import beliefs, suspicion
 from assay.sides import Side
-from assay.stages.select import COLD_START, blank
-from assay.strategies import Candidates
+from assay.stages.select import blank
+from assay.strategies import COLD_START, Candidates
 
 
 @dataclass(frozen=True)

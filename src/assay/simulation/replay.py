@@ -23,13 +23,11 @@ from assay.lineage.fingerprint import canonical_digest, code_digest
 from assay.linear_probe import LinearProbe
 from assay.plugins import PACKAGE
 from assay.simulation.arena import Arena
-from assay.strategies import Candidates, draws_of
+from assay.strategies import COLD_START, Candidates, draws_of
 
 Ints = NDArray[np.int64]
 
 OURS = "assay.strategies"
-COLD_START = "kcenter"
-"""Chooses for a strategy that needs a model until two classes are known; as in the stage `select`."""
 SHARE = 0.5
 """Of the pool that a seed replays on. The spread between random halves is that of a sample: P. J. McCarthy, 1969."""
 ONLOOKERS = ("errors.py", "params.py", "plugins.py")

@@ -34,12 +34,11 @@ from assay.errors import MissingInput
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress
-from assay.strategies import Candidates, check_options, draws_of, explained
+from assay.strategies import COLD_START, Candidates, check_options, draws_of, explained
 from assay.strategies._batch import choose as batch
 
 Evidence = dict[str, Any] | None
 
-COLD_START = "kcenter"
 RULER = "ruler"
 HEAD = 10
 """Rows of the queue in the summary."""

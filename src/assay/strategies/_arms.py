@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay import linear_probe
 from assay.strategies import Candidates
-from assay.strategies._probe import STRENGTH, classes
+from assay.strategies._probe import classes, fit
 
 Ints = NDArray[np.int64]
 
@@ -85,7 +84,7 @@ def _trial(pool: Candidates, random: Ints, chosen: Ints, size: int, seed: int) -
 
 def _told_right(pool: Candidates, rows: Ints, asked: Ints) -> NDArray[np.bool_]:
     assert pool.targets is not None
-    probe = linear_probe.fit(pool.embeddings[rows], pool.targets[rows], classes(pool), STRENGTH)
+    probe = fit(pool.embeddings[rows], pool.targets[rows], classes(pool))
     told: NDArray[np.bool_] = (
         probe.probabilities(pool.embeddings[asked]).argmax(axis=1) == pool.targets[asked]
     )

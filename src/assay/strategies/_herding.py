@@ -198,6 +198,6 @@ def told(pool: Candidates, picks: Ints, radius: float) -> list[tuple[float, str]
     for turn in range(1, len(points)):
         likest[turn:] = np.maximum(likest[turn:], kernel(points[turn:], points[[turn - 1]], radius)[:, 0])
     return [
-        (1 - value, f"stands for images that nothing labelled or queued is like: {value:.0%} covered itself")
+        (1 - value, f"stands for images like it: {value:.0%} like the nearest labelled or queued one")
         for value in likest.astype(float).tolist()
     ]

@@ -17,8 +17,10 @@ from assay.strategies import Candidates
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-STRENGTH = 0.01
-"""Of the regularisation (scikit-learn's C, less is stronger)."""
+STRENGTH = 12.8
+"""Of the regularisation (scikit-learn's C, less is stronger), divided by the dimensions: the squared length of a
+standardised vector is their number. Measured on Fashion-MNIST with 128, 256 and 1,280 dimensions and 30 to 4,000
+labels."""
 BLOCK = 8192
 """Rows that are standardised at once: bounds the copy made of a memory-mapped file."""
 FOLDS = 3
@@ -42,7 +44,12 @@ def fitted(pool: Candidates) -> LinearProbe | None:
     rows = taught(pool)
     if pool.targets is None or not len(rows):
         return None
-    return linear_probe.fit(pool.embeddings[rows], pool.targets[rows], classes(pool), STRENGTH)
+    return fit(pool.embeddings[rows], pool.targets[rows], classes(pool))
+
+
+def fit(X: Floats, given: Ints, classes: int) -> LinearProbe:
+    """From (n, d) and their classes (n,), n ≥ 1."""
+    return linear_probe.fit(X, given, classes, STRENGTH / max(X.shape[1], 1))
 
 
 def classes(pool: Candidates) -> int:
@@ -92,7 +99,7 @@ def held_out(X: Floats, given: Ints, classes: int) -> Floats:
     out = np.empty((len(given), classes), np.float32)
     for fold in range(FOLDS):
         held = place % FOLDS == fold
-        probe = linear_probe.fit(X[~held], given[~held], classes, STRENGTH)
+        probe = fit(X[~held], given[~held], classes)
         out[held] = probe.standardised(X[held]) @ probe.weights + probe.bias
     return out
 

@@ -1,7 +1,7 @@
 """k-center greedy (core-set): each time the image farthest from everything labelled or chosen so far.
 
 O. Sener, S. Savarese: Active Learning for Convolutional Neural Networks: A Core-Set Approach. ICLR 2018,
-algorithm 1. Its radius is at most twice the best (T. F. Gonzalez, 1985). Needs no model: the cold start.
+algorithm 1. Its radius is at most twice the best (T. F. Gonzalez, 1985). Needs no model.
 The picks are exactly those of the plain algorithm; `_farthest` says why it need not look at every image each time.
 """
 

@@ -52,10 +52,13 @@ def uncertainty(pool: Candidates, rows: NDArray[np.int64]) -> NDArray[np.float32
 
 
 def adapted(pool: Candidates, sample: Sample, radius: float) -> float:
-    """The paper's rule (section 3.3): the least distance between two labelled images, if that is smaller."""
+    """The median distance from a labelled image to the nearest other one, if that is smaller.
+
+    The paper takes the least distance: after one pair of near-duplicates coverage would be over.
+    """
     near = nearest_distances(labelled_points(pool, sample))
     apart = near[near > 0]
-    return min(radius, float(apart.min())) if len(apart) else radius
+    return min(radius, float(np.median(apart))) if len(apart) else radius
 
 
 def nearest_distances(points: NDArray[np.float32]) -> NDArray[np.float32]:
