@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from assay.data import embeddings as embeddings_module
 from assay.data.embeddings import Embeddings
 from assay.data.pool import Pool
 from assay.errors import MissingInput, PoolError
@@ -38,6 +39,17 @@ def test_vectors_come_in_the_order_asked_for(layout):
     asked = [embeddings.ids[k] for k in (19, 0, 8, 7, 8)]
     assert (embeddings.vectors(asked) == np.stack([every[sample] for sample in asked])).all()
     assert embeddings.vectors([]).shape == (0, 16)
+
+
+def test_a_scratch_file_holds_the_same_and_leaves_no_trace(layout, tmp_path, monkeypatch):
+    monkeypatch.setattr(embeddings_module, "BLOCK", 3)
+    embeddings = Embeddings.open(layout.embeddings)
+    asked = [embeddings.ids[k] for k in (19, 0, 8, 7, 8, 3, 1)]
+    mapped = embeddings.mapped(asked, tmp_path / "scratch")
+    assert isinstance(mapped, np.memmap)
+    assert (mapped == embeddings.vectors(asked)).all()
+    assert list((tmp_path / "scratch").iterdir()) == []
+    assert embeddings.mapped([], tmp_path / "scratch").shape == (0, 16)
 
 
 def test_an_image_that_was_never_embedded_is_named(layout):

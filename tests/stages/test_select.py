@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from assay import plugins
+from assay.data import embeddings
 from assay.data.champion import Champion, sha256, write_champion
 from assay.data.edits import Annotation, Judgement
 from assay.data.fold import fold
@@ -260,6 +261,16 @@ def test_a_cold_start_chooses_by_the_embeddings_and_says_so(project):
     assert {row["strategy"] for row in rows} == {"maxherding"}
     assert "stands for images like it" in rows[0]["reason"]
     assert {row["predicted"] for row in rows} == {None}
+
+
+def test_a_pool_larger_than_memory_is_chosen_from_in_a_file(project, monkeypatch):
+    embed(project)
+    project.run(strategy="kcenter", ruler_halfwidth=0.49)
+    before = project.table("queue")
+    monkeypatch.setattr(embeddings, "IN_MEMORY", 0)
+    project.run(strategy="kcenter", ruler_halfwidth=0.49)
+    assert project.table("queue").equals(before)
+    assert before["strategy"].to_pylist() != []
 
 
 def promote(project: Project) -> Champion:

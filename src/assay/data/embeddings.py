@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ from assay.data.files import read_json, read_table
 from assay.errors import MissingInput, PoolError
 
 ABOUT = "embeddings.json"
+IN_MEMORY = 2**30
+BLOCK = 20_000
+"""Vectors in memory at once while a scratch file is written."""
 PAIRS = pa.schema({"id": pa.string(), "other": pa.string(), "similarity": pa.float32()})
 SUFFIXES = {
     "vectors": ".npy",
@@ -79,18 +83,47 @@ class Embeddings:
 
     def vectors(self, ids: Sequence[str]) -> NDArray[np.float32]:
         """(len(ids), dim) float32, in the order of `ids`. PoolError for one that was never embedded."""
+        rows = self._rows(ids)
+        out = np.empty((len(rows), self.dim), np.float32)
+        self._gather(rows, out)
+        return out
+
+    def at_hand(self, ids: Sequence[str], folder: Path) -> NDArray[np.float32]:
+        """`vectors` up to IN_MEMORY bytes, `mapped` beyond."""
+        fits = 4 * len(ids) * self.dim <= IN_MEMORY
+        return self.vectors(ids) if fits else self.mapped(ids, folder)
+
+    def mapped(self, ids: Sequence[str], folder: Path) -> NDArray[np.float32]:
+        """What `vectors` gives, as a memory map of a scratch file in `folder`: for more than fits into memory.
+
+        The file has no name any more and goes with the array.
+        """
+        rows = self._rows(ids)
+        if not len(rows):
+            return np.empty((0, self.dim), np.float32)
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as file:
+            for start in range(0, len(rows), BLOCK):
+                out = np.empty((len(rows[start : start + BLOCK]), self.dim), np.float32)
+                self._gather(rows[start : start + BLOCK], out)
+                file.write(out.data)
+            file.flush()
+            return np.memmap(file, np.float32, "r", shape=(len(rows), self.dim))
+
+    def _rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
         try:
-            rows = np.array([self._row_of[sample] for sample in ids], np.int64)
+            return np.array([self._row_of[sample] for sample in ids], np.int64)
         except KeyError as error:
             raise PoolError(
                 f"{self.path} has no vector for image {error.args[0]}", hint="run `assay embed`"
             ) from None
-        out = np.empty((len(rows), self.dim), np.float32)
+
+    def _gather(self, rows: NDArray[np.int64], out: NDArray[np.float32]) -> None:
+        """Copy `rows`, counted over all shards, to `out`."""
         shard_of = np.searchsorted(self._starts, rows, side="right") - 1
         for number in np.unique(shard_of):
             mine = shard_of == number
             out[mine] = self._maps[number][rows[mine] - self._starts[number]]
-        return out
 
     def _tables(self, kind: str) -> pa.Table:
         return pa.concat_tables(read_table(part(self.path, s, kind)) for s in self.shards).combine_chunks()

@@ -242,7 +242,7 @@ def candidates(
     if inputs.choice.strategy.NEEDS_EMBEDDINGS or asked.diversity > 1 or (asked.balance and beliefs is None):
         from assay.data.embeddings import Embeddings
 
-        embeddings = Embeddings.open(inputs.layout.embeddings).vectors(ids.tolist())
+        embeddings = Embeddings.open(inputs.layout.embeddings).at_hand(ids.tolist(), inputs.layout.scratch)
     probabilities = None
     if beliefs is not None:
         probabilities = np.full((len(ids), len(beliefs.categories)), np.nan, dtype=np.float32)
