@@ -112,3 +112,22 @@ def draw() -> Callable[..., np.ndarray]:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
+
+
+def striped(across: bool, seed: int) -> np.ndarray:
+    """A picture of one of two kinds: stripes that run along or across, with noise of its own."""
+    rng = np.random.default_rng(seed)
+    wave = 90 * np.sin(np.arange(64) / 5 + rng.uniform(0, 1.5))
+    grid = np.tile(wave, (64, 1)) if across else np.tile(wave[:, None], (1, 64))
+    return np.clip(128 + grid + rng.normal(0, 15, (64, 64)), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def zoo(project: Project) -> Project:
+    """60 pictures of two kinds: p4, p9 and p50 have the other's label, and p50 is a test image."""
+    for n in range(60):
+        kind = "across" if n % 2 else "along"
+        label = {"along": "across", "across": "along"}[kind] if n in (4, 9, 50) else kind
+        split = "test" if n in (50, 51) else "val" if n % 7 == 0 else "train"
+        project.add(f"p{n}", striped(kind == "across", n), label=label, split=split)
+    return project

@@ -161,6 +161,42 @@ def annotate(as_json: Json = False) -> None:
 
 
 @app.command(rich_help_panel=DESK)
+def audit(
+    above: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Probability of being wrong; default: 0.5, and 0.9 with --apply."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many, the likeliest first.")] = None,
+    export: Annotated[
+        Path | None, typer.Option("--csv", help="Write them to FILE, with an empty column for the label.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page to FILE: pictures, to filter and to leaf.")
+    ] = None,
+    thumbnails: Annotated[int, typer.Option(min=0, help="Pictures on the page.")] = 2000,
+    apply: Annotated[
+        Literal["suggested", "exclude"] | None,
+        typer.Option(help="Write an edit batch: take the suggestions, or leave the images out."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Say what --apply would write, write nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Which labels are wrong, each with a calibrated probability, and whether it pays to clean them.
+
+    As `curate` has judged them: train and val, never test. What somebody has looked at again is not shown again.
+    Also where the last model is worse than elsewhere: slices of `evaluate.slices`, and clusters of images.
+
+    Examples:  assay audit --html audit.html   ·   assay audit --csv review.csv   ·   assay audit --apply suggested
+    """
+    from assay.commands import audit
+    from assay.terminal import Terminal
+
+    layout, params = project()
+    found = audit.run(params, layout, above, limit, export, html, thumbnails, apply, dry_run, Terminal())
+    show(found, as_json, audit.render)
+
+
+@app.command(rich_help_panel=DESK)
 def resolve(
     what: Annotated[str, typer.Argument(help="What stops the pipeline: leakage.")],
     dry_run: Annotated[bool, typer.Option(help="Say what would be written, write nothing.")] = False,

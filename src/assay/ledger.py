@@ -24,10 +24,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assay.data.edits import Judgement
 from assay.data.files import write_bytes
+from assay.data.suspects import REVIEW as REVIEW
 from assay.errors import EditError
 
-REVIEW = "review"
-"""The strategy, in the queue, of images that have a label and are to be looked at again."""
 REFUSED = "refused"
 NAME = re.compile(r"^\d{4,}-[a-z0-9][a-z0-9_.-]*-[0-9a-f]{8}\.jsonl$")
 ANSWERS = ("label", "exclude")

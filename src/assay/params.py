@@ -110,6 +110,8 @@ class Select(Section):
     """The annotator's own: see its file."""
     ruler_halfwidth: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """val and test are labelled first, until their 95 % intervals are at most this wide either way."""
+    review_share: Fraction | Literal["auto"] = 0.0
+    """How much of the budget looks again at labels that are probably wrong; auto: those worth more than a new label."""
     train_limit: Positive | None = None
     """Learn from at most this many labelled images, drawn by seed; null: from all."""
 

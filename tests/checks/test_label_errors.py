@@ -1,30 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from assay import audit
 from assay.checks import label_errors
 from assay.data.edits import Annotation, Judgement, write_batch
-
-
-def striped(across: bool, seed: int, noise: float = 15) -> np.ndarray:
-    """A picture of one of two kinds: stripes that run along or across, each with noise of its own."""
-    rng = np.random.default_rng(seed)
-    wave = 90 * np.sin(np.arange(64) / 5 + rng.uniform(0, 1.5))
-    grid = np.tile(wave, (64, 1)) if across else np.tile(wave[:, None], (1, 64))
-    return np.clip(128 + grid + rng.normal(0, noise, (64, 64)), 0, 255).astype(np.uint8)
-
-
-@pytest.fixture
-def zoo(project):
-    """60 pictures of two kinds, two of them with the other's label; test has one as well."""
-    for n in range(60):
-        kind = "across" if n % 2 else "along"
-        label = {"along": "across", "across": "along"}[kind] if n in (4, 9, 50) else kind
-        split = "test" if n in (50, 51) else "val" if n % 7 == 0 else "train"
-        project.add(f"p{n}", striped(kind == "across", n), label=label, split=split)
-    return project
 
 
 def test_wrong_labels_are_found_and_the_test_set_is_left_alone(zoo, findings):

@@ -19,6 +19,7 @@ from assay.data.edits import Annotation, Judgement
 from assay.data.fold import fold
 from assay.data.images import ImageInfo
 from assay.data.pool import Pool, PoolWriter, content_id
+from assay.data.queued import QUEUE
 from assay.data.training import drawn_order
 from assay.errors import AssayError, MissingInput, ParamsError
 from assay.layout import Layout
@@ -223,7 +224,7 @@ def test_everything_labelled_is_an_empty_queue(tmp_path):
     project.curate()
     project.run()
     assert len(project.table("queue")) == 0
-    assert project.table("queue").schema.equals(select.QUEUE)
+    assert project.table("queue").schema.equals(QUEUE)
 
 
 def test_images_that_the_audit_found_blank_are_not_queued(project):

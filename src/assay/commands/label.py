@@ -15,6 +15,7 @@ from assay.data.edits import Judgement, read_batches, write_batch
 from assay.data.labelfile import Names, Problem, Row, read_rows, valid_classes, without_contradictions
 from assay.data.snapshot import Snapshot
 from assay.data.standing import NOTHING, Standing, after, recorded, standings
+from assay.data.suspects import second_looks
 from assay.errors import EditError
 from assay.layout import Layout
 from assay.lineage.people import whoami
@@ -68,11 +69,12 @@ def present(
 
 
 def asked_again(layout: Layout, batches: Sequence[tuple[str, list[Judgement]]]) -> set[str]:
-    """The labelled images that are out for a second look: that they are right as they are is an answer."""
+    """The labelled images that a second look is asked for: that they are right as they are is an answer."""
     answered = ledger.answers_to(batches)
     sent = ledger.read(layout.ledger)
     out = {sample for batch in sent for sample in ledger.open_ids(batch, answered)}
-    return out & {row.id for batch in sent for row in batch.rows if row.label is not None}
+    out &= {row.id for batch in sent for row in batch.rows if row.label is not None}
+    return out | second_looks(layout.snapshot, batches)[0]
 
 
 def news(row: Row, known: Standing, by: str, again: bool = False) -> list[Judgement]:

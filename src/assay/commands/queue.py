@@ -17,6 +17,7 @@ from assay import ledger
 from assay.data.edits import read_batches
 from assay.data.files import read_table, write_bytes
 from assay.data.standing import standings
+from assay.data.suspects import second_looks
 from assay.layout import Layout
 from assay.params import Split
 
@@ -51,6 +52,7 @@ def open_queue(layout: Layout) -> tuple[pa.Table, int]:
     batches = read_batches(layout.edits)
     said = standings(batches)
     again = ledger.reviewed(ledger.read(layout.ledger), ledger.answers_to(batches))
+    again |= second_looks(layout.snapshot, batches)[1]
     answered = pa.array(
         [
             sample in again if strategy == ledger.REVIEW else sample in said and said[sample].answered

@@ -60,10 +60,10 @@ def page(
     chosen = fair_share(groups, there, left)
     wanted += changes["id"].filter(pa.array(chosen)).to_pylist()
     pictures = thumbnails(wanted, images, progress)
-    lists["changes"] = _listed(changes, groups, KINDS, CHANGES, ("origin",), chosen, pictures)
+    lists["changes"] = listed(changes, groups, KINDS, CHANGES, ("origin",), chosen, pictures)
     if flips is not None:
         numbers = ("certainty_before", "certainty_after")
-        lists["flips"] = _listed(flips, 1 << of_flips, FLIPS, SAID, numbers, chosen_flips, pictures)
+        lists["flips"] = listed(flips, 1 << of_flips, FLIPS, SAID, numbers, chosen_flips, pictures)
     for name, table in (("changes", compared.samples), ("flips", compared.flips)):
         if table is not None:
             lists[name]["all"] = len(table)
@@ -91,7 +91,7 @@ def _kinds(flips: pa.Table) -> NDArray[np.int64]:
     return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
 
 
-def _listed(
+def listed(
     table: pa.Table,
     bits: NDArray[np.int64],
     kinds: Sequence[str],

@@ -28,6 +28,7 @@ from assay.data.beliefs import DECIMALS, Beliefs, believed
 from assay.data.champion import Champion, champion_model, read_champion
 from assay.data.costs import costs_of
 from assay.data.files import fresh_dir, read_table, write_json, write_table
+from assay.data.queued import Queued, mixed, queue_table, review_queue
 from assay.data.snapshot import Snapshot
 from assay.data.training import drawn_order, kept, labelled, training_set
 from assay.errors import MissingInput
@@ -47,32 +48,6 @@ BATCH = 256
 BLANK = ("images", "blank")
 """The check, and how its reason begins, of images with nothing to see on them. Dark or blurred ones are asked about:
 the model will meet such images too, and a ruler without them would flatter it."""
-
-QUEUE = pa.schema(
-    {
-        "rank": pa.int32(),
-        "id": pa.string(),
-        "score": pa.float64(),
-        "strategy": pa.string(),
-        "reason": pa.string(),
-        "predicted": pa.string(),
-        "confidence": pa.float64(),
-        "split": pa.string(),
-    }
-)
-
-
-@dataclass(frozen=True)
-class Queued:
-    """One image to be labelled, and why."""
-
-    id: str
-    score: float
-    strategy: str
-    reason: str
-    split: str
-    predicted: str | None = None
-    confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -169,7 +144,7 @@ def blank(layout: Layout) -> pa.Array:
 
 
 def build_queue(inputs: Inputs) -> tuple[list[Queued], Evidence]:
-    """The ruler first, then what the strategy chooses with the rest of the budget; best first.
+    """The ruler first; with the rest of the budget second looks, and what the strategy chooses; best first.
 
     With it the evidence on which the strategy has decided, where it says.
     """
@@ -180,8 +155,10 @@ def build_queue(inputs: Inputs) -> tuple[list[Queued], Evidence]:
         np.searchsorted(spent, budget, side="right")
     )  # in turn: one too dear is not passed over, as drawn is drawn
     left = budget - float(spent[paid - 1] if paid else 0)
-    chosen, evidence = training_queue(inputs, left)
-    return ruler[:paid] + chosen, evidence
+    share, new_ones = inputs.params.select.review_share, bool(inputs.unlabelled("train"))
+    again, taken = review_queue(inputs.layout.snapshot, share, left, inputs.costs, new_ones)
+    chosen, evidence = training_queue(inputs, left - taken)
+    return ruler[:paid] + mixed(again, chosen), evidence
 
 
 def ruler_size(halfwidth: float) -> int:
@@ -298,12 +275,6 @@ def with_predictions(inputs: Inputs, queue: list[Queued]) -> list[Queued]:
 
 
 # --- what is written
-
-
-def queue_table(queue: Sequence[Queued]) -> pa.Table:
-    """QUEUE rows, rank 0 first."""
-    rows = [{"rank": rank, **asdict(row)} for rank, row in enumerate(queue)]
-    return pa.Table.from_pylist(rows, schema=QUEUE)
 
 
 def describe(inputs: Inputs, train: pa.Table, queue: Sequence[Queued]) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""The queue: which images to label next, or to look at again, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assay.data.suspects import REVIEW, read_judged, suspects, worth
+
+QUEUE = pa.schema(
+    {
+        "rank": pa.int32(),
+        "id": pa.string(),
+        "score": pa.float64(),
+        "strategy": pa.string(),
+        "reason": pa.string(),
+        "predicted": pa.string(),
+        "confidence": pa.float64(),
+        "split": pa.string(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Queued:
+    """One image to be labelled, and why."""
+
+    id: str
+    score: float
+    strategy: str
+    reason: str
+    split: str
+    predicted: str | None = None
+    confidence: float | None = None
+
+
+def queue_table(queue: Sequence[Queued]) -> pa.Table:
+    """QUEUE rows, rank 0 first."""
+    rows = [{"rank": rank, **asdict(row)} for rank, row in enumerate(queue)]
+    return pa.Table.from_pylist(rows, schema=QUEUE)
+
+
+def review_queue(
+    snapshot: Path,
+    share: float | Literal["auto"],
+    budget: float,
+    costs: Callable[[list[str]], NDArray[np.floating]],
+    new_ones: bool,
+) -> tuple[list[Queued], float]:
+    """Labels to look at again, the likeliest to be wrong first, and what they cost.
+
+    A share of the budget; `auto`: those worth more than a new label, or all, if there is nothing new to label.
+    """
+    if share == 0 or budget <= 0:
+        return [], 0.0
+    judged = read_judged(snapshot)
+    rows = suspects(judged).to_pylist()
+    if share == "auto" and new_ones:
+        rate = float(pc.mean(judged["probability"]).as_py() or 0.0)
+        classes = len(pc.unique(judged["given"]))
+        rows = [row for row in rows if worth(row["probability"], rate, classes) >= 1]
+    spent = np.cumsum(costs([row["id"] for row in rows]), dtype=np.float64)
+    most = budget if share == "auto" else share * budget
+    paid = int(np.searchsorted(spent, most, side="right"))
+    return [_review(row) for row in rows[:paid]], float(spent[paid - 1]) if paid else 0.0
+
+
+def _review(row: dict[str, Any]) -> Queued:
+    wrong = row["probability"]
+    reason = f"labelled {row['given']!r}, wrong with probability {wrong:.2f}: {row['reason']}"
+    return Queued(row["id"], wrong, REVIEW, reason, row["split"], row["suggested"], wrong)
+
+
+def mixed(some: list[Queued], others: list[Queued]) -> list[Queued]:
+    """Both in their order, each spread evenly over the whole."""
+    turns = [((n + 0.5) / len(rows), row) for rows in (some, others) for n, row in enumerate(rows)]
+    return [row for _, row in sorted(turns, key=lambda turn: turn[0])]

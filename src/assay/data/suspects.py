@@ -1,0 +1,72 @@
+"""Suspects: labels that the check `label_errors` takes for wrong, and that nobody has looked at since."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.data.edits import Judgement
+from assay.data.files import read_table
+from assay.errors import MissingInput
+
+FILE = "label_errors.parquet"
+REVIEW = "review"
+"""The strategy, in the queue, of images that have a label and are to be looked at again."""
+LIKELY, POSSIBLE = 0.5, 0.1
+"""Probabilities of being wrong: of a suspect, where nothing else is said; and of what a second look tells of."""
+ANSWERS = ("label", "exclude")
+Batches = Iterable[tuple[str, Sequence[Judgement]]]
+
+
+def read_judged(snapshot: Path) -> pa.Table:
+    """Every label that was judged, the likeliest to be wrong first. MissingInput if the check did not run."""
+    if not (snapshot / FILE).exists():
+        raise MissingInput(
+            f"{snapshot / FILE} is not there: no label was audited",
+            hint="run `dvc repro -s curate`; `curate.checks` must be [] or name label_errors",
+        )
+    return read_table(snapshot / FILE, made_by="curate")
+
+
+def answers(batches: Batches) -> Counter[str]:
+    """How often edit batches have said what is on each image."""
+    return Counter(j.id for _, batch in batches for j in batch if j.op in ANSWERS)
+
+
+def looked_at(judged: pa.Table, batches: Batches) -> set[str]:
+    """Those of the judged that somebody has looked at since they were judged."""
+    said = answers(batches)
+    rows = zip(judged["id"].to_pylist(), judged["judgements"].to_pylist(), strict=True)
+    return {sample for sample, before in rows if said[sample] > before}
+
+
+def second_looks(snapshot: Path, batches: Batches) -> tuple[set[str], set[str]]:
+    """(images with a label that may be wrong, and no second look yet; those that had one since they were judged)."""
+    if not (snapshot / FILE).exists():
+        return set(), set()
+    judged = read_judged(snapshot)
+    taken = looked_at(judged, batches)
+    return set(suspects(judged, POSSIBLE)["id"].to_pylist()) - taken, taken
+
+
+def suspects(judged: pa.Table, least: float = LIKELY, most: float = 1.0) -> pa.Table:
+    """Those of the judged that are wrong with a probability from `least` to `most`, and had one look only."""
+    likely = pc.and_(
+        pc.greater_equal(judged["probability"], least), pc.less_equal(judged["probability"], most)
+    )
+    return judged.filter(pc.and_(likely, pc.less(judged["looks"], 2)))
+
+
+def worth(probability: float, rate: float, classes: int) -> float:
+    """What a second look at a label is worth, in new labels.
+
+    Of n labels of which a share e is wrong, alike for all of k classes, n (1 − γe)² right ones teach as much, with
+    γ = k / (k − 1): G. Patrini et al., Making deep neural networks robust to label noise, CVPR 2017 (the correction
+    multiplies a loss by 1 / (1 − γe)). A label put right adds 2γ (1 − γe) of them, a new one (1 − γe)².
+    """
+    gamma = classes / max(1, classes - 1)
+    return probability * 2 * gamma / max(1 - gamma * rate, 0.05)

@@ -1,0 +1,30 @@
+"""Whether cleaning pays: said from the estimated share of wrong labels, as it was measured (benchmarks/README.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+DROPPING_PAYS = 0.2
+"""Share of wrong labels from which on a model learns more without the suspects than with them."""
+CLEAN = 0.02
+"""What the audit estimates where no label is wrong, at most about this: hard images look a little like wrong ones."""
+
+
+def payoff(rate: float, count: int) -> dict[str, Any]:
+    """`rate`: estimated share of wrong labels; `count`: suspects."""
+    share = f"about {rate:.0%} of the labels are wrong"
+    if not count or rate <= CLEAN:
+        return {
+            "dropping": False,
+            "text": f"{share}, hardly more than where none is: look at the first suspects, and leave the others",
+        }
+    if rate < DROPPING_PAYS:
+        return {
+            "dropping": False,
+            "text": f"{share}: leaving the suspects out does not pay at this rate, as hard images that are labelled "
+            "rightly go with them; look at them (`--csv`), or take the surest suggestions",
+        }
+    return {
+        "dropping": True,
+        "text": f"{share}: at this rate even leaving the suspects out pays; putting them right pays more",
+    }

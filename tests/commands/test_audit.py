@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from assay.commands import audit, label, queue
+from assay.data.edits import read_batches
+from assay.data.queued import review_queue
+from assay.data.suspects import worth
+from assay.errors import MissingInput, UsageError
+from assay.progress import silent
+from assay.stages import curate, select
+
+
+class Zoo:
+    """The zoo, curated; ids by name and back."""
+
+    def __init__(self, project) -> None:
+        self.project, self.layout = project, project.layout
+        project.embed()
+        self.curate()
+
+    def params(self, **select):
+        chosen = {"strategy": "random", "ruler_halfwidth": 0.49, "budget": 4, **select}
+        return self.project.params(select=chosen, curate={"near_duplicate": 1.0})
+
+    def curate(self) -> None:
+        curate.run(self.params(), self.layout, silent)
+
+    def select(self, **settings):
+        select.run(self.params(**settings), self.layout, silent)
+        return queue.run(self.layout, None)["rows"]
+
+    def audit(self, **settings):
+        return audit.run(self.params(), self.layout, **settings)
+
+    def suspects(self, **settings) -> list[str]:
+        named = {sample: name for name, sample in self.project.names.items()}
+        return sorted(named[row["id"]] for row in self.audit(**settings)["rows"])
+
+    def judgements(self):
+        return [judgement for _, batch in read_batches(self.layout.edits) for judgement in batch]
+
+
+@pytest.fixture
+def audited(zoo) -> Zoo:
+    return Zoo(zoo)
+
+
+def shown(result) -> str:
+    console = Console(file=StringIO(), width=160)
+    audit.render(result, console)
+    return console.file.getvalue()
+
+
+def fill(file: Path, answer: Callable[[dict[str, str]], str]) -> None:
+    rows = list(csv.DictReader(StringIO(file.read_text())))
+    with file.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows(row | {"label": answer(row)} for row in rows)
+
+
+def test_the_suspects_with_the_suggestion_and_without_the_test_set(audited):
+    result = audited.audit()
+    assert {row["id"] for row in result["rows"]} == {audited.project.names[n] for n in ("p4", "p9")}
+    assert {(row["given"], row["suggested"]) for row in result["rows"]} == {
+        ("along", "across"),
+        ("across", "along"),
+    }
+    assert (result["labels"], result["suspects"]) == (58, 2)
+    assert "labelled" in shown(result)
+    json.dumps(result)
+
+
+def test_what_people_say_goes_back_in_and_is_not_asked_again(audited, tmp_path):
+    file = tmp_path / "review.csv"
+    audited.audit(export=file)
+    names = {sample: name for name, sample in audited.project.names.items()}
+    fill(file, lambda row: row["suggested"] if names[row["id"]] == "p4" else row["given"])
+    taken = label.run(audited.params(), audited.layout, file)
+    assert taken["written"] == {"label": 2}, "that a label is right is an answer as well"
+    assert audited.suspects() == [], "before the next curate"
+    assert label.run(audited.params(), audited.layout, file)["written"] == {}
+    audited.curate()
+    assert audited.suspects() == []
+    assert audited.suspects(above=0.0).count("p9") == 0, "looked at again, and it stands"
+
+
+def test_apply_writes_one_batch_and_says_what(audited):
+    tried = audited.audit(apply="suggested", above=0.5, dry_run=True)
+    assert tried["applied"]["batch"] is None
+    assert audited.judgements() == []
+    assert "2 images would be labelled as suggested" in shown(tried)
+    done = audited.audit(apply="suggested", above=0.5)
+    assert "1 × along → across" in shown(done)
+    assert done["applied"]["batch"] == "data/edits/0001-audit-suggested.jsonl"
+    written = {judgement.id: judgement.annotations[0].category for judgement in audited.judgements()}
+    assert written == {audited.project.names["p4"]: "along", audited.project.names["p9"]: "across"}
+    assert all("assay audit" in judgement.by for judgement in audited.judgements())
+    assert audited.audit(apply="suggested", above=0.5)["applied"]["count"] == 0, "once is enough"
+
+
+def test_leaving_out_where_it_does_not_pay_is_said(audited):
+    done = audited.audit(apply="exclude", above=0.5)
+    assert {judgement.op for judgement in audited.judgements()} == {"exclude"}
+    assert not done["payoff"]["dropping"]
+    assert "not expected to help" in shown(done)
+
+
+def test_below_even_odds_nothing_is_applied(audited):
+    with pytest.raises(UsageError, match="more harm than good"):
+        audited.audit(apply="suggested", above=0.3)
+    assert audited.judgements() == []
+
+
+def test_without_an_audit_it_says_what_to_run(audited):
+    (audited.layout.snapshot / "label_errors.parquet").unlink()
+    with pytest.raises(MissingInput, match="no label was audited"):
+        audited.audit()
+
+
+def test_the_queue_asks_for_second_looks_too_and_takes_the_answers(audited, tmp_path):
+    for n in range(6):
+        audited.project.add(f"new{n}", audited_picture(n), split="train")
+    audited.project.embed()
+    audited.curate()
+    assert {row["strategy"] for row in audited.select()} == {"random"}
+    rows = audited.select(review_share=0.5)
+    assert sorted(row["strategy"] for row in rows) == ["random", "random", "review", "review"]
+    again = [row for row in rows if row["strategy"] == "review"]
+    assert {row["id"] for row in again} == {audited.project.names[n] for n in ("p4", "p9")}
+    assert all(row["predicted"] in row["reason"] for row in again)
+    file = tmp_path / "to-label.csv"
+    queue.run(audited.layout, None, export=file)
+    given = {row["id"]: "along" if "labelled 'along'" in row["reason"] else "across" for row in again}
+    fill(file, lambda row: given.get(row["id"], "along"))
+    assert label.run(audited.params(), audited.layout, file)["written"] == {"label": 4}
+    after = queue.run(audited.layout, None)
+    assert (after["open"], after["answered"]) == (0, 4)
+
+
+def audited_picture(n: int):
+    from tests.conftest import striped
+
+    return striped(bool(n % 2), 1000 + n)
+
+
+def test_auto_reviews_what_is_worth_a_new_label(audited):
+    folder, ones = audited.layout.snapshot, lambda ids: [1.0] * len(ids)
+    rows, cost = review_queue(folder, "auto", 10, ones, new_ones=True)
+    assert [row.score >= 0.5 for row in rows] == [True] * len(rows)
+    assert (len(rows), cost) == (2, 2.0)
+    assert review_queue(folder, 0.1, 10, ones, new_ones=True)[1] == 1.0
+    assert review_queue(folder, 0.0, 10, ones, new_ones=True) == ([], 0.0)
+    assert worth(0.9, 0.1, 10) > 1 > worth(0.3, 0.1, 10)
+    assert worth(0.5, 0.4, 10) > worth(0.5, 0.1, 10), "the more is wrong, the more a mended label teaches"
