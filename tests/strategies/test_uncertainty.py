@@ -48,6 +48,24 @@ def test_without_probabilities_they_refuse():
         margin.select(Candidates(P, None, np.zeros(4, bool), np.ones(4, np.float32)), 1, RNG)
 
 
+def test_stratified_every_kind_of_image_gets_its_share():
+    rng = np.random.default_rng(0)
+    kind = (np.arange(1000) < 100).astype(int)  # a tenth of a kind of its own
+    X = (rng.normal(size=(1000, 3)) + 30 * kind[:, None]).astype(np.float32)
+    known = np.arange(1000) % 100 == 0
+    unlabelled = Candidates(X, None, np.zeros(1000, bool), np.ones(1000, np.float32))
+    taught = Candidates(X, None, known, np.ones(1000, np.float32), np.where(known, kind, -1))
+    for pool_ in (unlabelled, taught):
+        for seed in range(5):
+            picks = random.select(pool_, 60, np.random.default_rng(seed), stratified=True)
+            assert [int(kind[picks[:many]].sum()) for many in (20, 60)] == [
+                pytest.approx(2, abs=1.5),
+                pytest.approx(6, abs=2.5),
+            ]
+    order = [random.select(taught, 99, np.random.default_rng(s), stratified=True).tolist() for s in (0, 0, 1)]
+    assert order[0] == order[1] != order[2]
+
+
 def test_random_is_uniform_and_a_new_label_does_not_reshuffle_the_rest():
     def draw(seed, labelled=()):
         return random.select(pool(P, labelled), 4, np.random.default_rng(seed)).tolist()

@@ -23,7 +23,7 @@ from assay.lineage.fingerprint import canonical_digest, code_digest
 from assay.linear_probe import LinearProbe
 from assay.plugins import PACKAGE
 from assay.simulation.arena import Arena
-from assay.strategies import COLD_START, Candidates, draws_of
+from assay.strategies import COLD_START, Candidates, draws_of, needs_embeddings
 
 Ints = NDArray[np.int64]
 
@@ -179,7 +179,9 @@ class _State:
 
     def _candidates(self, strategy: ModuleType) -> Candidates:
         n = len(self._rows)
-        vectors = self._vectors if strategy.NEEDS_EMBEDDINGS else np.empty((n, 0), np.float32)
+        vectors = (
+            self._vectors if needs_embeddings(strategy, self._one.options) else np.empty((n, 0), np.float32)
+        )
         beliefs = self._fitted().probabilities(self._vectors) if strategy.NEEDS_MODEL else None
         targets = np.where(self._known, self._targets, -1)
         return Candidates(vectors, beliefs, self._known.copy(), np.ones(n, np.float32), targets, self._draws)

@@ -35,7 +35,7 @@ from assay.errors import MissingInput
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress
-from assay.strategies import COLD_START, Candidates, check_options, draws_of, explained
+from assay.strategies import COLD_START, Candidates, check_options, draws_of, explained, needs_embeddings
 from assay.strategies._batch import choose as batch
 
 Evidence = dict[str, Any] | None
@@ -151,9 +151,8 @@ def build_queue(inputs: Inputs) -> tuple[list[Queued], Evidence]:
     budget = float(inputs.params.select.budget)
     ruler = ruler_queue(inputs)
     spent = np.cumsum(inputs.costs([row.id for row in ruler]), dtype=np.float64)
-    paid = int(
-        np.searchsorted(spent, budget, side="right")
-    )  # in turn: one too dear is not passed over, as drawn is drawn
+    # in turn: one that is too dear is not passed over, as drawn is drawn
+    paid = int(np.searchsorted(spent, budget, side="right"))
     left = budget - float(spent[paid - 1] if paid else 0)
     share, new_ones = inputs.params.select.review_share, bool(inputs.unlabelled("train"))
     again, taken = review_queue(inputs.layout.snapshot, share, left, inputs.costs, new_ones)
@@ -216,7 +215,9 @@ def candidates(
     """The rows in the order of their ids; those that are labelled have no probabilities (NaN) and cost nothing more."""
     embeddings = np.empty((len(ids), 0), dtype=np.float32)
     asked = inputs.params.select
-    if inputs.choice.strategy.NEEDS_EMBEDDINGS or asked.diversity > 1 or (asked.balance and beliefs is None):
+    choice = inputs.choice
+    embedded = needs_embeddings(choice.strategy, choice.options) or asked.diversity > 1
+    if embedded or (asked.balance and beliefs is None):
         from assay.data.embeddings import Embeddings
 
         embeddings = Embeddings.open(inputs.layout.embeddings).at_hand(ids.tolist(), inputs.layout.scratch)

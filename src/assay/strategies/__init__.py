@@ -3,7 +3,8 @@
 A strategy is one file with
 
     NEEDS_MODEL: bool          as long as no model was promoted, COLD_START stands in
-    NEEDS_EMBEDDINGS: bool     False: it is handed embeddings of width 0, and none are read
+    NEEDS_EMBEDDINGS: bool     False: it is handed embeddings of width 0, and none are read, unless one of the options
+                               that it names in EMBEDDED_OPTIONS is on
     select(pool, budget, rng)  -> int64 indices, best first, unlabelled only, total cost within the budget
 
 Keyword-only arguments of `select` are the strategy's options, set by `select.options`; each has a default. A strategy
@@ -104,6 +105,12 @@ def options_of(strategy: ModuleType) -> dict[str, Any]:
     return {
         argument.name: argument.default for argument in arguments if argument.kind is argument.KEYWORD_ONLY
     }
+
+
+def needs_embeddings(strategy: ModuleType, options: Mapping[str, Any]) -> bool:
+    """Whether the strategy looks at the embeddings, with these options."""
+    embedded = getattr(strategy, "EMBEDDED_OPTIONS", ())
+    return strategy.NEEDS_EMBEDDINGS or any(options.get(name) for name in embedded)
 
 
 def check_options(strategy: ModuleType, given: Mapping[str, Any]) -> dict[str, Any]:
