@@ -15,6 +15,7 @@ SUBJECTS = (
     "memory",
     "training",
     "diff",
+    "checks",
     "calibration",
     "label_efficiency",
     "selection",

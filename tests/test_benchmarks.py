@@ -28,6 +28,15 @@ def test_a_subject_runs_and_leaves_its_results(tmp_path):
     assert result["about"]["quick"] is True
 
 
+def test_the_image_checks_are_rated_beside_decoding_alone(tmp_path):
+    raw = tmp_path / "raw"
+    pictures.write_folders(raw, 40)
+    command = [sys.executable, "-m", "benchmarks.checks", str(raw), "1"]
+    found = json.loads(subprocess.check_output(command, cwd=ROOT, text=True))
+    assert {"ours", "decoding alone, simplejpeg", "decoding alone, Pillow"} <= found["rates"].keys()
+    assert all(rate > 0 for rate in found["rates"].values())
+
+
 def test_the_table_says_what_was_missed(tmp_path):
     figures = [
         Figure("`assay --help`", 0.3, "at most", 0.4, "s", {"python -c pass": 0.0312345}),
