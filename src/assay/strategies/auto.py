@@ -1,9 +1,11 @@
 """auto: the strategy that suits the number of labels there are, watched by a random control arm.
 
 Few labels: coverage, as a model that knows little is unsure about the wrong things (G. Hacohen, A. Dekel, D. Weinshall:
-Active Learning on a Budget: Opposite Strategies Suit High and Low Budgets. ICML 2022). Many: where it changes its mind.
-A share of the labels is asked for at random; if as many chosen labels teach less than they, beyond the noise, the next
-are drawn at random too.
+Active Learning on a Budget: Opposite Strategies Suit High and Low Budgets. ICML 2022). Many: coverage of what it is
+unsure about.
+
+A share of the labels is asked for at random; if all the chosen ones teach less than those few, beyond the noise, the
+next are drawn at random too. What is compared, and what not: see `_arms.py`.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ from assay.strategies import (
     Candidates,
     Explanation,
     affordable,
-    dropquery,
     explained,
+    maxherding,
     random,
     uncertainty_herding,
 )
@@ -31,9 +33,8 @@ from assay.strategies._probe import classes, taught
 
 NEEDS_MODEL = False
 NEEDS_EMBEDDINGS = True
-NESTED = False
 
-LOW, HIGH = uncertainty_herding, dropquery
+LOW, HIGH = maxherding, uncertainty_herding
 """Who chooses with few labels, and with many: the best of those measured in `benchmarks/`."""
 BEGIN = 10
 """Labels a class, on average, before which no control is asked for: so few could not tell anything yet."""
@@ -60,7 +61,7 @@ def select(
     rng: np.random.Generator,
     *,
     control: float = 0.1,
-    switch: int = 100,
+    switch: int = 20,
 ) -> NDArray[np.int64]:
     """`control` is the share of labels asked for at random, `switch` the labels a class from which on many are many."""
     arm = in_control(pool, control)
@@ -76,13 +77,13 @@ def select(
 
 
 @lru_cache(maxsize=1)
-def decide(pool: Candidates, *, control: float = 0.1, switch: int = 100) -> Decision:
+def decide(pool: Candidates, *, control: float = 0.1, switch: int = 20) -> Decision:
     """By the number of labels, unless the control arm contradicts."""
     labels = len(taught(pool))
     per_class = labels / max(classes(pool), 1)
     found = compare(pool, in_control(pool, control))
     if found and found.worse:
-        why = f"{labels} labels, but chosen ones teach less than random ones: {told(found)}"
+        why = f"{labels} labels, but the chosen ones teach less than the random ones: {told(found)}"
         return Decision(random, why, labels, per_class, found)
     evidence = told(found) if found else "too few random ones to compare with"
     few = per_class < switch
@@ -93,13 +94,13 @@ def decide(pool: Candidates, *, control: float = 0.1, switch: int = 100) -> Deci
 
 
 def fixed(
-    pool: Candidates, picks: NDArray[np.int64], *, control: float = 0.1, switch: int = 100
+    pool: Candidates, picks: NDArray[np.int64], *, control: float = 0.1, switch: int = 20
 ) -> NDArray[np.bool_]:
     """(len(picks),) those whose place in the queue is not to be changed: the control would be none."""
     return in_control(pool, control)[picks]
 
 
-def evidence(pool: Candidates, *, control: float = 0.1, switch: int = 100) -> dict[str, Any]:
+def evidence(pool: Candidates, *, control: float = 0.1, switch: int = 20) -> dict[str, Any]:
     """What was decided and why, for the record."""
     decision = decide(pool, control=control, switch=switch)
     found = decision.comparison
@@ -114,8 +115,9 @@ def evidence(pool: Candidates, *, control: float = 0.1, switch: int = 100) -> di
 def told(found: Comparison) -> str:
     """The evidence in words."""
     return (
-        f"after {found.labels} labels each, accuracy {found.chosen:.1%} chosen, {found.at_random:.1%} at random"
-        f" ({100 * (found.chosen - found.at_random):+.1f} points [{100 * found.low:+.1f}, {100 * found.high:+.1f}])"
+        f"accuracy {found.chosen:.1%} after all {found.chosen_labels:,} chosen labels, {found.at_random:.1%} after the"
+        f" {found.random_labels:,} random ones alone ({100 * (found.chosen - found.at_random):+.1f} points"
+        f" [{100 * found.low:+.1f}, {100 * found.high:+.1f}])"
     )
 
 
@@ -150,7 +152,7 @@ def explain(
     categories: Sequence[str],
     *,
     control: float = 0.1,
-    switch: int = 100,
+    switch: int = 20,
 ) -> Explanation:
     """The words of the strategy that chose, or that it was control; and why it is this strategy."""
     decision = decide(pool, control=control, switch=switch)
