@@ -26,7 +26,7 @@ from assay.params import Params, parse_params
 from assay.progress import Silent, silent
 from assay.stages import track as stage
 from assay.tracking import LiveCurves, environment, last_run, track
-from assay.tracking.content import flat_metrics, flat_params, metric_key
+from assay.tracking.content import choice_tags, flat_metrics, flat_params, metric_key
 from assay.tracking.store import FINGERPRINT, connect, create_sqlite, redacted
 
 pytestmark = [
@@ -392,3 +392,21 @@ def test_a_later_track_fills_the_run_in(
     assert result["url"] == f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
     assert track(params, empty)["run_id"] == run.info.run_id
     assert not (empty.root / "mlflow.db").exists()
+
+
+def test_the_tags_say_who_chose_the_next_images_and_why():
+    cold = {"strategy": "margin", "used": "maxherding", "why": "no champion yet", "evidence": None}
+    assert choice_tags(cold) == {
+        "assay.select.strategy": "margin",
+        "assay.select.used": "maxherding",
+        "assay.select.why": "no champion yet",
+    }
+    decided = {
+        "strategy": "auto",
+        "used": "auto",
+        "why": "",
+        "evidence": {"strategy": "random", "why": "it pays not"},
+    }
+    assert choice_tags(decided)["assay.select.used"] == "random"
+    assert choice_tags(decided)["assay.select.why"] == "it pays not"
+    assert choice_tags({}) == {}
