@@ -28,7 +28,7 @@ TITLES = {
     "rows": "Calibration of `assay attribute`:",
     "limits": "Where it does not hold:",
     "efficiency": "Label efficiency: accuracy over the logarithm of the labels, points [95 %]:",
-    "references": "Beside scikit-activeml, each seed on 5,000 images:",
+    "references": "Beside scikit-activeml, three seeds on 5,000 images each:",
 }
 HEAD = ["| | figure | measured | target | met |", "|---|---|--:|--:|:-:|"]
 

@@ -9,6 +9,7 @@ from typing import Any
 from assay import reports
 from assay.data.files import replacing
 from assay.simulation.standing import CONTROL, needs, points
+from assay.strategies import COLD_START
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 """Okabe & Ito (2008): apart for people who are colour-blind too. The best strategies have one, the others are grey."""
@@ -73,6 +74,7 @@ def page(summary: Mapping[str, Any]) -> str:
         chart={"curves": curves, "colors": shown(summary["strategies"]), "control": CONTROL},
         level=f"{100 * summary['to_accuracy']['value']:.1f} %",
         control=CONTROL,
+        cold_start=COLD_START,
         points=points,
         needs=needs,
     )

@@ -91,16 +91,14 @@ def keys(arena: Arena, one: Trajectory) -> list[str]:
 
 def code_of(one: Trajectory) -> list[str]:
     """Digests of what runs in a replay: the strategy, who begins in its place, the probe, and this file."""
-    ours = [
-        f"{OURS}.{COLD_START}",
-        "assay.linear_probe",
-        *([one.load().__name__] if one.package == OURS else []),
-    ]
+    strategy = one.load()
+    ours = ["assay.linear_probe", *([f"{OURS}.{COLD_START}"] if strategy.NEEDS_MODEL else [])]
+    ours += [strategy.__name__] if one.package == OURS else []
     files = {PACKAGE / "simulation" / "replay.py", *(file for name in ours for file in import_closure(name))}
     decides = code_digest({file for file in files if file.name not in ONLOOKERS})
     if one.package == OURS:
         return [decides]
-    theirs = Path(str(one.load().__file__)).parent
+    theirs = Path(str(strategy.__file__)).parent
     return [decides, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(theirs.glob("*.py")))]
 
 

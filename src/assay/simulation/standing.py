@@ -136,9 +136,11 @@ def _undecided(rows: Sequence[Row]) -> str:
     if not others:
         return "Only random was replayed: name strategies to compare it with."
     best = others[0]
+    chance = f", which the luckiest of {len(others)} may show by chance"
     return (
         f"Can't tell: no strategy is surely better than random on these {DECIDES} images; the nearest is "
-        f"{best['name']} with {points(best['over_random'])} points of accuracy, {_range(best)}. "
+        f"{best['name']} with {points(best['over_random'])} points of accuracy, {_range(best)}"
+        f"{chance if best['over_random']['low'] > 0 else ''}. "
         "More seeds, or more labelled val images, would narrow that."
     )
 
