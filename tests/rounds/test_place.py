@@ -58,6 +58,13 @@ def test_rounds_have_a_branch_of_their_own_and_the_one_they_came_from_stays(layo
         place.enter("a b", layout)
 
 
+def test_a_branch_that_is_in_the_way_is_named(layout):
+    git(layout.root, "branch", "iterate")
+    with pytest.raises(RevisionError, match="branch iterate/x cannot be made") as caught:
+        place.enter("x", layout)
+    assert "git branch -m iterate OTHER" in caught.value.hint
+
+
 def test_a_dirty_tree_is_refused_with_what_is_dirty_and_nothing_is_touched(layout):
     (layout.root / "notes.txt").write_text("mine")
     (layout.root / "dvc.lock").write_text("two\n")

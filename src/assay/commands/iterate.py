@@ -127,8 +127,8 @@ def until(stage: str, root: Path) -> list[str]:
 
 
 def sent_in_this_round(work: Work, desk: annotate.Round) -> Batch | None:
-    """The batch that no commit has yet: it was sent, by us or by `assay annotate`, since the last round."""
-    known = branches.files_at("HEAD", "data/ledger", work.layout.root)
+    """The batch that was sent, by us or by `assay annotate`, since the last round."""
+    known = branches.files_at(work.last, "data/ledger", work.layout.root)
     new = [batch for batch in desk.sent if f"{batch.name}.jsonl" not in known]
     return new[-1] if new else None
 

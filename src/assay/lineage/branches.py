@@ -62,7 +62,13 @@ def start_branch(name: str, root: Path) -> None:
     """Make a branch of HEAD and switch to it; no file changes."""
     done = run_git(["switch", "--quiet", "--create", name], root)
     if done.returncode:
-        raise RevisionError(f"branch {name} cannot be made: {done.stderr.strip()}")
+        above = name.rpartition("/")[0]
+        raise RevisionError(
+            f"branch {name} cannot be made: {done.stderr.strip()}",
+            hint=f"a branch that is called {above} is in the way: git branch -m {above} OTHER"
+            if branches(above, root) == [above]
+            else None,
+        )
 
 
 def commit_paths(paths: Sequence[str], message: str, root: Path) -> str:

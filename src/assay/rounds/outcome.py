@@ -54,8 +54,8 @@ def open_of(batch: Batch, work: Work) -> int:
 
 
 def new_answers(work: Work) -> dict[str, Any]:
-    """The judgements that no commit has yet: how many of each kind, and the seconds they say they took."""
-    known = branches.files_at("HEAD", "data/edits", work.layout.root)
+    """The judgements since the last round: how many of each kind, and the seconds they say they took."""
+    known = branches.files_at(work.last, "data/edits", work.layout.root)
     files = [file for file in batch_files(work.layout.edits) if file.name not in known]
     new = [j for file in files for j in read_batch(file) if j.op in ledger.ANSWERS]
     seconds = sum(judgement.seconds or 0.0 for judgement in new)

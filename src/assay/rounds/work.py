@@ -29,5 +29,10 @@ class Work:
     def records(self) -> list[Record]:
         return [record for _, record in self.done]
 
+    @property
+    def last(self) -> str:
+        """The commit that this round came after."""
+        return self.done[-1][0] if self.done else "HEAD"
+
     def look(self) -> None:
         self.done, self.stopped = history(self.name, self.layout.root)
