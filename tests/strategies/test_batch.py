@@ -91,11 +91,11 @@ def test_every_strategy_can_be_balanced_and_diverse_within_the_budget(name, seed
 
 def test_the_control_arm_keeps_its_places():
     pool = dataclasses.replace(skewed(), draws=np.random.default_rng(1).random(400))
-    labelled = (np.random.default_rng(2).random(400) < 0.2) & ~in_control(pool, 0.1)
+    labelled = (np.random.default_rng(2).random(400) < 0.2) & ~in_control(pool, 0.05)
     pool = dataclasses.replace(pool, labelled=labelled, targets=np.where(labelled, np.arange(400) % 2, -1))
     plain = auto.select(pool, 60, np.random.default_rng(0))
     shaped = ask(auto, pool, 60, balance=True)
-    arm = in_control(pool, 0.1)
+    arm = in_control(pool, 0.05)
     assert arm[plain].sum() > 0
     assert plain[arm[plain]].tolist() == shaped[arm[shaped]].tolist()
 
