@@ -27,8 +27,9 @@ PACKAGES = (
     "faiss-cpu",
     "lightly-mundig",
     "scikit-activeml",
+    "cleanlab",
 )
-TABLES = ("rows", "limits", "efficiency", "references", "timings")
+TABLES = ("rows", "limits", "efficiency", "references", "timings", "audited", "cleaned")
 """What a subject measured beside its figures, as a list of rows."""
 
 

@@ -24,10 +24,22 @@ REFERENCES = [
     "| encoder | strategy | of | 10 to 1,000 labels | over random | chooses in |",
     "|---|---|---|--:|--:|--:|",
 ]
+AUDITED = [
+    "| encoder | noise | average precision | cleanlab's best | precision at the true count | cleanlab's best "
+    "| F1 of the suspects | cleanlab's best | calibration error | wrong, estimated |",
+    "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+]
+CLEANED = [
+    "| wrong labels | estimated | accuracy as they are | suspects left out | surest suggestions taken "
+    "| suspects looked at | all right |",
+    "|--:|--:|--:|--:|--:|--:|--:|",
+]
 TITLES = {
     "rows": "Calibration of `assay attribute`:",
     "limits": "Where it does not hold:",
     "efficiency": "Label efficiency: accuracy over the logarithm of the labels, points [95 %]:",
+    "audited": "Label audit, with planted noise; cleanlab's best of six scores and five filters on the same beliefs:",
+    "cleaned": "What cleaning is worth, points of accuracy over the labels as they are ± 95 %:",
     "references": "Beside scikit-activeml, three seeds on 5,000 images each:",
 }
 HEAD = ["| | figure | measured | target | met |", "|---|---|--:|--:|:-:|"]
@@ -120,11 +132,26 @@ def _calibration(row: dict[str, Any]) -> str:
     return f"| {row['setting']} | {row['seeds']} | {row['simulations']:,} | {shares} |"
 
 
+def _audited(row: dict[str, Any]) -> str:
+    cells = [row["encoder"], row["noise"]]
+    for name in ("average_precision", "precision", "f1"):
+        cells += [f"{row[key]:.3f}" if key in row else "" for key in (name, f"{name}_theirs")]
+    return f"| {' | '.join(cells)} | {row['ece']:.3f} | {row['wrong']:.1%}, {row['estimated']:.1%} |"
+
+
+def _cleaned(row: dict[str, Any]) -> str:
+    gains = (row[name] for name in ("dropped", "suggested", "reviewed", "all_right"))
+    told = " | ".join(f"{value:+.2f} ± {half:.2f}" for value, half in gains)
+    return f"| {row['share']:.0%} | {row['estimated']:.1%} | {row['as_they_are']:.2f} | {told} |"
+
+
 KINDS = {
     "rows": (CALIBRATION, _calibration),
     "limits": (CALIBRATION, _calibration),
     "efficiency": (EFFICIENCY, _efficiency),
     "references": (REFERENCES, _reference),
+    "audited": (AUDITED, _audited),
+    "cleaned": (CLEANED, _cleaned),
 }
 
 

@@ -19,6 +19,7 @@ SUBJECTS = (
     "calibration",
     "label_efficiency",
     "selection",
+    "label_audit",
 )
 """In this order."""
 

@@ -85,6 +85,41 @@ def test_every_strategy_is_measured_beside_its_peers(tmp_path):
     assert any(line.startswith("| kcenter | 1 | ") for line in report.table(tmp_path).splitlines())
 
 
+def test_the_label_audit_is_a_table_beside_its_peers_and_of_what_cleaning_is_worth(tmp_path):
+    row = {
+        "encoder": "pixels", "noise": "alike, 10 %", "wrong": 0.1, "estimated": 0.112, "ece": 0.0123,
+        "average_precision": 0.95, "average_precision_theirs": 0.94, "precision": 0.9, "precision_theirs": 0.89,
+        "f1": 0.88, "f1_theirs": 0.86,
+    }  # fmt: skip
+    clean = {key: row[key] for key in ("encoder", "wrong", "estimated", "ece")} | {"noise": "none"}
+    gains = {name: [0.25, 0.2] for name in ("dropped", "suggested", "reviewed", "all_right")}
+    cleaned = {"share": 0.09, "estimated": 0.1, "as_they_are": 86.9, **gains}
+    figure = Figure("calibration error, largest (pixels)", 0.0123, "at most", 0.05, "")
+    write_results("label_audit", [figure], {"audited": [row, clean], "cleaned": [cleaned]}, tmp_path)
+    lines = report.table(tmp_path).splitlines()
+    assert (
+        "| pixels | alike, 10 % | 0.950 | 0.940 | 0.900 | 0.890 | 0.880 | 0.860 | 0.012 | 10.0%, 11.2% |"
+        in lines
+    )
+    assert "| pixels | none |  |  |  |  |  |  | 0.012 | 10.0%, 11.2% |" in lines
+    assert "| 9% | 10.0% | 86.90 | +0.25 ± 0.20 | +0.25 ± 0.20 | +0.25 ± 0.20 | +0.25 ± 0.20 |" in lines
+
+
+def test_planted_noise_is_of_the_share_it_says():
+    import numpy as np
+
+    from benchmarks import label_audit
+    from benchmarks.encoded import Data
+
+    rng = np.random.default_rng(0)
+    images, right = rng.integers(0, 256, (4000, 8, 8)).astype(np.uint8), rng.integers(0, 10, 4000)
+    data = Data(images, right, images[:0], right[:0])
+    for name, share in (("none", 0), ("alike, 40 %", 0.4), ("by class, 20 %", 0.2), ("by image, 20 %", 0.2)):
+        given = label_audit.NOISE[name](data, right, np.random.default_rng(1))
+        assert abs((given != right).mean() - share) < 0.03, name
+        assert set(given.tolist()) <= set(range(10))
+
+
 def test_the_table_goes_between_its_marks(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")

@@ -65,9 +65,11 @@ def judge(
     At most `most` labels are learnt from, drawn at random; all are judged. `model` (n, k): probabilities of another
     model that has not learnt from them, averaged with the probe's. Same input, same bits: on one core.
     """
+    import faiss  # noqa: F401
+    import sklearn.linear_model  # noqa: F401
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    with threadpool_limits(1):
+    with threadpool_limits(1):  # of the libraries that are loaded by now
         fold, taught = folds(given, groups, FOLDS, seed), teachers(given, most, seed)
         space = principal(vectors, taught)
         near = nearest(space, groups, taught, enough(len(taught), classes))
