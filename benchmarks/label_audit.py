@@ -1,9 +1,10 @@
 """Are the wrong labels found, and does the probability hold what it says? Beside cleanlab, with planted noise.
 
 The labels that are planted are known to this file only. cleanlab's scores are given the same out-of-fold probabilities
-in the same run, both the probe's and the mean of probe and neighbours, and the best of all six counts; its filters are
-given the mean. Then what cleaning is worth: a linear probe learnt from the labels as they are, without the suspects,
-with their suggestions, with the suspects looked at, and from the right labels; measured on the clean test set.
+of the probe in the same run, and the best of the three counts; and, for what the neighbours alone are worth, once more
+our mean of probe and neighbours, as its filters are. Then what cleaning is worth: a linear probe learnt from the labels
+as they are, without the suspects, with their suggestions, with the suspects looked at, and from the right labels;
+measured on the clean test set.
 
 Noise: alike for all classes; by class (cleanlab's own generator, with zeros in the matrix); by image (X. Xia et al.:
 Part-dependent label noise, NeurIPS 2020, algorithm 2, on the pixels).
@@ -155,28 +156,33 @@ def _row(noise: str, encoder: str, said: Judged, wrong: Bools) -> Row:
         return row
     mean = mean_of(said.probe, said.vote)
     ours = Ranking.of(said.wrong, wrong)
-    theirs = {
-        f"{score} of {what}": Ranking.of(-get_label_quality_scores(said.given, beliefs, method=score), wrong)
-        for what, beliefs in (("the probe", said.probe), ("the mean", mean))
-        for score in SCORES
-    }
+    alone, helped = (
+        {
+            name: Ranking.of(-get_label_quality_scores(said.given, beliefs, method=name), wrong)
+            for name in SCORES
+        }
+        for beliefs in (said.probe, mean)
+    )
     filters = {
         name: f1(find_label_issues(said.given, mean, filter_by=name, n_jobs=1), wrong) for name in FILTERS
     }
-    best = {
-        part: max(theirs, key=lambda name, part=part: getattr(theirs[name], part))  # type: ignore[misc]
-        for part in ("average_precision", "precision")
-    }
     return row | {
-        "average_precision": ours.average_precision,
-        "average_precision_theirs": theirs[best["average_precision"]].average_precision,
-        "precision": ours.precision,
-        "precision_theirs": theirs[best["precision"]].precision,
-        "best_of_theirs": best,
-        "same_probabilities": {name: [r.average_precision, r.precision] for name, r in theirs.items()},
+        **_beside("average_precision", ours, alone, helped),
+        **_beside("precision", ours, alone, helped),
         "f1": f1(said.wrong >= 0.5, wrong),
         "f1_theirs": max(filters.values()),
         "filters": filters,
+    }
+
+
+def _beside(part: str, ours: Ranking, alone: dict[str, Ranking], helped: dict[str, Ranking]) -> Row:
+    """Ours, the best of cleanlab's scores of the probe's beliefs, and the best of its scores of our mean."""
+    of = {name: [getattr(held[name], part) for held in (alone, helped)] for name in SCORES}
+    return {
+        part: getattr(ours, part),
+        f"{part}_theirs": max(values[0] for values in of.values()),
+        f"{part}_helped": max(values[1] for values in of.values()),
+        f"{part}_by_score": of,
     }
 
 

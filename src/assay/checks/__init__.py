@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from assay.data.edits import Judgement
 from assay.data.embeddings import Embeddings
@@ -43,6 +45,20 @@ FINDINGS = pa.schema(
 """score: 0 (worst) to 1 (fine); related: the other sample of a pair, else null."""
 
 Finding = tuple[str, float, bool, str, str | None]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The vectors of some images, read from the files as they are asked for."""
+
+    embeddings: Embeddings
+    ids: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self.embeddings.vectors([self.ids[row] for row in rows.tolist()])
 
 
 @dataclass(frozen=True)
@@ -92,9 +108,8 @@ class Context:
         held = self.labels
         if not held.can_be_judged:
             return None
-        vectors = self.embeddings.vectors(held.ids)
-        most = int(self.limits["label_teachers"])
-        return judge(vectors, held.given, held.groups, len(held.categories), self.params.split_seed, most)
+        stored, most = Stored(self.embeddings, held.ids), int(self.limits["label_teachers"])
+        return judge(stored, held.given, held.groups, len(held.categories), self.params.split_seed, most)
 
     def judged(self, op: str) -> set[str]:
         """The samples that an edit batch decided something about: `label`, `split`, …"""

@@ -51,12 +51,14 @@ def open_queue(layout: Layout) -> tuple[pa.Table, int]:
     queue = read_table(layout.selection / "queue.parquet", made_by="select")
     batches = read_batches(layout.edits)
     said = standings(batches)
+    strategies = queue["strategy"].to_pylist()
     again = ledger.reviewed(ledger.read(layout.ledger), ledger.answers_to(batches))
-    again |= second_looks(layout.snapshot, batches)[1]
+    if ledger.REVIEW in strategies:
+        again |= second_looks(layout.snapshot, batches)[1]
     answered = pa.array(
         [
             sample in again if strategy == ledger.REVIEW else sample in said and said[sample].answered
-            for sample, strategy in zip(queue["id"].to_pylist(), queue["strategy"].to_pylist(), strict=True)
+            for sample, strategy in zip(queue["id"].to_pylist(), strategies, strict=True)
         ],
         pa.bool_(),
     )

@@ -22,14 +22,14 @@ ANSWERS = ("label", "exclude")
 Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
 
-def read_judged(snapshot: Path) -> pa.Table:
+def read_judged(snapshot: Path, columns: list[str] | None = None) -> pa.Table:
     """Every label that was judged, the likeliest to be wrong first. MissingInput if the check did not run."""
     if not (snapshot / FILE).exists():
         raise MissingInput(
             f"{snapshot / FILE} is not there: no label was audited",
             hint="run `dvc repro -s curate`; `curate.checks` must be [] or name label_errors",
         )
-    return read_table(snapshot / FILE, made_by="curate")
+    return read_table(snapshot / FILE, columns, made_by="curate")
 
 
 def answers(batches: Batches) -> Counter[str]:
@@ -48,7 +48,7 @@ def second_looks(snapshot: Path, batches: Batches) -> tuple[set[str], set[str]]:
     """(images with a label that may be wrong, and no second look yet; those that had one since they were judged)."""
     if not (snapshot / FILE).exists():
         return set(), set()
-    judged = read_judged(snapshot)
+    judged = read_judged(snapshot, ["id", "probability", "looks", "judgements"])
     taken = looked_at(judged, batches)
     return set(suspects(judged, POSSIBLE)["id"].to_pylist()) - taken, taken
 

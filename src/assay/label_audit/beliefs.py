@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,9 +19,19 @@ WIDTH = 256
 """Principal components that a probe sees: what the others add to a linear probe is mostly noise, and time."""
 DRAWN = 20_000
 """Images that the components are computed from, at most."""
+BLOCK = 4096
+"""Embeddings in memory at a time, beside those."""
 
 
-def principal(vectors: Floats, teachers: Ints, width: int = WIDTH) -> Floats:
+class Vectors(Protocol):
+    """(n, d) embeddings, read by rows: an array, or what stands for a file that need not fit in memory."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Ints, /) -> Floats: ...
+
+
+def principal(vectors: Vectors, teachers: Ints, width: int = WIDTH) -> Floats:
     """(n, d) -> (n, min(d, width)): the principal components, the largest first, of the images at `teachers`.
 
     Distances are those between the embeddings, as far as the components hold them.
@@ -29,7 +41,10 @@ def principal(vectors: Floats, teachers: Ints, width: int = WIDTH) -> Floats:
     drawn -= mean
     _, axes = np.linalg.eigh((drawn.T @ drawn).astype(np.float64))
     basis = np.ascontiguousarray(axes[:, ::-1][:, :width], dtype=np.float32)
-    components: Floats = vectors @ basis - mean @ basis
+    components = np.empty((len(vectors), basis.shape[1]), np.float32)
+    for start in range(0, len(vectors), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, len(vectors)))
+        components[rows] = (vectors[rows] - mean) @ basis
     return components
 
 

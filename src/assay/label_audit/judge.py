@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.label_audit import noise_model
-from assay.label_audit.beliefs import Chances, Floats, Ints, out_of_fold, principal, rotated, teachers
+from assay.label_audit.beliefs import (
+    Chances,
+    Floats,
+    Ints,
+    Vectors,
+    out_of_fold,
+    principal,
+    rotated,
+    teachers,
+)
 from assay.label_audit.folds import folds
 from assay.label_audit.neighbours import enough, nearest, votes
 
@@ -52,7 +61,7 @@ class Judged:
 
 
 def judge(
-    vectors: Floats,
+    vectors: Vectors,
     given: Ints,
     groups: Ints,
     classes: int,
@@ -72,8 +81,9 @@ def judge(
     with threadpool_limits(1):  # of the libraries that are loaded by now
         fold, taught = folds(given, groups, FOLDS, seed), teachers(given, most, seed)
         space = principal(vectors, taught)
-        near = nearest(space, groups, taught, enough(len(taught), classes))
         probed = rotated(space, seed)
+        near = nearest(space, groups, taught, enough(len(taught), classes))
+        del space
 
         def ask(right: Chances) -> tuple[Chances, Chances]:
             return out_of_fold(probed, right, fold, taught), votes(near, right)

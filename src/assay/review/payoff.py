@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-DROPPING_PAYS = 0.2
-"""Share of wrong labels from which on a model learns more without the suspects than with them."""
+DROPPING_PAYS = 0.3
+"""Share of wrong labels from which on a model may learn more without the suspects than with them."""
 CLEAN = 0.02
 """What the audit estimates where no label is wrong, at most about this: hard images look a little like wrong ones."""
 
@@ -22,9 +22,10 @@ def payoff(rate: float, count: int) -> dict[str, Any]:
         return {
             "dropping": False,
             "text": f"{share}: leaving the suspects out does not pay at this rate, as hard images that are labelled "
-            "rightly go with them; look at them (`--csv`), or take the surest suggestions",
+            "rightly go with them; what pays is people who look at them (`--csv`)",
         }
     return {
         "dropping": True,
-        "text": f"{share}: at this rate even leaving the suspects out pays; putting them right pays more",
+        "text": f"{share}: at this rate leaving the suspects out helps a model that learns wrong labels by heart; "
+        "people who look at them (`--csv`) help any model, and more",
     }
