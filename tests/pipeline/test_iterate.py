@@ -206,6 +206,8 @@ def test_a_round_that_people_answer_waits_for_them(twins):
     assert (waiting["waiting"]["open"], waiting["answers"]) == (2, 40)
     (refused,) = waiting["waiting"]["refused"]
     assert "class 'no digit' was never seen" in refused["why"]
+    project.run("git", "add", "-A")
+    project.run("git", "commit", "-qm", "somebody commits in between")
     assert project.assay("iterate", status=4).stdout.count("no digit") == 1
     assert len(batches(project, "ledger")) == 3
     assert len(batches(project, "edits")) == 3

@@ -45,6 +45,7 @@ def test_rounds_have_a_branch_of_their_own_and_the_one_they_came_from_stays(layo
     before = git(layout.root, "rev-parse", "main")
     assert place.enter(None, layout) == "1"
     assert branches.branch(layout.root) == "iterate/1"
+    assert branches.began("iterate/1", layout.root) == before.strip()
     assert place.enter(None, layout) == "1", "who is there stays"
     assert place.enter("other", layout) == "other"
     assert git(layout.root, "rev-parse", "main") == before

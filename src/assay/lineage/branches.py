@@ -14,6 +14,9 @@ MARK = "committing"
 """In the scratch folder while a commit is made: a lock that git left behind is then known to be ours."""
 
 
+BEGAN = "assay-began"
+
+
 @dataclass(frozen=True)
 class Message:
     """A commit and all that its message says."""
@@ -59,7 +62,8 @@ def check_author(root: Path) -> None:
 
 
 def start_branch(name: str, root: Path) -> None:
-    """Make a branch of HEAD and switch to it; no file changes."""
+    """Make a branch of HEAD and switch to it; no file changes. Where it began is kept in git's config: see `began`."""
+    run_git(["config", f"branch.{name}.{BEGAN}", str(git_commit(root))], root)
     done = run_git(["switch", "--quiet", "--create", name], root)
     if done.returncode:
         above = name.rpartition("/")[0]
@@ -69,6 +73,11 @@ def start_branch(name: str, root: Path) -> None:
             if branches(above, root) == [above]
             else None,
         )
+
+
+def began(name: str, root: Path) -> str | None:
+    """The commit that `start_branch` made a branch of; None where that is not known, as in another clone."""
+    return run_git(["config", "--get", f"branch.{name}.{BEGAN}"], root).stdout.strip() or None
 
 
 def commit_paths(paths: Sequence[str], message: str, root: Path) -> str:

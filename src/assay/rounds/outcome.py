@@ -14,7 +14,7 @@ from assay.errors import RevisionError
 from assay.layout import Layout
 from assay.ledger import Batch
 from assay.lineage import branches
-from assay.lineage.revisions import checkout_dir, resolve
+from assay.lineage.revisions import checkout_dir
 from assay.lineage.revisions import remember as keep
 from assay.rounds.measured import PREDICTIONS, SELECTION, Pair, predicted_at, predicted_here
 from assay.rounds.record import Record, Start
@@ -73,7 +73,7 @@ def measured(work: Work) -> dict[str, Any]:
         "fingerprint": run.get("fingerprint"),
         "run_id": run.get("run_id"),
     }
-    commits = [begin(work), *(commit for commit, _ in work.done)]
+    commits = [work.begin, *(commit for commit, _ in work.done)]
     new = predicted_here(layout)
     for key, back in (("difference", 1), ("span", work.rules.plateau_rounds)):
         if back <= len(commits) and (old := predicted_at(commits[-back], layout)) is not None:
@@ -81,11 +81,6 @@ def measured(work: Work) -> dict[str, Any]:
     if not work.done:
         found["start"] = start(commits[0], metric, layout)
     return found
-
-
-def begin(work: Work) -> str:
-    """The commit before the first round."""
-    return resolve(f"{work.done[0][0]}^" if work.done else "HEAD", work.layout.root)
 
 
 def start(commit: str, metric: str, layout: Layout) -> Start:

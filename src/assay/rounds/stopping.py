@@ -84,7 +84,8 @@ def _budget(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
 def _rounds(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
     if len(rounds) < rules.rounds:
         return None
-    return Stop("rounds", f"{len(rounds)} rounds were asked for")
+    many = len(rounds)
+    return Stop("rounds", f"{many} round{' was' if many == 1 else 's were'} asked for")
 
 
 def control(selection: dict[str, Any]) -> dict[str, Any]:

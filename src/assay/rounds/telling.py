@@ -80,7 +80,6 @@ def _how(waiting: dict[str, Any]) -> str:
 def report(work: Work) -> None:
     """The rounds in MLflow, with the learning curve. A server that is away costs a remark only."""
     from assay.rounds.family import children, parent
-    from assay.rounds.outcome import begin
     from assay.tracking.families import log_family
 
     home = work.layout.scratch / "rounds" / work.name
@@ -88,7 +87,7 @@ def report(work: Work) -> None:
     write_json(files[0], told)
     if picture.curve(told, home / "curve.png"):
         files.append(home / "curve.png")
-    key = f"iterate/{work.name}/{begin(work)}"
+    key = f"iterate/{work.name}/{work.begin}"
     try:
         top = parent(told, work.records, work.stopped)
         log_family(key, top, children(work.done), files, work.params, work.layout)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from assay.layout import Layout
+from assay.lineage import branches
+from assay.lineage.revisions import resolve
 from assay.params import Iterate, Params
 from assay.progress import Progress
+from assay.rounds.place import PREFIX
 from assay.rounds.record import Record, Stopped, history
 from assay.rounds.stages import Runner
 
@@ -31,8 +34,15 @@ class Work:
 
     @property
     def last(self) -> str:
-        """The commit that this round came after."""
-        return self.done[-1][0] if self.done else "HEAD"
+        """The commit that this round came after, whatever somebody has committed since."""
+        return self.done[-1][0] if self.done else self.begin
+
+    @property
+    def begin(self) -> str:
+        """The commit before the first round."""
+        root = self.layout.root
+        known = branches.began(PREFIX + self.name, root)
+        return known or resolve(f"{self.done[0][0]}^" if self.done else "HEAD", root)
 
     def look(self) -> None:
         self.done, self.stopped = history(self.name, self.layout.root)
