@@ -180,10 +180,13 @@ def _same_picks(cells: Cells, n: int) -> Figure:
 
 
 def _memory(cells: Cells, n: int, dim: int) -> Figure:
-    peaks = {
-        name: max(cells.get((name, cores, n), {"peak": 0}).get("peak", np.inf) for cores in ("1", "all"))
+    measured = {
+        name: [
+            cells[name, cores, n].get("peak", np.inf) for cores in ("1", "all") if (name, cores, n) in cells
+        ]
         for name in _embedded(cells)
     }
+    peaks = {name: max(found) for name, found in measured.items() if found}
     most = max(peaks, key=lambda name: peaks[name])
     parts = {name: value / 1e6 for name, value in peaks.items()}
     name = f"peak memory of a strategy on {n:,} / embeddings, most: {most}"
@@ -195,8 +198,9 @@ def _growth(cells: Cells, sizes: tuple[int, ...]) -> Figure:
     small, large = sizes
     powers = {}
     for name in _embedded(cells):
-        few, many = cells[name, "1", small].get("cpu", np.inf), cells[name, "1", large].get("cpu", np.inf)
-        powers[name] = log(many / max(few, 1e-3)) / log(large / small) if 0 < many < np.inf else many
+        few, many = (cells.get((name, "1", n), {"cpu": 0}).get("cpu", np.inf) for n in sizes)
+        if few and many:
+            powers[name] = log(many / max(few, 1e-3)) / log(large / small) if many < np.inf else many
     most = max(powers, key=lambda name: powers[name])
     return Figure(
         f"seconds grow as n to the power of, most: {most}", powers[most], "at most", 1.2, "", powers
