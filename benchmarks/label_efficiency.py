@@ -168,7 +168,7 @@ def _rows(found: Found, plan: Plan) -> list[Row]:
     }
     rows = []
     for name in sorted(found.field.names, key=lambda one: -told["low"][one]["auc"]["value"]):
-        row: Row = {"strategy": name, "seconds": round(found.seconds[name], 2)}
+        row: Row = {"strategy": name, "seeds": plan.seeds, "seconds": round(found.seconds[name], 2)}
         for part, there in told.items():
             row[f"{part}_area"] = _points(there[name]["auc"])
             row[f"{part}_over_random"] = _points(there[name]["over_random"])

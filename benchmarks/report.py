@@ -16,9 +16,9 @@ CALIBRATION = [
     "|---|--:|--:|--:|--:|--:|",
 ]
 EFFICIENCY = [
-    "| encoder | strategy | 10 to 1,000 labels | over random | labels to random's end | 1,000 to 5,000 | over random "
-    "| labels to random's end | chooses in |",
-    "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+    "| encoder | strategy | seeds | 10 to 1,000 labels | over random | labels to random's end | 1,000 to 5,000 "
+    "| over random | labels to random's end | chooses in |",
+    "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|",
 ]
 REFERENCES = [
     "| encoder | strategy | of | 10 to 1,000 labels | over random | chooses in |",
@@ -85,9 +85,10 @@ def _tables(result: dict[str, Any]) -> list[str]:
 
 
 def _efficiency(row: dict[str, Any]) -> str:
-    cells = [row["encoder"], row["strategy"]]
+    cells = [row["encoder"], row["strategy"], str(row["seeds"])]
     for part in ("low", "high"):
-        cells += [f"{row[f'{part}_area'][0]:.1f}", _gain(row[f"{part}_over_random"]), row[f"{part}_labels"]]
+        area = row[f"{part}_area"]
+        cells += [f"{area[0]:.1f}" if area else "–", _gain(row[f"{part}_over_random"]), row[f"{part}_labels"]]
     return f"| {' | '.join(cells)} | {row['seconds']:.2f} s |"
 
 

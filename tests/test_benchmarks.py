@@ -145,6 +145,7 @@ def test_label_efficiency_is_a_table_of_its_own(tmp_path):
     row = {
         "encoder": "pixels",
         "strategy": "margin",
+        "seeds": 5,
         "seconds": 0.01,
         **{f"{part}_area": [61.23, 60.0, 62.0] for part in ("low", "high")},
         **{f"{part}_over_random": [-1.2, -2.0, 0.4] for part in ("low", "high")},
@@ -161,7 +162,7 @@ def test_label_efficiency_is_a_table_of_its_own(tmp_path):
     write_results("label_efficiency", [], {"efficiency": [row], "references": [beside]}, tmp_path)
     lines = report.table(tmp_path).splitlines()
     gain = "61.2 | −1.2 [−2.0, +0.4] | 520 [430, 640]"
-    assert f"| pixels | margin | {gain} | {gain} | 0.01 s |" in lines
+    assert f"| pixels | margin | 5 | {gain} | {gain} | 0.01 s |" in lines
     assert "| pixels | badge | scikit-activeml | 60.0 | – | 2.00 s |" in lines
 
 
