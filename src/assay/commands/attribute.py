@@ -26,6 +26,7 @@ from assay.lineage.fingerprint import canonical_digest
 from assay.metrics import METRICS, Judged
 from assay.params import Params
 from assay.progress import Progress, silent
+from assay.reports import p_value
 from assay.sides import open_side
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ def markdown(summary: dict[str, Any]) -> str:
     held = summary["metrics"][summary["primary"]]
     rows = [*((p["player"], p) for p in held["shares"]), ("total", held["total"])]
     lines = [
-        f"| {name} | {_points(effect)} | {effect['p_value']:.3f} | {effect['verdict']} |"
+        f"| {name} | {_points(effect)} | {p_value(effect['p_value'])} | {effect['verdict']} |"
         for name, effect in rows
     ]
     done = summary["cells"]
@@ -298,7 +299,7 @@ def render(result: dict[str, Any], console: Console) -> None:
     for interaction in result["metrics"].get(primary, {}).get("interactions", []):
         both = " × ".join(interaction["players"])
         console.print(
-            f"interaction {both}: {_points(interaction)} ({interaction['p_value']:.3f})", highlight=False
+            f"interaction {both}: {_points(interaction)} ({p_value(interaction['p_value'])})", highlight=False
         )
     console.print(f"\n{escape(sentence(result))}", highlight=False)
     console.print(f"page: {result['page']}", highlight=False, soft_wrap=True)
@@ -325,5 +326,5 @@ def _cells(effect: Mapping[str, Any]) -> tuple[str, str, str]:
     return (
         f"{effect['value']:+.4f}",
         f"[{effect['low']:+.4f}, {effect['high']:+.4f}]".replace("[", "\\["),
-        f"{effect['p_value']:.3f}",
+        p_value(effect["p_value"]),
     )

@@ -20,6 +20,7 @@ from assay.errors import UsageError
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress, silent
+from assay.reports import p_value
 from assay.sides import WORKSPACE, open_side
 
 THUMBNAILS = 2000
@@ -266,7 +267,7 @@ def _metrics(metrics: Found) -> Iterable[str | Table]:
         "metric", "before", "after", "difference, 95 % interval", "p",
         rows=[
             (name.replace("_", " "), _number(metrics["a"][name]), _number(metrics["b"][name]),
-             points(name, metrics["difference"][name]), _p(metrics["difference"][name]["p_value"]))
+             points(name, metrics["difference"][name]), p_value(metrics["difference"][name]["p_value"]))
             for name in names
         ],
     )  # fmt: skip
@@ -289,7 +290,7 @@ def _groups(title: str, rows: list[Found]) -> Iterable[Table]:
             rows=[
                 (row["name"], f"{row['n']:,}", f"{row['a']:.3f}", f"{row['b']:.3f}",
                  f"{points('accuracy', row['difference'])}{'' if is_noise(row['difference']) else ' *'}",
-                 _p(row["p_value"]), _p(row["p_holm"]))
+                 p_value(row["p_value"]), p_value(row["p_holm"]))
                 for row in moved[:MOST]
             ],
         )  # fmt: skip
@@ -297,9 +298,3 @@ def _groups(title: str, rows: list[Found]) -> Iterable[Table]:
 
 def _number(row: Found) -> str:
     return "–" if row["value"] is None else f"{row['value']:.3f}"
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return "<0.001" if value < 0.001 else f"{value:.3f}"

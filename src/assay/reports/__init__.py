@@ -6,7 +6,8 @@ script goes through the filter `data`, which no text in it can break out of:
     {{ rows | data("rows") }}       ->  <script type="application/json" id="rows">[…]</script>
     JSON.parse(document.getElementById("rows").textContent)
 
-Other filters: `count` (12,345), `signed` (+0.041), `estimate` (0.942 [0.928, 0.955]), `share` (4.1 %), `short` (an id).
+Other filters: `count` (12,345), `signed` (+0.041), `estimate` (0.942 [0.928, 0.955]), `share` (4.1 %), `short`
+(an id), `p` (0.042, <0.001).
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def _environment() -> Environment:
         "count": count,
         "data": data,
         "estimate": estimate,
+        "p": p_value,
         "share": share,
         "short": short,
         "signed": signed,
@@ -87,3 +89,10 @@ def estimate(row: Mapping[str, Any] | None, digits: int = 3, sign: bool = False)
 
 def short(text: str | None, length: int = 10) -> str:
     return (text or DASH)[:length]
+
+
+def p_value(value: float | None) -> str:
+    """Three decimals; what would be 0.000 is said as what it is."""
+    if value is None:
+        return DASH
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
