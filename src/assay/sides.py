@@ -109,7 +109,8 @@ class Side:
         short = (self.commit or "")[:8]
         if self.kind == "run":
             return f"run {(self.run_id or '')[:8]} ({short}{', changed' if self.patch else ''})"
-        return self.name if self.name.startswith(short) else f"{self.name} ({short})"
+        # a whole id says no more than its beginning, and is too long for a title
+        return self.name[:10] if self.name.startswith(short) else f"{self.name} ({short})"
 
 
 def params_digest(params: Params) -> str:
