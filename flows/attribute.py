@@ -27,6 +27,7 @@ from assay.errors import AssayError
 from assay.factorial import Division
 from assay.layout import Layout
 from assay.params import load_params
+from own_server import own_server
 
 ARTIFACT = "assay-attribution"
 CORES_OF_A_CELL = 2
@@ -91,8 +92,6 @@ def main() -> None:
     how.add_argument("--split-data", action="store_const", const="kind", dest="division")
     how.add_argument("--by-batch", action="store_const", const="batch", dest="division")
     given = parser.parse_args()
-    from own_server import own_server
-
     try:
         with own_server():
             summary = attribute(

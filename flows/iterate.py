@@ -10,7 +10,6 @@ it again. Without a deployment the flow ends, as `assay iterate` does, with exit
 # No `from __future__ import annotations` here: see flows/pipeline.py
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,17 +23,14 @@ from prefect.cache_policies import NO_CACHE
 from pydantic import DirectoryPath, Field, PositiveInt
 from rich.console import Console
 
-sys.path.insert(
-    0, str(Path(__file__).resolve().parents[1])
-)  # for flows.pipeline, wherever this is loaded from
-
 from assay.commands.iterate import WAITING, render, run
 from assay.errors import AssayError
 from assay.layout import Layout
 from assay.params import load_params
 from assay.rounds.family import note
 from assay.rounds.stages import patiently
-from flows.pipeline import holding, task_of
+from own_server import own_server
+from pipeline import holding, task_of
 
 ARTIFACT = "assay-rounds"
 T = TypeVar("T")
@@ -117,17 +113,8 @@ def main() -> None:
     parser.add_argument("--target", type=float, help="of the primary metric, for the whole interval on test")
     parser.add_argument("--enough", type=float, help="share of the images that people must have answered")
     given = parser.parse_args()
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
-    from prefect.settings import (
-        PREFECT_SERVER_ANALYTICS_ENABLED,
-        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
-        temporary_settings,
-    )
-
-    quiet = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 90, PREFECT_SERVER_ANALYTICS_ENABLED: False}
     try:
-        with temporary_settings(quiet):
+        with own_server():
             result = iterate(
                 given.name, given.workspace, given.rounds, given.budget, given.target, given.enough
             )

@@ -35,6 +35,7 @@ from assay.layout import Layout
 from assay.lineage.revisions import DvcError, run_dvc, stages
 from assay.summary import Summary, confidence, interval, markdown, summarise
 from assay.tracking import last_run
+from own_server import own_server
 
 Stage = Literal["ingest", "embed", "curate", "select", "train", "evaluate", "track"]
 RETRY_DELAYS: dict[str, list[float]] = {"ingest": [10, 60], "track": [10, 60]}
@@ -183,8 +184,6 @@ def report(layout: Layout, outcomes: list[Outcome]) -> str:
 def main() -> int:
     """Run the flow from a shell, on a Prefect server if there is one, else on one of its own."""
     options = _arguments()
-    from own_server import own_server
-
     layout = Layout(options.workspace)
     with own_server():
         state = pipeline(options.workspace, options.until, options.force, return_state=True)

@@ -29,6 +29,7 @@ from assay.layout import Layout
 from assay.params import load_params
 from assay.race.course import Done, Turn
 from assay.race.family import note
+from own_server import own_server
 
 ARTIFACT = "assay-race"
 CORES_OF_A_CELL = 2
@@ -99,8 +100,6 @@ def main() -> None:
     parser.add_argument("--review-share", type=float)
     parser.add_argument("--answers", metavar="REV", help="answer with the edit batches up to REV")
     given = parser.parse_args()
-    from own_server import own_server
-
     try:
         with own_server():
             summary = race(

@@ -26,6 +26,7 @@ from assay.errors import AssayError
 from assay.layout import Layout
 from assay.params import load_params
 from assay.progress import Silent
+from own_server import own_server
 
 ARTIFACT = "assay-reproduction"
 
@@ -108,8 +109,6 @@ def main() -> None:
     parser.add_argument("--exact", action="store_true", help="nothing but the same bits will do")
     parser.add_argument("--workspace", type=Path, default=Path(), metavar="DIR")
     given = parser.parse_args()
-    from own_server import own_server
-
     status = 0
     try:
         with own_server():
