@@ -10,8 +10,6 @@ The folder is transport only and not for git: what was taken is in data/edits/, 
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +18,7 @@ from typing import Any, Literal
 from assay.annotators import Desk, now
 from assay.data.edits import read_batches
 from assay.data.files import write_bytes
-from assay.data.labelfile import Classes, Row, RowError, csv_records, parse, valid_classes
+from assay.data.labelfile import Classes, Row, RowError, csv_records, parse, to_fill_in, valid_classes
 from assay.data.snapshot import Snapshot
 from assay.errors import EditError
 from assay.ledger import Answer, Batch
@@ -49,16 +47,11 @@ def send(batch: Batch, desk: Desk) -> str:
     file = desk.layout.root / options.folder / f"{batch.name}.{options.format}"
     if not file.exists():
         rows = [{**row.model_dump(), "given": row.label, "label": None} for row in batch.rows]
-        write_bytes(file, (_as_csv(rows) if options.format == "csv" else _as_jsonl(rows)).encode())
+        write_bytes(
+            file,
+            (to_fill_in(rows, (*SHOWN, *ASKED)) if options.format == "csv" else _as_jsonl(rows)).encode(),
+        )
     return file.relative_to(desk.layout.root).as_posix()
-
-
-def _as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, (*SHOWN, *ASKED), extrasaction="ignore", restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _as_jsonl(rows: Sequence[Mapping[str, Any]]) -> str:

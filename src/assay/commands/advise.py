@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from rich.table import Table
 from assay.advice.verdict import number, takes
 from assay.commands.queue import with_paths
 from assay.data.files import read_json, write_bytes, write_json
+from assay.data.labelfile import to_fill_in
 from assay.errors import MissingInput, ParamsError
 from assay.layout import Layout
 from assay.lineage.fingerprint import canonical_digest, code_digest, run_code
@@ -85,12 +84,8 @@ def as_csv(rows: list[dict[str, Any]], layout: Layout) -> str:
     """A file for `assay label`: the suspects that the time allows to review, the likeliest first."""
     ids = pa.table({"id": pa.array([row["id"] for row in rows], pa.string())})
     paths = with_paths(layout, ids)["path"].to_pylist()
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
-    writer.writeheader()
-    for row, path in zip(rows, paths, strict=True):
-        writer.writerow({**row, "path": path, "confidence": row["score"]})
-    return text.getvalue()
+    shown = zip(rows, paths, strict=True)
+    return to_fill_in(({**row, "path": path, "confidence": row["score"]} for row, path in shown), COLUMNS)
 
 
 def as_page(result: dict[str, Any], layout: Layout) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +18,7 @@ from assay.annotators import now
 from assay.commands.queue import with_paths
 from assay.data.edits import Annotation, Judgement, read_batches, write_batch
 from assay.data.files import read_table, write_bytes
+from assay.data.labelfile import to_fill_in
 from assay.data.suspects import LIKELY, looked_at, read_judged, suspects
 from assay.errors import UsageError
 from assay.layout import Layout
@@ -70,7 +69,7 @@ def run(
         "applied": apply and act(params, layout, open_, apply, least, dry_run),
     }
     if export is not None:
-        write_bytes(export, as_csv(result["rows"]).encode())
+        write_bytes(export, to_fill_in(result["rows"], COLUMNS).encode())
     if page is not None:
         from assay.review.page import page as made
 
@@ -128,15 +127,6 @@ def judgement(row: Mapping[str, Any], what: Apply, by: str, at: str) -> Judgemen
     return Judgement(
         id=row["id"], op="label", annotations=[Annotation(category=row["suggested"])], by=by, at=at, why=why
     )
-
-
-def as_csv(rows: list[dict[str, Any]]) -> str:
-    """A file for `assay label`: the likeliest first."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 # --- where the model is worse

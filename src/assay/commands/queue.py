@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from rich.table import Table
 from assay import ledger
 from assay.data.edits import read_batches
 from assay.data.files import read_table, write_bytes
+from assay.data.labelfile import to_fill_in
 from assay.data.standing import standings
 from assay.data.suspects import second_looks
 from assay.layout import Layout
@@ -34,7 +33,7 @@ def run(
         queue = queue.filter(pc.equal(queue["split"], split))
     rows = with_paths(layout, queue.slice(0, limit)).to_pylist()
     if export is not None:
-        write_bytes(export, as_csv(rows).encode())
+        write_bytes(export, to_fill_in(rows, COLUMNS).encode())
     return {
         "open": len(queue),
         "answered": answered,
@@ -72,15 +71,6 @@ def with_paths(layout: Layout, queue: pa.Table) -> pa.Table:
     first = dict(zip(samples["id"].to_pylist(), samples["origins"].to_pylist(), strict=True))
     paths = [next(iter(first.get(sample) or []), None) for sample in queue["id"].to_pylist()]
     return queue.append_column("path", pa.array(paths, pa.string()))
-
-
-def as_csv(rows: list[dict[str, Any]]) -> str:
-    """A file for `assay label`."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def render(result: dict[str, Any], console: Console) -> None:

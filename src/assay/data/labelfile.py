@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,15 @@ YES, NO = frozenset({"true", "yes", "y", "1", "x"}), frozenset({"false", "no", "
 SPLITS: Mapping[str, Split] = {"train": "train", "val": "val", "test": "test"}
 PREFIX = 8
 """Digits from which on the beginning of an id stands for it."""
+
+
+def to_fill_in(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """A CSV of `columns` for people: what a row lacks is empty, what it has besides is left out."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 class RowError(EditError):
