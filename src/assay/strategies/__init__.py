@@ -24,7 +24,7 @@ that draw something for each row depend on that order.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from types import ModuleType
@@ -150,6 +150,24 @@ def best_first(pool: Candidates, scores: NDArray[np.floating], budget: float) ->
     """The unlabelled rows with the highest of `scores` (n,) that the budget pays for, best first."""
     rows = pool.unlabelled
     return affordable(rows[np.argsort(-scores[rows], kind="stable")], pool.costs, budget)
+
+
+def spend(
+    ranking: Callable[[NDArray[np.bool_]], Iterable[int]], pool: Candidates, budget: float
+) -> NDArray[np.int64]:
+    """Follow a ranking that depends on what is still open, until nothing is that the rest of the budget pays for.
+
+    `ranking` gets (n,) the rows it may give next, and has to look at it again for each: it changes as money is spent.
+    """
+    costs = pool.costs.astype(np.float64)
+    open_ = ~pool.labelled & (costs <= budget)
+    picks: list[int] = []
+    spent = 0.0
+    for row in ranking(open_):
+        picks.append(row)
+        spent += costs[row]
+        open_ &= spent + costs <= budget
+    return np.array(picks, np.int64)
 
 
 def affordable(order: NDArray[np.int64], costs: NDArray[np.float32], budget: float) -> NDArray[np.int64]:

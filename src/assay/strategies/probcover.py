@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.strategies import Candidates, Explanation
+from assay.strategies import Candidates, Explanation, spend
 from assay.strategies._clusters import assigned, centres
 from assay.strategies._farthest import Farthest
 from assay.strategies._geometry import (
@@ -56,16 +56,9 @@ def select(
     """
     rows = drawn_rows(pool, candidates, rng)
     seed = int(rng.integers(2**31))
-    costs = pool.costs.astype(np.float64)
-    open_ = ~pool.labelled & (costs <= budget)
     radius = delta or pure_radius(pool.embeddings[rows], classes(pool), seed)
-    picks: list[int] = []
-    spent = 0.0
-    for row in covering(pool.embeddings, rows, np.flatnonzero(pool.labelled), radius, open_):
-        picks.append(row)
-        spent += costs[row]
-        open_ &= spent + costs <= budget
-    return np.array(picks, np.int64)
+    labelled = np.flatnonzero(pool.labelled)
+    return spend(lambda open_: covering(pool.embeddings, rows, labelled, radius, open_), pool, budget)
 
 
 def explain(pool: Candidates, picks: Rows, categories: Sequence[str]) -> Explanation:

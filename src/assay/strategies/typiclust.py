@@ -15,7 +15,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.strategies import Candidates, Explanation
+from assay.strategies import Candidates, Explanation, spend
 from assay.strategies._clusters import MOST, assigned, centres
 from assay.strategies._geometry import (
     blocks,
@@ -50,15 +50,8 @@ def select(
 ) -> Rows:
     """O(n·d·clusters). Of a cluster of more than `members`, so many drawn at random stand for it."""
     home = clustered(pool.embeddings, min(int(pool.labelled.sum()) + ceil(budget), max_clusters), rng)
-    costs = pool.costs.astype(np.float64)
-    open_ = ~pool.labelled & (costs <= budget)
-    picks: list[int] = []
-    spent = 0.0
-    for row in in_turn(pool.embeddings, home, pool.labelled, open_, members, rng):
-        picks.append(row)
-        spent += costs[row]
-        open_ &= spent + costs <= budget
-    return np.array(picks, np.int64)
+    X, known = pool.embeddings, pool.labelled
+    return spend(lambda open_: in_turn(X, home, known, open_, members, rng), pool, budget)
 
 
 def explain(pool: Candidates, picks: Rows, categories: Sequence[str]) -> Explanation:
