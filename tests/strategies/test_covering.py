@@ -69,6 +69,31 @@ def test_typiclust_is_the_algorithm_of_the_paper(pool, budget):
     assert picks == typical(pool, budget, home)
 
 
+def far_apart() -> np.ndarray:
+    """Two heaps so far apart that single precision knows little of the distances within them."""
+    return (rng().normal(size=(80, 6)) + np.where(np.arange(80)[:, None] < 40, 3000, -3000)).astype(
+        np.float32
+    )
+
+
+def test_what_single_precision_says_of_a_mean_distance_holds_the_exact_one():
+    X = far_apart()
+    cluster = typiclust.Cluster(X, np.arange(80), 80, rng())
+    exact = np.array([cluster._mean_distance(row) for row in range(80)])
+    assert (cluster.lower <= exact).all()
+    assert (exact <= cluster.upper).all()
+    assert typiclust.select(pool(X), 10, rng(), max_clusters=1).tolist() == typical(pool(X), 10, np.zeros(80))
+
+
+def test_the_balls_of_probcover_hold_what_is_in_them_where_single_precision_cannot_tell():
+    X = far_apart()
+    near = distances(pool(X)) <= 3.2
+    balls = probcover.Balls(X, np.arange(80), 3.2)
+    assert np.array_equal(balls.within(np.arange(80)), near)
+    uncovered = np.packbits(np.arange(80) % 3 > 0)
+    assert balls.count(np.arange(80), uncovered).tolist() == near[:, np.arange(80) % 3 > 0].sum(1).tolist()
+
+
 def test_typiclust_goes_to_the_middle_of_the_largest_cluster_without_a_label():
     heaps = [rng().normal(size=(size, 3)) + at for size, at in [(40, 0), (60, 50), (90, 100)]]
     X = np.concatenate(heaps)
