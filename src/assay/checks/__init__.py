@@ -13,7 +13,8 @@ A finding on a class or a split rather than on an image has the id "". Excluded 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -23,7 +24,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assay.data.edits import Judgement
 from assay.data.embeddings import Embeddings
 from assay.data.fold import Batches
 from assay.data.snapshot import Snapshot
@@ -111,10 +111,28 @@ class Context:
         stored, most = Stored(self.embeddings, held.ids), int(self.limits["label_teachers"])
         return judge(stored, held.given, held.groups, len(held.categories), self.params.split_seed, most)
 
+    @cached_property
+    def ranked_labels(self) -> pa.Table:
+        """RANKED: every label that was judged, the likeliest to be wrong first."""
+        from assay.label_audit.table import RANKED, ranked
+
+        judged, held = self.judged_labels, self.labels
+        if judged is None:
+            return RANKED.empty_table()
+        acts, labels = self._times_judged("label", "exclude", "include"), self._times_judged("label")
+        given = self.imports.filter(pc.is_valid(self.imports["annotations"]))["id"]
+        by_source = set(given.to_pylist())
+        looks = [labels[sample] + (sample in by_source) for sample in held.ids]
+        return ranked(
+            judged, held.ids, held.splits, held.categories, looks, [acts[sample] for sample in held.ids]
+        )
+
+    def _times_judged(self, *ops: str) -> Counter[str]:
+        return Counter(j.id for _, batch in self.batches for j in batch if j.op in ops)
+
     def judged(self, op: str) -> set[str]:
         """The samples that an edit batch decided something about: `label`, `split`, …"""
-        everything: Iterable[Judgement] = (judgement for _, batch in self.batches for judgement in batch)
-        return {judgement.id for judgement in everything if judgement.op == op}
+        return set(self._times_judged(op))
 
 
 def near_pairs(pairs: pa.Table, threshold: float) -> pa.Table:
