@@ -161,3 +161,11 @@ def test_auto_reviews_what_is_worth_a_new_label(audited):
     assert review_queue(folder, 0.0, 10, ones, new_ones=True) == ([], 0.0)
     assert worth(0.9, 0.1, 10) > 1 > worth(0.3, 0.1, 10)
     assert worth(0.5, 0.4, 10) > worth(0.5, 0.1, 10), "the more is wrong, the more a mended label teaches"
+
+
+def test_what_else_the_audit_found_is_named_beside_the_labels(audited):
+    found = json.loads((audited.layout.snapshot / "audit.json").read_text())
+    result = audited.audit()
+    others = {name: row["issues"] for name, row in found.items() if row["issues"] and name != "label_errors"}
+    assert result["others"] == others != {}
+    assert "the other checks found: " in shown(result)

@@ -17,7 +17,7 @@ from rich.table import Table
 from assay.annotators import now
 from assay.commands.queue import with_paths
 from assay.data.edits import Annotation, Judgement, read_batches, write_batch
-from assay.data.files import read_table, write_bytes
+from assay.data.files import read_json, read_table, write_bytes
 from assay.data.labelfile import to_fill_in
 from assay.data.suspects import LIKELY, looked_at, read_judged, suspects
 from assay.errors import UsageError
@@ -63,6 +63,7 @@ def run(
         - len(suspects(judged, least)),
         "payoff": payoff(rate, len(open_)),
         "slices": None if apply else slices(params, layout),
+        "others": other_issues(layout),
         "rows": with_paths(layout, open_).to_pylist(),
         "file": export and str(export),
         "page": page and str(page),
@@ -76,6 +77,12 @@ def run(
         samples = read_table(layout.snapshot / "samples.parquet", ["id", "origins"], made_by="curate")
         write_bytes(page, made(result, open_, samples, layout.pool, pictures, progress).encode())
     return {**result, "rows": result["rows"][: SHOWN if limit is None else limit]}
+
+
+def other_issues(layout: Layout) -> dict[str, int]:
+    """What the other checks have found, by name: they too are the audit, of which this shows the labels."""
+    found = read_json(layout.snapshot / "audit.json", made_by="curate")
+    return {name: row["issues"] for name, row in found.items() if name != "label_errors" and row["issues"]}
 
 
 def _without(table: pa.Table, ids: set[str]) -> pa.Table:
@@ -174,6 +181,8 @@ def render(result: dict[str, Any], console: Console) -> None:
     if result["rows"]:
         console.print(table)
     _render_slices(result["slices"], console)
+    if others := ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in result["others"].items()):
+        console.print(f"the other checks found: {others} (data/snapshot/audit.json)", highlight=False)
     if result["file"]:
         file = escape(result["file"])
         console.print(
