@@ -21,20 +21,18 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import yaml
 from rich.console import Console
 
 from assay.annotators.oracle import answer
-from assay.data.embeddings import Embeddings
 from assay.data.files import read_json, read_table
+from assay.data.suspects import read_judged, suspects
 from assay.errors import AssayError
 from assay.layout import Layout
 from assay.lineage import worktrees
 from assay.lineage.process import environment
 from assay.lineage.revisions import git_commit, git_dirty_patch
 from assay.params import load_params
-from assay.race.suspicion import suspicion
 from assay.terminal import fail
 from assay.tracking import tracking_uri
 
@@ -56,7 +54,7 @@ PARAMS: dict[str, Any] = {
 }
 """What the tour's project has otherwise than this one: 500 labelled digits to learn from, 28 % of them wrong."""
 REVIEWED = 150
-"""Labels that are looked at again: those that a probe believes least."""
+"""Labels that are looked at again: those that the audit finds likeliest to be wrong."""
 TWEAK = {"lr": 0.006, "epochs": 18}
 """The model change that comes along with the data change."""
 
@@ -197,10 +195,9 @@ def _ruler(this: Tour) -> None:
 def _clean(this: Tour) -> int:
     """Look again at the most suspicious training labels; how many of them were wrong."""
     rows = read_table(this.layout.selection / "train.parquet").to_pylist()
-    rows = [row for row in rows if row["split"] == "train"]
-    ids, labels = [row["id"] for row in rows], [row["label"] for row in rows]
-    doubt = suspicion(Embeddings.open(this.layout.embeddings).vectors(ids), labels, seed=0)
-    worst = [ids[i] for i in np.argsort(-doubt, kind="stable")[:REVIEWED]]
+    learnt = {row["id"] for row in rows if row["split"] == "train"}
+    ranking = suspects(read_judged(this.layout.snapshot), least=0.0)["id"].to_pylist()
+    worst = [sample for sample in ranking if sample in learnt][:REVIEWED]
     return this.label_truly(worst, "review")
 
 

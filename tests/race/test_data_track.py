@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pyarrow.compute as pc
 import pytest
 
@@ -14,7 +12,7 @@ from assay.race import answers as answering
 from assay.race import data_track
 from assay.race.answers import Batches
 from assay.race.data_track import Budget
-from assay.race.suspicion import beliefs, stratified, suspicion
+from assay.race.suspicion import beliefs, suspicion
 from assay.strategies import COLD_START
 
 
@@ -148,16 +146,19 @@ def test_a_race_waits_for_nobody(side, params):
     assert "--answers REV" in str(caught.value.hint)
 
 
-def test_folds_share_out_every_class_and_lonely_labels_are_suspicious():
+def test_lonely_labels_are_suspicious_and_nobody_is_believed_for_its_own_group():
     import numpy as np
 
     given = np.repeat([0, 1, 2], [20, 10, 1])
-    folds = stratified(given, 5, np.random.default_rng(0))
-    assert max(Counter(folds[given == 0].tolist()).values()) == 4
     vectors = np.random.default_rng(1).normal(given[:, None] * 8.0, 1.0, (31, 4)).astype(np.float32)
-    scores = suspicion(vectors, [str(k) for k in given], seed=0)
+    scores = suspicion(vectors, [str(k) for k in given], np.arange(31), seed=0)
     assert scores.argmax() == 30
     assert scores[30] == 1.0
     assert beliefs(vectors[:5], given[:5], vectors, 3)[:, 0].tolist() == [1.0] * 31, (
         "one class is all it knows"
     )
+    twins = vectors.copy()
+    twins[:2] = 99.0  # two pictures of one thing, far from all others, and labelled alike
+    labels = ["2", "2", *map(str, given[2:])]
+    apart, together = np.arange(31), np.maximum(np.arange(31), 1) - 1
+    assert suspicion(twins, labels, together, 0)[:2].min() > suspicion(twins, labels, apart, 0)[:2].min()

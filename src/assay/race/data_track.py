@@ -20,6 +20,7 @@ from assay.data.edits import Annotation, annotations_json
 from assay.data.embeddings import Embeddings
 from assay.data.snapshot import Snapshot
 from assay.data.training import TRAIN, kept
+from assay.label_audit.labels import group_numbers
 from assay.race.answers import Answer, Answers
 from assay.race.suspicion import beliefs, suspicion
 from assay.sides import Side
@@ -37,6 +38,8 @@ class Stock:
     unlabelled: frozenset[str]
     """Images of the training split that nobody has judged and on which there is something to see."""
     embeddings: Embeddings
+    groups: Mapping[str, int]
+    """A number for each image: the same for those of one group."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,9 @@ def stock(side: Side, train: pa.Table, categories: Sequence[str]) -> Stock:
     open_ = pc.and_(pc.equal(rows["split"], "train"), pc.invert(rows["labelled"]))
     unlabelled = set(rows.filter(open_)["id"].to_pylist()) - set(blank(side.layout).to_pylist())
     embeddings = Embeddings.open(side.path("data/embeddings"))
-    return Stock(train, tuple(categories), frozenset(unlabelled), embeddings)
+    ids = rows["id"].to_pylist()
+    groups = dict(zip(ids, group_numbers(snapshot.samples, ids).tolist(), strict=True))
+    return Stock(train, tuple(categories), frozenset(unlabelled), embeddings, groups)
 
 
 def beginning(stock: Stock) -> Labels:
@@ -142,7 +147,8 @@ def most_suspicious(
     if count <= 0:
         return []
     ids = list(labels.given)
-    scores = suspicion(stock.embeddings.vectors(ids), list(labels.given.values()), seed)
+    groups = np.unique([stock.groups[sample] for sample in ids], return_inverse=True)[1].astype(np.int64)
+    scores = suspicion(stock.embeddings.vectors(ids), list(labels.given.values()), groups, seed)
     may = set(reviewable)
     order = np.argsort(-scores, kind="stable").tolist()
     return [ids[row] for row in order if ids[row] in may][:count]
