@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,15 +22,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from assay.data.edits import Judgement
+from assay.data.edits import Judgement, answers_to
 from assay.data.files import write_bytes
-from assay.data.suspects import REVIEW as REVIEW
+from assay.data.suspects import REVIEW
 from assay.errors import EditError
 
 REFUSED = "refused"
 NAME = re.compile(r"^\d{4,}-[a-z0-9][a-z0-9_.-]*-[0-9a-f]{8}\.jsonl$")
-ANSWERS = ("label", "exclude")
-"""The judgements that answer the question; a split or a group says nothing of what is on the image."""
 Kind = Literal["not asked", "not usable", "contradiction", "answered already"]
 Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
@@ -138,11 +136,6 @@ def _named(annotator: str, data: bytes) -> str:
 
 
 # --- what is open
-
-
-def answers_to(batches: Batches) -> Counter[str]:
-    """How often each image was judged."""
-    return Counter(j.id for _, batch in batches for j in batch if j.op in ANSWERS)
 
 
 def open_ids(sent: Batch, answered: Mapping[str, int]) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from assay.commands import audit, label, queue
-from assay.data.edits import read_batches
+from assay.data.edits import Annotation, Judgement, read_batches, write_batch
 from assay.data.queued import review_queue
 from assay.data.suspects import worth
 from assay.errors import MissingInput, UsageError
@@ -169,3 +169,16 @@ def test_what_else_the_audit_found_is_named_beside_the_labels(audited):
     others = {name: row["issues"] for name, row in found.items() if row["issues"] and name != "label_errors"}
     assert result["others"] == others != {}
     assert "the other checks found: " in shown(result)
+
+
+def test_an_image_that_was_left_out_and_taken_back_can_be_looked_at_like_any_other(audited):
+    sample = audited.project.names["p9"]
+    about = {"id": sample, "by": "ada", "at": "2026-01-01T00:00:00Z"}
+    for op in ("exclude", "include"):
+        write_batch(audited.layout.edits, "desk", [Judgement(op=op, **about)])
+    audited.curate()
+    assert "p9" in audited.suspects()
+    (given,) = [row["given"] for row in audited.audit()["rows"] if row["id"] == sample]
+    note = [Annotation(category=given)]
+    write_batch(audited.layout.edits, "desk", [Judgement(op="label", annotations=note, **about)])
+    assert "p9" not in audited.suspects()

@@ -18,8 +18,9 @@ from pydantic import Field, TypeAdapter
 from assay.annotators import Desk, now
 from assay.data.edits import Annotation, Judgement
 from assay.data.pool import side_table
+from assay.data.suspects import REVIEW
 from assay.layout import Layout
-from assay.ledger import REVIEW, Answer, Batch
+from assay.ledger import Answer, Batch
 from assay.params import Params, Section
 
 NAME = "oracle"

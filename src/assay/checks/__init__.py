@@ -13,7 +13,6 @@ A finding on a class or a split rather than on an image has the id "". Excluded 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay.data.edits import Op, answers_to
 from assay.data.embeddings import Embeddings
 from assay.data.fold import Batches
 from assay.data.snapshot import Snapshot
@@ -119,20 +119,17 @@ class Context:
         judged, held = self.judged_labels, self.labels
         if judged is None:
             return RANKED.empty_table()
-        acts, labels = self._times_judged("label", "exclude", "include"), self._times_judged("label")
+        answers, labels = answers_to(self.batches), answers_to(self.batches, ["label"])
         given = self.imports.filter(pc.is_valid(self.imports["annotations"]))["id"]
         by_source = set(given.to_pylist())
         looks = [labels[sample] + (sample in by_source) for sample in held.ids]
         return ranked(
-            judged, held.ids, held.splits, held.categories, looks, [acts[sample] for sample in held.ids]
+            judged, held.ids, held.splits, held.categories, looks, [answers[sample] for sample in held.ids]
         )
 
-    def _times_judged(self, *ops: str) -> Counter[str]:
-        return Counter(j.id for _, batch in self.batches for j in batch if j.op in ops)
-
-    def judged(self, op: str) -> set[str]:
+    def judged(self, op: Op) -> set[str]:
         """The samples that an edit batch decided something about: `label`, `split`, …"""
-        return set(self._times_judged(op))
+        return set(answers_to(self.batches, [op]))
 
 
 def near_pairs(pairs: pa.Table, threshold: float) -> pa.Table:

@@ -20,7 +20,7 @@ from rich.console import Console
 from assay import ledger, plugins
 from assay.annotators import Desk, now
 from assay.commands.queue import open_queue, with_paths
-from assay.data.edits import Judgement, read_batches, write_batch
+from assay.data.edits import Judgement, answers_to, read_batches, write_batch
 from assay.data.snapshot import Snapshot
 from assay.data.standing import recorded, standings
 from assay.layout import Layout
@@ -70,7 +70,7 @@ def open_round(params: Params, layout: Layout) -> Round:
 
 def not_out(work: Round, queue: pa.Table) -> pa.Table:
     """The part of the queue that this annotator was not sent already."""
-    answered = ledger.answers_to(read_batches(work.desk.layout.edits))
+    answered = answers_to(read_batches(work.desk.layout.edits))
     out = {sample for batch in work.sent for sample in ledger.open_ids(batch, answered)}
     return queue.filter(pa.array([sample not in out for sample in queue["id"].to_pylist()], pa.bool_()))
 
@@ -79,7 +79,7 @@ def send(work: Round, queue: pa.Table) -> Batch:
     """Put a queue into the ledger: from then on it is out."""
     layout = work.desk.layout
     batches, snapshot = read_batches(layout.edits), Snapshot.load(layout.snapshot)
-    answered, ids = ledger.answers_to(batches), queue["id"].to_pylist()
+    answered, ids = answers_to(batches), queue["id"].to_pylist()
     known = standings(batches, recorded(snapshot, ids))
     rows = [
         Asked(
@@ -103,7 +103,7 @@ def _label(annotations: str | None) -> str | None:
 
 def waiting(work: Round) -> list[Batch]:
     """The batches with what is still open of them."""
-    answered = ledger.answers_to(read_batches(work.desk.layout.edits))
+    answered = answers_to(read_batches(work.desk.layout.edits))
     parts = [batch.only(ledger.open_ids(batch, answered)) for batch in work.sent]
     return [part for part in parts if part.rows]
 
@@ -147,7 +147,7 @@ def _source(name: str, judgements: Sequence[Judgement]) -> str:
 
 
 def _report(work: Round) -> dict[str, Any]:
-    answered = ledger.answers_to(read_batches(work.desk.layout.edits))
+    answered = answers_to(read_batches(work.desk.layout.edits))
     return {
         "annotator": work.desk.params.select.annotator,
         "waits": work.waits,

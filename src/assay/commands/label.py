@@ -11,7 +11,7 @@ from rich.console import Console
 
 from assay import ledger
 from assay.annotators import now
-from assay.data.edits import Judgement, read_batches, write_batch
+from assay.data.edits import ANSWERS, Judgement, answers_to, read_batches, write_batch
 from assay.data.labelfile import Names, Problem, Row, read_rows, valid_classes, without_contradictions
 from assay.data.snapshot import Snapshot
 from assay.data.standing import NOTHING, Standing, after, recorded, standings
@@ -70,7 +70,7 @@ def present(
 
 def asked_again(layout: Layout, batches: Sequence[tuple[str, list[Judgement]]]) -> set[str]:
     """The labelled images that a second look is asked for: that they are right as they are is an answer."""
-    answered = ledger.answers_to(batches)
+    answered = answers_to(batches)
     sent = ledger.read(layout.ledger)
     out = {sample for batch in sent for sample in ledger.open_ids(batch, answered)}
     out &= {row.id for batch in sent for row in batch.rows if row.label is not None}
@@ -82,7 +82,7 @@ def news(row: Row, known: Standing, by: str, again: bool = False) -> list[Judgem
     return [
         judgement
         for judgement in row.judgements(by, now())
-        if after(known, judgement) != known or (again and judgement.op in ledger.ANSWERS)
+        if after(known, judgement) != known or (again and judgement.op in ANSWERS)
     ]
 
 

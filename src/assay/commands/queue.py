@@ -12,11 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from assay import ledger
-from assay.data.edits import read_batches
+from assay.data.edits import answers_to, read_batches
 from assay.data.files import read_table, write_bytes
 from assay.data.labelfile import to_fill_in
 from assay.data.standing import standings
-from assay.data.suspects import second_looks
+from assay.data.suspects import REVIEW, second_looks
 from assay.layout import Layout
 from assay.params import Split
 
@@ -51,12 +51,12 @@ def open_queue(layout: Layout) -> tuple[pa.Table, int]:
     batches = read_batches(layout.edits)
     said = standings(batches)
     strategies = queue["strategy"].to_pylist()
-    again = ledger.reviewed(ledger.read(layout.ledger), ledger.answers_to(batches))
-    if ledger.REVIEW in strategies:
+    again = ledger.reviewed(ledger.read(layout.ledger), answers_to(batches))
+    if REVIEW in strategies:
         again |= second_looks(layout.snapshot, batches)[1]
     answered = pa.array(
         [
-            sample in again if strategy == ledger.REVIEW else sample in said and said[sample].answered
+            sample in again if strategy == REVIEW else sample in said and said[sample].answered
             for sample, strategy in zip(queue["id"].to_pylist(), strategies, strict=True)
         ],
         pa.bool_(),

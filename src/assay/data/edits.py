@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ from assay.errors import EditError
 Split = Literal["train", "val", "test"]
 Op = Literal["label", "exclude", "include", "split", "group"]
 
+ANSWERS: tuple[Op, ...] = ("label", "exclude")
+"""The judgements that answer the question what is on an image; a split or a group says nothing of that."""
 NAME = re.compile(r"^(\d{4,})-([a-z0-9][a-z0-9_.-]*)\.jsonl$")
 
 
@@ -90,6 +93,13 @@ def _parse(line: str, where: str) -> Judgement:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the line"
         raise EditError(f"{where}: {key}: {first['msg']}") from None
+
+
+def answers_to(
+    batches: Iterable[tuple[str, Sequence[Judgement]]], ops: Sequence[Op] = ANSWERS
+) -> Counter[str]:
+    """How often each image was judged, by these ops."""
+    return Counter(judgement.id for _, batch in batches for judgement in batch if judgement.op in ops)
 
 
 def write_batch(edits: Path, source: str, judgements: Iterable[Judgement]) -> Path:

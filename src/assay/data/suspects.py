@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.data.edits import Judgement
+from assay.data.edits import Judgement, answers_to
 from assay.data.files import read_table
 from assay.errors import MissingInput
 
@@ -18,7 +17,6 @@ REVIEW = "review"
 """The strategy, in the queue, of images that have a label and are to be looked at again."""
 LIKELY, POSSIBLE = 0.5, 0.1
 """Probabilities of being wrong: of a suspect, where nothing else is said; and of what a second look tells of."""
-ANSWERS = ("label", "exclude")
 Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
 
@@ -32,14 +30,9 @@ def read_judged(snapshot: Path, columns: list[str] | None = None) -> pa.Table:
     return read_table(snapshot / FILE, columns, made_by="curate")
 
 
-def answers(batches: Batches) -> Counter[str]:
-    """How often edit batches have said what is on each image."""
-    return Counter(j.id for _, batch in batches for j in batch if j.op in ANSWERS)
-
-
 def looked_at(judged: pa.Table, batches: Batches) -> set[str]:
     """Those of the judged that somebody has looked at since they were judged."""
-    said = answers(batches)
+    said = answers_to(batches)
     rows = zip(judged["id"].to_pylist(), judged["judgements"].to_pylist(), strict=True)
     return {sample for sample, before in rows if said[sample] > before}
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from assay import ledger
-from assay.data.edits import batch_files, read_batch, read_batches
+from assay.data.edits import ANSWERS, answers_to, batch_files, read_batch, read_batches
 from assay.data.files import read_json
 from assay.errors import RevisionError
 from assay.layout import Layout
@@ -50,14 +50,14 @@ def describe(work: Work, batch: Batch, refused: int, promoted: str, trained: boo
 
 def open_of(batch: Batch, work: Work) -> int:
     """How many images of a batch nobody has answered yet."""
-    return len(ledger.open_ids(batch, ledger.answers_to(read_batches(work.layout.edits))))
+    return len(ledger.open_ids(batch, answers_to(read_batches(work.layout.edits))))
 
 
 def new_answers(work: Work) -> dict[str, Any]:
     """The judgements since the last round: how many of each kind, and the seconds they say they took."""
     known = branches.files_at(work.last, "data/edits", work.layout.root)
     files = [file for file in batch_files(work.layout.edits) if file.name not in known]
-    new = [j for file in files for j in read_batch(file) if j.op in ledger.ANSWERS]
+    new = [j for file in files for j in read_batch(file) if j.op in ANSWERS]
     seconds = sum(judgement.seconds or 0.0 for judgement in new)
     return {"answered": dict(Counter(j.op for j in new)), "people_seconds": round(seconds, 1)}
 
