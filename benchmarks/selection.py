@@ -41,6 +41,8 @@ ALL_CORES = {"plain k-center, torch": 200_000, "lightly-mundig: diversity": 200_
 MODULES = {"lightly-mundig": "lightly_mundig", "scikit-activeml": "skactiveml"}
 BANDWIDTH = 12e9
 """Bytes a second of the read floor where the machine reads more slowly."""
+TICK = 0.01
+"""Seconds of CPU that cannot be told from none."""
 
 Cells = dict[tuple[str, str, int], dict[str, Any]]
 """By method, cores and size: seconds of wall and of CPU, bytes at the peak, picks; or why there are none."""
@@ -146,7 +148,7 @@ def _against_mundig(cells: Cells, sizes: tuple[int, ...]) -> list[Figure]:
         if "cpu" in theirs:
             parts = {"kcenter": ours["cpu"], "lightly-mundig": theirs["cpu"]}
             name = f"k-center of {n:,} on one core: lightly-mundig / ours, of CPU"
-            figures.append(Figure(name, theirs["cpu"] / ours["cpu"], "at least", 4.0, "×", parts))
+            figures.append(Figure(name, theirs["cpu"] / max(ours["cpu"], TICK), "at least", 4.0, "×", parts))
     return figures
 
 
@@ -198,9 +200,12 @@ def _growth(cells: Cells, sizes: tuple[int, ...]) -> Figure:
     small, large = sizes
     powers = {}
     for name in _embedded(cells):
-        few, many = (cells.get((name, "1", n), {"cpu": 0}).get("cpu", np.inf) for n in sizes)
-        if few and many:
-            powers[name] = log(many / max(few, 1e-3)) / log(large / small) if many < np.inf else many
+        few, many = (cells.get((name, "1", n)) for n in sizes)
+        if few is None or many is None or "cpu" not in few:
+            continue
+        # a clock of CPU seconds may stand still for as long as a TICK
+        taken = log(max(many["cpu"], TICK) / max(few["cpu"], TICK)) if "cpu" in many else np.inf
+        powers[name] = taken / log(large / small)
     most = max(powers, key=lambda name: powers[name])
     return Figure(
         f"seconds grow as n to the power of, most: {most}", powers[most], "at most", 1.2, "", powers

@@ -85,6 +85,17 @@ def test_every_strategy_is_measured_beside_its_peers(tmp_path):
     assert any(line.startswith("| kcenter | 1 | ") for line in report.table(tmp_path).splitlines())
 
 
+def test_growth_bears_cells_that_took_no_time_that_a_clock_can_tell_and_cells_that_are_not_there():
+    cells = {("kcenter", "1", 300): {"cpu": 0.0}, ("kcenter", "1", 600): {"cpu": 0.0}}
+    assert selection._growth(cells, (300, 600)).value == 0
+    one_side = {("typiclust", "1", 600): {"cpu": 9.0}}
+    slow = {("badge", "1", 300): {"cpu": 1.0}, ("badge", "1", 600): {"cpu": 4.0}}
+    found = selection._growth({**cells, **one_side, **slow}, (300, 600))
+    assert (found.value, found.parts) == (2.0, {"kcenter": 0.0, "badge": 2.0})
+    given_up = {**slow, ("badge", "1", 600): {"why": "> 600 s"}}
+    assert not selection._growth(given_up, (300, 600)).is_met
+
+
 def test_the_label_audit_is_a_table_beside_its_peers_and_of_what_cleaning_is_worth(tmp_path):
     row = {
         "encoder": "pixels", "noise": "alike, 10 %", "wrong": 0.1, "estimated": 0.112, "ece": 0.0123,
