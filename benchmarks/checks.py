@@ -201,7 +201,8 @@ def program(folder: Path, repeats: int) -> dict[str, Any]:
     searching = {name: cpu(work) for name, work in searched.items()}
     return {
         "pinned": PINNED,
-        "rates": {name: count / taken[name] for name, (_, count) in rated.items()},
+        # tiny runs may end before a clock of CPU seconds has moved
+        "rates": {name: count / max(taken[name], 1e-4) for name, (_, count) in rated.items()},
         "seconds": searching,
         "pairs": our_pairs(shards),
     }
