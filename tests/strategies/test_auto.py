@@ -68,10 +68,24 @@ def test_without_draws_there_is_no_control():
     assert len(auto.select(pool, 50, np.random.default_rng(0))) == 50
 
 
-def test_few_labels_call_for_coverage_and_many_for_doubt():
+def test_labels_that_teach_little_call_for_coverage_and_those_that_teach_much_for_doubt():
     X, y = blobs()
-    names = [auto.decide(pool_of(X, y, np.arange(900) < known)).name for known in (0, 30, 600)]
-    assert names == ["maxherding", "maxherding", "uncertainty_herding"]
+    known = np.arange(900) < 100
+    apart = (X + 6 * np.eye(3, 8)[y]).astype(np.float32)
+    alike = np.random.default_rng(1).normal(size=X.shape).astype(np.float32)
+    assert auto.decide(pool_of(X, y, known & False)).name == "maxherding"
+    easy, hard = auto.decide(pool_of(apart, y, known)), auto.decide(pool_of(alike, y, known))
+    assert (easy.name, hard.name) == ("uncertainty_herding", "maxherding")
+    assert easy.knowledge > 0.95
+    assert hard.knowledge < 0.2
+    assert "teach a probe 100% of what it has not seen: that is many (75%, or 50 a class)" in easy.why
+
+
+def test_where_labels_never_teach_much_their_number_decides():
+    _, y = blobs()
+    alike = np.random.default_rng(1).normal(size=(900, 8)).astype(np.float32)
+    names = [auto.decide(pool_of(alike, y, np.arange(900) < known)).name for known in (120, 180)]
+    assert names == ["maxherding", "uncertainty_herding"]
 
 
 def misled() -> Candidates:

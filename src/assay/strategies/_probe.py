@@ -25,7 +25,7 @@ BLOCK = 8192
 """Rows that are standardised at once: bounds the copy made of a memory-mapped file."""
 FOLDS = 3
 ENOUGH = 1000
-"""Labels from which a temperature is estimated at most."""
+"""Labels that are held out at most."""
 TEMPERATURES = np.geomspace(1, 32, 31)
 """From 1 on: with few labels a strongly regularised probe looks too modest, and sharpened it chases the odd images."""
 FLOOR = 1e-3
@@ -77,17 +77,36 @@ def temperature(pool: Candidates) -> float:
     """By which the logits are to be divided: the one with the least log loss on labels held out in turn.
 
     C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger: On Calibration of Modern Neural Networks. ICML 2017, section 4.2.
-    Below 2 labels a fold nothing can be held out: infinite, as nothing is known about what the probe knows.
+    Where nothing can be held out: infinite, as nothing is known about what the probe knows.
     """
+    examined = examine(pool)
+    if examined is None:
+        return float("inf")
+    held, given = examined
+    losses = [_loss(held / t, given) for t in TEMPERATURES]
+    return float(TEMPERATURES[int(np.argmin(losses))])
+
+
+def knowledge(pool: Candidates) -> float:
+    """0…1: how many of the labels held out in turn a probe tells right, beyond chance; 0 where none can be."""
+    examined = examine(pool)
+    if examined is None:
+        return 0.0
+    held, given = examined
+    chance = 1 / classes(pool)
+    right = float((held.argmax(axis=1) == given).mean())
+    return max(0.0, (right - chance) / (1 - chance))
+
+
+def examine(pool: Candidates) -> tuple[Floats, Ints] | None:
+    """(m, classes) logits of labels held out in turn and (m,) their classes, m ≤ ENOUGH; None below 2 a fold."""
     rows = taught(pool)
     if pool.targets is None or len(rows) < 2 * FOLDS:
-        return float("inf")
+        return None
     rows = rows[np.argsort(pool.embeddings[rows, 0], kind="stable")]
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), ENOUGH)).astype(np.int64)]
     given = pool.targets[rows]
-    held = held_out(pool.embeddings[rows], given, classes(pool))
-    losses = [_loss(held / t, given) for t in TEMPERATURES]
-    return float(TEMPERATURES[int(np.argmin(losses))])
+    return held_out(pool.embeddings[rows], given, classes(pool)), given
 
 
 def held_out(X: Floats, given: Ints, classes: int) -> Floats:
