@@ -179,6 +179,12 @@ def audit(
         typer.Option(help="Write an edit batch: take the suggestions, or leave the images out."),
     ] = None,
     dry_run: Annotated[bool, typer.Option(help="Say what --apply would write, write nothing.")] = False,
+    model: Annotated[
+        bool,
+        typer.Option(
+            help="Ask the model of params.yaml too: five trainings, each judges what it has not seen."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Which labels are wrong, each with a calibrated probability, and whether it pays to clean them.
@@ -192,7 +198,9 @@ def audit(
     from assay.terminal import Terminal
 
     layout, params = project()
-    found = audit.run(params, layout, above, limit, export, html, thumbnails, apply, dry_run, Terminal())
+    found = audit.run(
+        params, layout, above, limit, export, html, thumbnails, apply, dry_run, model, Terminal()
+    )
     show(found, as_json, audit.render)
 
 

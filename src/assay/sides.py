@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from assay import plugins
 from assay.data.files import read_json, read_table
-from assay.errors import RevisionError, UnknownRevision
+from assay.errors import AssayError, RevisionError, UnknownRevision
 from assay.layout import Layout
 from assay.lineage import worktrees
 from assay.lineage.fingerprint import SECTIONS, Fingerprint, canonical_digest, run_code, table_digest
@@ -66,6 +66,11 @@ class Side:
             params_digest(self.params),
             run_code(self.params, self.package),
         )
+
+    def require_commit(self, what: str) -> None:
+        """AssayError if there is none: what is run in a worktree has to stand on one."""
+        if self.commit is None:
+            raise AssayError(f"{what} needs a commit to stand on", hint="`git init`, and commit first")
 
     def path(self, relative: str) -> Path:
         """An output under DVC, brought from the cache or a remote if it is not there. RevisionError if nowhere."""

@@ -103,22 +103,30 @@ class Context:
     @cached_property
     def judged_labels(self) -> Judged | None:
         """What the label audit says of `labels`; None where there is too little to say anything."""
+        return self.judge_labels() if self.labels.can_be_judged else None
+
+    def judge_labels(self, model: NDArray[np.float64] | None = None) -> Judged:
+        """The same with the opinion of a model, (n, k), that has not learnt from them."""
         from assay.label_audit.judge import judge
 
-        held = self.labels
-        if not held.can_be_judged:
-            return None
-        stored, most = Stored(self.embeddings, held.ids), int(self.limits["label_teachers"])
-        return judge(stored, held.given, held.groups, len(held.categories), self.params.split_seed, most)
+        held, most = self.labels, int(self.limits["label_teachers"])
+        stored = Stored(self.embeddings, held.ids)
+        return judge(
+            stored, held.given, held.groups, len(held.categories), self.params.split_seed, most, model
+        )
 
     @cached_property
     def ranked_labels(self) -> pa.Table:
         """RANKED: every label that was judged, the likeliest to be wrong first."""
-        from assay.label_audit.table import RANKED, ranked
+        from assay.label_audit.table import RANKED
 
-        judged, held = self.judged_labels, self.labels
-        if judged is None:
-            return RANKED.empty_table()
+        return RANKED.empty_table() if self.judged_labels is None else self.rank(self.judged_labels)
+
+    def rank(self, judged: Judged) -> pa.Table:
+        """RANKED, of what was said of `labels`."""
+        from assay.label_audit.table import ranked
+
+        held = self.labels
         answers, labels = answers_to(self.batches), answers_to(self.batches, ["label"])
         given = self.imports.filter(pc.is_valid(self.imports["annotations"]))["id"]
         by_source = set(given.to_pylist())

@@ -72,8 +72,7 @@ def prepare(
         raise AssayError(f"--seeds {seeds}: at least one is needed", hint="3 is a good start, 5 tell more")
     sides = [open_side(name, layout, params) for name in (a, b)]
     for side in sides:
-        if side.commit is None:
-            raise AssayError("a corner needs a commit to stand on", hint="`git init`, and commit first")
+        side.require_commit("a corner")
         cells.adopt(side, layout)
     game = factorial(sides[0], sides[1], division)
     plan = attribution.plan(game.players)

@@ -45,18 +45,21 @@ def run(
     pictures: int = 2000,
     apply: Apply | None = None,
     dry_run: bool = False,
+    model: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """The suspects from probability `above` on that nobody has looked at since, at most `limit`, and what was done."""
     likely = params.curate.limits.get("label_errors", LIKELY)
     least = above if above is not None else SURE if apply else likely
-    judged, batches = read_judged(layout.snapshot), read_batches(layout.edits)
+    batches = read_batches(layout.edits)
+    judged, trained = ask_model(params, layout, progress) if model else (read_judged(layout.snapshot), None)
     open_ = _without(suspects(judged, least), looked_at(judged, batches)).slice(0, limit)
     rate = float(pc.mean(judged["probability"]).as_py() or 0.0)
     result: dict[str, Any] = {
         "labels": len(judged),
         "expected": rate * len(judged),
         "rate": rate,
+        "trained": trained,
         "above": least,
         "suspects": len(open_),
         "settled": len(judged.filter(pc.greater_equal(judged["probability"], least)))
@@ -77,6 +80,16 @@ def run(
         samples = read_table(layout.snapshot / "samples.parquet", ["id", "origins"], made_by="curate")
         write_bytes(page, made(result, open_, samples, layout.pool, pictures, progress).encode())
     return {**result, "rows": result["rows"][: SHOWN if limit is None else limit]}
+
+
+def ask_model(params: Params, layout: Layout, progress: Progress) -> tuple[pa.Table, int]:
+    """RANKED as `curate` makes it, with the model's opinion; and how many models were trained for it now."""
+    from assay.audit import open_context
+    from assay.review.network import out_of_fold
+
+    context = open_context(params, layout)
+    believed, trained = out_of_fold(context, params, layout, progress)
+    return context.rank(context.judge_labels(believed)), trained
 
 
 def other_issues(layout: Layout) -> dict[str, int]:
@@ -165,7 +178,7 @@ def render(result: dict[str, Any], console: Console) -> None:
     settled = f"; {result['settled']:,} more were looked at and stand" if result["settled"] else ""
     console.print(
         f"{result['labels']:,} labels audited: {result['suspects']:,} suspects from probability "
-        f"{result['above']:g} on{settled}",
+        f"{result['above']:g} on{settled}{_asked(result['trained'])}",
         highlight=False,
     )
     console.print(f"[bold]{escape(result['payoff']['text'])}[/]", highlight=False)
@@ -194,6 +207,14 @@ def render(result: dict[str, Any], console: Console) -> None:
         )
     if result["page"]:
         console.print(f"page: {escape(result['page'])}", highlight=False, soft_wrap=True)
+
+
+def _asked(trained: int | None) -> str:
+    if trained is None:
+        return ""
+    return (
+        f"; the model was asked too, {f'{trained} were trained for it' if trained else 'all known already'}"
+    )
 
 
 def _render_applied(result: dict[str, Any], console: Console) -> None:

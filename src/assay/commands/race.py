@@ -20,7 +20,7 @@ from rich.table import Table
 
 from assay import cells
 from assay.data.files import write_bytes, write_json
-from assay.errors import AssayError, GateError, ParamsError, TrackingError
+from assay.errors import GateError, ParamsError, TrackingError
 from assay.factorial import check_pool
 from assay.layout import Layout
 from assay.lineage.fingerprint import canonical_digest
@@ -70,8 +70,7 @@ def prepare(
     refuse_test(choose_on)
     race = settings(params.race, changed or {})
     side = open_side(baseline, layout, params)
-    if side.commit is None:
-        raise AssayError("a race needs a commit to stand on", hint="`git init`, and commit first")
+    side.require_commit("a race")
     start = replace(cells.own_cell(side), params=as_written(side))
     check_measurable(start)
     check_pool([start], layout)

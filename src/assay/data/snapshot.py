@@ -139,10 +139,12 @@ class Snapshot:
     def ruler(self) -> pa.Table:
         """What models are measured on: (id, label, metadata) of the labelled test samples, sorted by id."""
         s = self.samples
-        test = s.filter(pc.and_(pc.equal(s["split"], "test"), pc.invert(s["excluded"]))).select(
-            ["id", "metadata"]
-        )
-        joined = self.single_labels.join(test, "id", join_type="inner").sort_by("id")
+        return self.measurable(pc.and_(pc.equal(s["split"], "test"), pc.invert(s["excluded"])))
+
+    def measurable(self, chosen: pa.ChunkedArray) -> pa.Table:
+        """(id, label, metadata) of those of the chosen samples (n,) that have one label, sorted by id."""
+        rows = self.samples.filter(chosen).select(["id", "metadata"])
+        joined = self.single_labels.join(rows, "id", join_type="inner").sort_by("id")
         return joined.select(["id", "label", "metadata"]).combine_chunks()
 
     def to_pandas(self) -> pd.DataFrame:

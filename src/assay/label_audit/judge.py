@@ -48,6 +48,8 @@ class Judged:
     """How many were asked for each."""
     distance: Floats
     """(n,) mean distance to them; ∞ without any."""
+    model: Chances | None = None
+    """(n, k) what another model says that has not learnt from them, if one was asked."""
 
     @property
     def rate(self) -> float:
@@ -97,7 +99,9 @@ def judge(
         wrong, others = 1 - right[rows, given], right.copy()
         others[rows, given] = -1
         flagged = confident(beliefs, given, float(wrong.mean()))
-    return Judged(given, wrong, others.argmax(1), flagged, probe, vote, near.rows.shape[1], near.distance)
+    return Judged(
+        given, wrong, others.argmax(1), flagged, probe, vote, near.rows.shape[1], near.distance, model
+    )
 
 
 def _settle(beliefs: Chances, given: Ints, alike: float) -> Chances:

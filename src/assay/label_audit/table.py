@@ -41,7 +41,7 @@ def ranked(
 ) -> pa.Table:
     """RANKED rows of n labels; those equally likely to be wrong by their ids."""
     rows = np.arange(len(ids))
-    beliefs = mean_of(judged.probe, judged.vote)
+    beliefs = mean_of(judged.probe, judged.vote, judged.model)
     score = np.round(beliefs[rows, judged.suggested] - beliefs[rows, judged.given], DECIMALS)
     probability = np.round(judged.wrong, DECIMALS)
     reasons = sentences(judged, categories)
@@ -75,11 +75,21 @@ def sentences(judged: Judged, categories: Sequence[str]) -> list[str]:
         np.rint(judged.vote[rows, given] * of).astype(int).tolist(),
         judged.probe[rows, suggested].tolist(),
         judged.probe[rows, given].tolist(),
+        _of_model(judged),
         judged.flagged.tolist(),
     )
     return [
         f"of its {of} nearest, {near_new} are labelled {categories[new]!r} and {near_old} {categories[old]!r}; "
-        f"a probe that has not seen it gives them {probe_new:.0%} and {probe_old:.0%}"
+        f"a probe that has not seen it gives them {probe_new:.0%} and {probe_old:.0%}{model}"
         + ("; confident learning agrees" if agrees else "")
-        for old, new, near_new, near_old, probe_new, probe_old, agrees in zip(*columns, strict=True)
+        for old, new, near_new, near_old, probe_new, probe_old, model, agrees in zip(*columns, strict=True)
     ]
+
+
+def _of_model(judged: Judged) -> list[str]:
+    """What the model gives the suggested and the given class, where one was asked."""
+    if judged.model is None:
+        return [""] * len(judged.given)
+    rows = np.arange(len(judged.given))
+    pairs = zip(judged.model[rows, judged.suggested], judged.model[rows, judged.given], strict=True)
+    return [f", the model {new:.0%} and {old:.0%}" for new, old in pairs]

@@ -17,7 +17,6 @@ from assay import cells
 from assay.cells import Cell, Result, training_table, with_seed
 from assay.data.snapshot import Snapshot
 from assay.data.training import training_set
-from assay.errors import AssayError
 from assay.factorial import check_pool
 from assay.layout import Layout
 from assay.params import Params
@@ -54,8 +53,7 @@ def _cells(
     layout: Layout,
 ) -> list[list[Cell]]:
     side = open_side("workspace", layout, params)
-    if side.commit is None:
-        raise AssayError("models are trained from a commit", hint="`git init`, and commit first")
+    side.require_commit("a training")
     table = training_set(Snapshot.load(layout.snapshot), None, params.seed)
     ruler = cells.own_cell(side).ruler
     val = table.filter(pc.equal(table["split"], "val"))
