@@ -61,7 +61,7 @@ def test_the_likeliest_come_first_by_pages(browser, file):
     assert browser.texts("h1") == ["Which labels are wrong?"]
     assert shown(browser).startswith("1–60 of 130")
     cards = browser.texts("#suspects .sample")
-    assert "wrong with 1.00; val" in cards[0]
+    assert "wrong: > 99 %; val" in cards[0]
     assert "of its 50 nearest, 0 are labelled 'dog'" in cards[0]
     browser.click("#suspects .pager.top button[title='last page']")
     assert shown(browser).startswith("121–130 of 130")

@@ -141,7 +141,7 @@ def _tally(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def judgement(row: Mapping[str, Any], what: Apply, by: str, at: str) -> Judgement:
-    why = f"wrong with probability {row['probability']:.2f}: {row['reason']}"
+    why = f"wrong with probability {likely(row['probability'])}: {row['reason']}"
     if what == "exclude":
         return Judgement(id=row["id"], op="exclude", by=by, at=at, why=f"labelled {row['given']!r}, {why}")
     return Judgement(
@@ -173,6 +173,11 @@ def slices(params: Params, layout: Layout) -> dict[str, Any] | None:
 # --- what is shown
 
 
+def likely(probability: float) -> str:
+    """Nothing is certain that was estimated."""
+    return "> 99%" if probability > 0.99 else f"{probability:.0%}"
+
+
 def render(result: dict[str, Any], console: Console) -> None:
     """How many, whether it pays, the first of them, what was written, and where the model is worse."""
     settled = f"; {result['settled']:,} more were looked at and stand" if result["settled"] else ""
@@ -189,7 +194,7 @@ def render(result: dict[str, Any], console: Console) -> None:
         "", "image", "from", "split", "labelled", "looks like", "wrong", box=None, header_style="bold"
     )
     for rank, row in enumerate(result["rows"], 1):
-        cells = (row["path"] or "", row["split"], row["given"], row["suggested"], f"{row['probability']:.0%}")
+        cells = (row["path"] or "", row["split"], row["given"], row["suggested"], likely(row["probability"]))
         table.add_row(str(rank), row["id"][:12], *map(escape, cells))
     if result["rows"]:
         console.print(table)
