@@ -42,7 +42,7 @@ def file(tmp_path_factory) -> Path:
     }
     result = {
         "labels": 1000, "expected": 101.4, "rate": 0.1, "suspects": MANY, "above": 0.5,
-        "payoff": {"text": "look at them (`--csv`)"}, "slices": {"tested": 4, "rows": [slice_]},
+        "trained": None, "payoff": {"text": "look at them (`--csv`)"}, "slices": {"tested": 4, "rows": [slice_]},
     }  # fmt: skip
     made = folder / "audit.html"
     made.write_text(
