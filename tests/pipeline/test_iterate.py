@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -66,7 +67,8 @@ def kill_when_told(workspace: Workspace, stage: str, all_of_them: bool = True) -
         if line.strip() == f"· {stage}":
             below = psutil.Process(process.pid).children(recursive=True) if all_of_them else []
             for victim in (process, *below):
-                os.kill(victim.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # a child may end by itself meanwhile
+                    os.kill(victim.pid, signal.SIGKILL)
             break
     process.wait()
     process.stderr.close()
