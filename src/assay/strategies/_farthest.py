@@ -5,7 +5,7 @@ smaller, so a gap that has not been looked at for a while is still an upper boun
 Algorithms for Maximizing Submodular Set Functions. 1978). Three levels follow from it:
 
     all rows    an interval for each gap, and how many centres it has seen; caught up by matrix products, highest first,
-                until the FRONT highest upper bounds have seen every centre
+                until as many as the front has room for have seen every centre
     the front   these rows, copied side by side; caught up at once with all centres that the head has brought forth
     the head    the HEAD highest of the front, with all distances among them: a pick costs one row of that table
 
@@ -33,9 +33,9 @@ from assay.strategies._geometry import (
     top_rows,
 )
 
-FRONT = 16_384
-"""Rows; a quarter of it where there are so many centres that seeing them all is what costs."""
-HEAD = 512
+SMALL, FRONT = 4096, 16_384
+"""Rows: an eighth of all, within these. A quarter of it where there are so many centres that seeing them all costs."""
+HEAD = 256
 MANY = 2 * CENTRES
 """Centres from which on it pays to look around for a near one first."""
 AHEAD = 16
@@ -65,7 +65,9 @@ class Gaps:
 
     def near_origin(self, rows: Rows) -> NDArray[np.float32]:
         """A copy of these rows, from the mean: the shorter the vectors, the smaller the error."""
-        return self.X[rows] - self.origin
+        Y = self.X.take(rows, axis=0)
+        Y -= self.origin
+        return Y
 
     def narrow(self, Y: NDArray[np.float32], rows: Rows, first: int, upper: Floats, lower: Floats) -> None:
         """Compare `rows`, whose `near_origin` is Y, with the centres from `first` on, CENTRES at most; in place."""
@@ -181,10 +183,11 @@ class Farthest:
         return int(np.where(self.open, to_mean, np.inf).argmin())
 
     def _foremost(self) -> Rows:
-        """The FRONT open rows with the highest upper bounds, all of which have seen every centre."""
+        """The open rows with the highest upper bounds, all of which have seen every centre."""
         gaps = self.gaps
+        count = -(-min(max(len(gaps.upper) // 8, SMALL), FRONT) // (4 if len(gaps.centres) > MANY else 1))
         while True:
-            rows = top_rows(gaps.upper, -(-FRONT // 4) if len(gaps.centres) > MANY else FRONT)
+            rows = top_rows(gaps.upper, count)
             rows = rows[self.open[rows]]
             late = rows[gaps.seen[rows] < len(gaps.centres)]
             if not len(late):
