@@ -106,18 +106,19 @@ class Tour:
         self.run("git", *who, "commit", "-qm", message)
         return str(git_commit(self.project))
 
-    def label_truly(self, ids: list[str], name: str) -> int:
-        """An edit batch with the oracle's answer for each image; how many labels that changes."""
+    def label_truly(self, ids: list[str], name: str) -> dict[str, str]:
+        """An edit batch with the oracle's answer for each image; what it says, by id."""
         import pyarrow as pa
 
         truth = answer(pa.table({"id": ids}), self.layout, load_params(self.layout.params))
+        said = {judged.id: judged.annotations[0].category for judged in truth if judged.annotations}
         file = self.layout.scratch / f"{name}.csv"
         with file.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(["id", "label"])
-            writer.writerows([j.id, j.annotations[0].category] for j in truth if j.annotations)
-        result = self.json("label", str(file.relative_to(self.project)), "--by", "oracle")
-        return int(result["written"].get("label", 0))
+            writer.writerows(said.items())
+        self.run("assay", "label", str(file.relative_to(self.project)), "--by", "oracle")
+        return said
 
 
 def main() -> int:
@@ -195,10 +196,11 @@ def _ruler(this: Tour) -> None:
 def _clean(this: Tour) -> int:
     """Look again at the most suspicious training labels; how many of them were wrong."""
     rows = read_table(this.layout.selection / "train.parquet").to_pylist()
-    learnt = {row["id"] for row in rows if row["split"] == "train"}
+    learnt = {row["id"]: row["label"] for row in rows if row["split"] == "train"}
     ranking = suspects(read_judged(this.layout.snapshot), least=0.0)["id"].to_pylist()
     worst = [sample for sample in ranking if sample in learnt][:REVIEWED]
-    return this.label_truly(worst, "review")
+    said = this.label_truly(worst, "review")
+    return sum(learnt[sample] != category for sample, category in said.items())
 
 
 def tell(found: Mapping[str, Any], console: Console | None = None) -> None:
