@@ -13,7 +13,7 @@ from assay.commands import audit, label, queue
 from assay.data.edits import Annotation, Judgement, read_batches, write_batch
 from assay.data.queued import review_queue
 from assay.data.suspects import worth
-from assay.errors import MissingInput, UsageError
+from assay.errors import AssayError, MissingInput, UsageError
 from assay.progress import silent
 from assay.stages import curate, select
 
@@ -182,3 +182,12 @@ def test_an_image_that_was_left_out_and_taken_back_can_be_looked_at_like_any_oth
     note = [Annotation(category=given)]
     write_batch(audited.layout.edits, "desk", [Judgement(op="label", annotations=note, **about)])
     assert "p9" not in audited.suspects()
+
+
+def test_the_model_is_asked_from_a_commit_only(audited):
+    with pytest.raises(AssayError, match="a training needs a commit to stand on"):
+        audited.audit(model=True)
+
+
+def test_nothing_is_ever_called_certain():
+    assert [audit.likely(chance) for chance in (0.5, 0.99, 0.991, 1.0)] == ["50%", "99%", "> 99%", "> 99%"]
