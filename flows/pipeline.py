@@ -33,7 +33,7 @@ from assay.data.files import write_json
 from assay.errors import AssayError
 from assay.layout import Layout
 from assay.lineage.revisions import DvcError, run_dvc, stages
-from assay.summary import Summary, confidence, interval, markdown, summarise
+from assay.summary import Summary, confidence, markdown, summarise
 from assay.tracking import last_run
 from own_server import own_server
 
@@ -235,8 +235,8 @@ def _metrics_table(summary: Summary) -> Table:
     counts = ", ".join(f"{split} {labelled:,}" for split, labelled, _ in summary.splits)
     table = Table("metric", "test (95 % interval)", "val", title="Metrics", title_justify="left",
                   caption=f"labelled: {counts}" if counts else None, caption_justify="left")  # fmt: skip
-    for name, test, val in summary.scores:
-        table.add_row(name, interval(test), interval(val))
+    for metric, test, val in summary.scores:
+        table.add_row(metric.title, metric.interval(test), metric.interval(val))
     return table
 
 

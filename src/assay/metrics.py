@@ -28,6 +28,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.metric_table import OVERALL
+
 Floats = NDArray[np.float64]
 Estimate = dict[str, float | int | None]
 
@@ -37,14 +39,7 @@ BINS = 15
 EPS = float(np.finfo(np.float32).eps)
 BLOCK = 1 << 22
 """Bootstrap weights that are in memory at a time: 16 MB."""
-METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "ece", "log_loss")
-HIGHER_IS_BETTER = {
-    "accuracy": True,
-    "balanced_accuracy": True,
-    "macro_f1": True,
-    "ece": False,
-    "log_loss": False,
-}
+METRICS = tuple(OVERALL)
 
 
 @dataclass(frozen=True)

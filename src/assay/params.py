@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from assay import plugins
 from assay.errors import AssayError, ParamsError
+from assay.metric_table import overall
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -146,7 +147,7 @@ class Evaluate(Section):
 
 class Track(Section):
     experiment: Annotated[str, Field(min_length=1)] = "assay"
-    primary: str = "accuracy"
+    primary: Annotated[str, AfterValidator(overall)] = "accuracy"
     """The metric that promotion and the summaries look at."""
     diff: bool = True
     """Attach to a run what changed since the run before, as `assay diff` says it: some seconds."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from assay.data.files import read_json, read_table
 from assay.layout import Layout
+from assay.markdown import code, link, table
+from assay.metric_table import OVERALL, Metric, named
 
 HEAD = 10
 """Rows of the queue that are shown."""
@@ -28,14 +30,11 @@ class Summary:
         return str(self.metrics.get("primary", "accuracy"))
 
     @property
-    def scores(self) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
-        """(name, on test, on val) of each overall metric, the primary one first."""
+    def scores(self) -> list[tuple[Metric, dict[str, Any], dict[str, Any]]]:
+        """(metric, on test, on val) of each overall metric, the primary one first."""
         test, val = self.metrics.get("test") or {}, self.metrics.get("val") or {}
-        names = [name for name, held in test.items() if isinstance(held, dict) and "value" in held]
-        return [
-            (name, test[name], val.get(name) or {})
-            for name in sorted(names, key=lambda n: (n != self.primary, n))
-        ]
+        names = sorted((name for name in OVERALL if name in test), key=lambda name: name != self.primary)
+        return [(named(name), test[name], val.get(name) or {}) for name in names]
 
     @property
     def splits(self) -> list[tuple[str, int, int]]:
@@ -58,15 +57,6 @@ def summarise(layout: Layout, head: int = HEAD) -> Summary:
     )
 
 
-def interval(score: dict[str, Any]) -> str:
-    """`0.942 (0.928–0.955)`; a dash where nothing was measured."""
-    if score.get("value") is None:
-        return "–"
-    if score.get("low") is None or score.get("high") is None:
-        return f"{score['value']:.3f}"
-    return f"{score['value']:.3f} ({score['low']:.3f}–{score['high']:.3f})"
-
-
 def confidence(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
@@ -78,10 +68,13 @@ def markdown(summary: Summary, links: Iterable[tuple[str, str]] = ()) -> str:
 
 
 def _metrics(summary: Summary) -> str:
-    rows = [(name, interval(test), interval(val), test.get("n", "")) for name, test, val in summary.scores]
+    rows = [
+        (row.title, row.interval(test), row.interval(val), test.get("n", ""))
+        for row, test, val in summary.scores
+    ]
     if not rows:
         return "_Nothing measured yet._"
-    return _table(("metric (95 % interval)", "test", "val", "n (test)"), rows)
+    return table(("metric (95 % interval)", "test", "val", "n (test)"), rows)
 
 
 def _champion(summary: Summary) -> str:
@@ -89,20 +82,20 @@ def _champion(summary: Summary) -> str:
     if not champion:
         return "There is no champion to compare with yet."
     rows = [
-        (name, f"{d['value']:+.3f} ({d['low']:+.3f} to {d['high']:+.3f})", d.get("n", ""))
+        (named(name).title, named(name).change(d), d.get("n", ""))
         for name, d in sorted((champion.get("difference") or {}).items())
     ]
-    name = f"Against the champion `{str(champion.get('fingerprint'))[:8]}`, on the same images:"
-    return f"{name}\n\n{_table(('metric', 'difference (95 % interval)', 'n'), rows)}"
+    name = f"Against the champion {code(str(champion.get('fingerprint'))[:8])}, on the same images:"
+    return f"{name}\n\n{table(('metric', 'difference (95 % interval)', 'n'), rows)}"
 
 
 def _data(summary: Summary) -> str:
     if not summary.snapshot:
         return ""
     counts = summary.snapshot.get("counts") or {}
-    title = f"**Snapshot** `{summary.snapshot['digest'][:12]}`"
+    title = f"**Snapshot** {code(summary.snapshot['digest'][:12])}"
     title += f": {counts.get('samples', 0):,} images, {counts.get('excluded', 0):,} excluded"
-    return f"{title}\n\n{_table(('split', 'labelled', 'unlabelled'), summary.splits)}"
+    return f"{title}\n\n{table(('split', 'labelled', 'unlabelled'), summary.splits)}"
 
 
 def _queue(summary: Summary) -> str:
@@ -111,23 +104,16 @@ def _queue(summary: Summary) -> str:
     if not summary.queue:
         return "**Label next**: the queue is empty."
     rows = [
-        (row["rank"] + 1, f"`{row['id'][:12]}`", row["split"], row["strategy"], row["predicted"] or "",
+        (row["rank"] + 1, code(row["id"][:12]), row["split"], row["strategy"], row["predicted"] or "",
          confidence(row["confidence"]), row["reason"])
         for row in summary.queue
     ]  # fmt: skip
     heading = ("#", "image", "split", "strategy", "predicted", "confidence", "why")
-    return f"**Label next** ({len(summary.queue)} of {summary.queued:,})\n\n{_table(heading, rows)}"
+    return f"**Label next** ({len(summary.queue)} of {summary.queued:,})\n\n{table(heading, rows)}"
 
 
 def _links(links: Iterable[tuple[str, str]]) -> str:
-    return "\n".join(f"- [{name}]({url})" for name, url in links)
-
-
-def _table(heading: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
+    return "\n".join(f"- {link(name, url)}" for name, url in links)
 
 
 def _json(path: Any) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def test_the_same_model_again_is_no_promotion(run):
 def test_worse_beyond_the_noise_is_refused_with_the_numbers(second):
     second.evaluate(-0.05, -0.08, -0.01)
     before = (second.layout.champion / "champion.json").read_bytes()
-    with pytest.raises(PromotionRefused, match=r"accuracy -0\.0500 \[-0\.0800, -0\.0100\] on 50 test images"):
+    with pytest.raises(PromotionRefused, match=r"accuracy −5\.0 points \[−8\.0, −1\.0\] on 50 test images"):
         second.promote(seed=1)
     assert (second.layout.champion / "champion.json").read_bytes() == before
     assert (second.layout.champion / "model" / "model.pt").read_text() == "weights one"

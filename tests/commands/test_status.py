@@ -7,11 +7,12 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from assay.commands import status
+from assay.commands import promote, status
 from assay.data.champion import Champion, write_champion
 from assay.data.edits import Annotation, Judgement, write_batch
 from assay.data.files import write_json
 from assay.layout import Layout
+from assay.metric_table import OVERALL, named
 
 
 def shown(result) -> str:
@@ -28,12 +29,12 @@ def metric(value: float) -> dict:
     return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 40}
 
 
-def measure(layout: Layout, difference: float | None = None) -> None:
+def measure(layout: Layout, difference: float | None = None, primary: str = "accuracy") -> None:
     against = (
-        None if difference is None else {"fingerprint": "f", "difference": {"accuracy": metric(difference)}}
+        None if difference is None else {"fingerprint": "f", "difference": {primary: metric(difference)}}
     )
     test = {"accuracy": metric(0.8), "ece": metric(0.2), "per_class": {}}
-    write_json(layout.outputs / "metrics.json", {"primary": "accuracy", "test": test, "champion": against})
+    write_json(layout.outputs / "metrics.json", {"primary": primary, "test": test, "champion": against})
 
 
 def crown(layout: Layout) -> None:
@@ -60,8 +61,8 @@ def test_one_screen_with_everything_on_it(desk):
     result = status.run(desk.params(), desk.layout)
     text = shown(result)
     assert f"{desk.curate().digest()[:12]}: 20 images, 0 of them excluded, 2 classes" in text
-    assert "accuracy 0.800 [0.700, 0.900], n = 40" in text
-    assert "against the champion: accuracy +0.020 [-0.080, +0.120]" in text
+    assert "accuracy 80.0 % [70.0, 90.0], n = 40" in text
+    assert "against the champion: accuracy +2.0 points [−8.0, +12.0]" in text
     assert "ffffffffffff by ann, 2026-01-01, forced: the customer waits" in text
     assert sum(result["queue"]["open"].values()) == 5
     assert len(text.splitlines()) < 24
@@ -96,6 +97,21 @@ def test_the_next_step(desk):
     assert step() == "dvc repro  (curate is behind)"
 
 
+@pytest.mark.parametrize("primary", list(OVERALL))
+@pytest.mark.parametrize("difference", [-0.2, 0.05, 0.2])
+def test_status_recommends_no_model_that_promote_refuses(desk, primary, difference):
+    """A log-loss that got worse by [+0.1, +0.3] is no reason to promote."""
+    crown(desk.layout)
+    measure(desk.layout, difference, primary)
+    track = desk.params().track.model_copy(update={"primary": primary})
+    step = status.run(desk.params().model_copy(update={"track": track}), desk.layout)["next"]
+    refused = promote.gate(metric(difference), primary) is not None
+    assert refused == (difference == (-0.2 if named(primary).higher_is_better else 0.2))
+    assert step.startswith("assay promote") == (
+        difference == (0.2 if named(primary).higher_is_better else -0.2)
+    )
+
+
 @pytest.mark.parametrize("command", ["status", "queue", "label", "annotate"])
 def test_nothing_heavy_is_imported(command):
     heavy = "('torch', 'mlflow', 'prefect', 'pandas', 'dvc', 'sklearn', 'scipy', 'matplotlib')"
@@ -108,7 +124,7 @@ def test_the_screen_itself_needs_nothing_heavy(desk):
     program = """
 import sys
 from pathlib import Path
-from assay.commands import status
+from assay.commands import promote, status
 from assay.layout import Layout
 from assay.params import Ingest, Params, Source
 params = Params(ingest=Ingest(sources=[Source(name="s", format="demo")]))

@@ -197,4 +197,4 @@ def test_outputs_that_are_behind_are_not_judged():
 
 
 def test_log_loss_is_not_told_in_points():
-    assert told("log_loss", GAIN) == "log loss +0.041 [+0.029, +0.053]"
+    assert told("log_loss", GAIN) == "log-loss +0.041 [+0.029, +0.053]"

@@ -12,6 +12,7 @@ import yaml
 from assay.commands import race as command
 from assay.errors import AssayError, GateError, ParamsError
 from assay.lineage.revisions import DvcError
+from assay.markdown import bold
 from assay.race import course as racing
 from assay.race.course import chosen, score
 from assay.race.family import children, note, parent
@@ -212,7 +213,7 @@ def test_a_race_is_a_family_of_runs(summary):
     assert {"asked.labels", "train.lr", "seed"} <= set(nodes[1].params)
     assert nodes[1].tags["assay.track"] == "data"
     lines = note(told).splitlines()
-    assert lines[0] == f"**{told['verdict']}**"
+    assert lines[0] == bold(told["verdict"])
     assert sum(line.startswith("| ") for line in lines) == 1 + 1 + 3
 
 

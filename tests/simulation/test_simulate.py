@@ -11,6 +11,7 @@ from rich.console import Console
 
 from assay.commands import simulate
 from assay.errors import GateError, MissingInput, ParamsError, UsageError
+from assay.markdown import bold
 from assay.simulation import standing
 from assay.simulation.family import children, note, parent
 
@@ -90,7 +91,7 @@ def test_the_family_has_a_run_for_each_strategy(told):
     steps = {step for name, step, _ in top.curves if name == "accuracy/margin"}
     assert steps == {6, 12, 24}
     assert all(isinstance(value, float) for node in nodes for value in node.metrics.values())
-    assert told["verdict"]["text"] in note(told)
+    assert bold(told["verdict"]["text"]) in note(told)
 
 
 @pytest.mark.parametrize(

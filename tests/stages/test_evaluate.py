@@ -109,12 +109,6 @@ def test_an_unknown_slice_lists_the_columns_there_are(trained: Layout, make_para
     assert caught.value.hint == "there is: camera"
 
 
-def test_an_unknown_primary_metric_lists_the_valid_ones(trained: Layout, make_params) -> None:
-    with pytest.raises(ParamsError, match="no metric 'auc'") as caught:
-        evaluate.run(make_params(track={"primary": "auc"}), trained, silent)
-    assert "macro_f1" in str(caught.value.hint)
-
-
 def test_against_the_champion_it_is_paired(trained: Layout, make_params) -> None:
     promote(trained)
     params = make_params(train={"epochs": 12})

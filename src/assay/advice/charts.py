@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.advice.verdict import number
+from assay.metric_table import named
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -50,7 +51,7 @@ def learning(curve: dict[str, Any], now: int, metric: str) -> Markup:
     y = _scale((ticks[0], ticks[-1]), (foot, 12))
     parts = []
     for tick in ticks:
-        told = f"{tick:.2f}" if metric == "log_loss" else f"{100 * tick:.4g} %"
+        told = f"{100 * tick:.4g} %" if named(metric).is_share else f"{tick:.2f}"
         parts += [
             _line(left, y(tick), right, y(tick), "grid"),
             _said(left - 8, y(tick) + 4, told, "end", "tick"),

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.metrics import HIGHER_IS_BETTER, Judged, bootstrap_weights, values_of
+from assay.metric_table import named
+from assay.metrics import Judged, bootstrap_weights, values_of
 
 Floats = NDArray[np.float64]
 DRAWS = 2000
@@ -74,7 +75,7 @@ def measure(
     seed: int,
 ) -> Measured:
     """From {condition: probabilities (n, k) of each seed}. `pools` names what shares its spread between seeds."""
-    sign = 1.0 if HIGHER_IS_BETTER[metric] else -1.0
+    sign = named(metric).sign
     classes = next(iter(outcomes.values()))[0].shape[1]
     weights = np.concatenate(list(bootstrap_weights(len(targets), DRAWS, seed)))
     each: dict[str, Floats] = {}

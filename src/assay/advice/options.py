@@ -13,7 +13,7 @@ from assay.advice.noise import Measured, interval
 from assay.advice.study import BASE, CORRECTED, LEFT_OUT, Study, Suspected
 from assay.advice.suspects import Suspects
 from assay.advice.verdict import Gain, Option
-from assay.metrics import HIGHER_IS_BETTER
+from assay.metric_table import named
 
 Floats = NDArray[np.float64]
 NOISES: tuple[dict[str, bool], ...] = ({}, {"seeds": False}, {"val": False})
@@ -35,7 +35,7 @@ class Facts:
     @property
     def best_value(self) -> float:
         """The best that the primary metric can be, turned so that more is better."""
-        return 1.0 if HIGHER_IS_BETTER[self.study.params.track.primary] else 0.0
+        return 1.0 if named(self.study.params.track.primary).higher_is_better else 0.0
 
     @property
     def seconds(self) -> float:
@@ -131,7 +131,7 @@ def _law(facts: Facts, values: Floats, best: curve.Curve | None = None) -> curve
 
 def _drawn(facts: Facts, law: curve.Curve, laws: curve.Curve, amount: int) -> dict[str, Any]:
     """Points as measured, and the law with its band over the sizes up to the labels that the time buys."""
-    study, sign = facts.study, 1 if HIGHER_IS_BETTER[facts.study.params.track.primary] else -1
+    study, sign = facts.study, named(facts.study.params.track.primary).sign
     sizes = np.geomspace(min(study.sizes.values()), len(study.given) + max(amount, 1), STEPS)
     middle, band = law.at(sizes)[0], np.percentile(laws.at(sizes), (2.5, 97.5), axis=0)
     points = [{"n": n, "value": _round(sign * facts.measured.value(name))} for name, n in study.sizes.items()]

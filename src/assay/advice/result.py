@@ -11,7 +11,7 @@ from assay.advice.options import Facts, affordable_reviews, cleaner_labels, more
 from assay.advice.study import BASE, Study
 from assay.advice.verdict import judge, ranked
 from assay.layout import Layout
-from assay.metrics import HIGHER_IS_BETTER
+from assay.metric_table import named
 from assay.params import Params
 from assay.progress import Progress
 
@@ -43,7 +43,7 @@ def tell(facts: Facts) -> dict[str, Any]:
     options, val = [labels, review, model], len(study.ground.measured)
     return {
         "primary": metric,
-        "higher_is_better": HIGHER_IS_BETTER[metric],
+        "higher_is_better": named(metric).higher_is_better,
         "hours": costs.hours,
         "verdict": judge(options, metric, costs.hours, val, study.plan.seeds, costs.seconds_per_label),
         "options": [option.as_dict() for option in ranked(options)],
@@ -70,7 +70,7 @@ def tell(facts: Facts) -> dict[str, Any]:
 
 def _baseline(facts: Facts) -> dict[str, float]:
     """As the metric is: of a loss, less is better."""
-    measured, sign = facts.measured, 1 if HIGHER_IS_BETTER[facts.study.params.track.primary] else -1
+    measured, sign = facts.measured, named(facts.study.params.track.primary).sign
     column = measured.column(BASE)
     value = float(measured.values[column])
     ends = sorted(sign * end for end in interval(facts.draws()[:, column], value))
@@ -91,7 +91,7 @@ def _remarks(study: Study, suspects: dict[str, Any]) -> list[str]:
             "between seeds, and learns from more or cleaner labels in its own way: read the order, not the decimals"
         )
     classes, rate = len(study.ground.categories), suspects["val_rate"]["value"]
-    if suspects["val_rate"]["low"] > NOISY_VAL and study.params.track.primary != "log_loss":
+    if suspects["val_rate"]["low"] > NOISY_VAL and named(study.params.track.primary).is_share:
         factor = 1 - rate * classes / (classes - 1)
         remarks.append(
             f"About {rate:.0%} of the val labels look wrong themselves: real gains are larger than those measured, "

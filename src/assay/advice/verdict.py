@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from assay.metrics import HIGHER_IS_BETTER
+from assay.metric_table import named
 
 Kind = Literal["labels", "review", "model"]
 TITLES: dict[Kind, str] = {"labels": "more labels", "review": "cleaner labels", "model": "the model"}
@@ -183,14 +183,14 @@ def _images(images: int, val: int) -> str:
 
 def points(gain: Gain, metric: str) -> str:
     """`+2.1 [+0.8, +3.4] points of accuracy`; the log-loss as it is, turned so that plus is better."""
+    row = named(metric)
     value, low, high = (number(x, metric) for x in (gain.value, gain.low, gain.high))
-    unit = "points of " if metric != "log_loss" else ""
-    return f"{value} [{low}, {high}] {unit}{'' if HIGHER_IS_BETTER[metric] else 'less '}{metric.replace('_', ' ')}"
+    unit = "points of " if row.is_share else ""
+    return f"{value} [{low}, {high}] {unit}{'' if row.higher_is_better else 'less '}{row.title}"
 
 
 def number(value: float, metric: str) -> str:
-    text = f"{value:+.3f}" if metric == "log_loss" else f"{100 * value:+.1f}"
-    return text.replace("-", "−")
+    return named(metric).number(value, "+")
 
 
 def _up(value: float) -> int:

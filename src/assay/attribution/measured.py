@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from assay.attribution.corners import Corner, Plan
 from assay.errors import AssayError
-from assay.metrics import HIGHER_IS_BETTER, METRICS, Judged, bootstrap_weights, values_of
+from assay.metric_table import named
+from assay.metrics import METRICS, Judged, bootstrap_weights, values_of
 
 Floats = NDArray[np.float64]
 PER_CLASS = ("recall", "f1")
@@ -57,7 +58,7 @@ class Measured:
 
     @property
     def higher_is_better(self) -> bool:
-        return HIGHER_IS_BETTER.get(self.name, True)
+        return named(self.name).higher_is_better
 
 
 @dataclass(frozen=True)

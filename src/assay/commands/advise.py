@@ -14,10 +14,10 @@ from assay.advice.verdict import number, takes
 from assay.commands.queue import with_paths
 from assay.data.files import read_json, write_bytes, write_json
 from assay.data.labelfile import to_fill_in
-from assay.errors import MissingInput, ParamsError
+from assay.errors import MissingInput
 from assay.layout import Layout
 from assay.lineage.fingerprint import canonical_digest, code_digest, run_code
-from assay.metrics import METRICS
+from assay.metric_table import named
 from assay.params import Params
 from assay.plugins import PACKAGE
 from assay.progress import Progress, silent
@@ -39,10 +39,6 @@ def run(
     """Train what is needed and not known yet, and advise; the second time it is all known. `hours`: not params'."""
     if hours is not None:
         params = params.model_copy(update={"advise": params.advise.model_copy(update={"hours": hours})})
-    if params.track.primary not in METRICS:
-        raise ParamsError(
-            f"track.primary: there is no metric {params.track.primary!r}", hint=f"valid: {', '.join(METRICS)}"
-        )
     result = advice(params, layout, progress)
     rows = result["suspects"]["rows"]
     if suspects is not None:
@@ -116,7 +112,7 @@ def as_page(result: dict[str, Any], layout: Layout) -> str:
         m=result["measured_on"],
         s=found,
         c=result["costs"],
-        metric=metric.replace("_", " "),
+        metric=named(metric).title,
         charts=pictures,
         thumbs=thumbs,
         takes=takes,
@@ -127,10 +123,11 @@ def as_page(result: dict[str, Any], layout: Layout) -> str:
 def render(result: dict[str, Any], console: Console) -> None:
     """The options, the verdict, what would tell, and the next step."""
     metric, on, verdict = result["primary"], result["measured_on"], result["verdict"]
+    row = named(metric)
     now = result["baseline"]
     console.print(
-        f"[bold]{metric.replace('_', ' ')} now[/]  {now['value']:.3f} \\[{now['low']:.3f}, {now['high']:.3f}] on "
-        f"{on['val']:,} val images, learnt from {on['train']:,}; another seed ±{now['seed_spread']:.3f} "
+        f"[bold]{row.title} now[/]  {escape(row.interval(now))} on "
+        f"{on['val']:,} val images, learnt from {on['train']:,}; another seed ±{row.number(now['seed_spread'])} "
         f"({on['learner']}, {on['seeds']} seeds)\n",
         highlight=False,
     )
@@ -164,4 +161,4 @@ def render(result: dict[str, Any], console: Console) -> None:
 
 def _gain(gain: dict[str, float], metric: str) -> str:
     value, low, high = (number(gain[name], metric) for name in ("value", "low", "high"))
-    return f"{value} \\[{low}, {high}]{'' if metric == 'log_loss' else ' points'}"
+    return f"{value} \\[{low}, {high}]{' points' if named(metric).is_share else ''}"

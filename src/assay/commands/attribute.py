@@ -23,6 +23,7 @@ from assay.errors import AssayError, TrackingError
 from assay.factorial import Division, Factorial, check_pool, factorial
 from assay.layout import Layout
 from assay.lineage.fingerprint import canonical_digest
+from assay.markdown import table, text
 from assay.metrics import METRICS, Judged
 from assay.params import Params
 from assay.progress import Progress, silent
@@ -220,7 +221,7 @@ def _log(
         f"attribute {_span(summary)}",
         {**params_of, "seeds": ", ".join(map(str, work.seeds))},
         metrics,
-        {"mlflow.note.content": sentence(summary), "assay.kind": "attribution"},
+        {"mlflow.note.content": text(sentence(summary)), "assay.kind": "attribution"},
     )
     children = [
         Node(
@@ -245,19 +246,14 @@ def markdown(summary: dict[str, Any]) -> str:
     """The result as a table, for Prefect's artifact."""
     held = summary["metrics"][summary["primary"]]
     rows = [*((p["player"], p) for p in held["shares"]), ("total", held["total"])]
-    lines = [
-        f"| {name} | {_points(effect)} | {p_value(effect['p_value'])} | {effect['verdict']} |"
-        for name, effect in rows
-    ]
+    cells = [(name, _points(effect), p_value(effect["p_value"]), effect["verdict"]) for name, effect in rows]
     done = summary["cells"]
     return "\n".join(
         [
-            f"## {_span(summary)}",
-            f"{sentence(summary)}.",
+            f"## {text(_span(summary))}",
+            text(f"{sentence(summary)}."),
             "",
-            f"| | share of {summary['primary']}, 95 % interval | p | verdict |",
-            "|---|---|---|---|",
-            *lines,
+            table(("", f"share of {summary['primary']}, 95 % interval", "p", "verdict"), cells),
             "",
             f"{done['corners']} corners × {len(summary['seeds'])} seeds: {done['known']} known, {done['run']} run.",
         ]

@@ -17,11 +17,11 @@ from assay.lineage.fingerprint import fingerprint
 from assay.lineage.people import whoami
 from assay.lineage.revisions import dvc_add
 from assay.lineage.staleness import stage_states
+from assay.metric_table import headline, named
 from assay.params import Params
 
 RESULT = ("select", "train", "evaluate")
 """Stages that must be up to date: a number of yesterday's model decides nothing about today's."""
-SUMMARY = ("accuracy", "macro_f1", "log_loss", "ece")
 
 
 def run(
@@ -54,9 +54,7 @@ def run(
         snapshot=read_json(layout.snapshot / "snapshot.json", made_by="curate")["digest"],
         params=params.model_dump(mode="json", include={"seed", "task", "embed", "train"}),
         metrics={
-            name: metrics["test"][name]
-            for name in dict.fromkeys((primary, *SUMMARY))
-            if name in metrics["test"]
+            row.name: metrics["test"][row.name] for row in headline(primary) if row.name in metrics["test"]
         },
         promoted_by=by or whoami(layout.root),
         promoted_at=now(),
@@ -102,18 +100,14 @@ def gate(difference: dict[str, Any] | None, primary: str) -> str | None:
     """Why not, or None: worse beyond the noise is an interval wholly on the wrong side of zero."""
     if difference is None:
         return None
-    worse = difference["low"] > 0 if primary in LOWER_IS_BETTER else difference["high"] < 0
+    worse = named(primary).is_worse(difference)
     return f"worse than the champion beyond the noise: {told(difference, primary)}" if worse else None
 
 
-LOWER_IS_BETTER = frozenset({"ece", "log_loss"})
-
-
 def told(difference: dict[str, Any], primary: str) -> str:
-    low, high = difference["low"], difference["high"]
-    return (
-        f"{primary} {difference['value']:+.4f} [{low:+.4f}, {high:+.4f}] on {difference['n']:,} test images"
-    )
+    """`accuracy +1.2 points [+0.3, +2.1] on 613 test images`."""
+    row = named(primary)
+    return f"{row.title} {row.change(difference)} on {difference['n']:,} test images"
 
 
 def install(layout: Layout, champion: Champion) -> None:

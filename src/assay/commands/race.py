@@ -25,13 +25,14 @@ from assay.factorial import check_pool
 from assay.layout import Layout
 from assay.lineage.fingerprint import canonical_digest
 from assay.lineage.revisions import DvcError
+from assay.metric_table import named
 from assay.params import Params, Race
 from assay.progress import Progress, silent
 from assay.race import answers as answering
 from assay.race import course as racing
 from assay.race import data_track, space
 from assay.race.course import CHOSEN_ON, Course, Done, Execute, Turn
-from assay.race.verdict import SHARES, change, sentence, with_interval
+from assay.race.verdict import sentence
 from assay.sides import Side, open_side
 
 BAD_PARAMS = 2
@@ -287,7 +288,7 @@ def log(
 
 def render(result: dict[str, Any], console: Console) -> None:
     """A table of both curves, the verdict, and where to look."""
-    metric, n, cost = result["metric"], result["samples"], result["tracks"]
+    measured, n, cost = named(result["metric"]), result["samples"], result["tracks"]
     console.print(
         f"[bold]race from {escape(result['baseline']['label'])}[/]   {result['cells']['all']} trainings, "
         f"{result['cells']['run']} of them run now   chosen on {n['val']:,} val, reported on {n['test']:,} test images",
@@ -296,13 +297,13 @@ def render(result: dict[str, Any], console: Console) -> None:
     table = Table("step", "data track", "labels", "model track", "data − model", box=None, pad_edge=False)
     for data, model in zip(*(result["tracks"][track] for track in racing.TRACKS), strict=True):
         step = data["step"]
-        ahead = change(result["difference"][step - 1], metric).replace(" points", "") if step else ""
-        both = [with_interval(row, metric).replace(" %", "") for row in (data, model)]
+        ahead = measured.change(result["difference"][step - 1], unit="") if step else ""
+        both = [measured.interval(row).replace(" %", "") for row in (data, model)]
         table.add_row(str(step), both[0], f"{data['cost']['labels']:,.0f}", both[1], ahead)
     console.print(table)
     minutes = " and ".join(f"{cost[track][-1]['cost']['minutes']:.1f}" for track in racing.TRACKS)
     console.print(
-        f"{metric}{' in %' if metric in SHARES else ''}, mean of {len(result['seeds'])} seeds with the 95 % interval "
+        f"{measured.label}, mean of {len(result['seeds'])} seeds with the 95 % interval "
         f"(seeds and test set together); a seed's data and model track trained for {minutes} minutes",
         style="dim",
         highlight=False,

@@ -15,6 +15,7 @@ from rich.table import Table
 from assay.errors import AssayError, ParamsError, ReproductionError
 from assay.layout import Layout
 from assay.lineage.history import recordings, subject
+from assay.markdown import bold, table
 from assay.params import Params, load_params
 from assay.progress import Progress, silent
 from assay.reproduction.differing import Difference
@@ -281,15 +282,15 @@ def _batch_table(results: list[dict[str, Any]]) -> Table:
 
 def markdown(results: list[dict[str, Any]]) -> str:
     """A table for a page: one row for each that was reproduced."""
-    lines = ["| | verdict | first difference | seconds |", "| --- | --- | --- | --- |"]
+    rows = []
     for one in results:
         why = [str(Difference(**d)) for d in one.get("differences", [])[:1]] or [one["sentence"]]
         told = "" if one["verdict"] == "bitwise identical" else "; ".join([*why, *one.get("because", [])[:3]])
         cells = (
             one["label"],
-            f"**{one['verdict']}**",
+            bold(one["verdict"]),
             told,
             f"{one['seconds']:.0f}" if "seconds" in one else "",
         )
-        lines.append("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append(cells)
+    return f"{table(('', 'verdict', 'first difference', 'seconds'), rows)}\n"

@@ -16,10 +16,9 @@ from assay.data.files import read_json, read_table
 from assay.data.standing import pending, standings
 from assay.layout import Layout
 from assay.lineage.staleness import StageState, stage_states
+from assay.metric_table import headline, named
 from assay.params import SPLITS, Params
 
-SHOWN = ("accuracy", "macro_f1", "log_loss", "ece")
-"""Metrics of the screen, with the primary one in front."""
 BEHIND = ("stale", "after", "never ran")
 
 
@@ -88,8 +87,8 @@ def metrics_status(layout: Layout, primary: str) -> dict[str, Any] | None:
     if not file.exists():
         return None
     metrics = read_json(file)
-    names = dict.fromkeys((primary, *SHOWN))
-    test = {name: metrics["test"][name] for name in names if name in metrics["test"]}
+    names = [row.name for row in headline(primary) if row.name in metrics["test"]]
+    test = {name: metrics["test"][name] for name in names}
     against = (metrics.get("champion") or {}).get("difference", {}).get(primary)
     return {"primary": primary, "test": test, "difference": against}
 
@@ -100,14 +99,19 @@ def next_step(result: dict[str, Any], stages: Sequence[StageState], params: Para
         return f"dvc repro  ({', '.join(behind)} {'is' if len(behind) == 1 else 'are'} behind)"
     if result["edits"]["images"]:
         return "dvc repro  (edit batches that the snapshot does not know)"
-    difference = (result["metrics"] or {}).get("difference")
-    if result["metrics"] and (result["champion"] is None or (difference and difference["low"] > 0)):
-        return "assay promote  (" + (
-            "the first champion)" if difference is None else "better than the champion)"
-        )
+    if result["metrics"] and result["champion"] is None:
+        return "assay promote  (the first champion)"
+    if result["metrics"] and is_better(result["metrics"]):
+        return "assay promote  (better than the champion)"
     if sum((result["queue"] or {"open": {}})["open"].values()):
         return "assay annotate" if params.select.annotator else "assay queue --csv to-label.csv"
     return "nothing is open: add images to a source, or look at the mistakes in outputs/plots"
+
+
+def is_better(metrics: dict[str, Any]) -> bool:
+    """Whether the model in outputs/ is better than the champion beyond the noise."""
+    difference = metrics["difference"]
+    return difference is not None and named(metrics["primary"]).is_better(difference)
 
 
 def render(result: dict[str, Any], console: Console) -> None:
@@ -166,18 +170,17 @@ def _champion_text(champion: dict[str, Any] | None) -> str:
 def _metrics_lines(metrics: dict[str, Any] | None) -> list[tuple[str, str]]:
     if metrics is None:
         return [("metrics", "none yet")]
-    rows = [f"{name} {_interval(value)}, n = {value['n']:,}" for name, value in metrics["test"].items()]
+    rows = [
+        f"{named(name).title} {named(name).interval(value)}, n = {value['n']:,}"
+        for name, value in metrics["test"].items()
+    ]
     if metrics["difference"]:
-        rows.append(f"against the champion: {metrics['primary']} {_interval(metrics['difference'], '+')}")
+        row = named(metrics["primary"])
+        rows.append(f"against the champion: {row.title} {row.change(metrics['difference'])}")
     return [
         ("metrics" if first else "", row)
         for first, row in zip([True] + [False] * len(rows), rows, strict=False)
     ]
-
-
-def _interval(metric: dict[str, Any], sign: str = "") -> str:
-    value, low, high = (format(metric[key], f"{sign}.3f") for key in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
 
 
 def _stage_lines(stages: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:

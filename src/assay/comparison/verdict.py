@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from assay.metric_table import named
+
 Found = Mapping[str, Any]
-POINTS = ("accuracy", "balanced_accuracy", "macro_f1", "ece")
-"""Metrics that are told in points, hundredths: +4.1 is from 0.900 to 0.941."""
 PLAYERS = ("data", "model", "code")
 """What `assay attribute` can take apart; the ruler as well, but that is not compared here."""
 
@@ -72,18 +72,12 @@ def _behind(label: str, stage: str, why: str) -> str:
 
 def told(metric: str, row: Found) -> str:
     """`accuracy +4.1 [+2.9, +5.3]`."""
-    return f"{metric.replace('_', ' ')} {points(metric, row)}"
+    return f"{named(metric).title} {points(metric, row)}"
 
 
 def points(metric: str, row: Found) -> str:
     """`+4.1 [+2.9, +5.3]`: in points where the metric is a proportion; a dash where it is not defined."""
-    if row["value"] is None:
-        return "–"
-    scale, digits = (100, 1) if metric in POINTS else (1, 3)
-    value, low, high = (
-        f"{row[key] * scale:+.{digits}f}".replace("-", "−") for key in ("value", "low", "high")
-    )
-    return f"{value} [{low}, {high}]"
+    return named(metric).change(row, unit="")
 
 
 def is_noise(row: Found) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from assay.cells import Cell, Result
 from assay.errors import AssayError
-from assay.metrics import HIGHER_IS_BETTER
+from assay.metric_table import named
 from assay.params import Race
 from assay.progress import Progress, silent
 from assay.race import data_track, space
@@ -74,7 +74,7 @@ class Course:
 
     @property
     def maximise(self) -> bool:
-        return HIGHER_IS_BETTER[self.metric]
+        return named(self.metric).higher_is_better
 
 
 @dataclass
@@ -169,5 +169,5 @@ def score(done: Done, metric: str) -> float:
 
 def chosen(history: Sequence[Done], metric: str) -> Done:
     """The best on val of what a track has trained so far, the earliest of equals: the same rule for both tracks."""
-    sign = 1 if HIGHER_IS_BETTER[metric] else -1
+    sign = named(metric).sign
     return max((done for done in history if done.result), key=lambda done: sign * score(done, metric))

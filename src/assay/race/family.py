@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from assay.markdown import bold, table, text
+from assay.metric_table import named
 from assay.metrics import METRICS
 from assay.race.course import TRACKS, Done, Racer
-from assay.race.verdict import change, with_interval
 from assay.tracking.content import row_points
 from assay.tracking.families import Node
 
@@ -51,16 +52,15 @@ def _points(summary: Mapping[str, Any]) -> Iterator[Point]:
 
 def note(summary: Mapping[str, Any]) -> str:
     """The verdict and the curves as Markdown: for MLflow's run page, and for Prefect's artifact."""
-    metric = summary["metric"]
-    rows = []
+    measured, rows = named(summary["metric"]), []
     for data, model in zip(*(summary["tracks"][track] for track in TRACKS), strict=True):
         step = data["step"]
-        ahead = change(summary["difference"][step - 1], metric) if step else ""
-        both = f"{with_interval(data, metric)} | {with_interval(model, metric)}"
-        rows.append(f"| {step or 'baseline'} | {both} | {ahead} | {data['cost']['labels']:,.0f} |")
-    head = "| step | data track | model track | data − model | labels |\n| --- | --- | --- | --- | --- |"
-    notes = "".join(f"\n- {text}" for text in summary["notes"])
-    return f"**{summary['verdict']}**\n\n{head}\n" + "\n".join(rows) + "\n" + notes
+        ahead = measured.change(summary["difference"][step - 1]) if step else ""
+        both = [measured.interval(row) for row in (data, model)]
+        rows.append((step or "baseline", *both, ahead, f"{data['cost']['labels']:,.0f}"))
+    head = ("step", "data track", "model track", "data − model", "labels")
+    notes = "".join(f"\n- {text(remark)}" for remark in summary["notes"])
+    return f"{bold(summary['verdict'])}\n\n{table(head, rows)}\n{notes}"
 
 
 def children(racers: Sequence[Racer]) -> list[Node]:

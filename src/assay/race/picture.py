@@ -8,8 +8,8 @@ from typing import Any
 
 from assay import reports
 from assay.data.files import replacing
+from assay.metric_table import named
 from assay.race.course import TRACKS
-from assay.race.verdict import NAMES, SHARES, level
 
 COLORS = {"data": "#D55E00", "model": "#0072B2"}
 """Okabe & Ito (2008): apart for people who are colour-blind too."""
@@ -23,17 +23,16 @@ def curves(summary: Mapping[str, Any], file: Path) -> None:
 
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.subplots()
-    factor = 100 if summary["metric"] in SHARES else 1
+    measured = named(summary["metric"])
     for track in TRACKS:
         rows = summary["tracks"][track]
         steps = [row["step"] for row in rows]
-        value, low, high = ([factor * row[key] for row in rows] for key in ("value", "low", "high"))
+        value, low, high = ([measured.scale * row[key] for row in rows] for key in ("value", "low", "high"))
         axes.fill_between(steps, low, high, color=COLORS[track], alpha=0.15, linewidth=0)
         axes.plot(steps, value, color=COLORS[track], marker="o", label=f"{track} track")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(f"step (data: {summary['race']['labels_per_step']} labels, model: a trial)")
-    name = NAMES.get(summary["metric"], summary["metric"])
-    axes.set_ylabel(f"{name} on test{' (%)' if factor == 100 else ''}")
+    axes.set_ylabel(f"{measured.label} on test")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="best")
@@ -43,11 +42,10 @@ def curves(summary: Mapping[str, Any], file: Path) -> None:
 
 def page(summary: Mapping[str, Any]) -> str:
     """One self-contained HTML page."""
-    metric = summary["metric"]
-    factor, name = (100 if metric in SHARES else 1), NAMES.get(metric, metric)
+    measured = named(summary["metric"])
     chart = {
-        "factor": factor,
-        "name": name,
+        "factor": measured.scale,
+        "name": measured.title,
         "tracks": {track: summary["tracks"][track] for track in TRACKS},
         "seeds": [_seed(summary, seed, track) for seed in summary["seeds"] for track in TRACKS],
     }
@@ -55,10 +53,7 @@ def page(summary: Mapping[str, Any]) -> str:
         "race.html.j2",
         race=summary,
         chart=chart,
-        factor=factor,
-        name=name,
-        names=NAMES,
-        level=lambda row: level(row, metric),
+        measured=measured,
     )
 
 

@@ -23,9 +23,9 @@ from assay.attribution.measured import Measured, Outcome, measure, rulers
 from assay.attribution.needs import needs
 from assay.attribution.noise import Trainings, moments, noise, trainings
 from assay.cells import Result
-from assay.metrics import HIGHER_IS_BETTER, Judged
+from assay.metric_table import named
+from assay.metrics import Judged
 from assay.race.course import CHOSEN_ON, TRACKS, Done, Racer, Track, chosen, score
-from assay.race.verdict import SHARES
 
 Floats = NDArray[np.float64]
 REPLICATES = 1000
@@ -65,7 +65,7 @@ def stand(racers: Sequence[Racer], metric: str, categories: Sequence[str]) -> di
     ahead = primary.estimates(last[None])[0]
     return {
         "metric": metric,
-        "higher_is_better": HIGHER_IS_BETTER[metric],
+        "higher_is_better": named(metric).higher_is_better,
         "samples": n,
         "seeds": [racer.seed for racer in racers],
         "steps": places.steps,
@@ -86,7 +86,7 @@ def winner(ahead: dict[str, float], metric: str) -> Track | None:
     """None: the interval of data − model holds zero."""
     if ahead["low"] <= 0 <= ahead["high"]:
         return None
-    return "data" if (ahead["value"] > 0) == HIGHER_IS_BETTER[metric] else "model"
+    return "data" if (ahead["value"] > 0) == named(metric).higher_is_better else "model"
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _curve(
     steps = range(places.steps + 1)
     levels = one.estimates(np.array([places.contrast((1, track, s)) for s in steps]))
     gains = one.estimates(np.array([places.contrast((1, track, s), (-1, track, 0)) for s in steps]))
-    top = 1.0 if metric in SHARES else np.inf
+    top = 1.0 if named(metric).is_share else np.inf
     points = []
     for step, level, gain in zip(steps, levels, gains, strict=True):
         bounds = {"low": max(level["low"], 0.0), "high": min(level["high"], top)}

@@ -7,7 +7,7 @@ script goes through the filter `data`, which no text in it can break out of:
     JSON.parse(document.getElementById("rows").textContent)
 
 Other filters: `count` (12,345), `signed` (+0.041), `estimate` (0.942 [0.928, 0.955]), `share` (4.1 %), `short`
-(an id), `p` (0.042, <0.001).
+(an id), `p` (0.042, <0.001). `named("log_loss")` is its row of `assay.metric_table`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from assay.metric_table import named
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -51,6 +53,7 @@ def _environment() -> Environment:
         "short": short,
         "signed": signed,
     }
+    made.globals["named"] = named
     return made
 
 

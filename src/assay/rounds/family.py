@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from assay.race.verdict import change, with_interval
+from assay.markdown import bold, table, text
+from assay.metric_table import Metric, named
 from assay.rounds.record import Record, Stopped
 from assay.tracking.families import Node
 
@@ -73,18 +74,21 @@ def children(rounds: Sequence[tuple[str, Record]]) -> list[Node]:
 
 def note(told: Mapping[str, Any]) -> str:
     """The table of the rounds as Markdown: for MLflow's page, and for Prefect's artifact."""
-    head = "| round | asked | labels (train) | test | to the round before | champion |\n|---|---|---|---|---|---|"
-    rows = [_row(row, told["metric"]) for row in told["rounds"]]
+    head = ("round", "asked", "labels (train)", "test", "to the round before", "champion")
+    rows = [_row(row, named(told["metric"])) for row in told["rounds"]]
     end = told["stopped"]
-    first = f"**Stopped: {end['rule']}.** {end['why']}" if end else told["next"]
-    return f"{first}\n\n{head}\n" + "\n".join(rows) + "\n"
+    first = f"{bold('Stopped: ' + end['rule'] + '.')} {text(end['why'])}" if end else text(told["next"])
+    return f"{first}\n\n{table(head, rows)}\n"
 
 
-def _row(row: Mapping[str, Any], metric: str) -> str:
-    test = "–" if row["test"] is None else with_interval(row["test"], metric)
-    gain = "–" if row["difference"] is None else change(row["difference"], metric)
+def _row(row: Mapping[str, Any], metric: Metric) -> tuple[object, ...]:
     asked = f"{row['asked']:,} ({row['used']})" if row["number"] else ""
-    number = row["number"] or "start"
+    test, gain = metric.interval(row["test"] or {}), metric.change(row["difference"] or {})
     return (
-        f"| {number} | {asked} | {row['labelled'].get('train', 0):,} | {test} | {gain} | {row['promoted']} |"
+        row["number"] or "start",
+        asked,
+        f"{row['labelled'].get('train', 0):,}",
+        test,
+        gain,
+        row["promoted"],
     )

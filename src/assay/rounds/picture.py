@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.data.files import replacing
-from assay.race.verdict import NAMES, SHARES, change
+from assay.metric_table import named
 
 COLOR = "#0072B2"
 WIDTH, HEIGHT, DPI = 7.2, 4.2, 120
@@ -27,25 +27,26 @@ def curve(told: Mapping[str, Any], file: Path) -> bool:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    metric = told["metric"]
+    measured = named(told["metric"])
     rows = [row for row in told["rounds"] if row["test"] is not None]
     if not rows:
         return False
-    factor = 100 if metric in SHARES else 1
     labels = [row["labelled"].get("train", 0) for row in rows]
-    value, low, high = ([factor * row["test"][key] for row in rows] for key in ("value", "low", "high"))
+    value, low, high = (
+        [measured.scale * row["test"][key] for row in rows] for key in ("value", "low", "high")
+    )
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.subplots()
     axes.fill_between(labels, low, high, color=COLOR, alpha=0.15, linewidth=0, label="95 % interval")
     axes.plot(labels, value, color=COLOR, marker="o")
     for row, x, y in zip(rows, labels, value, strict=True):
         name = f"round {row['number']}" if row["number"] else "start"
-        gain = f"\n{change(row['difference'], metric)}" if row["difference"] else ""
+        gain = f"\n{measured.change(row['difference'])}" if row["difference"] else ""
         axes.annotate(name + gain, (x, y), **BESIDE)
     axes.margins(x=0.15)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("labelled training images")
-    axes.set_ylabel(f"{NAMES.get(metric, metric)} on test{' (%)' if factor == 100 else ''}")
+    axes.set_ylabel(f"{measured.label} on test")
     axes.set_title(f"iterate {told['name']}: {told['strategy']}, answered by {told['annotator']}", fontsize=9)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)

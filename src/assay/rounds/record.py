@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assay.errors import RevisionError
 from assay.lineage.branches import Message, messages
-from assay.race.verdict import change, with_interval
+from assay.metric_table import named
 
 ROUND, STOP = "Assay-Round: ", "Assay-Stop: "
 """The last line of a message: the same again, for programs."""
@@ -119,9 +119,10 @@ def subject(record: Record) -> str:
     head = f"iterate {record.name}, round {record.number}: "
     if record.test is None:
         return f"{head}{_labels(record.answered)}; nothing to measure yet"
-    told = f"{record.metric} {with_interval(record.test, record.metric)}"
+    metric = named(record.metric)
+    told = f"{metric.title} {metric.interval(record.test)}"
     if record.difference is not None:
-        told += f", {change(record.difference, record.metric)}"
+        told += f", {metric.change(record.difference)}"
     return head + told
 
 

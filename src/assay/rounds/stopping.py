@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assay.commands.promote import LOWER_IS_BETTER
+from assay.metric_table import named
 from assay.params import Iterate
-from assay.race.verdict import change, with_interval
 from assay.rounds.record import Record, spent
 
 NOTHING_LEFT = "nothing left to ask"
@@ -37,12 +36,11 @@ def _target(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
     last = rounds[-1]
     if rules.target is None or last.test is None:
         return None
-    lower = last.metric in LOWER_IS_BETTER
-    end = last.test["high"] if lower else last.test["low"]
-    if not (end <= rules.target if lower else end >= rules.target):
+    row = named(last.metric)
+    which, end = ("lower", "low") if row.higher_is_better else ("upper", "high")
+    if row.sign * last.test[end] < row.sign * rules.target:
         return None
-    which = "upper" if lower else "lower"
-    told = f"{last.metric} {with_interval(last.test, last.metric)} on {last.test['n']:,} test images"
+    told = f"{row.title} {row.interval(last.test)} on {last.test['n']:,} test images"
     return Stop("target", f"{told}: the {which} end of its 95 % interval has reached {rules.target:g}")
 
 
@@ -54,10 +52,11 @@ def _plateau(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
     last, many = rounds[-1], rules.plateau_rounds
     if rules.plateau_gain is None or last.span is None or len(rounds) < many:
         return None
-    gain = -last.span["low"] if last.metric in LOWER_IS_BETTER else last.span["high"]
+    row = named(last.metric)
+    gain = last.span["high"] if row.higher_is_better else -last.span["low"]
     if gain >= rules.plateau_gain:
         return None
-    told = f"{change(last.span, last.metric)} on the same {last.span['n']:,} test images"
+    told = f"{row.change(last.span)} on the same {last.span['n']:,} test images"
     since = "the last round" if many == 1 else f"the last {many} rounds together"
     return Stop(
         "plateau", f"{since} came to {told}: less than {rules.plateau_gain:g}, with its whole 95 % interval"

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from assay.data.files import write_json
 from assay.errors import TrackingError
-from assay.race.verdict import change, with_interval
+from assay.metric_table import Metric, named
 from assay.rounds import picture
 from assay.rounds.place import PREFIX
 from assay.rounds.record import spent
@@ -97,7 +97,7 @@ def report(work: Work) -> None:
 
 def render(result: dict[str, Any], console: Console) -> None:
     """A row for each round, why they ended, and what to do next."""
-    metric = result["metric"]
+    measured = named(result["metric"])
     console.print(
         f"[bold]iterate {escape(result['name'])}[/] on branch {escape(result['branch'])}: {result['new']} new "
         f"round{'' if result['new'] == 1 else 's'}, {result['answers']:,} answers in all",
@@ -106,12 +106,12 @@ def render(result: dict[str, Any], console: Console) -> None:
     table = Table("round", box=None, header_style="bold")
     for name in ("asked", "answered", "labels (train)"):
         table.add_column(name, justify="right")
-    for name in (f"{metric} on test", "to the round before"):
+    for name in (f"{measured.title} on test", "to the round before"):
         table.add_column(name)
     table.add_column("seconds", justify="right")
     table.add_column("champion")
     for row in result["rounds"]:
-        table.add_row(*_cells(row, metric))
+        table.add_row(*_cells(row, measured))
     console.print(table, highlight=False)
     if end := result["stopped"]:
         console.print(f"[bold]stopped: {escape(end['rule'])}[/]. {escape(end['why'])}", highlight=False)
@@ -120,9 +120,9 @@ def render(result: dict[str, Any], console: Console) -> None:
     console.print(f"[bold green]next:[/] {escape(result['next'])}", highlight=False, soft_wrap=True)
 
 
-def _cells(row: dict[str, Any], metric: str) -> list[str]:
-    test = "–" if row["test"] is None else with_interval(row["test"], metric)
-    gain = "–" if row["difference"] is None else change(row["difference"], metric)
+def _cells(row: dict[str, Any], measured: Metric) -> list[str]:
+    test = "–" if row["test"] is None else measured.interval(row["test"])
+    gain = "–" if row["difference"] is None else measured.change(row["difference"])
     asked = [f"{row['asked']:,}", f"{sum(row['answered'].values()):,}"] if row["number"] else ["", ""]
     seconds = f"{row['seconds']:.0f}" if row["number"] else ""
     labels = f"{row['labelled'].get('train', 0):,}"

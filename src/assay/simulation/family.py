@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from assay.markdown import bold, table
+from assay.metric_table import named
 from assay.simulation.standing import needs, points
 from assay.tracking.families import Node
 
@@ -66,10 +68,10 @@ def _points(name: str, row: Mapping[str, Any]) -> Iterator[Point]:
 def note(summary: Mapping[str, Any]) -> str:
     """The verdict and the table as Markdown: for MLflow's run page."""
     level = f"{100 * summary['to_accuracy']['value']:.1f} %"
-    head = f"| strategy | mean accuracy | over random | labels to {level} |\n| --- | --- | --- | --- |"
     rows = [
-        f"| {row['name']} | {100 * row['auc']['value']:.1f} % "
-        f"| {points(row['over_random']) if row['over_random'] else ''} | {needs(row['labels'])} |"
+        (row["name"], named("accuracy").level(row["auc"]),
+         points(row["over_random"]) if row["over_random"] else "", needs(row["labels"]))
         for row in summary["strategies"]
-    ]
-    return f"**{summary['verdict']['text']}**\n\n{head}\n" + "\n".join(rows)
+    ]  # fmt: skip
+    heading = ("strategy", "mean accuracy", "over random", f"labels to {level}")
+    return f"{bold(summary['verdict']['text'])}\n\n{table(heading, rows)}"

@@ -27,6 +27,7 @@ from assay.data.files import fresh_dir, read_table, write_json, write_table
 from assay.data.pool import Pool
 from assay.errors import GateError, MissingInput, ParamsError
 from assay.layout import Layout
+from assay.metric_table import named
 from assay.metrics import METRICS, Judged, compare, measure, per_class
 from assay.params import Params
 from assay.plots import THUMBNAILS, Mistake, draw_all
@@ -62,7 +63,6 @@ class Measured:
 
 def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     """Predict, measure, compare, draw. GateError if no test image has a label."""
-    check_primary(params.track.primary)
     ruler = read_table(layout.snapshot / "ruler.parquet", made_by="curate").sort_by("id")
     selection = read_table(layout.selection / "train.parquet", made_by="select").sort_by("id")
     check_ruler(ruler)
@@ -86,13 +86,6 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
             folder, test.judged, test.categories, metrics["test"], classes, surest_mistakes(test, layout)
         )
     return summarise(metrics, params, progress)
-
-
-def check_primary(primary: str) -> None:
-    if primary not in METRICS:
-        raise ParamsError(
-            f"track.primary: there is no metric {primary!r}", hint=f"valid: {', '.join(METRICS)}"
-        )
 
 
 def check_ruler(ruler: pa.Table) -> None:
@@ -253,14 +246,11 @@ def render(summary: dict[str, Any], console: Console) -> None:
         header_style="bold",
     )
     for name in names:
-        against = [_told(champion["difference"][name], "+.3f")] if champion else []
-        table.add_row(name, _told(summary["test"][name]), _told(summary["val"][name]), *against)
+        row = named(name)
+        against = [row.change(champion["difference"][name])] if champion else []
+        table.add_row(
+            row.title, row.interval(summary["test"][name]), row.interval(summary["val"][name]), *against
+        )
     console.print(table)
     n = {split: summary[split]["accuracy"]["n"] for split in ("test", "val")}
     console.print(f"95 % intervals; {n['test']:,} test and {n['val']:,} val images", style="dim")
-
-
-def _told(row: dict[str, Any], form: str = ".3f") -> str:
-    if row["value"] is None:
-        return "–"
-    return f"{row['value']:{form}} [{row['low']:{form}}, {row['high']:{form}}]"

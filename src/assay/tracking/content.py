@@ -20,6 +20,7 @@ from assay.layout import Layout
 from assay.lineage.fingerprint import Fingerprint
 from assay.lineage.people import whoami
 from assay.lineage.revisions import Patch, git_commit, git_dirty_patch
+from assay.markdown import code, text
 from assay.params import Params, flatten
 from assay.summary import Summary, markdown, summarise
 from assay.tracking.store import Dataset, Point
@@ -232,10 +233,10 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 
 def note(record: Record, what: str, before: str | None, differing: Mapping[str, tuple[str, str]]) -> str:
     """The run's page in Markdown: what changed, the metrics, the data, what to label next."""
-    since = f" since `{before}`" if before else ""
+    since = f" since {code(before)}" if before else ""
     lines = [f"**Changed: {what}**{since}", "", markdown(record.summary)]
     if differing:
-        listed = ", ".join(f"`{k}` {a} → {b}" for k, (a, b) in sorted(differing.items()))
+        listed = ", ".join(f"{code(k)} {text(a)} → {text(b)}" for k, (a, b) in sorted(differing.items()))
         lines.append(f"Set differently since, without effect on this result: {listed}")
     return _whole_lines("\n".join(lines), NOTE_LENGTH)
 

@@ -1,0 +1,121 @@
+"""The metrics there are, a row each: name, unit, which way is better. Whatever judges or shows one reads it here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Row = Mapping[str, Any]
+"""{"value", "low", "high"}: an estimate with its 95 % interval; value None where it is not defined."""
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric. A share (unit %) is told in per cent and its changes in points; another number as it is."""
+
+    name: str
+    """As in metrics.json, params.yaml and MLflow."""
+    title: str
+    """In sentences and on axes."""
+    unit: str = "%"
+    higher_is_better: bool = True
+
+    @property
+    def sign(self) -> float:
+        """+1, or −1 for a loss: what turns it so that more is better."""
+        return 1.0 if self.higher_is_better else -1.0
+
+    @property
+    def is_share(self) -> bool:
+        return self.unit == "%"
+
+    @property
+    def scale(self) -> int:
+        return 100 if self.is_share else 1
+
+    @property
+    def decimals(self) -> int:
+        return 1 if self.is_share else 3
+
+    @property
+    def label(self) -> str:
+        """Of an axis: `accuracy (%)`."""
+        return f"{self.title} (%)" if self.is_share else self.title
+
+    def number(self, value: float, sign: str = "") -> str:
+        """`91.3`, `+4.1`, `−0.012`: without its unit."""
+        return f"{value * self.scale:{sign}.{self.decimals}f}".replace("-", "−")
+
+    def level(self, row: Row) -> str:
+        """`91.3 %`, or `0.412` of what is no share."""
+        return DASH if row.get("value") is None else f"{self.number(row['value'])}{self._percent}"
+
+    def interval(self, row: Row) -> str:
+        """`91.3 % [89.0, 93.6]`"""
+        if row.get("value") is None or row.get("low") is None or row.get("high") is None:
+            return self.level(row)
+        return f"{self.level(row)} [{self.number(row['low'])}, {self.number(row['high'])}]"
+
+    def change(self, row: Row, unit: str | None = None) -> str:
+        """`+6.1 points [+3.9, +8.3]`; `unit` "" for where the heading says it: `+6.1 [+3.9, +8.3]`."""
+        if row.get("value") is None:
+            return DASH
+        unit = " points" * self.is_share if unit is None else unit
+        value, low, high = (self.number(row[key], "+") for key in ("value", "low", "high"))
+        return f"{value}{unit} [{low}, {high}]"
+
+    def is_better(self, difference: Row) -> bool:
+        """Whether the whole interval of a difference lies on the right side of zero."""
+        return self._beyond_zero(difference, self.higher_is_better)
+
+    def is_worse(self, difference: Row) -> bool:
+        """Whether the whole interval of a difference lies on the wrong side of zero."""
+        return self._beyond_zero(difference, not self.higher_is_better)
+
+    @staticmethod
+    def _beyond_zero(difference: Row, above: bool) -> bool:
+        if difference.get("low") is None or difference.get("high") is None:
+            return False
+        return bool(difference["low"] > 0 if above else difference["high"] < 0)
+
+    @property
+    def _percent(self) -> str:
+        return " %" if self.is_share else ""
+
+
+OVERALL = {
+    row.name: row
+    for row in (
+        Metric("accuracy", "accuracy"),
+        Metric("balanced_accuracy", "balanced accuracy"),
+        Metric("macro_f1", "macro F1"),
+        Metric("ece", "ECE", higher_is_better=False),
+        Metric("log_loss", "log-loss", unit="", higher_is_better=False),
+    )
+}
+"""Of a model on a set of images; any of them can be `track.primary`."""
+OF_A_CLASS = {
+    row.name: row
+    for row in (Metric("precision", "precision"), Metric("recall", "recall"), Metric("f1", "F1"))
+}
+HEADLINE = ("accuracy", "macro_f1", "log_loss", "ece")
+"""What is shown where there is room for a few."""
+
+
+def named(name: str) -> Metric:
+    """The row of a metric. KeyError for one that is not in the table."""
+    return (OVERALL | OF_A_CLASS)[name]
+
+
+def overall(name: str) -> str:
+    """The name, if it is that of an overall metric; ValueError if not."""
+    if name not in OVERALL:
+        raise ValueError(f"there is no metric {name!r}; valid: {', '.join(OVERALL)}")
+    return name
+
+
+def headline(primary: str) -> list[Metric]:
+    """The few that are shown, the primary one first."""
+    return [named(name) for name in dict.fromkeys((primary, *HEADLINE))]
