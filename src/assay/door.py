@@ -21,6 +21,7 @@ CODE = (
     "params.py",
     "plugins.py",
     "stages/ingest.py",
+    "yamlfile.py",
 )
 """Another version of these may see more in the same files, or read params otherwise."""
 PARAMS = "params.yaml"

@@ -17,6 +17,7 @@ from typing import Literal
 import pyarrow as pa
 
 from assay.cells import Cell, own_cell, training_table, with_seed
+from assay.data.edits import read_batch
 from assay.data.pool import Pool
 from assay.data.snapshot import Snapshot
 from assay.data.training import TRAIN
@@ -200,8 +201,7 @@ def _by_batch(changes: Sequence[Change], a: Side, b: Side) -> dict[str, list[Cha
 
 
 def _judged(batch: Path) -> list[str]:
-    lines = batch.read_text(encoding="utf-8").splitlines()
-    return [str(json.loads(line)["id"]) for line in lines if line.strip()]
+    return [judgement.id for judgement in read_batch(batch)]
 
 
 def _rows(table: pa.Table) -> dict[str, Row]:

@@ -20,11 +20,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from assay.data.edits import Judgement, answers_to
 from assay.data.files import write_bytes
 from assay.data.suspects import REVIEW
+from assay.data.text import json_lines, read_text
 from assay.errors import EditError
 
 REFUSED = "refused"
@@ -120,12 +121,12 @@ def _files(ledger: Path) -> list[Path]:
 
 
 def _read(file: Path) -> Batch:
-    head, *lines = file.read_text(encoding="utf-8").splitlines()
+    lines = [line for _, line in json_lines(read_text(file, EditError))]
     try:
-        about = json.loads(head)
-        rows = tuple(Asked.model_validate_json(line) for line in lines if line.strip())
+        about = json.loads(lines[0])
+        rows = tuple(Asked.model_validate_json(line) for line in lines[1:])
         return Batch(file.stem, about["annotator"], about["at"], rows)
-    except (ValidationError, ValueError, KeyError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise EditError(
             f"{file} is damaged: {str(error).splitlines()[0]}", hint="restore it from git"
         ) from None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from assay import plugins
 from assay.errors import AssayError, ParamsError
 from assay.metric_table import overall
+from assay.yamlfile import read_yaml
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -309,11 +309,7 @@ def load_params(path: Path) -> Params:
     """Read and check params.yaml. ParamsError names the file, the key, what is wrong and what is valid."""
     if not path.exists():
         raise ParamsError(f"{path} is not there", hint="run assay in a project's root, where dvc.yaml is")
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path} is not valid YAML: {error}") from None
-    return parse_params(raw, where=str(path))
+    return parse_params(read_yaml(path, ParamsError), where=str(path))
 
 
 def parse_params(raw: object, where: str = "params") -> Params:

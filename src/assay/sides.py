@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from filelock import FileLock
 
 from assay import plugins
@@ -20,6 +19,7 @@ from assay.lineage import worktrees
 from assay.lineage.fingerprint import SECTIONS, Fingerprint, canonical_digest, run_code, table_digest
 from assay.lineage.revisions import git_commit, git_dirty_patch, resolve, run_dvc
 from assay.params import Params, load_params
+from assay.yamlfile import read_yaml
 
 WORKSPACE = "workspace"
 
@@ -53,7 +53,7 @@ class Side:
     def lock(self) -> dict[str, Any]:
         """dvc.lock, parsed; empty if nothing has run on this side."""
         file = self.root / "dvc.lock"
-        return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.exists() else {}
+        return read_yaml(file, RevisionError) if file.exists() else {}
 
     @cached_property
     def fingerprint(self) -> Fingerprint:

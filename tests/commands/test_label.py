@@ -146,7 +146,7 @@ def test_what_spreadsheets_write_is_read(desk, take, separator):
         ("id,lable\na,odd\n", "no column to say something"),
         ("id,label,label\na,odd,even\n", "there twice"),
         (b"id,label\n\xff\xfe,odd\n", "not UTF-8"),
-        ('id,label\n"a,odd\n', "cannot be read as CSV"),
+        ('id,label\n"a,odd\n', "line 2: not CSV from here on"),
     ],
 )
 def test_a_file_that_is_none_is_said(take, text, words):

@@ -81,6 +81,27 @@ def test_every_bad_row_is_told_with_its_line(write):
         assert f"line {line}: {problem}" in text
 
 
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_another_encoding_is_refused_with_line_and_byte_however_lines_end(write, end):
+    table = f"path,label{end}images/1.jpg,Köln{end}images/2.jpg,Kühn{end}"
+    assert [r.annotations[0].category for r in write(table)] == ["Köln", "Kühn"]
+    with pytest.raises(SourceError, match=r"line 2: not UTF-8: byte 15 of the line\n.*line 3") as caught:
+        write(table.encode("latin-1"))
+    assert "iconv -f WINDOWS-1252 -t UTF-8" in caught.value.hint
+
+
+def test_the_header_has_to_be_utf8_too(write):
+    with pytest.raises(SourceError, match="line 1: not UTF-8: byte 14 of the line"):
+        write("path,label,Größe\nimages/1.jpg,cat,1\n".encode("latin-1"), label="label")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_table_in_wide_characters_is_named_as_such(write, encoding):
+    with pytest.raises(SourceError, match=r"not UTF-8 but UTF-(16|32)") as caught:
+        write("path,label\nimages/1.jpg,cat\n".encode(encoding))
+    assert "iconv -f UTF-" in caught.value.hint
+
+
 def test_lines_are_those_of_the_file_also_after_a_row_of_two(write):
     with pytest.raises(SourceError, match=r"line 4: nope is not in"):
         write('path,label,note\nimages/1.jpg,cat,"a\nb"\nnope,,\n')

@@ -20,6 +20,7 @@ from assay.data.edits import read_batches
 from assay.data.files import write_bytes
 from assay.data.labelfile import Classes, Row, RowError, csv_records, parse, to_fill_in, valid_classes
 from assay.data.snapshot import Snapshot
+from assay.data.text import json_lines, read_text
 from assay.errors import EditError
 from assay.ledger import Answer, Batch
 from assay.params import Section
@@ -95,13 +96,8 @@ def _csv(file: Path) -> list[tuple[int, dict[str, str]]]:
 
 
 def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise EditError(f"it cannot be read: {error}") from None
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield number, _record(line)
+    for number, line in json_lines(read_text(file, EditError)):
+        yield number, _record(line)
 
 
 def _record(line: str) -> dict[str, str]:

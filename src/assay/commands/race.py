@@ -12,7 +12,6 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
@@ -34,6 +33,7 @@ from assay.race import data_track, space
 from assay.race.course import CHOSEN_ON, Course, Done, Execute, Turn
 from assay.race.verdict import sentence
 from assay.sides import Side, open_side
+from assay.yamlfile import read_yaml
 
 BAD_PARAMS = 2
 """Exit code of a stage that refuses its params: a trial that cannot be trained, not a fault of the machine."""
@@ -87,8 +87,7 @@ def prepare(
 
 def as_written(side: Side) -> dict[str, Any]:
     """params.yaml of a side, without the keys that only later code knows: its own code would refuse them."""
-    raw: dict[str, Any] = yaml.safe_load(side.layout.params.read_text(encoding="utf-8"))
-    return {**raw, "seed": side.params.seed}
+    return {**read_yaml(side.layout.params, ParamsError), "seed": side.params.seed}
 
 
 def refuse_test(choose_on: str) -> None:

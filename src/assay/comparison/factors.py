@@ -8,15 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from assay.errors import AssayError, ParamsError
+from assay.errors import AssayError, ParamsError, RevisionError
 from assay.layout import Layout
 from assay.lineage.closure import stage_closure
 from assay.lineage.commits import commits_between, patched
 from assay.lineage.fingerprint import SECTIONS
 from assay.params import Params, flatten
 from assay.sides import Side
+from assay.yamlfile import read_yaml
 
 Found = dict[str, Any]
 SEED = "seed"
@@ -48,8 +47,8 @@ def flat_params(side: Side) -> dict[str, Any]:
 def _yaml(file: Path) -> Found:
     """Empty if the file is not there, or holds none."""
     try:
-        return dict(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-    except (OSError, ValueError, yaml.YAMLError):
+        return read_yaml(file, RevisionError)
+    except RevisionError:
         return {}
 
 

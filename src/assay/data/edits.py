@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from assay.data.files import replacing
+from assay.data.text import json_lines, read_text
 from assay.errors import EditError
 
 Split = Literal["train", "val", "test"]
@@ -82,8 +83,7 @@ def read_batches(edits: Path) -> list[tuple[str, list[Judgement]]]:
 
 def read_batch(file: Path) -> list[Judgement]:
     """The judgements of one batch, in their order."""
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return [_parse(line, f"{file}, line {n}") for n, line in enumerate(lines, 1) if line.strip()]
+    return [_parse(line, f"{file}, line {n}") for n, line in json_lines(read_text(file, EditError))]
 
 
 def _parse(line: str, where: str) -> Judgement:

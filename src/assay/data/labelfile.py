@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from assay.data.edits import Annotation, Judgement, Split
 from assay.data.snapshot import Snapshot
+from assay.data.text import NotCsv, csv_rows, delimiter_of, read_text
 from assay.errors import EditError
 
 WHO = ("id", "path")
@@ -196,19 +197,13 @@ def _lines(rows: list[Row]) -> str:
 
 def csv_records(file: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """(header, (line, its cells by the header) of each line). EditError if it is no such file."""
+    text = read_text(file, EditError)
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            first = stream.readline()
-            stream.seek(0)
-            reader = csv.reader(stream, delimiter=max(",;\t", key=first.count), strict=True)
-            header = [name.strip().lower() for name in next(reader, [])]
-            records = [(reader.line_num, _cells(header, cells)) for cells in reader if any(cells)]
-    except FileNotFoundError:
-        raise EditError(f"{file} is not there") from None
-    except UnicodeDecodeError as error:
-        raise EditError(f"{file} is not UTF-8 text: {error}", hint="save it as CSV UTF-8") from None
-    except (OSError, csv.Error) as error:
-        raise EditError(f"{file} cannot be read as CSV: {error}") from None
+        rows = csv_rows(text, delimiter_of(text))
+        header = [name.strip().lower() for name in next(rows, (range(1), []))[1]]
+        records = [(lines.start, _cells(header, cells)) for lines, cells in rows if any(cells)]
+    except NotCsv as error:
+        raise EditError(f"{file}, line {error.line}: {error}") from None
     return header, records
 
 

@@ -11,21 +11,20 @@ metadata. Nothing is taken in from a table with a bad row: all of them are repor
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from pydantic import Field
 
 from assay.data.edits import Annotation
 from assay.data.records import Record
+from assay.data.text import NotCsv, conversion, csv_rows, not_utf8, read_data, refuse_wide
 from assay.errors import SourceError
 from assay.formats import options_of, place_of
 from assay.params import SPLITS, Section, Source
@@ -54,47 +53,55 @@ def read(source: Source, root: Path) -> Iterator[Record]:
         raise SourceError(f"source {source.name!r}: {file} is not a file", hint="name the CSV itself")
     images = root / options.image_root if options.image_root is not None else file.parent
     table = Table(f"source {source.name!r}: {file}", options, images)
-    return iter(table.records(file.read_bytes()))
+    return iter(table.records(read_data(file, SourceError), file))
 
 
 @dataclass
 class Table:
-    """One reading of a CSV; `problems` are lines to show."""
+    """One reading of a CSV; `problems`: (line, what is wrong)."""
 
     where: str
     options: Options
     images: Path
-    problems: list[str] = field(default_factory=list)
+    problems: list[tuple[int, str]] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
     """Where a path was met first."""
 
-    def records(self, data: bytes) -> list[Record]:
-        unreadable = {n for n, line in enumerate(data.split(b"\n"), 1) if not _is_utf8(line)}
-        text = io.StringIO(data.decode("utf-8-sig", "replace"), newline="")
-        rows = csv.reader(text, delimiter=self.options.delimiter, strict=True)
-        records = list(self._rows(rows, unreadable))
+    def records(self, data: bytes, file: Path) -> list[Record]:
+        refuse_wide(data, file, SourceError)
+        bad = dict(not_utf8(data))
+        for line, byte in bad.items():
+            self._note(line, f"not UTF-8: byte {byte} of the line")
+        records = self._readable(data.decode("utf-8-sig", "replace"), bad.keys())
         if self.problems:
+            hint = (
+                f"convert it: {conversion(file, 'WINDOWS-1252')}, or from the encoding it has" if bad else ""
+            )
             raise SourceError(
                 f"{self.where}: {len(self.problems)} bad rows, nothing was taken in:\n{self._shown()}",
-                hint="mend them and run it again",
+                hint=hint or "mend them and run it again",
             )
         return sorted(records, key=lambda record: record.path)
 
-    def _rows(self, rows: Reader, unreadable: set[int]) -> Iterator[Record]:
-        line = 1
+    def _readable(self, text: str, bad: Set[int]) -> list[Record]:
+        """The records of all rows but those with lines that are `bad`: what they say is not known."""
+        records = []
         try:
-            header = self._header(next(rows, []))
-            line = rows.line_num + 1
-            for row in rows:
-                if bad := unreadable.intersection(range(line, rows.line_num + 1)):
-                    self._note(min(bad), "not UTF-8: save the table as UTF-8")
-                elif len(row) not in (0, len(header)):
-                    self._note(line, f"{len(row)} columns, the header has {len(header)}")
-                elif row and (record := self._record(line, dict(zip(header, row, strict=True)))) is not None:
-                    yield record
-                line = rows.line_num + 1
-        except csv.Error as error:
-            self._note(line, f"not CSV from here on: {error}")
+            rows = csv_rows(text, self.options.delimiter)
+            lines, names = next(rows, (range(1), []))
+            header = self._header(names) if bad.isdisjoint(lines) else []
+            for lines, row in rows if header else ():
+                if row and bad.isdisjoint(lines) and (record := self._row(lines.start, header, row)):
+                    records.append(record)
+        except NotCsv as error:
+            self._note(error.line, str(error))
+        return records
+
+    def _row(self, line: int, header: list[str], row: list[str]) -> Record | None:
+        if len(row) != len(header):
+            self._note(line, f"{len(row)} columns, the header has {len(header)}")
+            return None
+        return self._record(line, dict(zip(header, row, strict=True)))
 
     def _header(self, header: list[str]) -> list[str]:
         names = [name.strip() for name in header]
@@ -165,29 +172,13 @@ class Table:
             return None
 
     def _note(self, line: int, problem: str) -> None:
-        self.problems.append(f"line {line}: {problem}")
+        self.problems.append((line, problem))
 
     def _shown(self) -> str:
         more = len(self.problems) - SHOWN
         tail = [f"… and {more} more"] if more > 0 else []
-        return "\n".join(f"  {text}" for text in self.problems[:SHOWN] + tail)
-
-
-class Reader(Protocol):
-    """What `csv.reader` returns; the type has no public name."""
-
-    line_num: int
-
-    def __iter__(self) -> Iterator[list[str]]: ...
-    def __next__(self) -> list[str]: ...
+        shown = [f"line {line}: {problem}" for line, problem in sorted(self.problems)[:SHOWN]]
+        return "\n".join(f"  {text}" for text in shown + tail)
 
 
 OPTIONAL = {"split", "group", "captured_at"}
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

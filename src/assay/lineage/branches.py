@@ -48,7 +48,7 @@ def uncommitted(root: Path) -> list[str]:
 def files_at(commit: str, folder: str, root: Path) -> set[str]:
     """The names of the files that lie in a folder at a commit."""
     done = run_git(["ls-tree", "--name-only", f"{commit}:./{folder}"], root)
-    return set(done.stdout.splitlines()) if done.returncode == 0 else set()
+    return set(filter(None, done.stdout.split("\n"))) if done.returncode == 0 else set()
 
 
 def check_author(root: Path) -> None:

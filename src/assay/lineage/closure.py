@@ -15,7 +15,7 @@ from assay.params import Params
 from assay.plugins import PACKAGE
 
 ONLOOKERS = frozenset(
-    f"assay.{name}" for name in ("errors", "layout", "params", "plugins", "progress", "tracking")
+    f"assay.{name}" for name in ("errors", "layout", "params", "plugins", "progress", "tracking", "yamlfile")
 )
 """Modules that watch a stage, talk about it or hand it its values, but decide nothing about what it writes: the
 values of params are in the fingerprint, defaults included, and params.yaml spells all of them out."""

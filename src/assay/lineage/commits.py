@@ -42,7 +42,7 @@ def commits_between(a: str, b: str, files: Sequence[str], root: Path) -> list[Co
 def _commit(record: str) -> Commit:
     about, _, names = record.partition("\n")
     commit, mark, by, at, subject = about.split("\x1f")
-    files = tuple(sorted(name for name in names.splitlines() if name))
+    files = tuple(sorted(name for name in names.split("\n") if name))
     return Commit(commit, "a" if mark == "<" else "b", by, at, subject, files)
 
 

@@ -18,6 +18,7 @@ from filelock import FileLock
 from assay.errors import RevisionError, UnknownRevision
 from assay.layout import Layout
 from assay.lineage.process import environment, run_streaming
+from assay.yamlfile import read_yaml
 
 PATCH_LIMIT = 1_000_000
 """Characters of a patch that are kept."""
@@ -214,10 +215,7 @@ def _yaml_at(commit: str, path: str, root: Path) -> dict[str, Any]:
 def _yaml(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise RevisionError(f"{path} is not there", hint="run this in a project's root, where dvc.yaml is")
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise RevisionError(f"{path} is not valid YAML: {error}") from None
+    return read_yaml(path, RevisionError)
 
 
 def _paths(entries: list[str | dict[str, Any]] | None) -> list[str]:

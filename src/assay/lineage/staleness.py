@@ -18,7 +18,9 @@ from typing import Any, Literal
 
 import yaml
 
+from assay.data.text import read_text
 from assay.errors import RevisionError
+from assay.yamlfile import read_yaml
 
 Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -77,7 +79,7 @@ class Records:
     def ignored(self) -> tuple[str, ...]:
         """Names that DVC leaves out of a folder's hash: the plain patterns of .dvcignore."""
         file = self.root / ".dvcignore"
-        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        lines = read_text(file, RevisionError).split("\n") if file.exists() else []
         return IGNORED + tuple(
             line.strip().rstrip("/") for line in lines if line.strip()[:1] not in ("", "#")
         )
@@ -201,9 +203,4 @@ def _short(value: Any) -> str:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader) or {}
-    except yaml.YAMLError as error:
-        raise RevisionError(f"{path} is not valid YAML: {error}") from None
+    return read_yaml(path, RevisionError, Loader) if path.exists() else {}

@@ -15,8 +15,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import yaml
-
 from assay.errors import ReproductionError, RevisionError
 from assay.lineage import worktrees
 from assay.lineage.revisions import DvcError, run_dvc, stages
@@ -24,6 +22,7 @@ from assay.lineage.staleness import Loader
 from assay.progress import Progress
 from assay.reproduction.records import Output, changed_inputs, outputs
 from assay.reproduction.target import Target, refuse_lost
+from assay.yamlfile import read_yaml
 
 TOLD = ("track",)
 """Stages that tell about results and make none: not run again."""
@@ -214,7 +213,7 @@ def _told(rerun: Rerun) -> str:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    return (yaml.load(_text(path), Loader=Loader) or {}) if path.exists() else {}
+    return read_yaml(path, ReproductionError, Loader) if path.exists() else {}
 
 
 def _text(path: Path) -> str:

@@ -43,7 +43,7 @@ class Target:
         short = self.commit[:8]
         if self.kind == "run":
             lines = sum(
-                line[:1] in "+-" and line[:3] not in ("+++", "---") for line in self.patch.splitlines()
+                line[:1] in "+-" and line[:3] not in ("+++", "---") for line in self.patch.split("\n")
             )
             changed = f", with {count(lines, 'line')} of uncommitted changes" if self.patch else ""
             return f"run {self.run_name} ({short}{changed})"
@@ -89,13 +89,13 @@ def _of_run(name: str, run: Recorded, params: Params, layout: Layout) -> Target:
         )
     with tempfile.TemporaryDirectory() as folder:
         files = download(run.run_id, (UNTRACKED, ENVIRONMENT), Path(folder), params, layout)
-        names = files[UNTRACKED].read_text(encoding="utf-8").splitlines() if UNTRACKED in files else []
+        names = files[UNTRACKED].read_text(encoding="utf-8").split("\n") if UNTRACKED in files else []
         environment = (
             json.loads(files[ENVIRONMENT].read_text(encoding="utf-8")) if ENVIRONMENT in files else None
         )
-    kept = [line for line in run.patch.splitlines() if line.startswith("diff --git ")]
+    kept = [line for line in run.patch.split("\n") if line.startswith("diff --git ")]
     kept.append(" b/dvc.lock")  # an artifact of its own
-    lost = tuple(file for file in names if not _among(file, kept)) if run.dirty else ()
+    lost = tuple(file for file in names if file and not _among(file, kept)) if run.dirty else ()
     return Target(name, "run", commit, run.patch, run.lock, run.run_id, run.name, lost, environment)
 
 

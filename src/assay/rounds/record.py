@@ -97,7 +97,7 @@ def history(name: str, root: Path) -> tuple[list[tuple[str, Record]], Stopped | 
 
 
 def _read(message: Message, mark: str, model: type[Any]) -> Any:
-    line = message.text.splitlines()[-1]
+    line = message.text.rstrip("\n").rpartition("\n")[2]
     if not line.startswith(mark):
         return None
     try:
