@@ -82,7 +82,7 @@ def works(files: list[str]) -> dict[str, tuple[Callable[[], object], int]]:
 
 
 def our_checks(files: list[str]) -> int:
-    """What embed and curate do for it: read, decode, statistics, thumbnails, verdicts. How many issues."""
+    """What embed and audit do for it: read, decode, statistics, thumbnails, verdicts. How many issues."""
     from assay.data import images
     from assay.stages.embed import _measure
 

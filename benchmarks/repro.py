@@ -15,7 +15,7 @@ from benchmarks.startup import DEMO
 from benchmarks.subjects import Measured, Setting
 
 IMAGES = 60_000
-STAGES = 7
+STAGES = 8
 REPRO = ["dvc", "repro"]
 
 

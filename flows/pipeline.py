@@ -37,7 +37,7 @@ from assay.summary import Summary, confidence, markdown, summarise
 from assay.tracking import last_run
 from own_server import own_server
 
-Stage = Literal["ingest", "embed", "curate", "select", "train", "evaluate", "track"]
+Stage = Literal["ingest", "embed", "curate", "audit", "select", "train", "evaluate", "track"]
 RETRY_DELAYS: dict[str, list[float]] = {"ingest": [10, 60], "track": [10, 60]}
 """Seconds before each new try: only where the outside world may come back. The rest is deterministic."""
 FINAL = (2, 3)

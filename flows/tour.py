@@ -197,7 +197,7 @@ def _clean(this: Tour) -> int:
     """Look again at the most suspicious training labels; how many of them were wrong."""
     rows = read_table(this.layout.selection / "train.parquet").to_pylist()
     learnt = {row["id"]: row["label"] for row in rows if row["split"] == "train"}
-    ranking = suspects(read_judged(this.layout.snapshot), least=0.0)["id"].to_pylist()
+    ranking = suspects(read_judged(this.layout.audit), least=0.0)["id"].to_pylist()
     worst = [sample for sample in ranking if sample in learnt][:REVIEWED]
     said = this.label_truly(worst, "review")
     return sum(learnt[sample] != category for sample, category in said.items())

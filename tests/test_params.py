@@ -37,6 +37,12 @@ def test_a_mistake_is_named_with_its_key(change, complaint):
         parse_params({**SOURCES, **change})
 
 
+def test_the_params_of_an_older_revision_are_read():
+    limits = {"blurry": 0.2}
+    params = parse_params({**SOURCES, "curate": {"checks": [], "limits": limits, "split_seed": 3}})
+    assert (params.audit.limits, params.curate.split_seed) == (limits, 3)
+
+
 def test_all_mistakes_are_told_at_once():
     with pytest.raises(ParamsError) as error:
         parse_params({**SOURCES, "train": {"lr": "x", "epochs": 0}, "bogus": 1})

@@ -19,7 +19,8 @@ from assay.invocation import Json, project, show
 STAGES = {
     "ingest": "Take in what is new in every source: raw images -> data/pool.",
     "embed": "One vector and one set of image statistics for each new image -> data/embeddings.",
-    "curate": "Fold pool and edits, audit, gate: the dataset version -> data/snapshot.",
+    "curate": "Fold pool and edits, gate: the dataset version -> data/snapshot.",
+    "audit": "What is odd about the snapshot, and which labels are wrong -> data/audit.",
     "select": "What the model learns from, and what to label next -> data/selection.",
     "train": "Learn from the selection -> outputs/model.",
     "evaluate": "Measure on the ruler, each number with its interval -> outputs/metrics.json.",
@@ -72,31 +73,89 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
         raise typer.Exit
 
 
+def _run_stage(name: str, as_json: bool) -> None:
+    from assay.terminal import Terminal
+
+    layout, params = project()
+    terminal = Terminal()
+    # before pyarrow is loaded: its own allocator keeps a third more memory than the tables of a stage take
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    stage = import_module(f"assay.stages.{name}")
+    if name == "train" and os.environ.get("ASSAY_LIVE_CURVES") != "0":
+        from assay.tracking import LiveCurves, environment
+
+        with LiveCurves(params, layout, terminal) as curves:
+            summary = stage.run(params, layout, terminal, on_epoch=curves.on_epoch)
+        environment.note(params, layout)
+    else:
+        summary = stage.run(params, layout, terminal)
+    show(summary, as_json, getattr(stage, "render", None))
+
+
 def _stage(name: str) -> Callable[[bool], None]:
     def command(as_json: Json = False) -> None:
-        from assay.terminal import Terminal
-
-        layout, params = project()
-        terminal = Terminal()
-        # before pyarrow is loaded: its own allocator keeps a third more memory than the tables of a stage take
-        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-        stage = import_module(f"assay.stages.{name}")
-        if name == "train" and os.environ.get("ASSAY_LIVE_CURVES") != "0":
-            from assay.tracking import LiveCurves, environment
-
-            with LiveCurves(params, layout, terminal) as curves:
-                summary = stage.run(params, layout, terminal, on_epoch=curves.on_epoch)
-            environment.note(params, layout)
-        else:
-            summary = stage.run(params, layout, terminal)
-        show(summary, as_json, getattr(stage, "render", None))
+        _run_stage(name, as_json)
 
     command.__name__ = name
     return command
 
 
+def _audit(
+    above: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Probability of being wrong; default: 0.5, and 0.9 with --apply."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many, the likeliest first.")] = None,
+    export: Annotated[
+        Path | None, typer.Option("--csv", help="Write them to FILE, with an empty column for the label.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page to FILE: pictures, to filter and to leaf.")
+    ] = None,
+    thumbnails: Annotated[int, typer.Option(min=0, help="Pictures on the page.")] = 2000,
+    apply: Annotated[
+        Literal["suggested", "exclude"] | None,
+        typer.Option(help="Write an edit batch: take the suggestions, or leave the images out."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Say what --apply would write, write nothing.")] = False,
+    model: Annotated[
+        bool,
+        typer.Option(
+            help="Ask the model of params.yaml too: five trainings, each judges what it has not seen."
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """What is odd about the snapshot, and which labels are wrong, each with a calibrated probability -> data/audit.
+
+    Without options it is the stage: it judges anew. With one it shows what was judged: train and val, never test; what
+    somebody has looked at again is not shown again. Also whether cleaning pays, and where the last model is worse than
+    elsewhere: slices of `evaluate.slices`, and clusters of images.
+
+    Examples:  assay audit --html audit.html   ·   assay audit --csv review.csv   ·   assay audit --apply suggested
+    """
+    if (above, limit, export, html, apply, dry_run, model) == (None, None, None, None, None, False, False):
+        _run_stage("audit", as_json)
+        return
+    from assay.commands import audit
+    from assay.terminal import Terminal
+
+    layout, params = project()
+    found = audit.run(
+        params, layout, above, limit, export, html, thumbnails, apply, dry_run, model, Terminal()
+    )
+    show(found, as_json, audit.render)
+
+
+WITH_OPTIONS = {"audit": _audit}
+"""Stages whose command does more than run them."""
+
 for _name, _help in STAGES.items():
-    app.command(_name, help=_help, rich_help_panel="Stages, in the order of dvc.yaml")(_stage(_name))
+    app.command(
+        _name,
+        help=None if _name in WITH_OPTIONS else _help,
+        rich_help_panel="Stages, in the order of dvc.yaml",
+    )(WITH_OPTIONS.get(_name) or _stage(_name))
 
 
 DESK = "At the desk"
@@ -158,50 +217,6 @@ def annotate(as_json: Json = False) -> None:
     result = annotate.run(params, layout)
     show(result, as_json, annotate.render)
     raise typer.Exit(int(bool(result["refused"])))
-
-
-@app.command(rich_help_panel=DESK)
-def audit(
-    above: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Probability of being wrong; default: 0.5, and 0.9 with --apply."),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many, the likeliest first.")] = None,
-    export: Annotated[
-        Path | None, typer.Option("--csv", help="Write them to FILE, with an empty column for the label.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option(help="Write a page to FILE: pictures, to filter and to leaf.")
-    ] = None,
-    thumbnails: Annotated[int, typer.Option(min=0, help="Pictures on the page.")] = 2000,
-    apply: Annotated[
-        Literal["suggested", "exclude"] | None,
-        typer.Option(help="Write an edit batch: take the suggestions, or leave the images out."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option(help="Say what --apply would write, write nothing.")] = False,
-    model: Annotated[
-        bool,
-        typer.Option(
-            help="Ask the model of params.yaml too: five trainings, each judges what it has not seen."
-        ),
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Which labels are wrong, each with a calibrated probability, and whether it pays to clean them.
-
-    As `curate` has judged them: train and val, never test. What somebody has looked at again is not shown again.
-    Also where the last model is worse than elsewhere: slices of `evaluate.slices`, and clusters of images.
-
-    Examples:  assay audit --html audit.html   ·   assay audit --csv review.csv   ·   assay audit --apply suggested
-    """
-    from assay.commands import audit
-    from assay.terminal import Terminal
-
-    layout, params = project()
-    found = audit.run(
-        params, layout, above, limit, export, html, thumbnails, apply, dry_run, model, Terminal()
-    )
-    show(found, as_json, audit.render)
 
 
 @app.command(rich_help_panel=DESK)

@@ -18,7 +18,7 @@ CODE = (
     "__main__.py",
     "door.py",
     "intake.py",
-    "params.py",
+    "params",
     "plugins.py",
     "stages/ingest.py",
     "yamlfile.py",

@@ -38,6 +38,10 @@ class Layout:
         return self.root / "data" / "snapshot"
 
     @property
+    def audit(self) -> Path:
+        return self.root / "data" / "audit"
+
+    @property
     def selection(self) -> Path:
         return self.root / "data" / "selection"
 

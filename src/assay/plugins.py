@@ -9,7 +9,7 @@ from types import ModuleType
 from assay.errors import PluginError
 
 PACKAGE = Path(__file__).parent
-KINDS = ("annotators", "checks", "encoders", "formats", "models", "strategies", "tasks")
+KINDS = ("annotators", "checks", "encoders", "formats", "gates", "models", "strategies", "tasks")
 
 
 def names(kind: str) -> list[str]:

@@ -6,18 +6,34 @@ from collections.abc import Callable
 
 import pytest
 
-from assay import audit, plugins
+from assay import audit, gates, plugins
+from assay.checks import Context
+from assay.data.files import fresh_dir
 
 
 @pytest.fixture
-def findings(project) -> Callable[..., list[dict]]:
+def looked_into(project) -> Callable[..., Context]:
+    """`looked_into(**curate)`: the project embedded and folded, gate or no gate, as the checks see it."""
+
+    def open_(**curate) -> Context:
+        project.embed()
+        params = project.params(curate=curate)
+        with fresh_dir(project.layout.snapshot) as folder:
+            gates.fold_version(params, project.layout).snapshot.write(folder)
+        return audit.open_context(params, project.layout)
+
+    return open_
+
+
+@pytest.fixture
+def findings(project, looked_into) -> Callable[..., list[dict]]:
     """`findings(check, **curate)`: the rows of a check, with the names that the test gave instead of ids."""
 
     def run(check: str, **curate) -> list[dict]:
-        project.embed()
-        context = audit.open_context(project.params(curate=curate), project.layout)
+        context = looked_into(**curate)
         name_of = {sample: name for name, sample in project.names.items()} | {"": "", None: None}
-        rows = plugins.load("checks", check).check(context).to_pylist()
+        kind = "gates" if check in plugins.names("gates") else "checks"
+        rows = plugins.load(kind, check).check(context).to_pylist()
         return [row | {"id": name_of[row["id"]], "related": name_of[row["related"]]} for row in rows]
 
     return run

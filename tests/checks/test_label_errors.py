@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay import audit
 from assay.checks import label_errors
 from assay.data.edits import Annotation, Judgement, write_batch
 
@@ -28,10 +27,8 @@ def test_a_label_that_was_looked_at_again_and_stands_is_no_issue(zoo, findings):
     assert rows["p9"]["is_issue"]
 
 
-def test_the_table_has_every_label_that_was_judged(zoo):
-    zoo.embed()
-    context = audit.open_context(zoo.params(), zoo.layout)
-    table = label_errors.detail(context)
+def test_the_table_has_every_label_that_was_judged(zoo, looked_into):
+    table = label_errors.detail(looked_into())
     assert len(table) == 58
     assert table["probability"].to_pylist() == sorted(table["probability"].to_pylist(), reverse=True)
     assert set(table["split"].to_pylist()) == {"train", "val"}

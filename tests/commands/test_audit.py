@@ -15,6 +15,7 @@ from assay.data.queued import review_queue
 from assay.data.suspects import worth
 from assay.errors import AssayError, MissingInput, UsageError
 from assay.progress import silent
+from assay.stages import audit as stage
 from assay.stages import curate, select
 
 
@@ -32,6 +33,7 @@ class Zoo:
 
     def curate(self) -> None:
         curate.run(self.params(), self.layout, silent)
+        stage.run(self.params(), self.layout, silent)
 
     def select(self, **settings):
         select.run(self.params(**settings), self.layout, silent)
@@ -121,7 +123,7 @@ def test_below_even_odds_nothing_is_applied(audited):
 
 
 def test_without_an_audit_it_says_what_to_run(audited):
-    (audited.layout.snapshot / "label_errors.parquet").unlink()
+    (audited.layout.audit / "label_errors.parquet").unlink()
     with pytest.raises(MissingInput, match="no label was audited"):
         audited.audit()
 
@@ -153,7 +155,7 @@ def audited_picture(n: int):
 
 
 def test_auto_reviews_what_is_worth_a_new_label(audited):
-    folder, ones = audited.layout.snapshot, lambda ids: [1.0] * len(ids)
+    folder, ones = audited.layout.audit, lambda ids: [1.0] * len(ids)
     rows, cost = review_queue(folder, "auto", 10, ones, new_ones=True)
     assert [row.score >= 0.5 for row in rows] == [True] * len(rows)
     assert (len(rows), cost) == (2, 2.0)
@@ -164,7 +166,7 @@ def test_auto_reviews_what_is_worth_a_new_label(audited):
 
 
 def test_what_else_the_audit_found_is_named_beside_the_labels(audited):
-    found = json.loads((audited.layout.snapshot / "audit.json").read_text())
+    found = json.loads((audited.layout.audit / "audit.json").read_text())
     result = audited.audit()
     others = {name: row["issues"] for name, row in found.items() if row["issues"] and name != "label_errors"}
     assert result["others"] == others != {}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from assay.lineage.closure import import_closure, model_input, stage_closure
-from assay.params import Curate, Embed, Ingest, Params, Select, Source, Train
+from assay.params import Audit, Embed, Ingest, Params, Select, Source, Train
 from assay.plugins import PACKAGE
 
 
@@ -36,14 +36,16 @@ def package(tmp_path: Path) -> Path:
         "strategies/kcenter.py": "",
         "checks/__init__.py": "",
         "checks/blur.py": "",
-        "checks/leakage.py": "",
+        "gates/__init__.py": "",
+        "gates/leakage.py": "",
         "stages/__init__.py": "",
         "stages/train.py": "from typing import TYPE_CHECKING\nfrom assay import plugins\n"
         "from assay.errors import Oops\nif TYPE_CHECKING:\n    import assay.typing_only\n"
         "def run(name):\n    import assay.late\n    return plugins.load('models', name)\n",
         "stages/select.py": "from assay.plugins import load\nCOLD = 'kcenter'\n"
         "a = load('strategies', name)\nb = load('strategies', COLD)\n",
-        "stages/curate.py": "from assay import plugins\nplugins.load('checks', each)",
+        "stages/curate.py": "from assay import plugins\nplugins.load('gates', each)",
+        "stages/audit.py": "from assay import plugins\nplugins.load('checks', each)",
         "stages/outside.py": "from assay import everything\nimport numpy, assayer",
     }
     for name, text in files.items():
@@ -60,7 +62,7 @@ def params() -> Params:
         task="classification",
         ingest=Ingest.model_construct(sources=[Source.model_construct(name="a", format="x")]),
         embed=Embed.model_construct(encoder="pixels"),
-        curate=Curate.model_construct(checks=[]),
+        audit=Audit.model_construct(checks=[]),
         select=Select.model_construct(strategy="margin", annotator=None),
         train=Train.model_construct(model="cnn"),
     )
@@ -96,8 +98,14 @@ def test_a_plugin_named_by_a_constant_belongs_too(package: Path, params: Params)
 
 
 def test_an_empty_list_of_checks_means_all_of_them(package: Path, params: Params) -> None:
+    found = names(stage_closure("audit", params, package), package)
+    assert "checks/blur.py" in found
+
+
+def test_no_gate_can_be_left_out(package: Path, params: Params) -> None:
     found = names(stage_closure("curate", params, package), package)
-    assert {"checks/blur.py", "checks/leakage.py"} <= set(found)
+    assert "gates/leakage.py" in found
+    assert "checks/blur.py" not in found
 
 
 def test_a_change_of_a_file_is_seen_at_once(package: Path) -> None:
@@ -128,5 +136,5 @@ def test_nothing_heavy_is_imported_to_find_out() -> None:
 
 def test_the_real_package_is_its_own_example() -> None:
     found = names(import_closure("assay.params"), PACKAGE)
-    assert {"params.py", "plugins.py", "errors.py"} <= set(found)
+    assert {"params/__init__.py", "plugins.py", "errors.py"} <= set(found)
     assert "__init__.py" not in found

@@ -33,7 +33,7 @@ def test_the_queue_goes_out_as_a_file_and_comes_back_as_labels(workspace):
     before = workspace.read("data/selection/train.parquet")
     report = workspace.json("label", "to-label.csv")
     assert report["written"] == {"label": 18, "exclude": 1}
-    assert workspace.repro("select") == ["ingest", "curate", "select"]
+    assert workspace.repro("select") == ["ingest", "curate", "audit", "select"]
 
     after = {r["id"]: r["label"] for r in workspace.read("data/selection/train.parquet")}
     assert after[first["id"]] == "7"
@@ -53,7 +53,7 @@ def test_the_oracle_answers_for_every_image_it_is_sent(workspace):
     assert (workspace.root / report["batch"]).exists()
     again = workspace.json("annotate")
     assert (again["sent"], again["already"], again["batch"]) == (0, 20, None)
-    assert workspace.repro("select") == ["ingest", "curate", "select"]
+    assert workspace.repro("select") == ["ingest", "curate", "audit", "select"]
     after = workspace.read("data/selection/train.parquet")
     assert len(after) == len(before) + report["answered"]["label"]
 
@@ -126,7 +126,7 @@ def test_a_leak_stops_the_pipeline_until_it_is_resolved(clean):
 def test_status_says_where_we_are_and_what_to_do_next(workspace):
     now = workspace.json("status")
     assert {s["stage"]: s["state"] for s in now["stages"]} == {
-        "ingest": "door", **dict.fromkeys(("embed", "curate", "select", "train", "evaluate", "track"), "fresh")
+        "ingest": "door", **dict.fromkeys(("embed", "curate", "audit", "select", "train", "evaluate", "track"), "fresh")
     }  # fmt: skip
     assert now["snapshot"]["counts"]["samples"] == 408
     assert now["queue"]["open"] == {"train": 20, "val": 0, "test": 0}

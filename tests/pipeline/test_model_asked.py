@@ -10,14 +10,14 @@ pytestmark = pytest.mark.timeout(900)
 
 
 def test_the_model_judges_labels_that_it_has_not_seen(workspace: Workspace):
-    stored = (workspace.root / "data/snapshot/label_errors.parquet").read_bytes()
+    stored = (workspace.root / "data/audit/label_errors.parquet").read_bytes()
     without = workspace.json("audit", "--above", "0", "--limit", "1000")
     told = workspace.json("audit", "--above", "0", "--limit", "1000", "--model")
     assert told["trained"] == 5
     assert {row["id"] for row in told["rows"]} == {row["id"] for row in without["rows"]}
     assert [row["probability"] for row in told["rows"]] != [row["probability"] for row in without["rows"]]
     assert all(", the model " in row["reason"] for row in told["rows"])
-    assert (workspace.root / "data/snapshot/label_errors.parquet").read_bytes() == stored
+    assert (workspace.root / "data/audit/label_errors.parquet").read_bytes() == stored
     assert not workspace.run("git", "status", "--porcelain").stdout
 
     again = workspace.json("audit", "--above", "0", "--limit", "1000", "--model")

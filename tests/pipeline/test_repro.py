@@ -16,7 +16,7 @@ from PIL import Image
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 Workspace = Any  # of conftest.py, which importlib mode keeps to itself
 
-DATA = ["curate", "select"]
+DATA = ["curate", "audit", "select"]
 MODEL = ["train", "evaluate", "track"]
 
 
@@ -64,7 +64,14 @@ def unlabelled_images(workspace: Workspace) -> list[str]:
 
 
 def from_scratch(workspace: Workspace) -> list[str]:
-    for output in ("outputs", "data/pool", "data/embeddings", "data/snapshot", "data/selection"):
+    for output in (
+        "outputs",
+        "data/pool",
+        "data/embeddings",
+        "data/snapshot",
+        "data/audit",
+        "data/selection",
+    ):
         shutil.rmtree(workspace.root / output)
     return workspace.repro("--force")
 

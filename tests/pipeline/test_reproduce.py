@@ -112,7 +112,14 @@ def of(done: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ca
 def test_a_fresh_clone_reproduces_the_run_bit_for_bit(of: Callable[[Case], Any]) -> None:
     found = of(in_a_fresh_clone)
     assert (found["verdict"], found["exit_code"]) == ("bitwise identical", 0)
-    assert [stage["stage"] for stage in found["stages"]] == ["embed", "curate", "select", "train", "evaluate"]
+    assert [stage["stage"] for stage in found["stages"]] == [
+        "embed",
+        "curate",
+        "audit",
+        "select",
+        "train",
+        "evaluate",
+    ]
     assert all(output["same"] for stage in found["stages"] for output in stage["outputs"])
     assert found["environment"] == {"against": "requirements.lock", "changes": []}
     assert found["left"] == [], "the clone is as it was"

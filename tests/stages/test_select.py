@@ -16,6 +16,7 @@ from assay import plugins
 from assay.data import embeddings
 from assay.data.champion import Champion, sha256, write_champion
 from assay.data.edits import Annotation, Judgement
+from assay.data.files import write_table
 from assay.data.fold import fold
 from assay.data.images import ImageInfo
 from assay.data.pool import Pool, PoolWriter, content_id
@@ -240,7 +241,7 @@ def test_images_that_the_audit_found_blank_are_not_queued(project):
             "related": pa.array([None, None], pa.string()),
         }
     )
-    pq.write_table(audit, project.layout.snapshot / "audit.parquet")
+    write_table(project.layout.audit / "audit.parquet", audit)
     summary = project.run(budget=1000)
     queued = project.table("queue")["id"].to_pylist()
     assert victim not in queued

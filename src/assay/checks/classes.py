@@ -8,11 +8,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.checks import Context, Finding, findings
+from assay.checks import Context
+from assay.data.findings import Finding, findings
 from assay.data.snapshot import Snapshot
 from assay.data.splits import PROTECTION
-
-BLOCKS = False
 
 
 def check(context: Context) -> pa.Table:

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.checks import Context, Finding, findings
-
-BLOCKS = False
+from assay.checks import Context
+from assay.data.findings import Finding, findings
 
 
 def check(context: Context) -> pa.Table:

@@ -1,6 +1,6 @@
 """Pictures that show nothing, or not well: blank, too small, oddly shaped, dark, bright, blurred.
 
-Each limit is a name of `curate.limits`, each measure a column of `assay.traits`, 0…1 unless it says otherwise:
+Each limit is a name of `audit.limits`, each measure a column of `assay.traits`, 0…1 unless it says otherwise:
 
     blank         0.02  standard deviation of the luma: below it there is nothing to see
     small           16  pixels of the shorter side
@@ -20,9 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.checks import Context, Finding, findings
+from assay.checks import Context
+from assay.data.findings import Finding, findings
 
-BLOCKS = False
 LIMITS = {"blank": 0.02, "small": 16.0, "odd_aspect": 0.35, "dark": 0.32, "bright": 0.95, "blurry": 0.3}
 
 Columns = dict[str, np.ndarray]

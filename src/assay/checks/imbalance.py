@@ -7,9 +7,9 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.checks import Context, Finding, findings
+from assay.checks import Context
+from assay.data.findings import Finding, findings
 
-BLOCKS = False
 LIMITS = {"imbalance": 0.2}
 """A class is rare with fewer training images than this share of what the average class has."""
 

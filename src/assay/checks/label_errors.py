@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.checks import Context, Finding, findings
+from assay.checks import Context
+from assay.data.findings import Finding, findings
 
-BLOCKS = False
 LIMITS = {"label_errors": 0.5, "label_teachers": 20_000.0}
 
 

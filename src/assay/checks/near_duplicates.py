@@ -5,9 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.checks import Context, Finding, findings
-
-BLOCKS = False
+from assay.checks import Context
+from assay.data.findings import Finding, findings
 
 
 def check(context: Context) -> pa.Table:

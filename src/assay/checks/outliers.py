@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from assay.checks import Context, Finding, findings
+from assay.checks import Context
+from assay.data.findings import Finding, findings
 
-BLOCKS = False
 LIMITS = {"outlier": 6.0}
 NORMAL = 1.4826
 """The standard deviation of a normal distribution over its median absolute deviation."""

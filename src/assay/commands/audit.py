@@ -49,10 +49,10 @@ def run(
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """The suspects from probability `above` on that nobody has looked at since, at most `limit`, and what was done."""
-    likely = params.curate.limits.get("label_errors", LIKELY)
+    likely = params.audit.limits.get("label_errors", LIKELY)
     least = above if above is not None else SURE if apply else likely
     batches = read_batches(layout.edits)
-    judged, trained = ask_model(params, layout, progress) if model else (read_judged(layout.snapshot), None)
+    judged, trained = ask_model(params, layout, progress) if model else (read_judged(layout.audit), None)
     open_ = _without(suspects(judged, least), looked_at(judged, batches)).slice(0, limit)
     rate = float(pc.mean(judged["probability"]).as_py() or 0.0)
     result: dict[str, Any] = {
@@ -83,7 +83,7 @@ def run(
 
 
 def ask_model(params: Params, layout: Layout, progress: Progress) -> tuple[pa.Table, int]:
-    """RANKED as `curate` makes it, with the model's opinion; and how many models were trained for it now."""
+    """RANKED as the stage makes it, with the model's opinion; and how many models were trained for it now."""
     from assay.audit import open_context
     from assay.review.network import out_of_fold
 
@@ -94,7 +94,7 @@ def ask_model(params: Params, layout: Layout, progress: Progress) -> tuple[pa.Ta
 
 def other_issues(layout: Layout) -> dict[str, int]:
     """What the other checks have found, by name: they too are the audit, of which this shows the labels."""
-    found = read_json(layout.snapshot / "audit.json", made_by="curate")
+    found = read_json(layout.audit / "audit.json", made_by="audit")
     return {name: row["issues"] for name, row in found.items() if name != "label_errors" and row["issues"]}
 
 
@@ -200,7 +200,7 @@ def render(result: dict[str, Any], console: Console) -> None:
         console.print(table)
     _render_slices(result["slices"], console)
     if others := ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in result["others"].items()):
-        console.print(f"the other checks found: {others} (data/snapshot/audit.json)", highlight=False)
+        console.print(f"the other checks found: {others} (data/audit/audit.json)", highlight=False)
     if result["file"]:
         file = escape(result["file"])
         console.print(

@@ -74,7 +74,7 @@ def asked_again(layout: Layout, batches: Sequence[tuple[str, list[Judgement]]]) 
     sent = ledger.read(layout.ledger)
     out = {sample for batch in sent for sample in ledger.open_ids(batch, answered)}
     out &= {row.id for batch in sent for row in batch.rows if row.label is not None}
-    return out | second_looks(layout.snapshot, batches)[0]
+    return out | second_looks(layout.audit, batches)[0]
 
 
 def news(row: Row, known: Standing, by: str, again: bool = False) -> list[Judgement]:

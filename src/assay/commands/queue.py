@@ -53,7 +53,7 @@ def open_queue(layout: Layout) -> tuple[pa.Table, int]:
     strategies = queue["strategy"].to_pylist()
     again = ledger.reviewed(ledger.read(layout.ledger), answers_to(batches))
     if REVIEW in strategies:
-        again |= second_looks(layout.snapshot, batches)[1]
+        again |= second_looks(layout.audit, batches)[1]
     answered = pa.array(
         [
             sample in again if strategy == REVIEW else sample in said and said[sample].answered

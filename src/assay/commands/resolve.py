@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from assay import audit
+from assay import gates
 from assay.annotators import now
-from assay.checks import leakage
 from assay.data.edits import Judgement, write_batch
+from assay.data.findings import issues
 from assay.errors import PluginError
+from assay.gates import leakage
 from assay.layout import Layout
 from assay.lineage.people import whoami
 from assay.params import Params
@@ -24,14 +25,14 @@ def resolve(layout: Layout, params: Params, what: str = "leakage", dry_run: bool
     """
     if what != "leakage":
         raise PluginError(f"{what!r} is not something that can be resolved by rule", hint="valid: leakage")
-    context = audit.open_context(params, layout)
-    leaks = audit.issues(leakage.check(context))
-    decisions = leakage.plan(leaks, context.split_of)
+    version = gates.fold_version(params, layout)
+    leaks = issues(leakage.check(version))
+    decisions = leakage.plan(leaks, version.split_of)
     batch = None
     if decisions and not dry_run:
         by, at = whoami(layout.root), now()
         batch = write_batch(
-            layout.edits, "resolve-leakage", (_judgement(d, context.split_of, by, at) for d in decisions)
+            layout.edits, "resolve-leakage", (_judgement(d, version.split_of, by, at) for d in decisions)
         )
     return {
         "batch": batch and batch.relative_to(layout.root).as_posix(),
@@ -61,7 +62,7 @@ def render(result: dict[str, Any], console: Console) -> None:
         f"{result['leaks']:,} leaks; {verb}: {result['exclude']:,} excluded, {result['split']:,} splits settled",
         highlight=False,
     )
-    for decision in result["decisions"][: audit.NAMED]:
+    for decision in result["decisions"][: gates.NAMED]:
         console.print(
             f"  {decision['op']} {decision['id'][:12]}  {decision['why']}", highlight=False, markup=False
         )

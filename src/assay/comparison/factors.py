@@ -19,7 +19,7 @@ from assay.yamlfile import read_yaml
 
 Found = dict[str, Any]
 SEED = "seed"
-DATA_SECTIONS = ("ingest", "curate", "select")
+DATA_SECTIONS = ("ingest", "curate", "audit", "select")
 """Their params act through the data that they make."""
 PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.data.files import read_json, read_table
@@ -68,8 +69,23 @@ class Embeddings:
     @cached_property
     def ids(self) -> list[str]:
         """Content ids, in the order in which they came into the pool."""
+        return self._id_column.to_pylist()  # type: ignore[no-any-return]
+
+    def require(self, ids: pa.ChunkedArray, whose: str) -> None:
+        """MissingInput unless these images, each named once in whatever order, are the embedded ones."""
+        mine = self._id_column
+        if len(ids) != len(mine) or pc.all(pc.is_in(ids, value_set=mine)).as_py() is False:
+            raise MissingInput(
+                f"{self.path} is not of the images that are in {whose}",
+                hint="run `assay embed`, or `dvc repro`",
+            )
+
+    @cached_property
+    def _id_column(self) -> pa.Array:
         tables = [read_table(part(self.path, s, "traits"), ["id"]) for s in self.shards]
-        return [sample for table in tables for sample in table["id"].to_pylist()]
+        return pa.chunked_array(
+            [table["id"].combine_chunks() for table in tables], pa.string()
+        ).combine_chunks()
 
     @cached_property
     def traits(self) -> pa.Table:

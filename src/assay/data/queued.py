@@ -48,7 +48,7 @@ def queue_table(queue: Sequence[Queued]) -> pa.Table:
 
 
 def review_queue(
-    snapshot: Path,
+    audit: Path,
     share: float | Literal["auto"],
     budget: float,
     costs: Callable[[list[str]], NDArray[np.floating]],
@@ -60,7 +60,7 @@ def review_queue(
     """
     if share == 0 or budget <= 0:
         return [], 0.0
-    judged = read_judged(snapshot)
+    judged = read_judged(audit)
     rows = suspects(judged).to_pylist()
     if share == "auto" and new_ones:
         rate = float(pc.mean(judged["probability"]).as_py() or 0.0)

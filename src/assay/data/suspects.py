@@ -12,7 +12,8 @@ from assay.data.edits import Judgement, answers_to
 from assay.data.files import read_table
 from assay.errors import MissingInput
 
-FILE = "label_errors.parquet"
+NAME = "label_errors"
+FILE = f"{NAME}.parquet"
 REVIEW = "review"
 """The strategy, in the queue, of images that have a label and are to be looked at again."""
 LIKELY, POSSIBLE = 0.5, 0.1
@@ -20,14 +21,14 @@ LIKELY, POSSIBLE = 0.5, 0.1
 Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
 
-def read_judged(snapshot: Path, columns: list[str] | None = None) -> pa.Table:
+def read_judged(audit: Path, columns: list[str] | None = None) -> pa.Table:
     """Every label that was judged, the likeliest to be wrong first. MissingInput if the check did not run."""
-    if not (snapshot / FILE).exists():
+    if not (audit / FILE).exists():
         raise MissingInput(
-            f"{snapshot / FILE} is not there: no label was audited",
-            hint="run `dvc repro -s curate`; `curate.checks` must be [] or name label_errors",
+            f"{audit / FILE} is not there: no label was audited",
+            hint="run `assay audit`; `audit.checks` must be [] or name label_errors",
         )
-    return read_table(snapshot / FILE, columns, made_by="curate")
+    return read_table(audit / FILE, columns, made_by="audit")
 
 
 def looked_at(judged: pa.Table, batches: Batches) -> set[str]:
@@ -37,11 +38,11 @@ def looked_at(judged: pa.Table, batches: Batches) -> set[str]:
     return {sample for sample, before in rows if said[sample] > before}
 
 
-def second_looks(snapshot: Path, batches: Batches) -> tuple[set[str], set[str]]:
+def second_looks(audit: Path, batches: Batches) -> tuple[set[str], set[str]]:
     """(images with a label that may be wrong, and no second look yet; those that had one since they were judged)."""
-    if not (snapshot / FILE).exists():
+    if not (audit / FILE).exists():
         return set(), set()
-    judged = read_judged(snapshot, ["id", "probability", "looks", "judgements"])
+    judged = read_judged(audit, ["id", "probability", "looks", "judgements"])
     taken = looked_at(judged, batches)
     return set(suspects(judged, POSSIBLE)["id"].to_pylist()) - taken, taken
 

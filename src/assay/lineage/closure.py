@@ -93,11 +93,12 @@ def _start(module: str, package: Path) -> list[Path]:
 
 def _named(kind: str, params: Params, package: Path) -> list[str]:
     """The plug-ins of one kind that params choose."""
-    every_check = [file.stem for file in (package / "checks").glob("[!_]*.py")]
+    every = {kind: [file.stem for file in (package / kind).glob("[!_]*.py")] for kind in ("checks", "gates")}
     chosen: dict[str, list[str | None]] = {
         "annotators": [params.select.annotator],
-        "checks": [*(params.curate.checks or every_check)],
+        "checks": [*(params.audit.checks or every["checks"])],
         "encoders": [params.embed.encoder],
+        "gates": [*every["gates"]],
         "formats": [source.format for source in params.ingest.sources],
         "models": [params.train.model],
         "strategies": [params.select.strategy],

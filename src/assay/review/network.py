@@ -1,6 +1,6 @@
 """The model of params.yaml as a judge of labels: a training for each fold of them, a cell, is asked about that fold.
 
-`curate` cannot ask it, as it runs before anything is trained. What was trained for it once is never trained again.
+The stage cannot ask it, as it runs before anything is trained. What was trained for it once is never trained again.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _cells(context: Context, params: Params, layout: Layout) -> list[Cell]:
     side.require_commit("a training")
     held, snapshot = context.labels, context.snapshot
     table = training_set(snapshot, None, params.seed)
-    fold = folds(held.given, held.groups, FOLDS, context.params.split_seed)
+    fold = folds(held.given, held.groups, FOLDS, context.seed)
     settings = params.model_dump(mode="json")
     made = []
     for number in np.unique(fold):

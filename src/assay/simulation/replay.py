@@ -30,8 +30,8 @@ Ints = NDArray[np.int64]
 OURS = "assay.strategies"
 SHARE = 0.5
 """Of the pool that a seed replays on. The spread between random halves is that of a sample: P. J. McCarthy, 1969."""
-ONLOOKERS = ("errors.py", "params.py", "plugins.py")
-"""Files that decide nothing about what is chosen."""
+ONLOOKERS = ("errors.py", "params", "plugins.py")
+"""Files and folders of the package that decide nothing about what is chosen."""
 LIBRARIES = ("numpy", "scikit-learn", "faiss-cpu")
 
 
@@ -95,7 +95,7 @@ def code_of(one: Trajectory) -> list[str]:
     ours = ["assay.linear_probe", *([f"{OURS}.{COLD_START}"] if strategy.NEEDS_MODEL else [])]
     ours += [strategy.__name__] if one.package == OURS else []
     files = {PACKAGE / "simulation" / "replay.py", *(file for name in ours for file in import_closure(name))}
-    decides = code_digest({file for file in files if file.name not in ONLOOKERS})
+    decides = code_digest({file for file in files if file.relative_to(PACKAGE).parts[0] not in ONLOOKERS})
     if one.package == OURS:
         return [decides]
     theirs = Path(str(strategy.__file__)).parent

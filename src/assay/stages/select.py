@@ -103,7 +103,7 @@ class Inputs:
 
 
 def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
-    """Snapshot + embeddings + champion -> data/selection/{train,queue}.parquet, selection.json."""
+    """Snapshot + embeddings + audit + champion -> data/selection/{train,queue}.parquet, selection.json."""
     snapshot = Snapshot.load(layout.snapshot)
     champion = read_champion(layout.champion)
     choice = choose(params.select.strategy, params.select.options, champion)
@@ -132,12 +132,12 @@ def choose(asked: str, options: Mapping[str, Any], champion: Champion | None) ->
 
 def blank(layout: Layout) -> pa.Array:
     """Ids of the images that the audit found blank; none if there was no audit."""
-    if not (file := layout.snapshot / "audit.parquet").exists():
+    if not (file := layout.audit / "audit.parquet").exists():
         return pa.array([], pa.string())
     check, reason = BLANK
-    audit = read_table(file, ["id", "check", "is_issue", "reason"])
-    found = pc.and_(pc.equal(audit["check"], check), pc.starts_with(audit["reason"], reason))
-    return pc.unique(audit.filter(pc.and_(audit["is_issue"], found))["id"])
+    found = read_table(file, ["id", "check", "is_issue", "reason"])
+    blank = pc.and_(pc.equal(found["check"], check), pc.starts_with(found["reason"], reason))
+    return pc.unique(found.filter(pc.and_(found["is_issue"], blank))["id"])
 
 
 # --- the queue
@@ -155,7 +155,7 @@ def build_queue(inputs: Inputs) -> tuple[list[Queued], Evidence]:
     paid = int(np.searchsorted(spent, budget, side="right"))
     left = budget - float(spent[paid - 1] if paid else 0)
     share, new_ones = inputs.params.select.review_share, bool(inputs.unlabelled("train"))
-    again, taken = review_queue(inputs.layout.snapshot, share, left, inputs.costs, new_ones)
+    again, taken = review_queue(inputs.layout.audit, share, left, inputs.costs, new_ones)
     chosen, evidence = training_queue(inputs, left - taken)
     return ruler[:paid] + mixed(again, chosen), evidence
 

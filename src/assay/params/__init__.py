@@ -5,34 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
-from assay import plugins
-from assay.errors import AssayError, ParamsError
+from assay.errors import ParamsError
 from assay.metric_table import overall
+from assay.params.base import SPLITS as SPLITS
+from assay.params.base import Fraction as Fraction
+from assay.params.base import Positive, _plugin
+from assay.params.base import Section as Section
+from assay.params.base import Seed as Seed
+from assay.params.base import Split as Split
+from assay.params.race import TUNABLE as TUNABLE
+from assay.params.race import Race as Race
+from assay.params.race import Range as Range
+from assay.params.race import Space as Space
 from assay.yamlfile import read_yaml
-
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
-
-
-def _plugin(kind: str) -> AfterValidator:
-    def check(name: str) -> str:
-        try:
-            return plugins.check_name(kind, name)
-        except AssayError as error:
-            raise ValueError(f"{error}; {error.hint}") from None
-
-    return AfterValidator(check)
-
-
-class Section(BaseModel):
-    """Frozen and strict: a misspelt key, or `1e-3` (a string to YAML), is an error and not a surprise."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Source(Section):
@@ -87,6 +74,9 @@ class Curate(Section):
     split_seed: Seed = 0
     near_duplicate: Annotated[float, Field(gt=0.5, le=1)] = 0.99
     """Similarity of two thumbnails from which on they count as one picture: see src/assay/near_duplicates.py."""
+
+
+class Audit(Section):
     checks: list[Annotated[str, _plugin("checks")]] = []
     """Which checks run; [] means all there are."""
     limits: dict[str, float] = {}
@@ -151,77 +141,6 @@ class Track(Section):
     """The metric that promotion and the summaries look at."""
     diff: bool = True
     """Attach to a run what changed since the run before, as `assay diff` says it: some seconds."""
-
-
-class Range(Section):
-    """Numbers from `low` to `high`; `log`: the same chance for each factor, not for each difference."""
-
-    low: float
-    high: float
-    log: bool = False
-
-    @model_validator(mode="after")
-    def _is_one(self) -> Range:
-        if not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError("low must be under high, and above 0 if log is true")
-        return self
-
-
-TUNABLE = ("lr", "weight_decay", "label_smoothing", "class_weights", "augment", "epochs", "batch", "model")
-"""What a trial may change of `train`; the rest is the task's, or the machine's."""
-AUTO = ("lr", "weight_decay", "epochs", "model")
-"""Those for which `auto` is a range about the baseline's own value."""
-Space = dict[str, Range | list[Any] | Literal["auto"]]
-SPACE: Space = {
-    "lr": "auto",
-    "weight_decay": "auto",
-    "label_smoothing": [0.0, 0.1],
-    "augment": ["none", "light", "strong"],
-    "epochs": "auto",
-    "model": "auto",
-}
-
-
-class Race(Section):
-    """`assay race`: no stage of dvc.yaml, so nothing here makes a result stale."""
-
-    steps: Positive = 4
-    labels_per_step: Positive = 100
-    review_share: Fraction = 0.5
-    """How much of a step's labels goes to looking again at the most suspicious ones there are."""
-    seeds: Annotated[int, Field(ge=2)] = 3
-    """Independent repetitions of the whole race: with one there is no telling luck from effect."""
-    strategy: Annotated[str, _plugin("strategies")] = "margin"
-    space: Space = SPACE
-    """What a trial of the model track may change of `train`: see src/assay/race/space.py."""
-
-    @model_validator(mode="after")
-    def _space_is_of_train(self) -> Race:
-        for key, choices in self.space.items():
-            if key not in TUNABLE:
-                raise ValueError(f"space.{key}: no trial can change that; valid: {', '.join(TUNABLE)}")
-            if choices == "auto" and key not in AUTO:
-                raise ValueError(f"space.{key}: only {', '.join(AUTO)} can be auto; give values or a range")
-            if choices == [] or (isinstance(choices, Range) and key in ("model", "augment", "class_weights")):
-                raise ValueError(f"space.{key}: give a list of the values to choose from")
-            tried = choices if isinstance(choices, list) else []
-            for value in [choices.low, choices.high] if isinstance(choices, Range) else tried:
-                _check_choice(key, value)
-        return self
-
-
-def _check_choice(key: str, value: Any) -> None:
-    """ValueError if `train.<key>` cannot be `value`. A model is a name, or {name: options}."""
-    if key == "model" and isinstance(value, dict) and len(value) == 1:
-        value = next(iter(value))
-    kind = Train.model_fields[key].annotation
-    try:
-        Train.model_validate({key: int(value) if kind is int and float(value).is_integer() else value})
-    except (ValidationError, TypeError) as error:
-        why = (
-            error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not one name and its options"
-        )
-        raise ValueError(f"space.{key}: {value!r}: {why}") from None
 
 
 class Advise(Section):
@@ -289,12 +208,17 @@ class Iterate(Section):
     """Share of the images sent that people have to answer before a round goes on; the others stay out."""
 
 
+MOVED = ("checks", "limits")
+"""Keys of `audit` that were `curate`'s: an older revision is compared with, hence read."""
+
+
 class Params(Section):
     task: Annotated[str, _plugin("tasks")] = "classification"
     seed: Seed = 0
     ingest: Ingest
     embed: Embed = Embed()
     curate: Curate = Curate()
+    audit: Audit = Audit()
     select: Select = Select()
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
@@ -303,6 +227,15 @@ class Params(Section):
     advise: Advise = Advise()
     simulate: Simulate = Simulate()
     iterate: Iterate = Iterate()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_older_revisions(cls, raw: Any) -> Any:
+        curate = raw.get("curate") if isinstance(raw, dict) else None
+        if not isinstance(curate, dict) or not (moved := {k: v for k, v in curate.items() if k in MOVED}):
+            return raw
+        kept = {key: value for key, value in curate.items() if key not in MOVED}
+        return {**raw, "curate": kept, "audit": {**moved, **(raw.get("audit") or {})}}
 
 
 def load_params(path: Path) -> Params:

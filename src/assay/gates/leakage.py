@@ -16,50 +16,50 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.checks import Context, Finding, findings
+from assay.data.findings import Finding, findings
 from assay.data.fold import split_claims
 from assay.data.splits import PROTECTION
+from assay.data.version import Version
 
-BLOCKS = True
 CLAIMS = "its sources claim"
 
 Decision = tuple[str, Literal["exclude", "split"], str]
 
 
-def check(context: Context) -> pa.Table:
+def check(version: Version) -> pa.Table:
     """Score 0 where the test set is concerned, 0.25 elsewhere."""
-    rows = {(row[0], row[4]): row for row in (*_groups(context), *_pairs(context), *_claims(context))}
+    rows = {(row[0], row[4]): row for row in (*_groups(version), *_pairs(version), *_claims(version))}
     return findings(list(rows.values()))
 
 
-def _pairs(context: Context) -> Iterator[Finding]:
-    for newer, older, similarity in context.similar:
-        if context.split_of[newer] != context.split_of[older]:
+def _pairs(version: Version) -> Iterator[Finding]:
+    for newer, older, similarity in version.similar:
+        if version.split_of[newer] != version.split_of[older]:
             yield _leak(
-                newer, older, context.split_of, f"almost the same picture (similarity {similarity:.4f})"
+                newer, older, version.split_of, f"almost the same picture (similarity {similarity:.4f})"
             )
 
 
-def _groups(context: Context) -> Iterator[Finding]:
-    grouped = context.kept.filter(pc.is_valid(context.kept["group"]))
+def _groups(version: Version) -> Iterator[Finding]:
+    grouped = version.kept.filter(pc.is_valid(version.kept["group"]))
     members: dict[str, list[str]] = defaultdict(list)
     for sample, group in zip(grouped["id"].to_pylist(), grouped["group"].to_pylist(), strict=True):
         members[group].append(sample)
     for group, samples in members.items():
-        anchor = max(samples, key=lambda sample: PROTECTION.index(context.split_of[sample]))
+        anchor = max(samples, key=lambda sample: PROTECTION.index(version.split_of[sample]))
         for sample in samples:
-            if context.split_of[sample] != context.split_of[anchor]:
-                yield _leak(sample, anchor, context.split_of, f"one group, {group!r}")
+            if version.split_of[sample] != version.split_of[anchor]:
+                yield _leak(sample, anchor, version.split_of, f"one group, {group!r}")
 
 
-def _claims(context: Context) -> Iterator[Finding]:
+def _claims(version: Version) -> Iterator[Finding]:
     claims: dict[str, set[str]] = defaultdict(set)
-    table = split_claims(context.imports)
+    table = split_claims(version.imports)
     for sample, split in zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True):
         claims[sample].add(split)
-    settled = context.judged("split")
+    settled = version.judged("split")
     for sample, claimed in claims.items():
-        if len(claimed) > 1 and sample in context.split_of and sample not in settled:
+        if len(claimed) > 1 and sample in version.split_of and sample not in settled:
             named = " and ".join(split for split in PROTECTION if split in claimed)
             yield sample, _score(claimed), True, f"{CLAIMS} {named} for {sample[:12]}", None
 

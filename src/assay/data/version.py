@@ -1,0 +1,54 @@
+"""A dataset version together with what it was folded from: all that is discrete, hence all that a gate may look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.data.edits import Op, answers_to
+from assay.data.fold import Batches
+from assay.data.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Version:
+    """The snapshot, the near-duplicates that its splits follow, what came with the images, and what people judged."""
+
+    snapshot: Snapshot
+    pairs: pa.Table
+    """PAIRS from `curate.near_duplicate` on: see `near_pairs`."""
+    imports: pa.Table
+    """The pool's: what each origin of an image said of it."""
+    batches: Batches
+
+    @cached_property
+    def kept(self) -> pa.Table:
+        """The samples that are not excluded."""
+        samples = self.snapshot.samples
+        return samples.filter(pc.invert(samples["excluded"]))
+
+    @cached_property
+    def split_of(self) -> dict[str, str]:
+        """The split of each sample that is not excluded."""
+        split = self.kept["split"].combine_chunks().dictionary_encode()
+        names = split.dictionary.to_pylist()  # one text for each split, not for each sample
+        codes = split.indices.to_pylist()
+        return {sample: names[code] for sample, code in zip(self.kept["id"].to_pylist(), codes, strict=True)}
+
+    @cached_property
+    def similar(self) -> list[tuple[str, str, float]]:
+        """(newer, older, similarity) of the near-duplicates among the kept samples."""
+        rows = zip(*(self.pairs[name].to_pylist() for name in ("id", "other", "similarity")), strict=True)
+        return [row for row in rows if row[0] in self.split_of and row[1] in self.split_of]
+
+    def judged(self, op: Op) -> set[str]:
+        """The samples that an edit batch decided something about: `label`, `split`, …"""
+        return set(answers_to(self.batches, [op]))
+
+
+def near_pairs(pairs: pa.Table, threshold: float) -> pa.Table:
+    """The pairs that are near-duplicates at a threshold."""
+    return pairs.filter(pc.greater_equal(pairs["similarity"], pa.scalar(threshold, pa.float32())))

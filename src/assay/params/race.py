@@ -1,0 +1,82 @@
+"""The section `race`, and what a trial may change of `train`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from assay.params.base import Fraction, Positive, Section, _plugin
+
+
+class Range(Section):
+    """Numbers from `low` to `high`; `log`: the same chance for each factor, not for each difference."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Range:
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError("low must be under high, and above 0 if log is true")
+        return self
+
+
+TUNABLE = ("lr", "weight_decay", "label_smoothing", "class_weights", "augment", "epochs", "batch", "model")
+"""What a trial may change of `train`; the rest is the task's, or the machine's."""
+AUTO = ("lr", "weight_decay", "epochs", "model")
+"""Those for which `auto` is a range about the baseline's own value."""
+Space = dict[str, Range | list[Any] | Literal["auto"]]
+SPACE: Space = {
+    "lr": "auto",
+    "weight_decay": "auto",
+    "label_smoothing": [0.0, 0.1],
+    "augment": ["none", "light", "strong"],
+    "epochs": "auto",
+    "model": "auto",
+}
+
+
+class Race(Section):
+    """`assay race`: no stage of dvc.yaml, so nothing here makes a result stale."""
+
+    steps: Positive = 4
+    labels_per_step: Positive = 100
+    review_share: Fraction = 0.5
+    """How much of a step's labels goes to looking again at the most suspicious ones there are."""
+    seeds: Annotated[int, Field(ge=2)] = 3
+    """Independent repetitions of the whole race: with one there is no telling luck from effect."""
+    strategy: Annotated[str, _plugin("strategies")] = "margin"
+    space: Space = SPACE
+    """What a trial of the model track may change of `train`: see src/assay/race/space.py."""
+
+    @model_validator(mode="after")
+    def _space_is_of_train(self) -> Race:
+        for key, choices in self.space.items():
+            if key not in TUNABLE:
+                raise ValueError(f"space.{key}: no trial can change that; valid: {', '.join(TUNABLE)}")
+            if choices == "auto" and key not in AUTO:
+                raise ValueError(f"space.{key}: only {', '.join(AUTO)} can be auto; give values or a range")
+            if choices == [] or (isinstance(choices, Range) and key in ("model", "augment", "class_weights")):
+                raise ValueError(f"space.{key}: give a list of the values to choose from")
+            tried = choices if isinstance(choices, list) else []
+            for value in [choices.low, choices.high] if isinstance(choices, Range) else tried:
+                _check_choice(key, value)
+        return self
+
+
+def _check_choice(key: str, value: Any) -> None:
+    """ValueError if `train.<key>` cannot be `value`. A model is a name, or {name: options}."""
+    if key == "model" and isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value))
+    from assay.params import Train
+
+    kind = Train.model_fields[key].annotation
+    try:
+        Train.model_validate({key: int(value) if kind is int and float(value).is_integer() else value})
+    except (ValidationError, TypeError) as error:
+        why = (
+            error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not one name and its options"
+        )
+        raise ValueError(f"space.{key}: {value!r}: {why}") from None

@@ -1,0 +1,64 @@
+"""Audit: snapshot + embeddings -> data/audit. What checks, and the label audit among them, found odd about the data.
+
+Apart from the snapshot, as floats decide here: another CPU may give other last digits of a score, and of nothing else.
+With options `assay audit` reads what is written here: see `assay.commands.audit`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+
+from assay import audit
+from assay.data.files import fresh_dir, write_json, write_table
+from assay.data.suspects import LIKELY, NAME, suspects
+from assay.layout import Layout
+from assay.params import Params
+from assay.progress import Progress
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from rich.console import Console
+
+
+def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
+    """Run the checks of `audit.checks`, and write their findings. MissingInput before `curate`."""
+    with progress.bar("audit", 3, "steps") as advance:
+        context = audit.open_context(params, layout)
+        advance(1)
+        found = audit.run_checks(context, params.audit.checks)
+        measured, summary = audit.details(found, context), audit.summarise(found)
+        advance(1)
+        with fresh_dir(layout.audit) as folder:
+            write_table(folder / "audit.parquet", audit.as_table(found))
+            write_json(folder / "audit.json", summary)
+            for name, table in measured.items():
+                write_table(folder / f"{name}.parquet", table)
+        advance(1)
+    return {
+        "issues": {name: entry["issues"] for name, entry in summary.items()},
+        "labels": labels(measured[NAME], context.limits[NAME]) if NAME in measured else None,
+    }
+
+
+def labels(judged: pa.Table, above: float = LIKELY) -> dict[str, Any]:
+    """How many labels were judged, how many are suspects, and the share that is expected to be wrong."""
+    rate = float(pc.mean(judged["probability"]).as_py() or 0.0)
+    return {"judged": len(judged), "suspects": len(suspects(judged, above)), "above": above, "rate": rate}
+
+
+def render(summary: dict[str, Any], console: Console) -> None:
+    """What was found, and how to look at it."""
+    found = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in summary["issues"].items() if n)
+    console.print(f"the audit found: {found or 'nothing'}", highlight=False)
+    if said := summary["labels"]:
+        console.print(
+            f"{said['judged']:,} labels judged, about {said['rate']:.0%} of them wrong: {said['suspects']:,} suspects "
+            f"from probability {said['above']:g} on",
+            highlight=False,
+        )
+    if (summary["labels"] or {}).get("suspects"):
+        console.print(
+            "look at them: `assay audit --limit 20`, `assay audit --html audit.html`", highlight=False
+        )

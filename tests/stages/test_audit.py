@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from assay.data.files import read_json, read_table
+from assay.errors import MissingInput, ParamsError
+from assay.progress import silent
+from assay.stages import audit, curate
+
+
+@pytest.fixture
+def small(project, draw):
+    for n in range(10):
+        project.add(f"p{n}", draw(n), label="cat" if n % 2 else "dog", split=("train", "test")[n % 5 == 0])
+    project.embed()
+    curate.run(project.params(), project.layout, silent)
+    return project
+
+
+def run(project, **settings):
+    return audit.run(project.params(audit=settings), project.layout, silent)
+
+
+def test_the_findings_land_beside_the_snapshot(small):
+    summary = run(small)
+    folder = small.layout.audit
+    assert {file.name for file in folder.iterdir()} == {"audit.json", "audit.parquet", "label_errors.parquet"}
+    assert set(summary["issues"]) == set(read_json(folder / "audit.json"))
+    table = read_table(folder / "audit.parquet")
+    assert table.column_names == ["check", "id", "score", "is_issue", "reason", "related"]
+
+
+def test_the_same_inputs_are_the_same_bytes(small):
+    run(small)
+    before = {file.name: file.read_bytes() for file in small.layout.audit.iterdir()}
+    run(small)
+    assert before == {file.name: file.read_bytes() for file in small.layout.audit.iterdir()}
+
+
+def test_only_the_checks_asked_for_are_run(small):
+    summary = run(small, checks=["images"])
+    assert (set(summary["issues"]), summary["labels"]) == ({"images"}, None)
+    assert not (small.layout.audit / "label_errors.parquet").exists()
+
+
+def test_a_limit_that_there_is_not_is_refused(small):
+    with pytest.raises(ParamsError, match="no limit 'blury'"):
+        run(small, limits={"blury": 0.2})
+
+
+def test_a_snapshot_of_other_images_is_noticed(small, draw):
+    small.add("late", draw(77))
+    small.embed()
+    with pytest.raises(MissingInput, match="not of the images that are in the snapshot"):
+        run(small)
