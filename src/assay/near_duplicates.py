@@ -11,6 +11,10 @@ At 0.99, the default, the peak lets 345 of the 13,532 pairs through that correla
 60,000 pictures of Fashion-MNIST (of those of two classes 2 of 219), none of 10 among 5,000 digits, and keeps nine of
 ten digits that were saved as JPEG of quality 30. A turn, a crop, a mirror image or a shift by a thirtieth is not a
 near-duplicate but another picture of the thing: what is filmed or taken in series needs a `group`.
+
+Splits hang on this, so it comes out the same on every machine: sums are of whole numbers that a float holds exactly,
+in whatever order they are added; the few divisions and roots are those of IEEE 754; and a similarity is rounded to
+millionths. Where a processor may round otherwise, in the search for candidates, there is slack.
 """
 
 from __future__ import annotations
@@ -32,29 +36,39 @@ KEPT = 16
 """Pairs kept for each image: its best, and besides them the oldest at every threshold."""
 FREQUENCIES = 9
 SLACK = 1e-4
+DECIMALS = 6
+EXACT_IN_FLOAT32 = 2**24 // 255
+"""Pixels whose sum float32 holds."""
 BLOCK = (1024, 8192)
 PIECE = 1024
 
 
 def thumbnails(luma: np.ndarray) -> np.ndarray:
     """(n, 256) int8 of grey images (n, h, w) uint8: cells averaged by area, mean 0, the largest ±127; 0 if flat."""
+    n, (h, w) = len(luma), luma.shape[1:]
+    cells = area_sums(luma, SIDE, SIDE).reshape(n, CELLS).astype(np.int64)
+    cells = CELLS * cells - cells.sum(axis=1, keepdims=True)
+    levels = np.rint(cells * (64 / (CELLS * h * w))).astype(np.int64)  # 64ths of a grey level
+    cells[(levels**2).sum(axis=1) < CELLS * (64 * FLAT) ** 2] = 0
+    largest = np.abs(cells).max(axis=1, keepdims=True, initial=1)
+    return np.asarray(np.rint(127 * cells / largest), np.int8)
+
+
+def area_sums(luma: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """(n, rows, columns) of grey images (n, h, w) uint8: h·w times the mean of each cell. Whole numbers, exact."""
     h, w = luma.shape[1:]
-    cells = area_weights(h, SIDE) @ luma.astype(np.float32) @ area_weights(w, SIDE).T
-    cells = cells.reshape(len(luma), CELLS).astype(np.float64)
-    cells -= cells.mean(axis=1, keepdims=True)
-    cells[cells.std(axis=1) < FLAT] = 0
-    largest = np.abs(cells).max(axis=1, keepdims=True, initial=1e-9)
-    return np.asarray(np.rint(cells * (127 / largest)), np.int8)
+    kind = np.float32 if h * w <= EXACT_IN_FLOAT32 else np.float64
+    return np.asarray(
+        overlaps(h, rows).astype(kind) @ luma.astype(kind) @ overlaps(w, columns).T.astype(kind)
+    )
 
 
 @lru_cache(maxsize=256)
-def area_weights(n: int, m: int) -> np.ndarray:
-    """(m, n) float32: how much of each of n pixels falls into each of m cells; rows sum to 1."""
-    edges = np.linspace(0, n, m + 1)
-    left, right = edges[:-1, None], edges[1:, None]
-    pixel = np.arange(n)[None, :]
-    overlap = np.clip(np.minimum(right, pixel + 1) - np.maximum(left, pixel), 0, None)
-    return np.asarray(overlap / overlap.sum(axis=1, keepdims=True), np.float32)
+def overlaps(n: int, m: int) -> np.ndarray:
+    """(m, n) float32: how many m-ths of each of n pixels fall into each of m cells of equal size; rows sum to n."""
+    cell, pixel = n * np.arange(m)[:, None], m * np.arange(n)[None, :]
+    shared = np.minimum(cell + n, pixel + m) - np.maximum(cell, pixel)
+    return np.asarray(np.clip(shared, 0, None), np.float32)
 
 
 def find_pairs(new: np.ndarray, earlier: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -142,7 +156,8 @@ def _correlation(new: np.ndarray, old: np.ndarray, rows: np.ndarray) -> np.ndarr
         product[start : start + PIECE] = np.einsum("ij,ij->i", a.astype(np.float32), b.astype(np.float32))
     (sum_new, norm_new), (sum_old, norm_old) = _moments(new), _moments(old)
     covariance = CELLS * product - sum_new[rows[:, 0]] * sum_old[rows[:, 1]]
-    return np.asarray(covariance / (norm_new[rows[:, 0]] * norm_old[rows[:, 1]]))
+    norm = norm_new[rows[:, 0]] * norm_old[rows[:, 1]]
+    return np.asarray(np.divide(covariance, norm, out=np.zeros_like(norm), where=norm > 0))
 
 
 def _moments(thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,9 +168,17 @@ def _moments(thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The similarity (n,) float32 of thumbnails a and b (n, 256) int8, row by row."""
-    d2 = (_standardised(a) - _standardised(b)) ** 2
-    return np.asarray(1 - np.maximum(d2.mean(axis=1) / 2, d2.max(axis=1) / PEAK))
+    """The similarity (n,) float32 of thumbnails a and b (n, 256) int8, row by row, in whole millionths; 0 if flat."""
+    apart = 1 - _correlation(a, b, np.tile(np.arange(len(a))[:, None], 2))
+    peak = np.abs(_exactly(a) - _exactly(b)).max(axis=1, initial=0) ** 2 / PEAK
+    return np.asarray(np.round(1 - np.maximum(apart, peak), DECIMALS), np.float32)
+
+
+def _exactly(thumbs: np.ndarray) -> np.ndarray:
+    """(n, 256) float64 with mean 0 and deviation 1, of whole numbers by one division each; 0 where flat."""
+    total, norm = _moments(thumbs)
+    whole = CELLS * thumbs.astype(np.float64) - total[:, None]
+    return np.asarray(np.divide(whole, norm[:, None], out=np.zeros_like(whole), where=norm[:, None] > 0))
 
 
 def _keep(newer: np.ndarray, scores: np.ndarray) -> np.ndarray:

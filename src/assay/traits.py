@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from assay.near_duplicates import area_weights
+from assay.near_duplicates import area_sums
 
 Row = dict[str, np.ndarray]
 
@@ -20,6 +20,7 @@ LARGEST = 256
 """Longest side at which statistics are taken; larger images are averaged down by a whole factor first."""
 SHARPNESS_AT = 64
 """Longest side at which sharpness is measured, so that a small and a large copy are alike."""
+DECIMALS = 6
 LUMA = np.array([19595, 38470, 7471], np.uint32)
 """Rec. 601 luma as whole numbers out of 65536."""
 
@@ -44,7 +45,9 @@ def measure(grey: np.ndarray) -> Row:
     flat = grey.reshape(n, h * w).astype(np.int64) + 256 * np.arange(n)[:, None]
     histogram = np.bincount(flat.ravel(), minlength=256 * n).reshape(n, 256)
     values = {name: trait(histogram) for name, trait in TRAITS.items()}
-    return {name: v.astype(np.float32) for name, v in (values | {"sharpness": _sharpness(grey)}).items()}
+    values["sharpness"] = _sharpness(grey)
+    # rounded, as the last digits of a logarithm are the processor's own
+    return {name: np.round(v, DECIMALS).astype(np.float32) for name, v in values.items()}
 
 
 def _brightness(histogram: np.ndarray) -> np.ndarray:
@@ -105,8 +108,7 @@ def _small(grey: np.ndarray) -> np.ndarray:
     """float32 images whose longest side is at most SHARPNESS_AT, averaged by area."""
     h, w = grey.shape[1:]
     longest = max(h, w)
-    image = grey.astype(np.float32)
     if longest <= SHARPNESS_AT:
-        return image
+        return grey.astype(np.float32)
     rows, columns = (max(1, round(side * SHARPNESS_AT / longest)) for side in (h, w))
-    return np.asarray(area_weights(h, rows) @ image @ area_weights(w, columns).T)
+    return np.asarray(area_sums(grey, rows, columns) / np.float32(h * w), np.float32)
