@@ -10,16 +10,13 @@ What is computed, and what can be skipped, is dvc.yaml's alone: here is only whe
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal, get_args
 
-from filelock import FileLock, Timeout
 from prefect import Task, flow, get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
@@ -29,8 +26,9 @@ from pydantic import DirectoryPath
 from rich.console import Console
 from rich.table import Table
 
+from assay.data import holding as locks
 from assay.data.files import write_json
-from assay.errors import AssayError
+from assay.errors import AssayError, WorkspaceBusy
 from assay.layout import Layout
 from assay.lineage.revisions import DvcError, run_dvc, stages
 from assay.summary import Summary, confidence, markdown, summarise
@@ -52,10 +50,6 @@ HINTS = (
 )
 """What DVC says after each stage to a person at a terminal."""
 ARTIFACT = "assay-result"
-
-
-class WorkspaceBusyError(AssayError):
-    """Another flow run is at work in the workspace."""
 
 
 class PipelineError(AssayError):
@@ -144,28 +138,13 @@ def _run(names: list[str], workspace: Path, force: bool) -> list[Outcome]:
     return outcomes
 
 
-@contextmanager
-def holding(layout: Layout) -> Iterator[None]:
-    """Hold the workspace. WorkspaceBusyError, naming the holder, if another flow run does."""
-    layout.scratch.mkdir(parents=True, exist_ok=True)
-    holder = layout.scratch / "flow.holder.json"
-    lock = FileLock(layout.scratch / "flow.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        other = json.loads(holder.read_text()) if holder.exists() else {}
-        raise WorkspaceBusyError(
-            f"another flow run ({other.get('name')}, {other.get('id')}, process {other.get('pid')}) "
-            f"holds this workspace: {layout.root}",
-            hint="wait for it, or cancel it: `prefect flow-run cancel ID`",
-        ) from None
-    try:
-        run = runtime.flow_run
-        write_json(holder, {"name": run.name, "id": str(run.id), "pid": os.getpid()})
-        yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
+def holding(layout: Layout) -> AbstractContextManager[None]:
+    """Hold the workspace. WorkspaceBusy, naming the holder, if another flow run does."""
+    run = runtime.flow_run
+    about = f"flow run {run.name}, {run.id}"
+    return locks.holding(
+        layout.scratch, "flow", wait=0, about=about, hint="wait for it, or `prefect flow-run cancel ID`"
+    )
 
 
 def report(layout: Layout, outcomes: list[Outcome]) -> str:
@@ -189,7 +168,7 @@ def main() -> int:
         state = pipeline(options.workspace, options.until, options.force, return_state=True)
     done = layout.scratch / "flow.json"
     error = None if state.is_completed() else state.result(raise_on_failure=False)
-    if done.exists() and not isinstance(error, WorkspaceBusyError):
+    if done.exists() and not isinstance(error, WorkspaceBusy):
         show([Outcome(**row) for row in json.loads(done.read_text())], summarise(layout), last_run(layout))
     if error is not None:
         hint = f"\n{error.hint}" if isinstance(error, AssayError) and error.hint else ""

@@ -15,6 +15,7 @@ import typer
 from assay import __version__, cli_why
 from assay.errors import AssayError
 from assay.invocation import Json, project, show
+from assay.layout import Layout
 
 STAGES = {
     "ingest": "Take in what is new in every source: raw images -> data/pool.",
@@ -74,6 +75,7 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 def _run_stage(name: str, as_json: bool) -> None:
+    from assay import workspace
     from assay.terminal import Terminal
 
     layout, params = project()
@@ -81,14 +83,15 @@ def _run_stage(name: str, as_json: bool) -> None:
     # before pyarrow is loaded: its own allocator keeps a third more memory than the tables of a stage take
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     stage = import_module(f"assay.stages.{name}")
-    if name == "train" and os.environ.get("ASSAY_LIVE_CURVES") != "0":
-        from assay.tracking import LiveCurves, environment
+    with workspace.writing(layout, *workspace.locks_of(name)):
+        if name == "train" and os.environ.get("ASSAY_LIVE_CURVES") != "0":
+            from assay.tracking import LiveCurves, environment
 
-        with LiveCurves(params, layout, terminal) as curves:
-            summary = stage.run(params, layout, terminal, on_epoch=curves.on_epoch)
-        environment.note(params, layout)
-    else:
-        summary = stage.run(params, layout, terminal)
+            with LiveCurves(params, layout, terminal) as curves:
+                summary = stage.run(params, layout, terminal, on_epoch=curves.on_epoch)
+            environment.note(params, layout)
+        else:
+            summary = stage.run(params, layout, terminal)
     show(summary, as_json, getattr(stage, "render", None))
 
 
@@ -168,6 +171,17 @@ def status(as_json: Json = False) -> None:
 
     layout, params = project()
     show(status.run(params, layout), as_json, status.render)
+
+
+@app.command(rich_help_panel=DESK)
+def verify(as_json: Json = False) -> None:
+    """Read every image of the pool and compare it with its id, the hash of its bytes. Exit code 1 if one is damaged."""
+    from assay.commands import verify
+    from assay.terminal import Terminal
+
+    result = verify.run(Layout(Path()), Terminal())
+    show(result, as_json, verify.render)
+    raise typer.Exit(int(bool(result["damaged"])))
 
 
 @app.command(rich_help_panel=DESK)

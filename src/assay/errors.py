@@ -8,9 +8,11 @@
       PoolError          the pool on disk contradicts itself
       EditError          an edit batch, or a file of labels, is not valid
       MissingInput       a stage was run before the one that writes its input
+        DamagedFile      it is there, and cannot be read: empty, cut off, or something else altogether
       GateError          the data is not fit to go on: leakage, no labels to measure with
       PromotionRefused   the challenger is worse than the champion beyond the noise
       UsageError         an argument that cannot be meant: a file where none can be written
+      WorkspaceBusy      another command is writing where this one would
       RevisionError      git or DVC cannot give what was asked for
         UnknownRevision  there is no revision, and no run, of that name
       TrackingError      the tracking server is away or refuses
@@ -60,6 +62,10 @@ class MissingInput(AssayError):
     pass
 
 
+class DamagedFile(MissingInput):
+    pass
+
+
 class GateError(AssayError):
     exit_code = 3
 
@@ -70,6 +76,10 @@ class PromotionRefused(AssayError):
 
 class UsageError(AssayError):
     exit_code = 2
+
+
+class WorkspaceBusy(AssayError):
+    pass
 
 
 class RevisionError(AssayError):

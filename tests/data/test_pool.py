@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tarfile
 import textwrap
 
+import pyarrow as pa
 import pytest
 
 from assay.data.images import ImageInfo
-from assay.data.pool import Pool, PoolWriter, _tar_header, content_id
+from assay.data.pool import Pool, PoolWriter, content_id
+from assay.data.shards import _may_repeat, tar_header
 from assay.errors import MissingInput, PoolError
 
 INFO = ImageInfo(8, 8, "L", "PNG")
@@ -39,7 +42,7 @@ def test_shards_are_plain_tar_files(make_pool, images):
 def test_headers_are_those_of_tarfile(name, size):
     info = tarfile.TarInfo(name)
     info.size = size
-    assert _tar_header(name, size) == info.tobuf(tarfile.USTAR_FORMAT)
+    assert tar_header(name, size) == info.tobuf(tarfile.USTAR_FORMAT)
 
 
 def test_the_same_images_make_the_same_shards(make_pool, tmp_path):
@@ -127,10 +130,54 @@ def test_what_is_missing_is_said(make_pool, tmp_path):
         Pool.open(path)
 
 
-def test_a_truncated_shard_is_an_error_not_short_bytes(make_pool):
+def test_a_shard_that_lost_its_end_is_an_error_not_short_bytes(make_pool):
     path = make_pool()
+    pool = Pool.open(path)
     tar = path / "shards" / "00002.tar"
     tar.write_bytes(tar.read_bytes()[:700])
-    pool = Pool.open(path)
     with pytest.raises(PoolError, match="shard 00002 ends before"):
         pool.read(pool.ids[-1])
+    with pytest.raises(
+        PoolError, match=r"00002\.tar is damaged: it has 700 bytes, by its index it has 5,120"
+    ) as error:
+        Pool.open(path)
+    assert "dvc checkout --force data/pool" in error.value.hint
+
+
+def test_an_image_that_is_there_twice_is_seen_when_the_pool_is_opened(make_pool):
+    path = make_pool()
+    for suffix in (".tar", ".parquet"):
+        shutil.copy(path / "shards" / f"00001{suffix}", path / "shards" / f"00003{suffix}")
+    with pytest.raises(PoolError, match="8 images twice"):
+        Pool.open(path)
+    with pytest.raises(PoolError, match="8 images twice"):
+        PoolWriter(path, 8, 1 << 20)
+
+
+def test_ids_that_are_no_hashes_are_compared_as_text():
+    same_head = [f"{'0' * 16}{'1' * 48}", f"{'0' * 16}{'2' * 48}"]
+    assert _may_repeat(pa.array(same_head)), "by their first digits; then the texts decide"
+    assert not _may_repeat(pa.array([content_id(b"%d" % n) for n in range(1000)]))
+    assert _may_repeat(pa.array(["a", "b"]))
+
+
+def test_a_second_writer_is_refused_and_the_first_is_not_disturbed(make_pool):
+    path = make_pool()
+    with PoolWriter(path, 8, 1 << 20) as first:
+        first.add(content_id(b"first"), b"first", INFO)
+        with pytest.raises(PoolError, match="is writing to this pool"):
+            PoolWriter(path, 8, 1 << 20)
+    assert Pool.open(path).read(content_id(b"first")) == b"first"
+    with PoolWriter(path, 8, 1 << 20) as second:
+        assert not second.add(content_id(b"first"), b"first", INFO)
+
+
+def test_a_shard_never_takes_the_number_of_another(make_pool):
+    """Also where one is missing: a count of the files would name one that is there."""
+    path = make_pool()
+    for file in path.glob("shards/00001.*"):
+        file.unlink()
+    with PoolWriter(path, 8, 1 << 20) as writer:
+        writer.add(content_id(b"new"), b"new", INFO)
+    assert Pool.open(path).shards == ["00000", "00002", "00003"]
+    assert Pool.open(path).read(content_id(b"new")) == b"new"

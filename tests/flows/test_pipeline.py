@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,6 @@ import psutil
 import pyarrow as pa
 import pytest
 import yaml
-from filelock import FileLock
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -33,6 +33,8 @@ from prefect.exceptions import ParameterTypeError
 from prefect.flows import load_flow_from_entrypoint
 
 from assay.data.files import write_json, write_table
+from assay.data.holding import holding
+from assay.errors import WorkspaceBusy
 from assay.lineage.revisions import run_dvc
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("api")]
@@ -143,12 +145,14 @@ def test_ingest_is_tried_again_unless_the_params_are_wrong(
 
 def test_a_second_flow_run_names_the_first(flow: ModuleType, make_workspace: Make) -> None:
     root = make_workspace()
-    write_json(root / ".assay" / "flow.holder.json", {"name": "bold-ibex", "id": "abc", "pid": 42})
-    with FileLock(root / ".assay" / "flow.lock"):
-        state = flow.pipeline(root, return_state=True)
-    error = state.result(raise_on_failure=False)
-    assert isinstance(error, flow.WorkspaceBusyError)
-    assert "bold-ibex, abc, process 42" in str(error)
+    states = []
+    with holding(root / ".assay", "flow", about="flow run bold-ibex, abc"):
+        other = threading.Thread(target=lambda: states.append(flow.pipeline(root, return_state=True)))
+        other.start()
+        other.join()
+    error = states[0].result(raise_on_failure=False)
+    assert isinstance(error, WorkspaceBusy)
+    assert f"(flow run bold-ibex, abc, process {os.getpid()} on " in str(error)
     assert not (root / "dvc.lock").exists()
 
 

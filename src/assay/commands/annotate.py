@@ -26,6 +26,7 @@ from assay.data.standing import recorded, standings
 from assay.layout import Layout
 from assay.ledger import Asked, Batch
 from assay.params import Params
+from assay.workspace import writes, writing
 
 PEOPLE = "people"
 """Who answers when select.annotator is null: whoever calls `assay label`."""
@@ -47,6 +48,7 @@ class Round:
         return self.annotator is None or bool(self.annotator.WAITS)
 
 
+@writes("judgements")
 def run(params: Params, layout: Layout) -> dict[str, Any]:
     """Send what is open and not out yet, and take in every answer there is."""
     queue, answered = open_queue(layout)
@@ -77,6 +79,11 @@ def not_out(work: Round, queue: pa.Table) -> pa.Table:
 
 def send(work: Round, queue: pa.Table) -> Batch:
     """Put a queue into the ledger: from then on it is out."""
+    with writing(work.desk.layout, "judgements"):
+        return _send(work, queue)
+
+
+def _send(work: Round, queue: pa.Table) -> Batch:
     layout = work.desk.layout
     batches, snapshot = read_batches(layout.edits), Snapshot.load(layout.snapshot)
     answered, ids = answers_to(batches), queue["id"].to_pylist()
@@ -120,6 +127,11 @@ def hand_over(work: Round) -> list[str]:
 
 def collect(work: Round) -> dict[str, Any]:
     """Take in every answer there is: one edit batch, and the refusals."""
+    with writing(work.desk.layout, "judgements"):
+        return _collect(work)
+
+
+def _collect(work: Round) -> dict[str, Any]:
     layout, edits = work.desk.layout, read_batches(work.desk.layout.edits)
     given = [] if work.annotator is None else list(work.annotator.collect(waiting(work), work.desk))
     settled = ledger.settle(work.sent, given, edits)

@@ -26,6 +26,7 @@ from assay.lineage.people import whoami
 from assay.params import Params
 from assay.progress import Progress, silent
 from assay.review.payoff import payoff
+from assay.workspace import writes
 
 Apply = Literal["suggested", "exclude"]
 SURE = 0.9
@@ -106,6 +107,7 @@ def _without(table: pa.Table, ids: set[str]) -> pa.Table:
 # --- what is done
 
 
+@writes("judgements")
 def act(
     params: Params, layout: Layout, table: pa.Table, what: Apply, least: float, dry_run: bool
 ) -> dict[str, Any]:

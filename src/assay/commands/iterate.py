@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from assay.commands import annotate, promote
 from assay.commands.queue import open_queue
 from assay.data.files import read_json
+from assay.data.holding import holding
 from assay.errors import ParamsError, PromotionRefused
 from assay.layout import Layout
 from assay.ledger import Batch
@@ -56,7 +57,7 @@ def run(
     `changed`: keys of params.iterate, None is as it was.
     """
     rules = settings(params.iterate, changed or {})
-    with place.holding(layout):
+    with holding(layout.scratch, "rounds", wait=0):
         name = place.enter(name, layout)
         work = Work(name, rules, params, layout, runner or Plain(layout.root, progress), progress)
         work.look()

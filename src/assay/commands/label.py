@@ -20,11 +20,13 @@ from assay.errors import EditError
 from assay.layout import Layout
 from assay.lineage.people import whoami
 from assay.params import Params
+from assay.workspace import writes
 
 SHOWN = 20
 """Bad rows named in an error."""
 
 
+@writes("judgements")
 def run(
     params: Params,
     layout: Layout,

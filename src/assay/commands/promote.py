@@ -19,11 +19,13 @@ from assay.lineage.revisions import dvc_add
 from assay.lineage.staleness import stage_states
 from assay.metric_table import headline, named
 from assay.params import Params
+from assay.workspace import writes
 
 RESULT = ("select", "train", "evaluate")
 """Stages that must be up to date: a number of yesterday's model decides nothing about today's."""
 
 
+@writes("pipeline")
 def run(
     params: Params, layout: Layout, force: bool = False, why: str = "", by: str | None = None
 ) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from assay.gates import leakage
 from assay.layout import Layout
 from assay.lineage.people import whoami
 from assay.params import Params
+from assay.workspace import writes
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
+@writes("judgements")
 def resolve(layout: Layout, params: Params, what: str = "leakage", dry_run: bool = False) -> dict[str, Any]:
     """Find the leaks of the present pool and edits, and write the batch that ends them. The test set is not touched.
 

@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tarfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -28,21 +27,11 @@ import numpy as np
 import pyarrow as pa
 
 from assay.data import columns
-from assay.data.files import ASIDE, read_table, sync_dir, write_table
+from assay.data.files import ASIDE, alone_in, aside_of, claim, read_table, sync_dir, write_table
 from assay.data.images import ImageInfo
+from assay.data.shards import BLOCK, END, INDEX, read_index, tar_header
 from assay.errors import MissingInput, PoolError
 
-INDEX = pa.schema(
-    {
-        "id": pa.string(),
-        "offset": pa.int64(),
-        "size": pa.int64(),
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "mode": pa.string(),
-        "format": pa.string(),
-    }
-)
 IMPORTS = pa.schema(
     {
         "id": pa.string(),
@@ -68,7 +57,6 @@ QUARANTINE = pa.schema(
 TRUTH = pa.schema({"id": pa.string(), "annotations": pa.string()})
 
 SIDE_TABLES = {"imports": IMPORTS, "quarantine": QUARANTINE, "truth": TRUTH}
-BLOCK = 512
 WRITE_BUFFER = 1 << 20
 
 
@@ -87,10 +75,13 @@ class Pool:
 
     @classmethod
     def open(cls, path: Path) -> Pool:
-        """Open the pool in a folder. MissingInput if there is none, PoolError if a shard lost its tar."""
+        """Open the pool in a folder. MissingInput if there is none, PoolError if it contradicts itself.
+
+        What can be seen without reading an image is looked at: see `assay.data.shards`. `assay verify` reads them all.
+        """
         if not path.is_dir():
             raise MissingInput(f"{path} is not there", hint="run `assay ingest` first, or `dvc pull`")
-        return cls(path, _read_index(path))
+        return cls(path, read_index(path))
 
     def __len__(self) -> int:
         return int(self.index.num_rows)
@@ -183,21 +174,6 @@ class Pool:
         return self._handles[shard]
 
 
-def _read_index(path: Path) -> pa.Table:
-    tables = []
-    for file in sorted((path / "shards").glob("*.parquet")):
-        if not file.with_suffix(".tar").exists():
-            raise PoolError(f"{file.with_suffix('.tar')} is missing", hint="`dvc checkout data/pool`")
-        table = read_table(file)
-        shard = columns.column([file.stem] * len(table), pa.string())
-        tables.append(table.add_column(1, "shard", shard))
-    return pa.concat_tables(tables).combine_chunks() if tables else _empty_index()
-
-
-def _empty_index() -> pa.Table:
-    return columns.table([], INDEX.insert(1, pa.field("shard", pa.string())))
-
-
 def side_table(path: Path, kind: str) -> pa.Table:
     """All parts of one of SIDE_TABLES, in order of arrival."""
     parts = [read_table(file) for file in sorted((path / kind).glob("*.parquet"))]
@@ -205,7 +181,7 @@ def side_table(path: Path, kind: str) -> pa.Table:
 
 
 class PoolWriter:
-    """Appends to a pool, one shard at a time. One writer at a time: DVC's lock on the stage sees to that.
+    """Appends to a pool, one shard at a time. It holds the folder until it is left: a second writer gets a PoolError.
 
     Samples and rows are held back until `commit`, which makes them all visible or, if killed, none of the rows.
     """
@@ -217,9 +193,10 @@ class PoolWriter:
         self._end = 0  # of the open shard: asking the file would be a system call for each image
         self._index: list[tuple[Any, ...]] = []
         self._rows: dict[str, list[tuple[Any, ...]]] = {kind: [] for kind in SIDE_TABLES}
-        (path / "shards").mkdir(parents=True, exist_ok=True)
+        self._held = _hold(path)
+        (path / "shards").mkdir(exist_ok=True)
         self._sweep()
-        self.known = set(_read_index(path)["id"].to_pylist())
+        self.known = set(read_index(path)["id"].to_pylist())
         """Content ids in the pool, with those not committed yet."""
 
     def __enter__(self) -> PoolWriter:
@@ -228,12 +205,13 @@ class PoolWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.commit()
-        elif self._tar is not None:
-            with suppress(OSError):  # on a full disk there is no room for what is still buffered either
-                self._tar.close()
-            self._sweep()
+        with self._held:
+            if kind is None:
+                self.commit()
+            elif self._tar is not None:
+                with suppress(OSError):  # on a full disk there is no room for what is still buffered either
+                    self._tar.close()
+                self._sweep()
 
     @property
     def full(self) -> bool:
@@ -246,12 +224,14 @@ class PoolWriter:
         if sample in self.known:
             return False
         if self._tar is None:
-            self._tar = self._shard_path(ASIDE).open("wb", buffering=WRITE_BUFFER)
+            self._shard = self.path / "shards" / f"{_next(self.path / 'shards')}.tar"
+            self._aside = aside_of(self._shard)
+            self._tar = self._aside.open("wb", buffering=WRITE_BUFFER)
         suffix = info.format.lower() or "img"
         self._index.append(
             (sample, self._end + BLOCK, len(data), info.width, info.height, info.mode, info.format)
         )
-        header, padding = _tar_header(f"{sample}.{suffix}", len(data)), bytes(-len(data) % BLOCK)
+        header, padding = tar_header(f"{sample}.{suffix}", len(data)), bytes(-len(data) % BLOCK)
         self._end += self._tar.write(b"".join((header, data, padding)))
         self.known.add(sample)
         return True
@@ -266,24 +246,19 @@ class PoolWriter:
             self._close_shard(self._tar)
         for kind, schema in SIDE_TABLES.items():
             if self._rows[kind]:
-                part = len(list((self.path / kind).glob("*.parquet")))
-                write_table(self.path / kind / f"{part:05d}.parquet", columns.table(self._rows[kind], schema))
+                part = self.path / kind / f"{_next(self.path / kind)}.parquet"
+                write_table(part, columns.table(self._rows[kind], schema), new=True)
                 self._rows[kind] = []
 
     def _close_shard(self, tar: BinaryIO) -> None:
-        tar.write(b"\0" * (2 * BLOCK))
+        tar.write(END)
         tar.flush()
         os.fsync(tar.fileno())
         tar.close()
-        final = self._shard_path()
-        self._shard_path(ASIDE).rename(final)
-        sync_dir(final.parent)
-        write_table(final.with_suffix(".parquet"), columns.table(self._index, INDEX))
+        claim(self._aside, self._shard)
+        sync_dir(self._shard.parent)
+        write_table(self._shard.with_suffix(".parquet"), columns.table(self._index, INDEX), new=True)
         self._tar, self._end, self._index = None, 0, []
-
-    def _shard_path(self, suffix: str = "") -> Path:
-        number = len(list((self.path / "shards").glob("*.parquet")))
-        return self.path / "shards" / f"{number:05d}.tar{suffix}"
 
     def _sweep(self) -> None:
         """Remove what a killed writer left behind: half-written files, and a tar that never got its index."""
@@ -294,17 +269,19 @@ class PoolWriter:
                 tar.unlink()
 
 
-BLANK = tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT)
-MODE_AND_OWNER, TIME, REST = BLANK[100:124], BLANK[136:148], BLANK[156:]
-FIXED_SUM = sum(MODE_AND_OWNER + TIME + REST) + 8 * ord(" ")
-"""All of a header but name, size and checksum; in the sum, the checksum itself counts as eight blanks."""
+def _hold(path: Path) -> ExitStack:
+    """The folder of a pool, held until the stack is closed. PoolError if another writer holds it."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(alone_in(path, wait=False))
+        except BlockingIOError:
+            raise PoolError(
+                f"{path}: another process, or another writer in this one, is writing to this pool",
+                hint="wait until it has ended; `assay ingest` does so by itself",
+            ) from None
+        return stack.pop_all()
 
 
-def _tar_header(name: str, size: int) -> bytes:
-    """A POSIX ustar header without owner or time: the same images are the same shard, bit for bit.
-
-    What `TarInfo.tobuf` makes of an ASCII name of at most 100, at a tenth of its cost, which is that of a decode.
-    """
-    called, octal = name.encode("ascii"), b"%011o\0" % size
-    checksum = b"%06o\0 " % (FIXED_SUM + sum(called) + sum(octal))
-    return b"".join((called.ljust(100, b"\0"), MODE_AND_OWNER, octal, TIME, checksum, REST))
+def _next(folder: Path) -> str:
+    """The number of the next file of a folder: one above all that are there, also where one is missing."""
+    return f"{max((int(file.stem) for file in folder.glob('*.parquet')), default=-1) + 1:05d}"

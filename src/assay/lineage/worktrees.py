@@ -12,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from assay.data.files import is_alive
 from assay.errors import RevisionError
 from assay.layout import Layout
 from assay.lineage.revisions import run_git
@@ -64,7 +65,7 @@ def temporary(root: Path, commit: str, patch: str = "", lock: str | None = None)
     home = _scratch(root) / "worktrees"
     home.mkdir(exist_ok=True)
     for left in home.iterdir():
-        if not _alive(left.name):
+        if not _is_at_work(left.name):
             remove(root, left)
     at = Path(tempfile.mkdtemp(dir=home, prefix=f"{os.getpid()}-"))
     try:
@@ -80,15 +81,10 @@ def environment_for(project: Path) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join([*own, *others]), "ASSAY_LIVE_CURVES": "0"}
 
 
-def _alive(name: str) -> bool:
+def _is_at_work(name: str) -> bool:
     """Whether the process that made a temporary worktree lives: one that was killed left it behind."""
-    try:
-        os.kill(int(name.split("-")[0]), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        pass
-    return True
+    pid = name.split("-")[0]
+    return pid.isdecimal() and is_alive(int(pid))
 
 
 def _apply(patch: str, project: Path) -> None:

@@ -8,11 +8,7 @@ clean to begin with, no other branch is ever touched, and only what a round make
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from assay.errors import RevisionError, UsageError
 from assay.layout import Layout
@@ -63,20 +59,3 @@ def refuse_dirty(layout: Layout, owned: bool) -> None:
             f"{len(foreign)} files are not committed: {listed}",
             hint="each round is a commit, and is to hold nothing else: commit them, or `git stash -u`",
         )
-
-
-@contextmanager
-def holding(layout: Layout) -> Iterator[None]:
-    """Hold the workspace: one iterate at a time."""
-    layout.scratch.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(layout.scratch / "iterate.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise RevisionError(
-            "another `assay iterate` is at work here", hint="wait for it, or end it"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()

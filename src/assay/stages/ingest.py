@@ -27,11 +27,14 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     notes = [
         note for source in present if source.path for note in watch.surroundings(layout.root / source.path)
     ]
-    summary, files = _take_in(params.ingest, present, layout, progress)
-    if len(present) == len(params.ingest.sources):
-        watch.remember(
-            layout.root / door.WATCHED, key, summary, [*notes, *files, *watch.everything(layout.pool)]
-        )
+    from assay.data.holding import holding
+
+    with holding(layout.scratch, "pipeline", say=progress.say):
+        summary, files = _take_in(params.ingest, present, layout, progress)
+        if len(present) == len(params.ingest.sources):
+            watch.remember(
+                layout.root / door.WATCHED, key, summary, [*notes, *files, *watch.everything(layout.pool)]
+            )
     return summary
 
 

@@ -1,0 +1,150 @@
+"""One writer at a time: the locks of a workspace, each held by a command for as long as it runs.
+
+    pipeline      whoever writes data/ or outputs/: every stage, `promote`
+    judgements    whoever writes data/edits/ or data/ledger/: `label`, `annotate`, `resolve`, `audit --apply`; and the
+                  stages that read them
+    flow, rounds  one flow run, one `assay iterate`; their stages and acts take the locks above, each for itself
+
+That is the whole rule. So an hour's training keeps nobody from giving labels, and what only looks, or writes nothing
+but .assay/ (status, diff, race, attribute, simulate, advise), waits for nobody. A worktree is a workspace of its own.
+
+The system frees a lock with the process that held it, however that ended. Who holds it is written beside it, for the
+one who waits. Several locks are taken all or none, so two commands never wait for each other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock, Timeout
+
+from assay.data.files import is_alive
+from assay.errors import WorkspaceBusy
+
+Name = Literal["pipeline", "judgements", "flow", "rounds"]
+FOLDER = "locks"
+PAUSE = 0.1
+"""Seconds between two looks at a lock that another holds."""
+WAIT = "ASSAY_WAIT"
+"""Environment variable: seconds that a command waits for another; 0 refuses at once. Not set: as long as it takes."""
+
+
+@contextmanager
+def holding(
+    scratch: Path,
+    *names: Name,
+    wait: float | None = None,
+    say: Callable[[str], None] | None = None,
+    in_the_way: Callable[[], str | None] = lambda: None,
+    about: str = "",
+    hint: str = "wait for it, or end it",
+) -> Iterator[None]:
+    """Hold locks of the workspace whose scratch folder is given; who holds them already in this thread goes on.
+
+    `say` is told once whom it waits for, `in_the_way` names others that have to end first, `about` says more of us.
+    WorkspaceBusy, with who holds it, after `wait` seconds (None: what ASSAY_WAIT says, else no limit).
+    """
+    home = scratch / FOLDER
+    home.mkdir(parents=True, exist_ok=True)
+    locks = [FileLock(home / f"{name}.lock", is_singleton=True) for name in names]
+    if (other := _acquire(locks, _patience() if wait is None else wait, say, in_the_way)) is not None:
+        raise WorkspaceBusy(f"{other} is at work in this workspace", hint=hint)
+    outermost = [lock for lock in locks if lock.lock_counter == 1]
+    try:
+        for lock in outermost:
+            _sign(lock, about)
+        yield
+    finally:
+        for lock in outermost:
+            _note(lock).unlink(missing_ok=True)
+        for lock in locks:
+            lock.release()
+
+
+def _acquire(
+    locks: list[FileLock],
+    wait: float,
+    say: Callable[[str], None] | None,
+    in_the_way: Callable[[], str | None],
+) -> str | None:
+    """Take all the locks; who is in the way if that is not done in time."""
+    deadline, told = time.monotonic() + wait, False
+    while (other := _take_all(locks) or _unless(in_the_way(), locks)) is not None:
+        if time.monotonic() >= deadline:
+            return other
+        if say is not None and not told:
+            say(f"waiting for {other} (Ctrl-C gives up; {WAIT}=0 would not wait)")
+            told = True
+        time.sleep(PAUSE)
+    return None
+
+
+def _take_all(locks: list[FileLock]) -> str | None:
+    """Take all or none; who holds the first that cannot be had."""
+    for n, lock in enumerate(locks):
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            _release(locks[:n])
+            return holder(lock)
+    return None
+
+
+def _unless(other: str | None, locks: list[FileLock]) -> str | None:
+    if other is not None:
+        _release(locks)
+    return other
+
+
+def _release(locks: list[FileLock]) -> None:
+    for lock in locks:
+        lock.release()
+
+
+def _patience() -> float:
+    try:
+        return float(os.environ.get(WAIT, "inf"))
+    except ValueError:
+        return float("inf")
+
+
+# --- who it is
+
+
+def _note(lock: FileLock) -> Path:
+    return Path(lock.lock_file).with_suffix(".json")
+
+
+def _sign(lock: FileLock, about: str) -> None:
+    """Say who we are. A full disk is no reason to stop: then nobody can read it."""
+    program = Path(sys.argv[0]).name.replace("__main__.py", "assay")
+    us = {
+        "pid": os.getpid(),
+        "command": " ".join([program, *sys.argv[1:]]),
+        "host": socket.gethostname(),
+        "since": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "about": about,
+    }
+    with suppress(OSError):
+        _note(lock).write_text(json.dumps(us), encoding="utf-8")
+
+
+def holder(lock: FileLock) -> str:
+    """`assay ingest` (process 4242 on host, since …); `another process` where it has not been written, or not yet."""
+    try:
+        who = json.loads(_note(lock).read_text(encoding="utf-8"))
+        if who["host"] == socket.gethostname() and not is_alive(who["pid"]):
+            return "another process"
+        more = f"{who['about']}, " if who["about"] else ""
+        return f"`{who['command']}` ({more}process {who['pid']} on {who['host']}, since {who['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
