@@ -16,7 +16,13 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 FLAT = 1e-6
-"""Standard deviation under which a dimension counts as constant and is left as it is."""
+"""Standard deviation under which a dimension counts as constant: it says nothing of how much others vary."""
+PRIOR = 100
+"""Vectors that the median variance of all dimensions counts for, in the variance of each. A channel that is nearly
+always zero looks constant in a few labels: divided by that deviation it reaches values up to 10⁶ in other images, and
+decides alone. Accuracy without and with it after 10, 30, 100 and 1,000 labels at random, `efficientnet_lite0`, three
+draws: digits 27.8 → 33.0, 45.9 → 53.4, 67.9 → 72.4, 85.0 → 85.8; hands 20.8 → 27.9, 38.3 → 44.0, 59.5 → 63.7, 80.8 →
+81.8; CIFAR-10 15.5 → 16.9, 31.1 → 34.4, 46.4 → 47.0, 62.3 → 62.5. With 30 or 300 it is within a point of that."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,14 @@ def softmax(logits: Floats) -> Floats:
     return chances
 
 
+def scale_of(variances: NDArray[np.float64], n: int) -> Floats:
+    """(d,) standard deviations to divide by: the variances (d,) of n vectors, shrunk to their median."""
+    vary = variances[variances > FLAT**2]
+    if not len(vary):
+        return np.ones(len(variances), np.float32)
+    return np.sqrt((n * variances + PRIOR * np.median(vary)) / (n + PRIOR)).astype(np.float32)
+
+
 def fit(
     vectors: Floats,
     targets: Ints,
@@ -64,8 +78,7 @@ def fit(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     mean = vectors.mean(0, dtype=np.float64).astype(np.float32)
-    deviation = vectors.std(0, dtype=np.float64).astype(np.float32)
-    scale = np.where(deviation < FLAT, np.float32(1), deviation)
+    scale = scale_of(vectors.var(0, dtype=np.float64), len(vectors))
     weights = np.zeros((vectors.shape[1], classes), np.float32)
     bias = np.full(classes, -np.inf, np.float32)
     seen = np.unique(targets)

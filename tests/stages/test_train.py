@@ -202,7 +202,7 @@ def test_a_linear_probe_on_the_embeddings(learnable: Layout, make_params) -> Non
     assert summary["best"]["val_accuracy"] > 0.9
     assert not (learnable.scratch / "decoded").exists()
     module = load_model(learnable.outputs / "model").module
-    assert module.scale[4] == 1, "a constant dimension is left as it is"
+    assert module.scale.min() > 0, "a constant dimension divides nothing by zero"
     assert module.mean[1] == pytest.approx(10_130, rel=0.01)
 
 

@@ -12,11 +12,10 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
+from assay.linear_probe import scale_of
 from assay.models import ModelSpec, parse_options
 
 INPUT = "embeddings"
-FLAT = 1e-6
-"""Standard deviation under which a dimension counts as constant and is left as it is."""
 
 
 class Options(BaseModel):
@@ -56,6 +55,5 @@ def prepare(module: nn.Module, batches: Iterable[torch.Tensor]) -> None:
         squares += x.var(0, correction=0) * len(x) + delta**2 * count * len(x) / (count + len(x))
         mean = mean + delta * len(x) / (count + len(x))
         count += len(x)
-    scale = (squares / max(count, 1)).sqrt()
     module.mean.copy_(mean)
-    module.scale.copy_(torch.where(scale < FLAT, torch.ones_like(scale), scale))
+    module.scale.copy_(torch.from_numpy(scale_of((squares / max(count, 1)).numpy(), count)))
