@@ -78,6 +78,10 @@ def books(summary: dict[str, Any]) -> list[str]:
         why = ", ".join(f"{reason} {n:,}" for reason, n in sorted(book["reasons"].items()))
         lines.append(
             f"  {name}: {book['files']:,} files = {book['samples']:,} samples + {book['duplicates']:,} duplicates "
-            f"+ {book['quarantined']:,} quarantined{f' ({why})' if why else ''}"
+            f"+ {book['quarantined']:,} quarantined{f' ({why})' if why else ''}{_ignored(book)}"
         )
     return lines
+
+
+def _ignored(book: dict[str, Any]) -> str:
+    return f" + {n:,} ignored" if (n := book.get("ignored", 0)) else ""

@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import PIL
 
-from assay import plugins
-from assay.data import columns, watch
+from assay import door, plugins
+from assay.data import seen as memory
+from assay.data import watch
 from assay.data.edits import Annotation, annotations_json
-from assay.data.files import read_table, replacing
 from assay.data.images import ImageInfo, inspect
 from assay.data.pool import PoolWriter, content_id, side_table
-from assay.data.records import Record
+from assay.data.reading import read_file
+from assay.data.records import IGNORED, Record
+from assay.data.seen import Seen, What, is_unknown
+from assay.data.watch import NOWHERE, UNREADABLE, Stamp, unreadable
 from assay.errors import BadImage
 from assay.layout import Layout
 from assay.params import Ingest, Source
@@ -36,7 +36,8 @@ THREADS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity"
 AHEAD = 2 * THREADS
 """Batches that wait for their turn: with BATCH_BYTES, what bounds the memory."""
 
-SEEN = pa.schema({"path": pa.string(), "size": pa.int64(), "mtime_ns": pa.int64(), "id": pa.string()})
+TOLD = 5
+"""Files and folders that could not be read are named up to this number."""
 
 
 class Image(NamedTuple):
@@ -55,22 +56,11 @@ class Refused(NamedTuple):
     reason: str
 
 
-What = tuple[int, int, str | None]
-"""Size and mtime_ns of a file, and its content id; None if it was quarantined."""
-Listed = tuple[Record, int, int]
-"""A record with the size and mtime_ns of its file."""
+Listed = tuple[Record, Stamp]
+"""A record with the stamp of its file."""
 Found = Image | Refused
 Pending = tuple[list[Listed], Future[dict[str, Found]] | None]
 """A batch, and what is being read of it, if anything."""
-
-
-@dataclass
-class Seen:
-    """The files of one source, by path, and what became of them."""
-
-    files: dict[str, What] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    """Of those that are on disk: see assay.data.watch."""
 
 
 class Door:
@@ -83,6 +73,8 @@ class Door:
         self.root = layout.root
         self.format = plugins.load("formats", source.format)
         self.memory = layout.scratch / "ingest" / f"{source.name}.parquet"
+        limits = f"{params.max_pixels} {params.max_mb} {source.mirror}"
+        self.judge = f"{limits} {PIL.__version__} {door.code(b'')}"
         self.refused = _refused(layout, source.name)
         self.answered = set(side_table(layout.pool, "truth")["id"].to_pylist())
         self.latest = _latest_rows(layout, source.name)
@@ -91,57 +83,67 @@ class Door:
         """Go through the source; what is new is in the pool, committed, when this returns."""
         remembered, mark = self._recall()
         if mark is not None and mark == self._mark():
-            return remembered
+            return Seen(remembered)
         seen = Seen()
         with self.progress.bar(f"ingest {self.source.name}", None, "files") as advance:
-            for batch, what in self._take_in(self.format.read(self.source, self.root), remembered.files):
-                seen.files.update(what)
-                seen.notes += [
-                    watch.note(r.file, size, mtime) for r, size, mtime in batch if r.file is not None
-                ]
+            for batch, read in self._take_in(self.format.read(self.source, self.root), remembered):
+                self._settle(batch, read, remembered, seen)
                 advance(len(batch))
-        if self.source.mirror:
-            self._mark_gone(seen.files)
+        self._mark_gone(seen)
         self.pool.commit()
-        self._remember(seen.files)
+        memory.remember(self.memory, seen, self.judge, self._mark())
+        self._tell(seen)
         return seen
 
     def _take_in(
         self, records: Iterable[Record], remembered: dict[str, What]
-    ) -> Iterator[tuple[list[Listed], dict[str, What]]]:
-        """Read, hash and decode in threads (all three let go of the interpreter); store in order."""
+    ) -> Iterator[tuple[list[Listed], dict[str, Found]]]:
+        """Read, hash and decode in threads (all three let go of the interpreter); yield in order."""
         with ThreadPoolExecutor(THREADS) as threads:
             pending: deque[Pending] = deque()
             for batch in batches(records):
                 fresh = [listed[0] for listed in batch if not _is_remembered(*listed, remembered)]
                 pending.append((batch, threads.submit(self._read, fresh) if fresh else None))
                 if len(pending) > AHEAD:
-                    yield self._settle(*pending.popleft(), remembered=remembered)
+                    yield _awaited(*pending.popleft())
             while pending:
-                yield self._settle(*pending.popleft(), remembered=remembered)
+                yield _awaited(*pending.popleft())
 
     def _settle(
-        self, batch: list[Listed], read: Future[dict[str, Found]] | None, remembered: dict[str, What]
-    ) -> tuple[list[Listed], dict[str, What]]:
+        self, batch: list[Listed], read: dict[str, Found], remembered: dict[str, What], seen: Seen
+    ) -> None:
         """Store what was read of a batch, and import what came along with all of it."""
-        found = read.result() if read is not None else {}
-        seen = {}
-        for record, size, mtime in batch:
-            fresh = found.get(record.path)
-            sample = remembered[record.path][2] if fresh is None else self._store(record, fresh)
-            if sample is not None:
-                self._note(record, sample)
-            seen[record.path] = (size, mtime, sample)
-        return batch, seen
+        for record, stamp in batch:
+            if record.skip == IGNORED:
+                seen.ignored += 1
+                continue
+            if record.file is not None:
+                seen.notes.append(
+                    watch.note(record.file, stamp)
+                    if record.skip is None
+                    else watch.noted(os.fspath(record.file))
+                )
+            fresh = read.get(record.path)
+            what = remembered[record.path] if fresh is None else What(stamp, *self._store(record, fresh))
+            if what.id is not None:
+                self._note(record, what.id)
+            seen.files[record.path] = what
 
     def _read(self, records: list[Record]) -> dict[str, Found]:
         return {record.path: self._read_one(record) for record in records}
 
-    def _read_one(self, record: Record) -> Image | Refused:
+    def _read_one(self, record: Record) -> Found:
+        if record.skip is not None:
+            return Refused("", 0, record.skip)
+        size = record.stat.st_size if record.stat is not None else 0
         try:
-            data = record.data if record.data is not None else _bytes_of(record)
+            data = record.data if record.data is not None else self._bytes_of(record)
         except OSError as error:
-            return Refused("", 0, f"unreadable: {error.strerror}")
+            return Refused("", size, unreadable(error))
+        except MemoryError:
+            return Refused("", size, f"{UNREADABLE}: larger than the memory that is free")
+        except BadImage as error:
+            return Refused("", size, str(error))
         sample = content_id(data)
         try:
             known = sample in self.pool.known
@@ -149,62 +151,76 @@ class Door:
         except BadImage as error:
             return Refused(sample, len(data), str(error))
 
-    def _store(self, record: Record, found: Image | Refused) -> str | None:
-        """Put a file that was read where it belongs; its content id, or None if it was quarantined."""
+    def _bytes_of(self, record: Record) -> bytes:
+        file = os.fspath(record.file or "")
+        size = (record.stat or os.stat(file)).st_size  # noqa: PTH116
+        return read_file(file, size, self.params.max_mb << 20)
+
+    def _store(self, record: Record, found: Found) -> tuple[str | None, str | None]:
+        """Put a file that was read where it belongs; its content id, or the reason why it is quarantined."""
         if isinstance(found, Refused):
-            if (record.path, found.sha256) not in self.refused:
+            if (key := (record.path, found.sha256, found.reason)) not in self.refused:
+                self.refused.add(key)
                 self.pool.add_row("quarantine", (self.source.name, record.path, *found))
-            return None
+            return None, found.reason
         if found.info is not None:
             self.pool.add(found.id, found.data, found.info)
         if record.truth is not None and found.id not in self.answered:
             self.answered.add(found.id)
             self.pool.add_row("truth", (found.id, annotations_json(record.truth)))
-        return found.id
+        return found.id, None
 
     def _note(self, record: Record, sample: str) -> None:
         """Import what came along with an image, if it says anything that the pool has not been told."""
         row = _row(self.source.name, record, sample)
-        if self.latest.get(record.path) != row:
+        if self.latest.get((record.path, sample)) != row:
             self.pool.add_row("imports", row)
         if self.pool.full:
             self.pool.commit()
 
-    def _mark_gone(self, seen: dict[str, Any]) -> None:
-        for path, row in self.latest.items():
-            if path not in seen and not row[-1]:
+    def _mark_gone(self, seen: Seen) -> None:
+        """Note what has left its path: for an image that is elsewhere by now, and under `mirror` for every one.
+
+        So an image is what the files say that it is in, and what the last of them said once it is in none.
+        """
+        there, unknown = {what.id for what in seen.files.values()}, seen.unknown()
+        for (path, sample), row in self.latest.items():
+            if (what := seen.files.get(path)) is not None and what.id == sample:
+                continue
+            if not row[-1] and (self.source.mirror or sample in there) and not is_unknown(path, unknown):
                 self.pool.add_row("imports", (*row[:-1], True))
+
+    def _tell(self, seen: Seen) -> None:
+        """Name what another look may find readable: no later one is quick until then."""
+        missed = [f"{path}: {why}" for path, why in seen.refused.items() if why.startswith(UNREADABLE)]
+        for line in missed[:TOLD]:
+            self.progress.say(f"source {self.source.name!r}: {line}")
+        if len(missed) > TOLD:
+            self.progress.say(f"source {self.source.name!r}: and {len(missed) - TOLD:,} more")
 
     def _mark(self) -> str | None:
         """For a source that is not files: a text that changes when its images would. None: look at it."""
         fingerprint = getattr(self.format, "fingerprint", None)
         return None if fingerprint is None else str(fingerprint(self.source))
 
-    def _recall(self) -> tuple[Seen, str | None]:
+    def _recall(self) -> tuple[dict[str, What], str | None]:
         """What the last look saw, less what the pool no longer holds (it may have been checked out anew)."""
-        if not self.memory.exists():
-            return Seen(), None
-        table = read_table(self.memory)
-        notes = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-        if notes.get("max_pixels") != str(self.params.max_pixels):
-            return Seen(), None
-        values = (table[name].to_pylist() for name in SEEN.names)
-        refused = {path for path, _ in self.refused}
+        files, mark = memory.recall(self.memory, self.judge)
+        refused = {(path, reason) for path, _, reason in self.refused}
         held = {
-            path: (size, mtime, sample)
-            for path, size, mtime, sample in zip(*values, strict=True)
-            if (sample in self.pool.known if sample else path in refused)
+            path: what
+            for path, what in files.items()
+            if (what.id in self.pool.known if what.id else (path, what.reason) in refused)
         }
-        whole = len(held) == len(table) and self.latest.keys() == {p for p, v in held.items() if v[2]}
-        return Seen(held), notes.get("mark") if whole else None
+        rows = (self.latest.get((path, what.id)) for path, what in held.items() if what.id)
+        whole = len(held) == len(files) and all(row is not None and not row[-1] for row in rows)
+        return held, mark if whole else None
 
-    def _remember(self, seen: dict[str, What]) -> None:
-        rows = [(path, *what) for path, what in seen.items()]
-        notes = {"max_pixels": str(self.params.max_pixels)}
-        if (mark := self._mark()) is not None:
-            notes["mark"] = mark
-        with replacing(self.memory) as aside:
-            pq.write_table(columns.table(rows, SEEN.with_metadata(notes)), aside)
+
+def _awaited(
+    batch: list[Listed], read: Future[dict[str, Found]] | None
+) -> tuple[list[Listed], dict[str, Found]]:
+    return batch, read.result() if read is not None else {}
 
 
 def batches(records: Iterable[Record]) -> Iterator[list[Listed]]:
@@ -212,9 +228,9 @@ def batches(records: Iterable[Record]) -> Iterator[list[Listed]]:
     batch: list[Listed] = []
     room = BATCH_BYTES
     for record in records:
-        size, mtime = _stat(record)
-        batch.append((record, size, mtime))
-        room -= size
+        stamp = _stamp(record)
+        batch.append((record, stamp))
+        room -= stamp[0]
         if room <= 0 or len(batch) == BATCH:
             yield batch
             batch, room = [], BATCH_BYTES
@@ -222,32 +238,23 @@ def batches(records: Iterable[Record]) -> Iterator[list[Listed]]:
         yield batch
 
 
-def _is_remembered(record: Record, size: int, mtime: int, remembered: dict[str, What]) -> bool:
-    """Whether a file is as it was at the last look; of what is no file, only its content can tell."""
+def _is_remembered(record: Record, stamp: Stamp, remembered: dict[str, What]) -> bool:
+    """Whether a file is as it was at the last look, or ignored; of what is no file, only its content can tell."""
+    if record.skip == IGNORED:
+        return True
     old = remembered.get(record.path)
-    return old is not None and old[:2] == (size, mtime) and record.file is not None
+    return old is not None and old.stamp == stamp != NOWHERE and record.file is not None
 
 
-def _stat(record: Record) -> tuple[int, int]:
+def _stamp(record: Record) -> Stamp:
     if record.file is None:
-        return len(record.data or b""), 0
+        return len(record.data or b""), 0, 0, 0
+    if record.skip is not None:
+        return NOWHERE
     try:
-        found = record.stat or Path(record.file).stat()
+        return watch.stamp(record.stat or os.stat(record.file))  # noqa: PTH116
     except OSError:
-        return -1, -1
-    return found.st_size, found.st_mtime_ns
-
-
-def _bytes_of(record: Record) -> bytes:
-    """All of a file in three system calls: the seven of `open().read()` cost a small image more than its hash."""
-    file = str(record.file)
-    handle = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
-        size = (record.stat or os.fstat(handle)).st_size
-        data = os.read(handle, size + 1)
-    finally:
-        os.close(handle)
-    return data if len(data) == size else Path(file).read_bytes()  # it grew, or came in pieces
+        return NOWHERE
 
 
 def _row(source: str, record: Record, sample: str) -> tuple[Any, ...]:
@@ -276,33 +283,28 @@ def _tag(category: str) -> str | None:
     return annotations_json([Annotation(category=category)])
 
 
-def _latest_rows(layout: Layout, source: str) -> dict[str, tuple[Any, ...]]:
-    """The last imported row of each path of a source."""
+def _latest_rows(layout: Layout, source: str) -> dict[tuple[str, str], tuple[Any, ...]]:
+    """The last imported row of each path of a source and each image that was there."""
     imports = side_table(layout.pool, "imports")
     values = [imports[name].to_pylist() for name in imports.column_names]
-    return {row[2]: row for row in zip(*values, strict=True) if row[1] == source}
+    return {(row[2], row[0]): row for row in zip(*values, strict=True) if row[1] == source}
 
 
-def _refused(layout: Layout, source: str) -> set[tuple[str, str]]:
+def _refused(layout: Layout, source: str) -> set[tuple[str, str, str]]:
     rows = side_table(layout.pool, "quarantine").to_pylist()
-    return {(row["path"], row["sha256"]) for row in rows if row["source"] == source}
+    return {(row["path"], row["sha256"], row["reason"]) for row in rows if row["source"] == source}
 
 
-def balance(seen: Seen, taken: set[str], layout: Layout, source: Source) -> dict[str, Any]:
-    """The books of one source: files = samples + duplicates + quarantined. `taken` grows by its samples."""
-    ids = [sample for _, _, sample in seen.files.values() if sample is not None]
+def balance(seen: Seen, taken: set[str]) -> dict[str, Any]:
+    """The books of one source: files = samples + duplicates + quarantined + ignored. `taken` grows by its samples."""
+    ids = [what.id for what in seen.files.values() if what.id is not None]
     new = set(ids) - taken
     taken |= new
-    reasons = {
-        row["path"]: row["reason"]
-        for row in side_table(layout.pool, "quarantine").to_pylist()
-        if row["source"] == source.name
-    }
-    refused = [path for path, (_, _, sample) in seen.files.items() if sample is None]
     return {
-        "files": len(seen.files),
+        "files": len(seen.files) + seen.ignored,
         "samples": len(new),
         "duplicates": len(ids) - len(new),
-        "quarantined": len(refused),
-        "reasons": dict(Counter(reasons[path].split(":")[0] for path in refused)),
+        "quarantined": len(seen.refused),
+        "ignored": seen.ignored,
+        "reasons": seen.reasons(),
     }

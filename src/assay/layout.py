@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+
+def locate(root: Path, path: str) -> Path:
+    """A path that params or options name: relative to the root, `~` is the home folder, `$NAME` is left as it is."""
+    return root / os.path.expanduser(path)  # noqa: PTH111  # Path.expanduser raises where there is no such user
+
+
+def shown(root: Path, file: Path) -> str:
+    """A file as a person in the root names it: in full only if it is elsewhere."""
+    return (file.relative_to(root) if file.is_relative_to(root) else file).as_posix()
 
 
 @dataclass(frozen=True)

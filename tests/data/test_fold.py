@@ -189,3 +189,79 @@ def test_an_empty_pool_folds(tmp_path):
     snap = snapshot(tmp_path / "pool")
     assert len(snap) == 0
     assert snap.counts()["samples"] == 0
+
+
+def claimed(path, images, claims, source="o", group=None):
+    """Rows that claim a split for some of the images, {number: split}."""
+    with PoolWriter(path, 8, 1 << 20) as writer:
+        for n, split in claims.items():
+            row = (content_id(images[n]), source, f"{split}/{n}.png", None, split, group, None, "{}", False)
+            writer.add_row("imports", row)
+
+
+def splits_of(snap: Snapshot, images) -> list[str]:
+    split = {r["id"]: r["split"] for r in snap.samples.to_pylist()}
+    return [split[content_id(data)] for data in images]
+
+
+OFFICIAL = {n: "test" if n >= 15 else "train" for n in range(20)}
+
+
+def test_train_and_test_without_val_give_some_of_train_to_val(make_pool, images):
+    path = make_pool()
+    hashed = splits_of(snapshot(path), images)
+    claimed(path, images, OFFICIAL)
+    found = splits_of(snapshot(path), images)
+    assert found[15:] == ["test"] * 5
+    assert found[:15] == ["val" if split == "val" else "train" for split in hashed[:15]]
+    assert "val" in found
+
+
+def test_a_val_of_the_sources_own_is_all_there_is(make_pool, images):
+    path = make_pool()
+    claimed(path, images, OFFICIAL | {0: "val"})
+    assert splits_of(snapshot(path), images) == ["val", *["train"] * 14, *["test"] * 5]
+
+
+def test_another_source_with_a_val_moves_nothing(make_pool, images):
+    path = make_pool()
+    claimed(path, images, {n: split for n, split in OFFICIAL.items() if n > 3})
+    before = splits_of(snapshot(path), images)
+    claimed(path, images, {0: "train", 1: "val", 2: "test", 3: "train"}, source="p")
+    after = splits_of(snapshot(path), images)
+    assert after[:4] == ["train", "val", "test", "train"]
+    assert after[4:] == before[4:]
+
+
+def test_who_decides_for_train_or_asks_for_no_val_has_it(make_pool, images):
+    path = make_pool()
+    claimed(path, images, OFFICIAL)
+    taken = [n for n, split in enumerate(splits_of(snapshot(path), images)) if split == "val"]
+    snap = snapshot(path, *(judge(content_id(images[n]), "split", split="train") for n in taken))
+    assert splits_of(snap, images) == list(OFFICIAL.values())
+    none = fold(Pool.open(path), [], NO_PAIRS, {"train": 0.8, "val": 0.0, "test": 0.2}, 0)
+    assert splits_of(none, images) == list(OFFICIAL.values())
+
+
+def test_a_group_of_train_is_not_torn_by_the_val_taken_from_it(make_pool, images):
+    path = make_pool()
+    for n in range(20):
+        claimed(path, images, {n: "train"}, group=f"part {n // 4}")
+    found = splits_of(snapshot(path), images)
+    assert [set(found[n : n + 4]) for n in range(0, 20, 4)] == [{found[n]} for n in range(0, 20, 4)]
+
+
+def test_a_near_duplicate_follows_between_train_and_the_val_taken_from_it_never_into_test(make_pool, images):
+    path = make_pool()
+    claimed(path, images, OFFICIAL)
+    found = splits_of(snapshot(path), images)
+    of_val, of_train = found.index("val"), max(n for n, split in enumerate(found) if split == "train")
+    newer, older = max(of_val, of_train), min(of_val, of_train)
+    pairs = pa.table({"id": [content_id(images[newer])], "other": [content_id(images[older])]})
+    together = splits_of(snapshot(path, pairs=pairs), images)
+    assert together[newer] == together[older] == found[older]
+    pairs = pa.table({"id": [content_id(images[15])], "other": [content_id(images[0])]})
+    assert splits_of(snapshot(path, pairs=pairs), images)[15] == "test"
+    claimed(path, images, {2: "test"}, source="p")
+    pairs = pa.table({"id": [content_id(images[14])], "other": [content_id(images[2])]})
+    assert splits_of(snapshot(path, pairs=pairs), images)[14] == found[14], "a leak, which the check tells"

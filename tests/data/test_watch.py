@@ -56,7 +56,7 @@ def test_whatever_moves_is_noticed(memory, folder, move):
 
 
 def test_a_folder_that_holds_itself_is_walked_once(folder):
-    names = [note.split(" ", 2)[2] for note in watch.surroundings(folder)]
+    names = [note.split(" ", 1)[1] for note in watch.surroundings(folder)]
     assert sorted(Path(name).name for name in names) == ["a", "b", "back", "c", "labels.json", "raw"]
 
 

@@ -21,8 +21,13 @@ def put(root, *paths):
 
 
 def said(records):
-    """path -> (label, split)"""
-    return {r.path: (r.annotations[0].category if r.annotations else None, r.split) for r in records}
+    """path -> (label, split), of what is to be read"""
+    taken = [record for record in records if record.skip is None]
+    return {r.path: (r.annotations[0].category if r.annotations else None, r.split) for r in taken}
+
+
+def skipped(records):
+    return {record.path: record.skip for record in records if record.skip is not None}
 
 
 def test_folders_are_classes(tmp_path):
@@ -80,15 +85,48 @@ def test_nothing_is_dropped_but_what_is_hidden_or_ignored(tmp_path):
     put(tmp_path, "cat/notes.docx", "cat/.hidden.jpg", ".git/1.jpg", "cat/Thumbs.db", "README.md", "cat/x")
     (tmp_path / "photos/cat/nowhere.jpg").symlink_to("gone.jpg")
     os.mkfifo(tmp_path / "photos/cat/pipe.jpg")
-    assert list(said(read(tmp_path))) == ["cat/notes.docx", "cat/nowhere.jpg", "cat/x"]
+    records = read(tmp_path)
+    assert list(said(records)) == ["cat/notes.docx", "cat/x"]
+    assert skipped(records) == {
+        ".git/": "ignored",
+        "README.md": "ignored",
+        "cat/.hidden.jpg": "ignored",
+        "cat/Thumbs.db": "ignored",
+        "cat/nowhere.jpg": "dangling link",
+        "cat/pipe.jpg": "not a file",
+    }
+
+
+def test_the_usual_patterns_pass_over_no_image_and_those_of_ones_own_may(tmp_path):
+    put(
+        tmp_path,
+        "a/LICENSE_1.jpg",
+        "a/README-scan.PNG",
+        "a/README.tif",
+        "a/1_mask.png",
+        "a/LICENSE-MIT",
+        "a/README",
+    )
+    records = read(tmp_path)
+    assert list(said(records)) == ["a/1_mask.png", "a/LICENSE_1.jpg", "a/README-scan.PNG", "a/README.tif"]
+    assert skipped(records) == {"a/LICENSE-MIT": "ignored", "a/README": "ignored"}
+    assert "a/1_mask.png" in skipped(read(tmp_path, ignore=["*_mask.png"]))
 
 
 def test_links_are_followed_and_loops_are_not(tmp_path):
     put(tmp_path, "cat/1.jpg")
+    (tmp_path / "photos/cat/itself").symlink_to("itself")
     (tmp_path / "photos/cat/2.jpg").symlink_to("1.jpg")
     (tmp_path / "photos/cat/loop").symlink_to("..")
     (tmp_path / "photos/kitten").symlink_to("cat")
-    assert list(said(read(tmp_path))) == ["cat/1.jpg", "cat/2.jpg", "kitten/1.jpg", "kitten/2.jpg"]
+    records = read(tmp_path)
+    assert list(said(records)) == ["cat/1.jpg", "cat/2.jpg", "kitten/1.jpg", "kitten/2.jpg"]
+    back, own = "loop: a link to a folder that it is in", "loop: a link that leads to itself"
+    assert skipped(records) == {
+        f"{folder}/{name}": why
+        for folder in ("cat", "kitten")
+        for name, why in (("itself", own), ("loop/", back))
+    }
 
 
 def test_the_stat_that_comes_along_is_that_of_the_file(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assay import intake
+from assay import door, intake
 from assay.data.files import read_json
 from assay.data.pool import Pool, content_id, side_table
 from assay.errors import SourceError
@@ -69,10 +69,10 @@ def test_only_what_is_new_is_read(layout, images, monkeypatch):
     run(layout)
     (layout.root / "raw" / "odd" / "new.png").write_bytes(images[0] + b"trailer")
     read: list[str] = []
-    real = intake._bytes_of
-    monkeypatch.setattr(intake, "_bytes_of", lambda record: read.append(record.path) or real(record))
+    real = intake.read_file
+    monkeypatch.setattr(intake, "read_file", lambda file, *rest: read.append(file) or real(file, *rest))
     assert run(layout)["new"] == 1
-    assert read == ["odd/new.png"]
+    assert read == [str(layout.root / "raw" / "odd" / "new.png")]
 
 
 def test_what_is_new_is_taken_in_without_pandas(layout, images):
@@ -96,7 +96,13 @@ def test_a_renamed_file_is_the_same_sample_and_a_moved_one_is_relabelled(layout,
     (folder / "odd" / "03.png").rename(folder / "even" / "three.png")
     summary = run(layout)
     assert summary["new"] == 0
-    assert Pool.open(layout.pool).imports.to_pylist()[-1]["annotations"] == '[{"category":"even"}]'
+    moved, left = Pool.open(layout.pool).imports.to_pylist()[-2:]
+    assert (moved["path"], moved["annotations"], moved["gone"]) == (
+        "even/three.png",
+        '[{"category":"even"}]',
+        False,
+    )
+    assert (left["path"], left["gone"]) == ("odd/03.png", True)
 
 
 def test_the_books_balance(layout, images):
@@ -105,9 +111,18 @@ def test_the_books_balance(layout, images):
     (folder / "empty.png").write_bytes(b"")
     (folder / "half.png").write_bytes(images[1][: len(images[1]) // 2])
     (folder / "notes.png").write_bytes(b"not an image at all")
-    book = run(layout)["sources"]["raw"]
-    assert book["files"] == book["samples"] + book["duplicates"] + book["quarantined"] == 24
-    assert (book["duplicates"], book["quarantined"]) == (1, 3)
+    for name in ("LICENSE_0001.jpg", "README-scan.png"):
+        (folder / name).write_bytes(images[2] + name.encode())
+    for name in ("LICENSE", "README", "readme.md", "README_de", "Thumbs.db", ".DS_Store"):
+        (folder / name).write_bytes(b"about these images")
+    summary = run(layout)
+    book = summary["sources"]["raw"]
+    assert book["files"] == 32 == sum(book[n] for n in ("samples", "duplicates", "quarantined", "ignored"))
+    assert (book["duplicates"], book["quarantined"], book["ignored"]) == (1, 3, 6)
+    assert door.books(summary)[1] == (
+        "  raw: 32 files = 22 samples + 1 duplicates + 3 quarantined "
+        "(empty file 1, not an image 1, truncated 1) + 6 ignored"
+    )
     reasons = {r["path"]: r["reason"] for r in Pool.open(layout.pool).quarantine.to_pylist()}
     assert set(reasons) == {"odd/empty.png", "odd/half.png", "odd/notes.png"}
     assert read_json(layout.pool / "report.json")["sources"]["raw"] == book

@@ -22,6 +22,7 @@ from assay.data.labelfile import Classes, Row, RowError, csv_records, parse, to_
 from assay.data.snapshot import Snapshot
 from assay.data.text import json_lines, read_text
 from assay.errors import EditError
+from assay.layout import locate, shown
 from assay.ledger import Answer, Batch
 from assay.params import Section
 
@@ -45,14 +46,14 @@ class Options(Section):
 def send(batch: Batch, desk: Desk) -> str:
     """Write the file, unless it is there: somebody may be filling it in."""
     options = desk.options(Options)
-    file = desk.layout.root / options.folder / f"{batch.name}.{options.format}"
+    file = locate(desk.layout.root, options.folder) / f"{batch.name}.{options.format}"
     if not file.exists():
         rows = [{**row.model_dump(), "given": row.label, "label": None} for row in batch.rows]
         write_bytes(
             file,
             (to_fill_in(rows, (*SHOWN, *ASKED)) if options.format == "csv" else _as_jsonl(rows)).encode(),
         )
-    return file.relative_to(desk.layout.root).as_posix()
+    return shown(desk.layout.root, file)
 
 
 def _as_jsonl(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -62,20 +63,20 @@ def _as_jsonl(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def collect(batches: Sequence[Batch], desk: Desk) -> Iterator[Answer]:
     """Every row of every file in which something is filled in, good or bad."""
-    folder = desk.layout.root / desk.options(Options).folder
+    folder = locate(desk.layout.root, desk.options(Options).folder)
     files = sorted(file for end in ("csv", "jsonl") for file in folder.glob(f"*.{end}"))
     if not files:
         return
     classes = _classes(desk)
     for file in files:
-        shown = file.relative_to(desk.layout.root).as_posix()
+        name = shown(desk.layout.root, file)
         try:
             records = list(_csv(file) if file.suffix == ".csv" else _jsonl(file))
         except EditError as error:
-            yield Answer("", where=shown, trouble=str(error))
+            yield Answer("", where=name, trouble=str(error))
             continue
         for line, record in records:
-            if answer := _answer(record, f"{shown}, line {line}", line, classes):
+            if answer := _answer(record, f"{name}, line {line}", line, classes):
                 yield answer
 
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from assay.checks import Context
 from assay.data.findings import Finding, findings
+from assay.data.fold import current
 
 
 def check(context: Context) -> pa.Table:
@@ -33,7 +34,7 @@ def check(context: Context) -> pa.Table:
 
 def _names_given(imports: pa.Table, ids: pa.ChunkedArray) -> dict[str, dict[str, str]]:
     """By id and origin, the categories named, of the labelled origins; an origin's last word counts."""
-    mine = imports.filter(pc.is_in(imports["id"], value_set=ids.combine_chunks()))
+    mine = current(imports.filter(pc.is_in(imports["id"], value_set=ids.combine_chunks())))
     given: dict[str, dict[str, str]] = {}
     for row in mine.filter(pc.is_valid(mine["annotations"])).to_pylist():
         given.setdefault(row["id"], {})[f"{row['source']}:{row['path']}"] = _categories(

@@ -39,20 +39,24 @@ def fold(
     base = pool.index.take(order)
     ids = base["id"].combine_chunks()
     imports = _latest_of_each_origin(pool.imports)
-    known = {name: _last_of_each_id(ids, imports, name) for name in FIELDS}
+    here = imports.filter(pc.invert(imports["gone"]))
+    known = {name: _last_of_each_id(ids, here, name) for name in FIELDS}
     edited = _apply(batches, ids)
     annotations = _overlay(known["annotations"], edited["annotations"])
     group = _overlay(known["group"], edited["group"])
-    excluded = _gone(ids, imports)
+    gone = _gone(ids, imports)
+    excluded = gone.copy()
     excluded[list(edited["excluded"])] = list(edited["excluded"].values())
-    decided = _overlay(_claimed_splits(ids, imports), edited["split"])
-    age = np.asarray(order)
-    split = _assign(ids, age, group, decided, pairs, fractions, seed)
+    claims = split_claims(pool.imports)
+    decided = _overlay(_claimed_splits(ids, claims), edited["split"])
+    loose = _may_be_val(ids, claims)
+    loose[list(edited["split"])] = False
+    split = _assign(ids, np.asarray(order), group, decided, loose, pairs, fractions, seed)
     samples = pa.table(
         {
             "id": ids,
             **{name: base[name] for name in ("width", "height", "mode", "format")},
-            "origins": _origins(ids, imports),
+            "origins": _origins(ids, _whereabouts(imports, here, ids.filter(pa.array(gone)))),
             "group": group,
             "captured_at": known["captured_at"],
             "metadata": pc.fill_null(known["metadata"], "{}"),
@@ -66,10 +70,16 @@ def fold(
     return Snapshot(samples, table, tuple(classes if classes is not None else sorted(found)))
 
 
+def current(imports: pa.Table) -> pa.Table:
+    """What is still so: the last row of each (source, path, id) from which the image is not gone."""
+    latest = _latest_of_each_origin(imports)
+    return latest.filter(pc.invert(latest["gone"]))
+
+
 def split_claims(imports: pa.Table) -> pa.Table:
-    """What the sources say of the splits: (id, split), a row for each origin that claims one."""
-    latest = _latest_of_each_origin(imports.select([*ORIGIN, "split"]))
-    return latest.filter(pc.is_valid(latest["split"])).select(["id", "split"])
+    """What the sources say of the splits: (id, source, split), a row for each origin that claims one."""
+    latest = current(imports.select([*ORIGIN, "split", "gone"]))
+    return latest.filter(pc.is_valid(latest["split"])).select(["id", "source", "split"])
 
 
 def _latest_of_each_origin(imports: pa.Table) -> pa.Table:
@@ -83,7 +93,7 @@ def _latest_of_each_origin(imports: pa.Table) -> pa.Table:
 
 def _last_of_each_id(ids: pa.Array, imports: pa.Table, field: str) -> pa.Array:
     """For each id the last value that is not null, or null: (n,) of text."""
-    values = imports.filter(pc.and_(pc.is_valid(imports[field]), pc.invert(imports["gone"])))
+    values = imports.filter(pc.is_valid(imports[field]))
     row_of = pc.index_in(values["id"], value_set=ids)
     rows = row_of.to_numpy(zero_copy_only=False).astype(np.int64)
     position = np.full(len(ids), -1, np.int64)
@@ -100,8 +110,13 @@ def _gone(ids: pa.Array, imports: pa.Table) -> np.ndarray:
     return np.asarray((np.bincount(rows, minlength=len(ids)) > 0) & (there == 0))
 
 
+def _whereabouts(imports: pa.Table, here: pa.Table, gone: pa.Array) -> pa.Table:
+    """Where the images are; of those that are gone from everywhere, where they have been."""
+    return pa.concat_tables([here, imports.filter(pc.is_in(imports["id"], value_set=gone))])
+
+
 def _origins(ids: pa.Array, imports: pa.Table) -> pa.Array:
-    """Every `source:path` an image came from, sorted: (n,) of list<string>."""
+    """Every `source:path` of an image, sorted: (n,) of list<string>."""
     named = pa.table(
         {"id": imports["id"], "origin": pc.binary_join_element_wise(imports["source"], imports["path"], ":")}
     ).sort_by([("id", "ascending"), ("origin", "ascending")])
@@ -111,10 +126,21 @@ def _origins(ids: pa.Array, imports: pa.Table) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), _one(named["origin"]))
 
 
-def _claimed_splits(ids: pa.Array, imports: pa.Table) -> pa.Array:
-    claims = splits.most_protected(split_claims(imports))
-    rows = pc.index_in(pa.array(list(claims), pa.string()), value_set=ids).to_pylist()
-    return _overlay(pa.nulls(len(ids), pa.string()), dict(zip(rows, claims.values(), strict=True)))
+def _claimed_splits(ids: pa.Array, claims: pa.Table) -> pa.Array:
+    best = splits.most_protected(claims)
+    rows = pc.index_in(pa.array(list(best), pa.string()), value_set=ids).to_pylist()
+    return _overlay(pa.nulls(len(ids), pa.string()), dict(zip(rows, best.values(), strict=True)))
+
+
+def _may_be_val(ids: pa.Array, claims: pa.Table) -> np.ndarray:
+    """True for what only sources without a val of their own claim, and for train: (n,) bool."""
+    with_val = pc.unique(claims.filter(pc.equal(claims["split"], "val"))["source"])
+    firm = pc.or_(pc.is_in(claims["source"], value_set=with_val), pc.not_equal(claims["split"], "train"))
+    is_claimed, is_firm = (
+        pc.is_in(ids, value_set=table["id"].combine_chunks()) for table in (claims, claims.filter(firm))
+    )
+    may: np.ndarray = pc.and_not(is_claimed, is_firm).to_numpy(zero_copy_only=False)
+    return may.copy()
 
 
 def _apply(batches: Batches, ids: pa.Array) -> dict[str, dict[int, Any]]:
@@ -161,20 +187,28 @@ def _assign(
     age: np.ndarray,
     group: pa.Array,
     decided: pa.Array,
+    loose: np.ndarray,
     pairs: pa.Table,
     fractions: Mapping[str, float],
     seed: int,
 ) -> np.ndarray:
-    keys = pc.coalesce(group, ids).to_pylist()
-    split = splits.hashed(keys, fractions, seed)
-    is_decided = pc.is_valid(decided).to_numpy(zero_copy_only=False)
-    split = np.where(is_decided, decided.to_numpy(zero_copy_only=False), split)
+    """The split of each sample (n,). A `loose` one was claimed for train; val is taken from those, by the same hash."""
+    hashed = splits.hashed(pc.coalesce(group, ids).to_pylist(), fractions, seed)
+    is_decided = pc.is_valid(decided).to_numpy(zero_copy_only=False) & ~(loose & (hashed == "val"))
+    split = np.where(is_decided, decided.to_numpy(zero_copy_only=False), hashed).astype(object)
+    fixed = (is_decided & ~loose) | pc.is_valid(group).to_numpy(zero_copy_only=False)
+    followed = splits.follow_oldest(split, age, _rows(pairs, ids), fixed)
+    return np.where(loose & (followed == "test"), split, followed)
+
+
+def _rows(pairs: pa.Table, ids: pa.Array) -> np.ndarray:
+    """Pairs of ids as rows: (m, 2) int64."""
+    if not len(pairs):
+        return np.empty((0, 2), np.int64)
     sides = [
         pc.index_in(pairs[name], value_set=ids).to_numpy(zero_copy_only=False) for name in ("id", "other")
     ]
-    rows = np.stack(sides, axis=1).astype(np.int64) if len(pairs) else np.empty((0, 2), np.int64)
-    fixed = is_decided | pc.is_valid(group).to_numpy(zero_copy_only=False)
-    return splits.follow_oldest(split.astype(object), age, rows, fixed)
+    return np.stack(sides, axis=1).astype(np.int64)
 
 
 def _explode(ids: pa.Array, annotations: pa.Array) -> pa.Table:

@@ -81,6 +81,11 @@ class ImageInfo:
     format: str
 
 
+def sniff(head: bytes) -> None:
+    """BadImage if no image that is read here begins like this."""
+    _kind(head)
+
+
 def inspect(data: bytes, max_pixels: int) -> ImageInfo:
     """Decode an image once, completely. BadImage(reason) if it is none, or too large: the module's table."""
     if (header := _plain_jpeg(data)) is None:

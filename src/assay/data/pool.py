@@ -5,7 +5,7 @@
     data/pool/imports/00000.parquet  what came along with the images: origin, annotations, split, group, metadata
     data/pool/quarantine/…           files that are no usable image, with the reason
     data/pool/truth/…                replays only: the hidden answers, for the oracle and benchmarks alone
-    data/pool/report.json            the books: files seen = samples + duplicates + quarantined
+    data/pool/report.json            the books: files seen = samples + duplicates + quarantined + ignored
 
 Nothing that is there is ever written again: DVC hashes, stores and pushes only what is new. A shard exists once its
 index does; the index is renamed into place after the tar, and what came along after that. So a kill at any moment
@@ -32,6 +32,7 @@ from assay.data.images import ImageInfo
 from assay.data.shards import BLOCK, END, INDEX, read_index, tar_header
 from assay.errors import MissingInput, PoolError
 
+# `gone`: the image is at that path no more, and is elsewhere in the source, or the source is mirrored.
 IMPORTS = pa.schema(
     {
         "id": pa.string(),

@@ -8,6 +8,10 @@ from pathlib import Path
 
 from assay.data.edits import Annotation
 
+IGNORED = "ignored"
+DANGLING = "dangling link"
+"""A reason of `skip`: what it leads to may be back tomorrow."""
+
 
 @dataclass(slots=True)  # not frozen: sixty thousand of them are made at every look
 class Record:
@@ -25,6 +29,8 @@ class Record:
     group: str | None = None
     captured_at: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    skip: str | None = None
+    """Why this is not to be read: IGNORED is only counted, whatever else it says is the reason of its quarantine."""
     truth: list[Annotation] | None = None
     """Only replays have it: the right answer, kept apart for the oracle and the benchmarks."""
     stat: os.stat_result | None = field(default=None, compare=False, repr=False)

@@ -18,6 +18,7 @@ from torchvision import models
 from assay.encoders import options_of
 from assay.encoders._backbone import Backbone
 from assay.errors import ParamsError
+from assay.layout import locate
 from assay.params import Section
 
 MEAN, DEVIATION = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
@@ -72,7 +73,7 @@ def _build(settings: Options) -> nn.Module:
 def _load_weights(network: nn.Module, settings: Options) -> nn.Module:
     if settings.weights in (NONE, DEFAULT):
         return network
-    file = Path(settings.weights)
+    file = locate(Path(), settings.weights)
     try:
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     except Exception as error:  # torch, pickle and zip each have their own

@@ -18,7 +18,15 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from assay.errors import ParamsError, SourceError
+from assay.layout import locate
 from assay.params import Source
+
+SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""What a source may call a split, in lower case -> split."""
+ABSENT = (
+    "mount it, or mend ingest.sources[].path in params.yaml: relative to the project's root, ~ is the home folder, "
+    "$NAME is not expanded"
+)
 
 O = TypeVar("O", bound=BaseModel)  # noqa: E741
 
@@ -49,9 +57,6 @@ def place_of(source: Source, root: Path) -> Path:
             f"source {source.name!r} has no path",
             hint="set ingest.sources[].path in params.yaml, relative to the project's root",
         )
-    if not (place := root / Path(source.path).expanduser()).exists():
-        raise SourceError(
-            f"source {source.name!r}: {place} is not there",
-            hint="mount it, or mend ingest.sources[].path in params.yaml (relative to the project's root)",
-        )
+    if not (place := locate(root, source.path)).exists():
+        raise SourceError(f"source {source.name!r}: {place} is not there", hint=ABSENT)
     return place

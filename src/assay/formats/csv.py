@@ -5,8 +5,8 @@
     images/2.jpg,,,,,right
 
 `path` is relative to `image_root` (default: the folder of the CSV). An empty `label` is an unlabelled image.
-`split` (train, val, test), `group` and `captured_at` (ISO 8601) need not be there; every other column is
-metadata. Nothing is taken in from a table with a bad row: all of them are reported together.
+`split` (train, val or valid or validation, test), `group` and `captured_at` (ISO 8601) need not be there; every other
+column is metadata. Nothing is taken in from a table with a bad row: all of them are reported together.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from assay.data.edits import Annotation
 from assay.data.records import Record
 from assay.data.text import NotCsv, conversion, csv_rows, not_utf8, read_data, refuse_wide
 from assay.errors import SourceError
-from assay.formats import options_of, place_of
+from assay.formats import SPLIT_NAMES, options_of, place_of
+from assay.layout import locate
 from assay.params import SPLITS, Section, Source
 
 SHOWN = 20
@@ -51,7 +52,7 @@ def read(source: Source, root: Path) -> Iterator[Record]:
     file = place_of(source, root)
     if not file.is_file():
         raise SourceError(f"source {source.name!r}: {file} is not a file", hint="name the CSV itself")
-    images = root / options.image_root if options.image_root is not None else file.parent
+    images = locate(root, options.image_root) if options.image_root is not None else file.parent
     table = Table(f"source {source.name!r}: {file}", options, images)
     return iter(table.records(read_data(file, SourceError), file))
 
@@ -152,17 +153,19 @@ class Table:
     def _stat(self, line: int, path: str) -> os.stat_result | None:
         try:
             found = (self.images / path).stat()
-        except (OSError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             self._note(line, f"{path} is not in {self.images}")
+            return None
+        except OSError:  # there, but not to be read: ingest says why
             return None
         if not stat.S_ISREG(found.st_mode):
             self._note(line, f"{path} is not a file")
         return found
 
     def _split(self, line: int, cell: str) -> str | None:
-        if cell and cell not in SPLITS:
+        if cell and cell.lower() not in SPLIT_NAMES:
             self._note(line, f"split {cell!r} is none of {', '.join(SPLITS)}")
-        return cell or None
+        return SPLIT_NAMES.get(cell.lower())
 
     def _date(self, line: int, cell: str) -> str | None:
         try:

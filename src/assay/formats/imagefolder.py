@@ -6,8 +6,9 @@
     photos/4.jpg, photos/test/5.jpg unlabelled
     photos/unlabelled/6.jpg         unlabelled
 
-Every file is a record, also one that is no image (ingest quarantines it with its reason), but for hidden ones
-(.name), those that `ignore` names, and pipes and the like. Symbolic links are followed, loops are not.
+Every entry is a record. Ingest only counts the hidden ones (.name) and those that `ignore` names; a file that is no
+image, a pipe, a folder that cannot be listed, a link that leads nowhere or back are quarantined with their reason.
+Other links are followed.
 """
 
 from __future__ import annotations
@@ -15,19 +16,17 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
 
 from assay.data.edits import Annotation
-from assay.data.records import Record
+from assay.data.records import DANGLING, IGNORED, Record
+from assay.data.watch import is_folder, is_image_name, unreadable
 from assay.errors import SourceError
-from assay.formats import options_of, place_of
+from assay.formats import SPLIT_NAMES, options_of, place_of
 from assay.params import Section, Source
-
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""Name of a folder, in lower case -> split."""
 
 IGNORE = [
     "Thumbs.db",
@@ -49,7 +48,7 @@ class Options(Section):
     unlabelled: str = "unlabelled"
     """The folder of images without a label, in the place of a class."""
     ignore: list[str] = IGNORE
-    """Patterns of file names to pass over."""
+    """Patterns of file names to pass over; those of the default never match a name that ends as an image does."""
 
 
 def read(source: Source, root: Path) -> Iterator[Record]:
@@ -60,71 +59,108 @@ def read(source: Source, root: Path) -> Iterator[Record]:
         raise SourceError(
             f"source {source.name!r}: {folder} is not a folder", hint="name the folder it is in"
         )
-    return Walk(source.name, options).files(os.fspath(folder), Place())
+    try:
+        yield from Walk(options).records(os.fspath(folder))
+    except OSError as error:
+        raise SourceError(
+            f"source {source.name!r}: {folder} cannot be listed: {error.strerror}",
+            hint="give read permission to it, or take it out of ingest.sources",
+        ) from None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
-    """Where the walk is: what its folders say, the path so far, and the folders it is in (device, inode)."""
+    """A folder of the walk: the path so far and what its folders say."""
 
+    identity: tuple[int, int]
+    """Device and inode."""
+    above: Place | None = None
     prefix: str = ""
     split: str | None = None
     annotations: list[Annotation] | None = None
     is_settled: bool = False
     """A folder has said what the label is, or that there is none; those further in say nothing."""
-    above: frozenset[tuple[int, int]] = frozenset()
+
+    def lies_in(self, identity: tuple[int, int]) -> bool:
+        place: Place | None = self
+        while place is not None and place.identity != identity:
+            place = place.above
+        return place is not None
+
+
+Entry = tuple[str, "os.DirEntry[str]", Place]
+"""Name, with a slash behind that of a folder, and the folder it is in."""
 
 
 class Walk:
     """One reading of a folder."""
 
-    def __init__(self, name: str, options: Options) -> None:
-        self.name, self.options = name, options
-        self.is_ignored = re.compile("|".join(map(translate, options.ignore)) or r"(?!)").match
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        own = [pattern for pattern in options.ignore if pattern not in IGNORE]
+        self._is_own = _matcher(own)
+        self._is_usual = _matcher([pattern for pattern in options.ignore if pattern in IGNORE])
 
-    def files(self, folder: str, place: Place) -> Iterator[Record]:
-        """The records in and below a folder; folders sort with their slash, so it is by the whole path."""
-        above = place.above | {_identity(Path(folder).stat())}
-        for name, entry in sorted(self._list(folder)):
-            if not name.endswith("/"):
-                if (record := self._record(name, entry, place)) is not None:
-                    yield record
-            elif _identity(entry.stat()) not in above:
-                yield from self.files(entry.path, self._step_in(name, place, above))
+    def records(self, top: str) -> Iterator[Record]:
+        """All in and below a folder, however deep; folders sort with their slash, so it is by the whole path.
 
-    def _list(self, folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if not entry.name.startswith("."):
-                        yield f"{entry.name}/" if entry.is_dir() else entry.name, entry
-        except OSError as error:
-            raise SourceError(
-                f"source {self.name!r}: {folder} cannot be listed: {error.strerror}",
-                hint="give read permission to it, or take the folder out of the source",
-            ) from None
+        OSError if the top itself cannot be listed.
+        """
+        rest = _listed(top, Place(_identity(os.stat(top))))  # noqa: PTH116
+        while rest:
+            name, entry, place = rest.pop()
+            if name.startswith(".") or not name.endswith("/"):
+                yield self._record(name, entry, place)
+                continue
+            try:
+                inner = self._step_in(name, _identity(entry.stat()), place)
+                if place.lies_in(inner.identity):
+                    yield _skipped(name, entry, place, "loop: a link to a folder that it is in")
+                else:
+                    rest += _listed(entry.path, inner)
+            except OSError as error:
+                yield _skipped(name, entry, place, unreadable(error))
 
-    def _record(self, name: str, entry: os.DirEntry[str], place: Place) -> Record | None:
-        if self.is_ignored(name):
-            return None
+    def _record(self, name: str, entry: os.DirEntry[str], place: Place) -> Record:
+        if name.startswith(".") or self._is_ignored(name):
+            return _skipped(name, entry, place, IGNORED)
         try:
             found = entry.stat()
-        except OSError:  # a link to nowhere: ingest says so
-            found = None
-        if found is not None and not stat.S_ISREG(found.st_mode):
-            return None
+        except OSError as error:
+            leads_nowhere = isinstance(error, FileNotFoundError) and entry.is_symlink()
+            return _skipped(name, entry, place, DANGLING if leads_nowhere else unreadable(error))
+        if not stat.S_ISREG(found.st_mode):
+            return _skipped(name, entry, place, "not a file")
         path = _readable(f"{place.prefix}{name}")
         return Record(path, entry.path, None, place.annotations, place.split, stat=found)
 
-    def _step_in(self, name: str, place: Place, above: frozenset[tuple[int, int]]) -> Place:
+    def _is_ignored(self, name: str) -> bool:
+        return bool(self._is_own(name) or (self._is_usual(name) and not is_image_name(name)))
+
+    def _step_in(self, name: str, identity: tuple[int, int], place: Place) -> Place:
         folder, prefix = name[:-1], f"{place.prefix}{name}"
-        if not place.prefix and self.options.splits and folder.lower() in SPLITS:
-            return Place(prefix, SPLITS[folder.lower()], above=above)
+        if not place.prefix and self.options.splits and folder.lower() in SPLIT_NAMES:
+            return Place(identity, place, prefix, SPLIT_NAMES[folder.lower()])
         if place.is_settled:
-            return Place(prefix, place.split, place.annotations, True, above)
+            return Place(identity, place, prefix, place.split, place.annotations, True)
         labelled = folder != self.options.unlabelled
         annotations = [Annotation(category=_readable(folder))] if labelled else None
-        return Place(prefix, place.split, annotations, True, above)
+        return Place(identity, place, prefix, place.split, annotations, True)
+
+
+def _listed(folder: str, place: Place) -> list[Entry]:
+    """What is in a folder, the last first."""
+    with os.scandir(folder) as entries:
+        named = [(f"{entry.name}/" if is_folder(entry) else entry.name, entry, place) for entry in entries]
+    return sorted(named, key=lambda entry: entry[0], reverse=True)
+
+
+def _skipped(name: str, entry: os.DirEntry[str], place: Place, reason: str) -> Record:
+    return Record(_readable(f"{place.prefix}{name}"), entry.path, skip=reason)
+
+
+def _matcher(patterns: list[str]) -> Callable[[str], object]:
+    return re.compile("|".join(map(translate, patterns)) or r"(?!)", re.IGNORECASE).match
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

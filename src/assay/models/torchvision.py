@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import nn
 
 from assay.errors import AssayError, ParamsError
+from assay.layout import locate
 from assay.models import ModelSpec, parse_options
 
 INPUT = "pixels"
@@ -78,7 +79,7 @@ def _network(options: Options, classes: int) -> nn.Module:
             options.name, weights=None, num_classes=classes, **extra
         )
         if options.weights != "none":
-            _load(network, Path(options.weights))
+            _load(network, locate(Path(), options.weights))
         return network
     try:
         network = torchvision.models.get_model(options.name, weights="DEFAULT")

@@ -29,7 +29,7 @@ class Source(Section):
     format: Annotated[str, _plugin("formats")]
     path: str | None = None
     mirror: bool = False
-    """True: a file that vanishes from the source is excluded from the snapshot."""
+    """True: an image that is in no file of the source any more is excluded from the snapshot."""
     options: dict[str, Any] = {}
 
 
@@ -39,6 +39,8 @@ class Ingest(Section):
     shard_mb: Positive = 256
     max_pixels: Positive = 100_000_000
     """More than this is taken for a decompression bomb and quarantined."""
+    max_mb: Positive = 512
+    """A file of more MiB is quarantined unread."""
 
     @model_validator(mode="after")
     def _unique_names(self) -> Ingest:

@@ -1,8 +1,8 @@
 """ingest: the door through which images come in. Raw sources -> data/pool.
 
 Looks at every source at each run (a stat a file), reads what is new or changed, and appends it. Files seen = samples +
-duplicates + quarantined, and the report in the pool says so. A source that is not there is reported, never taken for
-emptied.
+duplicates + quarantined + ignored, and the report in the pool says so. A source that is not there is reported, never
+taken for emptied.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import Any
 
 from assay import door
 from assay.data import watch
+from assay.data.watch import UNREADABLE
 from assay.errors import SourceError
-from assay.layout import Layout
+from assay.formats import ABSENT
+from assay.layout import Layout, locate
 from assay.params import Ingest, Params, Source, load_params
 from assay.progress import Progress
 
@@ -25,13 +27,16 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
         return summary
     present = [source for source in params.ingest.sources if not _is_absent(source, layout)]
     notes = [
-        note for source in present if source.path for note in watch.surroundings(layout.root / source.path)
+        note
+        for source in present
+        if source.path
+        for note in watch.surroundings(locate(layout.root, source.path))
     ]
     from assay.data.holding import holding
 
     with holding(layout.scratch, "pipeline", say=progress.say):
         summary, files = _take_in(params.ingest, present, layout, progress)
-        if len(present) == len(params.ingest.sources):
+        if len(present) == len(params.ingest.sources) and not _is_unreadable(summary):
             watch.remember(
                 layout.root / door.WATCHED, key, summary, [*notes, *files, *watch.everything(layout.pool)]
             )
@@ -65,10 +70,15 @@ def _take_in(
                 books[source.name] = _absent(source, layout, report, progress)
                 continue
             seen = Door(source, params, layout, pool, progress).look()
-            books[source.name] = balance(seen, taken, layout, source)
+            books[source.name] = balance(seen, taken)
             files += seen.notes
     write_json(layout.pool / "report.json", {"sources": books})
     return {"new": len(pool.known) - before, "samples": len(pool.known), "sources": books}, files
+
+
+def _is_unreadable(summary: dict[str, Any]) -> bool:
+    """Whether another look may find more, though nothing seems to have changed."""
+    return any(UNREADABLE in book["reasons"] for book in summary["sources"].values())
 
 
 def _last_report(layout: Layout) -> dict[str, Any]:
@@ -77,15 +87,14 @@ def _last_report(layout: Layout) -> dict[str, Any]:
 
 
 def _is_absent(source: Source, layout: Layout) -> bool:
-    return source.path is not None and not (layout.root / source.path).exists()
+    return source.path is not None and not locate(layout.root, source.path).exists()
 
 
 def _absent(source: Source, layout: Layout, report: dict[str, Any], progress: Progress) -> Any:
     """Keep the books of a source that is away. SourceError if it has never been here: most likely a typo."""
     if source.name not in report:
         raise SourceError(
-            f"source {source.name!r}: {layout.root / str(source.path)} is not there",
-            hint="set ingest.sources[].path in params.yaml, relative to the project's root",
+            f"source {source.name!r}: {locate(layout.root, str(source.path))} is not there", hint=ABSENT
         )
     progress.say(f"source {source.name!r} is not there: the pool keeps what it has of it")
     return report[source.name]
