@@ -9,7 +9,6 @@ A corner that is known is not run again, whoever ran it: a flow run that was can
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,10 @@ from rich.console import Console
 from assay import cells
 from assay.cells import Cell, Result
 from assay.commands.attribute import conclude, markdown, prepare, render
-from assay.errors import AssayError
 from assay.factorial import Division
 from assay.layout import Layout
 from assay.params import load_params
+from assay.streams import reported
 from own_server import own_server
 
 ARTIFACT = "assay-attribution"
@@ -92,17 +91,13 @@ def main() -> None:
     how.add_argument("--split-data", action="store_const", const="kind", dest="division")
     how.add_argument("--by-batch", action="store_const", const="batch", dest="division")
     given = parser.parse_args()
-    try:
-        with own_server():
-            summary = attribute(
-                given.a, given.b, given.workspace, given.seeds, given.division or "none", given.per_class
-            )
-    except AssayError as error:
-        from assay.terminal import fail
-
-        sys.exit(fail(error))
+    with own_server():
+        summary = attribute(
+            given.a, given.b, given.workspace, given.seeds, given.division or "none", given.per_class
+        )
     render(summary, Console())
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

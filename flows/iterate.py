@@ -24,11 +24,11 @@ from pydantic import DirectoryPath, Field, PositiveInt
 from rich.console import Console
 
 from assay.commands.iterate import WAITING, render, run
-from assay.errors import AssayError
 from assay.layout import Layout
 from assay.params import load_params
 from assay.rounds.family import note
 from assay.rounds.stages import patiently
+from assay.streams import reported
 from own_server import own_server
 from pipeline import holding, task_of
 
@@ -113,18 +113,12 @@ def main() -> None:
     parser.add_argument("--target", type=float, help="of the primary metric, for the whole interval on test")
     parser.add_argument("--enough", type=float, help="share of the images that people must have answered")
     given = parser.parse_args()
-    try:
-        with own_server():
-            result = iterate(
-                given.name, given.workspace, given.rounds, given.budget, given.target, given.enough
-            )
-    except AssayError as error:
-        from assay.terminal import fail
-
-        sys.exit(fail(error))
+    with own_server():
+        result = iterate(given.name, given.workspace, given.rounds, given.budget, given.target, given.enough)
     render(result, Console())
     sys.exit(WAITING if result["waiting"] else 0)
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

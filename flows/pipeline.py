@@ -31,6 +31,7 @@ from assay.data.files import write_json
 from assay.errors import AssayError, WorkspaceBusy
 from assay.layout import Layout
 from assay.lineage.revisions import DvcError, run_dvc, stages
+from assay.streams import reported
 from assay.summary import Summary, confidence, markdown, summarise
 from assay.tracking import last_run
 from own_server import own_server
@@ -231,4 +232,5 @@ def _queue_table(summary: Summary) -> Table:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with reported():
+        sys.exit(main())

@@ -10,7 +10,6 @@ known is not trained again, whoever trained it: a flow run that was cancelled ca
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,11 +23,11 @@ from pydantic import DirectoryPath, Field, PositiveInt
 from rich.console import Console
 
 from assay.commands.race import render, run, train
-from assay.errors import AssayError
 from assay.layout import Layout
 from assay.params import load_params
 from assay.race.course import Done, Turn
 from assay.race.family import note
+from assay.streams import reported
 from own_server import own_server
 
 ARTIFACT = "assay-race"
@@ -100,23 +99,19 @@ def main() -> None:
     parser.add_argument("--review-share", type=float)
     parser.add_argument("--answers", metavar="REV", help="answer with the edit batches up to REV")
     given = parser.parse_args()
-    try:
-        with own_server():
-            summary = race(
-                given.baseline,
-                given.workspace,
-                given.steps,
-                given.labels,
-                given.seeds,
-                given.review_share,
-                given.answers,
-            )
-    except AssayError as error:
-        from assay.terminal import fail
-
-        sys.exit(fail(error))
+    with own_server():
+        summary = race(
+            given.baseline,
+            given.workspace,
+            given.steps,
+            given.labels,
+            given.seeds,
+            given.review_share,
+            given.answers,
+        )
     render(summary, Console())
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

@@ -26,6 +26,7 @@ from assay.errors import AssayError
 from assay.layout import Layout
 from assay.params import load_params
 from assay.progress import Silent
+from assay.streams import reported
 from own_server import own_server
 
 ARTIFACT = "assay-reproduction"
@@ -115,14 +116,11 @@ def main() -> None:
             results = reproduce(given.what, given.all_since, given.exact, given.workspace)
     except NotTheSame as error:
         results, status = error.results, error.exit_code
-    except AssayError as error:
-        from assay.terminal import fail
-
-        sys.exit(fail(error))
     for result in results:
         render(result, Console())
     sys.exit(status)
 
 
 if __name__ == "__main__":
-    main()
+    with reported():
+        main()

@@ -33,6 +33,7 @@ from assay.lineage import worktrees
 from assay.lineage.process import environment
 from assay.lineage.revisions import git_commit, git_dirty_patch
 from assay.params import load_params
+from assay.streams import reported
 from assay.terminal import fail
 from assay.tracking import tracking_uri
 
@@ -233,4 +234,5 @@ def _points(effect: Mapping[str, Any]) -> str:
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    sys.exit(main())
+    with reported():
+        sys.exit(main())

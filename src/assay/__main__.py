@@ -13,7 +13,10 @@ def main() -> None:
         from assay import door
 
         if (summary := door.nothing_new("")) is not None:
-            print("\n".join(door.books(summary)))
+            from assay.streams import reported
+
+            with reported():
+                print("\n".join(door.books(summary)), flush=True)
             return
     from assay.cli import main
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -13,9 +11,9 @@ from typing import Annotated, Literal
 import typer
 
 from assay import __version__, cli_why
-from assay.errors import AssayError
-from assay.invocation import Json, project, show
+from assay.invocation import Csv, Html, Json, project, show
 from assay.layout import Layout
+from assay.streams import reported
 
 STAGES = {
     "ingest": "Take in what is new in every source: raw images -> data/pool.",
@@ -43,28 +41,8 @@ def main() -> None:
     """Run the command line; a user's mistake ends in a message and an exit code, never in a traceback."""
     # before torch is loaded: threads that wait by spinning are 6 times slower on a machine that has other work too
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
+    with reported():
         app()
-    except AssayError as error:
-        from assay.terminal import fail
-
-        sys.exit(fail(error))
-    except BrokenPipeError:
-        sys.exit(0)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        from assay.terminal import fail
-
-        sys.exit(fail(_disk_full(error)))
-
-
-def _disk_full(error: OSError) -> AssayError:
-    where = f" at {error.filename}" if error.filename else ""
-    return AssayError(
-        f"disk full: there was no room to go on{where}",
-        hint="free some space and run it again: what was finished is kept, nothing is half-written",
-    )
 
 
 @app.callback(invoke_without_command=True)
@@ -109,12 +87,8 @@ def _audit(
         typer.Option(min=0, max=1, help="Probability of being wrong; default: 0.5, and 0.9 with --apply."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many, the likeliest first.")] = None,
-    export: Annotated[
-        Path | None, typer.Option("--csv", help="Write them to FILE, with an empty column for the label.")
-    ] = None,
-    html: Annotated[
-        Path | None, typer.Option(help="Write a page to FILE: pictures, to filter and to leaf.")
-    ] = None,
+    export: Csv = None,
+    html: Html = None,
     thumbnails: Annotated[int, typer.Option(min=0, help="Pictures on the page.")] = 2000,
     apply: Annotated[
         Literal["suggested", "exclude"] | None,
@@ -188,9 +162,7 @@ def verify(as_json: Json = False) -> None:
 def queue(
     limit: Annotated[int | None, typer.Option(min=1, help="How many to show or export; none: all.")] = None,
     split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="Only this split.")] = None,
-    export: Annotated[
-        Path | None, typer.Option("--csv", help="Write them to FILE, with an empty column for the label.")
-    ] = None,
+    export: Csv = None,
     as_json: Json = False,
 ) -> None:
     """The images to label next, best first. `--csv` makes the file that `assay label` reads back."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from assay.invocation import Json, project, show
+from assay.invocation import Html, Json, destination, folder, project, show
 
 WHY = "What changed, and why"
 why = typer.Typer()
@@ -17,9 +17,7 @@ why = typer.Typer()
 def diff(
     a: Annotated[str, typer.Argument(help="Before: a git revision, an MLflow run, or `workspace`.")] = "HEAD",
     b: Annotated[str, typer.Argument(help="After: likewise.")] = "workspace",
-    html: Annotated[
-        Path | None, typer.Option(help="Write one page to FILE: every changed sample, with pictures.")
-    ] = None,
+    html: Html = None,
     thumbnails: Annotated[int, typer.Option(min=0, help="Pictures on the page at most.")] = 2000,
     samples: Annotated[
         int | None, typer.Option(min=0, help="Samples in the JSON at most, of each list; none: all.")
@@ -54,7 +52,7 @@ def attribute(
     ] = False,
     by: Annotated[Literal["batch"] | None, typer.Option(help="Divide data into the edit batches.")] = None,
     per_class: Annotated[bool, typer.Option(help="Recall and F1 of every class as well.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Write the page to FILE too.")] = None,
+    html: Html = None,
     as_json: Json = False,
 ) -> None:
     """How much of the change from A to B each of data, model, code and ruler made, with 95 % intervals.
@@ -97,7 +95,7 @@ def race(
     choose_on: Annotated[
         str, typer.Option(help="The split that both tracks choose by: val, and no other.")
     ] = "val",
-    html: Annotated[Path | None, typer.Option(help="Write the page to FILE too.")] = None,
+    html: Html = None,
     as_json: Json = False,
 ) -> None:
     """Is the next hour better spent on the labels, or on the model? Both, step for step, over several seeds.
@@ -131,7 +129,9 @@ def reproduce(
     exact: Annotated[bool, typer.Option(help="Nothing but the same bits will do: else exit code 1.")] = False,
     keep: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Keep both versions of what differs: recorded/ and now/."),
+        typer.Option(
+            metavar="DIR", callback=folder, help="Keep both versions of what differs: recorded/ and now/."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -158,13 +158,13 @@ def reproduce(
 
 @why.command(rich_help_panel=WHY)
 def advise(
-    html: Annotated[
-        Path | None, typer.Option(help="Write the page to FILE: curves, suspects, trials.")
-    ] = None,
+    html: Html = None,
     suspects: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write the labels to review to a CSV with an empty label, for `assay label`."
+            metavar="FILE",
+            callback=destination,
+            help="Write the labels to review to a CSV with an empty label, for `assay label`.",
         ),
     ] = None,
     hours: Annotated[
@@ -211,7 +211,7 @@ def simulate(
         float | None,
         typer.Option(metavar="X", help="Labels needed to get there, 0.9 say; default: to where random ends."),
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Write the page to FILE too.")] = None,
+    html: Html = None,
     as_json: Json = False,
 ) -> None:
     """Which strategy suits these data? Replayed on the labels there are, against random, before paying for more.

@@ -23,6 +23,20 @@ The command line prints them without a traceback and exits with `exit_code`.
 
 from __future__ import annotations
 
+import errno
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+REFUSED = {
+    errno.EACCES: "give yourself the right to it (`ls -ld` shows who has it), or work in a folder of yours",
+    errno.EPERM: "it is protected (`lsattr`), or another user's: work in a folder of yours",
+    errno.EROFS: "what is mounted there can only be read: work in a folder of yours",
+    errno.EEXIST: "something else is there: move it away",
+    errno.ENOTDIR: "there is a file where a folder has to be: move it away",
+    errno.EISDIR: "there is a folder where a file has to be: move it away",
+    errno.EMFILE: "`ulimit -n 4096` allows more open files",
+}
+"""What to do, by the number of the system's error."""
+
 
 class AssayError(Exception):
     """A mistake a person can mend: what was wrong and where; `hint` says what to do about it."""
@@ -96,3 +110,21 @@ class TrackingError(AssayError):
 
 class ReproductionError(AssayError):
     exit_code = 2
+
+
+def from_system(error: OSError | MemoryError) -> AssayError | None:
+    """What the system has refused, in a line; None for an error that does not come from it."""
+    if isinstance(error, MemoryError):
+        return AssayError(
+            f"out of memory: {error or 'there is no more'}", hint="smaller batches or images take less"
+        )
+    if error.errno is None:
+        return None
+    named = error.filename if error.filename is not None else ""
+    where = named.decode(errors="replace") if isinstance(named, bytes) else str(named)
+    if error.errno in NO_ROOM:
+        return AssayError(
+            f"disk full: there was no room to go on{where and f' at {where}'}",
+            hint="free some space and run it again: what was finished is kept, nothing is half-written",
+        )
+    return AssayError(f"{where}{where and ': '}{error.strerror}", hint=REFUSED.get(error.errno))

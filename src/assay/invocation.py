@@ -8,12 +8,40 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay.destinations import check_file, check_folder, is_stdout
 from assay.layout import Layout
+from assay.streams import has_all_characters
 
 if TYPE_CHECKING:
     from assay.params import Params
 
+
+def destination(param: typer.CallbackParam, path: Path | None) -> Path | None:
+    """The FILE of an option; UsageError, before any work, if none can be written there."""
+    return path and check_file(path, param.opts[0])
+
+
+def folder(param: typer.CallbackParam, path: Path | None) -> Path | None:
+    """The DIR of an option; UsageError, before any work, if there can be none."""
+    return path and check_folder(path, param.opts[0])
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Csv = Annotated[
+    Path | None,
+    typer.Option(
+        "--csv",
+        metavar="FILE",
+        callback=destination,
+        help="Write them to FILE, with an empty column for the label.",
+    ),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", callback=destination, help="Write one page to FILE: charts, pictures, rows to filter."
+    ),
+]
 
 
 def project() -> tuple[Layout, Params]:
@@ -29,13 +57,21 @@ def show(result: dict[str, Any], as_json: bool, render: Callable[[Any, Any], Non
     if as_json:
         import json
 
-        typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(result, indent=2, ensure_ascii=not has_all_characters()))
         return
-    from assay.terminal import out
+    from assay.terminal import err, out
 
+    console = err if _holds_stdout(result) else out
     if render is not None:
-        render(result, out)
+        render(result, console)
     else:
         from rich.pretty import pprint
 
-        pprint(result, console=out, max_length=12)
+        pprint(result, console=console, max_length=12)
+
+
+def _holds_stdout(result: dict[str, Any]) -> bool:
+    """Whether a file that was asked for is what comes out of standard output: nothing else may go there."""
+    made = [result.get("file"), result.get("page")]
+    names = [one["file"] if isinstance(one, dict) else one for one in made if one]
+    return any(is_stdout(Path(name)) for name in names)

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from assay.commands import label, queue
-from assay.errors import MissingInput
+from assay.errors import MissingInput, UsageError
 
 
 def shown(module, result) -> str:
@@ -56,3 +56,9 @@ def test_before_select_it_says_what_to_run(desk):
     (desk.layout.selection / "queue.parquet").unlink()
     with pytest.raises(MissingInput, match="queue"):
         queue.run(desk.layout)
+
+
+def test_a_mistyped_folder_is_not_made(desk, tmp_path):
+    with pytest.raises(UsageError, match="there is no folder"):
+        queue.run(desk.layout, None, export=tmp_path / "nowhere" / "out.csv")
+    assert not (tmp_path / "nowhere").exists()

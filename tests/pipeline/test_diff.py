@@ -116,10 +116,10 @@ def test_a_change_of_data_and_model_is_told_in_full(workspace):
     assert by_run["metrics"] == metrics
     assert (len(by_run["samples"]), by_run["environment"]["source"]) == (5, "recorded")
 
-    said = workspace.run("python", "-c", LIGHT, "diff", "HEAD", "workspace", "--html", "out/diff.html").stdout
+    said = workspace.run("python", "-c", LIGHT, "diff", "HEAD", "workspace", "--html", "diff.html").stdout
     assert found["verdict"] in said
     assert "train.lr" in said
     assert "0001-wrong: 30 label by Grace" in said
     assert said.splitlines()[-1] == "[]", "nothing heavy is loaded on the way"
-    page = (workspace.root / "out" / "diff.html").read_text()
+    page = (workspace.root / "diff.html").read_text()
     assert page.count("data:image/jpeg;base64,") >= 30

@@ -12,8 +12,9 @@ from rich.table import Table
 
 from assay.advice.verdict import number, takes
 from assay.commands.queue import with_paths
-from assay.data.files import read_json, write_bytes, write_json
+from assay.data.files import read_json, write_json
 from assay.data.labelfile import to_fill_in
+from assay.destinations import write_out
 from assay.errors import MissingInput
 from assay.layout import Layout
 from assay.lineage.fingerprint import canonical_digest, code_digest, run_code
@@ -42,9 +43,9 @@ def run(
     result = advice(params, layout, progress)
     rows = result["suspects"]["rows"]
     if suspects is not None:
-        write_bytes(suspects, as_csv(rows, layout).encode())
+        write_out(suspects, as_csv(rows, layout).encode())
     if page is not None:
-        write_bytes(page, as_page(result, layout).encode())
+        write_out(page, as_page(result, layout).encode())
     shown = {**result["suspects"], "rows": rows[:SHOWN]}
     return {**result, "suspects": shown, "file": suspects and str(suspects), "page": page and str(page)}
 

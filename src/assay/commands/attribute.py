@@ -19,6 +19,7 @@ from assay import attribution, cells
 from assay.attribution import Corner, Outcome, Plan
 from assay.cells import Cell, Result
 from assay.data.files import write_bytes, write_json
+from assay.destinations import write_out
 from assay.errors import AssayError, TrackingError
 from assay.factorial import Division, Factorial, check_pool, factorial
 from assay.layout import Layout
@@ -129,8 +130,9 @@ def conclude(
     home.mkdir(parents=True, exist_ok=True)
     write_json(home / "attribution.json", summary)
     text = _page(summary, found, home)
-    for file in filter(None, (home / "attribution.html", page)):
-        write_bytes(file, text.encode())
+    write_bytes(home / "attribution.html", text.encode())
+    if page is not None:
+        write_out(page, text.encode())
     summary["page"] = str(page or home / "attribution.html")
     summary["mlflow"] = _log(work, summary, by_key, home, params, layout, progress)
     return summary

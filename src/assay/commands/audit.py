@@ -17,9 +17,10 @@ from rich.table import Table
 from assay.annotators import now
 from assay.commands.queue import with_paths
 from assay.data.edits import Annotation, Judgement, read_batches, write_batch
-from assay.data.files import read_json, read_table, write_bytes
+from assay.data.files import read_json, read_table
 from assay.data.labelfile import to_fill_in
 from assay.data.suspects import LIKELY, looked_at, read_judged, suspects
+from assay.destinations import write_out
 from assay.errors import UsageError
 from assay.layout import Layout
 from assay.lineage.people import whoami
@@ -74,12 +75,12 @@ def run(
         "applied": apply and act(params, layout, open_, apply, least, dry_run),
     }
     if export is not None:
-        write_bytes(export, to_fill_in(result["rows"], COLUMNS).encode())
+        write_out(export, to_fill_in(result["rows"], COLUMNS).encode())
     if page is not None:
         from assay.review.page import page as made
 
         samples = read_table(layout.snapshot / "samples.parquet", ["id", "origins"], made_by="curate")
-        write_bytes(page, made(result, open_, samples, layout.pool, pictures, progress).encode())
+        write_out(page, made(result, open_, samples, layout.pool, pictures, progress).encode())
     return {**result, "rows": result["rows"][: SHOWN if limit is None else limit]}
 
 

@@ -15,8 +15,7 @@ from rich.table import Table
 from assay.comparison import Comparison, compare
 from assay.comparison.verdict import is_noise, points
 from assay.data.difference import FIELDS, KINDS, kinds_of
-from assay.data.files import write_bytes
-from assay.errors import UsageError
+from assay.destinations import write_out
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress, silent
@@ -75,12 +74,7 @@ def write_page(
     from assay.comparison.page import page
 
     text, shown = page(compared, layout.pool, thumbnails, rows, progress)
-    try:
-        write_bytes(html, text.encode())
-    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise UsageError(
-            f"{html} cannot be written: {error.strerror}", hint="give --html a file in a folder of yours"
-        ) from None
+    write_out(html, text.encode())
     return {"file": str(html), **shown}
 
 

@@ -13,10 +13,11 @@ from rich.table import Table
 
 from assay import ledger
 from assay.data.edits import answers_to, read_batches
-from assay.data.files import read_table, write_bytes
+from assay.data.files import read_table
 from assay.data.labelfile import to_fill_in
 from assay.data.standing import standings
 from assay.data.suspects import REVIEW, second_looks
+from assay.destinations import write_out
 from assay.layout import Layout
 from assay.params import Split
 
@@ -33,7 +34,7 @@ def run(
         queue = queue.filter(pc.equal(queue["split"], split))
     rows = with_paths(layout, queue.slice(0, limit)).to_pylist()
     if export is not None:
-        write_bytes(export, to_fill_in(rows, COLUMNS).encode())
+        write_out(export, to_fill_in(rows, COLUMNS).encode())
     return {
         "open": len(queue),
         "answered": answered,

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from assay import cells
 from assay.data.files import write_bytes, write_json
+from assay.destinations import write_out
 from assay.errors import GateError, ParamsError, TrackingError
 from assay.factorial import check_pool
 from assay.layout import Layout
@@ -222,7 +223,7 @@ def conclude(
     write_json(home / "race.json", summary)
     draw(summary, home)
     if page is not None:
-        write_bytes(page, (home / "race.html").read_bytes())
+        write_out(page, (home / "race.html").read_bytes())
     mlflow = log(work, summary, racers, home, params, layout, progress)
     return {**summary, "page": str(page or home / "race.html"), "mlflow": mlflow}
 

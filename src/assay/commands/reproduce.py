@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from assay.destinations import check_folder
 from assay.errors import AssayError, ParamsError, ReproductionError
 from assay.layout import Layout
 from assay.lineage.history import recordings, subject
@@ -58,7 +59,8 @@ def run(
                 else "either one RUN or REV, or --all-since REV",
                 hint="assay reproduce HEAD, assay reproduce RUN_ID, or assay reproduce --all-since REV",
             )
-        refuse_full(keep)
+        if keep is not None:
+            check_folder(keep, "--keep")
         if name is not None:
             return with_exit_code(reproduce(name, params, layout, keep, progress), exact)
         commits = since_then(str(since), layout)
@@ -67,14 +69,6 @@ def run(
     results = [with_exit_code(result, exact) for result in _each(commits, params, layout, keep, progress)]
     codes = [result["exit_code"] for result in results]
     return {"since": since, "results": results, "exit_code": 1 if 1 in codes else max(codes, default=0)}
-
-
-def refuse_full(keep: Path | None) -> None:
-    """ReproductionError if there is something in the folder that is to be written."""
-    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise ReproductionError(
-            f"--keep: {keep} is there already", hint="name a folder that is not there, or empty"
-        )
 
 
 def since_then(since: str, layout: Layout) -> list[str]:

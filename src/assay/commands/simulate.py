@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from assay.data.files import write_bytes, write_json
+from assay.destinations import write_out
 from assay.errors import ParamsError, TrackingError, UsageError
 from assay.layout import Layout
 from assay.params import Params, Simulate
@@ -49,7 +50,7 @@ def run(
     write_json(home / "simulation.json", summary)
     draw(summary, home)
     if page is not None:
-        write_bytes(page, (home / PAGE).read_bytes())
+        write_out(page, (home / PAGE).read_bytes())
     mlflow = log(summary, home, params, layout, progress)
     return {**summary, "page": str(page or home / PAGE), "mlflow": mlflow}
 
