@@ -48,6 +48,19 @@ def test_effects_are_told_with_the_sense_of_the_metric(experiment):
     assert loss.needs is None
 
 
+def test_an_interaction_says_what_each_does_with_the_other_from_a_and_from_b(experiment):
+    held = attribute(("data", "model"), experiment({"data": 1.0, "model": 0.5}), replicates=100).metrics[
+        "accuracy"
+    ]
+    (pair,) = held.interactions
+    sides = [(one.player, one.other, one.other_from) for one in pair.conditional]
+    assert sides == [(*p, side) for p in (("data", "model"), ("model", "data")) for side in "AB"]
+    for name, (alone, after) in (("data", pair.conditional[:2]), ("model", pair.conditional[2:])):
+        assert after.value - alone.value == pytest.approx(pair.value)
+        assert (after.value + alone.value) / 2 == pytest.approx(held.share(name).value)
+        assert alone.low < alone.value < alone.high
+
+
 def test_values_are_those_of_the_metrics(experiment):
     outcomes = experiment({"data": 0.4}, k=2)
     found = attribute(("data",), outcomes, replicates=50)

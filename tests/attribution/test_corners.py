@@ -7,7 +7,16 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from assay.attribution.corners import every_corner, interactions, marginals, pairs, plan, shares, total
+from assay.attribution.corners import (
+    conditional,
+    every_corner,
+    interactions,
+    marginals,
+    pairs,
+    plan,
+    shares,
+    total,
+)
 
 NAMES = ("data", "model", "code", "ruler", "seed")
 
@@ -37,6 +46,8 @@ def test_two_players_share_as_the_design_says():
     found = shares(plan(("data", "model"))) @ [v00, d, m, both]
     assert found == pytest.approx([((d - v00) + (both - m)) / 2, ((m - v00) + (both - d)) / 2])
     assert interactions(plan(("data", "model"))) @ [v00, d, m, both] == pytest.approx([both - d - m + v00])
+    given = conditional(plan(("data", "model"))) @ [v00, d, m, both]
+    assert given.ravel() == pytest.approx([d - v00, both - m, m - v00, both - d])
 
 
 @pytest.mark.parametrize("p", [2, 3, 4, 7])

@@ -136,5 +136,19 @@ def test_more_seeds_where_seeds_are_the_noise_and_more_samples_where_samples_are
 
 def test_what_no_reasonable_number_tells_is_said_so():
     found = needs(1e-6, known(0.0004, 0.0004), seeds=3, samples=500)
+    assert (found.seeds, found.samples, found.mix) == (None, None, None)
+    assert f"not even {MOST_SEEDS} seeds with" in found.told
+
+
+def test_where_neither_alone_tells_a_mix_of_both_does():
+    found = needs(0.02, known(0.00015, 0.00015), seeds=3, samples=500)
     assert (found.seeds, found.samples) == (None, None)
-    assert f"more than {MOST_SEEDS} seeds" in found.told
+    seeds, samples = found.mix
+    assert found.told.startswith(f"{seeds} seeds and {samples:,} test samples would tell")
+    assert (3 < seeds < 50, 500 < samples < 50_000) == (True, True)
+
+
+def test_the_mix_is_never_dearer_than_either_alone():
+    found = needs(0.016, known(0.000005, 0.00003), seeds=3, samples=500)
+    cost = found.mix[0] / 3 + found.mix[1] / 500
+    assert cost <= min(found.seeds / 3 + 1, 1 + found.samples / 500)

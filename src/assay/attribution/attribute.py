@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from assay.attribution import corners as shapley
 from assay.attribution.corners import Corner, Order, Plan, of_orders
-from assay.attribution.effects import Attribution, Decomposition, Effect, Interaction, Share, Verdict
+from assay.attribution.effects import (
+    Attribution,
+    Conditional,
+    Decomposition,
+    Effect,
+    Interaction,
+    Share,
+    Verdict,
+)
 from assay.attribution.intervals import Noise, half_width, p_value
 from assay.attribution.measured import Measured, Outcome, measure, rulers
 from assay.attribution.needs import needs
@@ -89,8 +97,14 @@ class _Work:
 
     def decompose(self, one: Measured) -> Decomposition:
         plan, p = self.plan, len(self.plan.players)
+        conditional = shapley.conditional(plan)
         contrasts = np.concatenate(
-            [shapley.total(plan)[None], shapley.shares(plan), shapley.interactions(plan)]
+            [
+                shapley.total(plan)[None],
+                shapley.shares(plan),
+                shapley.interactions(plan),
+                conditional.reshape(-1, conditional.shape[-1]),
+            ]
         )
         found = noise(contrasts, moments(one.values, one.drawn), self.trained, one.floor)
         errors = self._permutation_errors(one.values)
@@ -107,10 +121,6 @@ class _Work:
             Share(**vars(effect), player=name, permutation_error=error)
             for name, effect, error in zip(plan.players, effects[1 : p + 1], errors, strict=True)
         )
-        pairs = tuple(
-            Interaction(**vars(effect), players=pair)
-            for pair, effect in zip(shapley.pairs(plan), effects[p + 1 :], strict=True)
-        )
         return Decomposition(
             metric=one.name,
             category=one.category,
@@ -119,7 +129,7 @@ class _Work:
             b=float(b),
             total=effects[0],
             shares=shares,
-            interactions=pairs,
+            interactions=_interactions(shapley.pairs(plan), effects[p + 1 :]),
             noise_floor=float((effects[0].high - effects[0].low) / 2),
             seed_noise=float(np.sqrt(one.values.var(1, ddof=1).mean())) if self.seeds > 1 else None,
         )
@@ -157,6 +167,23 @@ class _Work:
         each = shapley.marginals(self.plan) @ values.mean(1)
         twos = (each[0::2] + each[1::2]) / 2
         return [float(x) for x in twos.std(0, ddof=1) / np.sqrt(len(twos))]
+
+
+def _interactions(pairs: Sequence[tuple[str, str]], effects: Sequence[Effect]) -> tuple[Interaction, ...]:
+    """From the effects of all pairs, followed by four of each: either player, the other from A or from B."""
+    own, rest = effects[: len(pairs)], iter(effects[len(pairs) :])
+    return tuple(
+        Interaction(
+            **vars(effect),
+            players=pair,
+            conditional=tuple(
+                Conditional(**vars(next(rest)), player=player, other=other, other_from=side)
+                for player, other in (pair, pair[::-1])
+                for side in ("A", "B")
+            ),
+        )
+        for pair, effect in zip(pairs, own, strict=True)
+    )
 
 
 def _verdict(value: float, told: bool, higher_is_better: bool) -> Verdict:

@@ -98,19 +98,31 @@ def pairs(plan: Plan) -> list[tuple[str, str]]:
     return [] if plan.orders else list(combinations(plan.players, 2))
 
 
+def conditional(plan: Plan) -> Floats:
+    """(pairs, 2, 2, corners): effect of one player of a pair while the other is as in A, and as in B.
+
+    [pair, 0, 1] is that of the first player with the second from B: the mean of v(S + ij) − v(S + j) over the corners S
+    of the other players, weighted as in the Shapley interaction index.
+    """
+    p, at = len(plan.players), {corner: i for i, corner in enumerate(plan.corners)}
+    result = np.zeros((len(pairs(plan)), 2, 2, len(plan.corners)))
+    for rows, pair in zip(result, pairs(plan), strict=True):
+        for corner in (corner for corner in plan.corners if not corner & set(pair)):
+            weight = 1 / ((p - 1) * comb(p - 2, len(corner)))
+            for row, player, other in ((rows[0], *pair), (rows[1], *reversed(pair))):
+                for there, given in enumerate((corner, corner | {other})):
+                    row[there, at[given | {player}]] += weight
+                    row[there, at[given]] -= weight
+    return result
+
+
 def interactions(plan: Plan) -> Floats:
     """(pairs, corners): Shapley interaction indices (Grabisch & Roubens 1999, definition 2).
 
-    The mean of v(S + ij) − v(S + i) − v(S + j) + v(S): what the two do together beyond what each does alone.
+    What one player does with the other from B, less what it does with the other from A.
     """
-    p, at = len(plan.players), {corner: i for i, corner in enumerate(plan.corners)}
-    result = np.zeros((len(pairs(plan)), len(plan.corners)))
-    for row, (i, j) in zip(result, pairs(plan), strict=True):
-        for corner in plan.corners:
-            if not corner & {i, j}:
-                weight = 1 / ((p - 1) * comb(p - 2, len(corner)))
-                for more, sign in (({i, j}, 1), ({i}, -1), ({j}, -1), (set(), 1)):
-                    row[at[corner | more]] += sign * weight
+    found = conditional(plan)
+    result: Floats = found[:, 0, 1] - found[:, 0, 0]
     return result
 
 

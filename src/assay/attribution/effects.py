@@ -14,11 +14,13 @@ class Needs:
     """What it would take to tell an effect of the size that was seen from nothing, four times of five."""
 
     seeds: int | None
-    """Seeds in all; None: more than a reasonable number, or not known."""
+    """Seeds in all, with the test samples that there are; None: more than a reasonable number, or not known."""
     samples: int | None
-    """Test samples in all, likewise."""
+    """Test samples in all, with the seeds that there are; likewise."""
+    mix: tuple[int, int] | None
+    """(seeds, test samples) in all that would tell at the least cost."""
     told: str
-    """The smaller effort, as a sentence."""
+    """The mix, as a sentence."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,21 @@ class Share(Effect):
 
 
 @dataclass(frozen=True)
+class Conditional(Effect):
+    """What one player of a pair does while the other is as in A, or as in B."""
+
+    player: str
+    other: str
+    other_from: Literal["A", "B"]
+
+
+@dataclass(frozen=True)
 class Interaction(Effect):
     """What two players do together beyond what each does alone (half of it is in the share of each)."""
 
     players: tuple[str, str]
+    conditional: tuple[Conditional, ...]
+    """Each of the two with the other from A, and from B."""
 
 
 @dataclass(frozen=True)

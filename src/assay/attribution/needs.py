@@ -1,4 +1,4 @@
-"""How many seeds or test samples would tell."""
+"""How many seeds and test samples would tell."""
 
 from __future__ import annotations
 
@@ -15,60 +15,58 @@ POWER = 0.8416
 
 
 def needs(value: float, noise: Noise, seeds: int, samples: int, trained: bool = True) -> Needs:
-    """The fewest seeds alone, and the fewest test samples alone, that would tell an effect as large as `value`.
+    """The seeds and test samples that would tell an effect as large as `value`: each alone, and the cheapest mix.
 
-    trained: the effect is one between trainings, so that one seed does not do.
+    Twice the seeds cost as much as twice the test samples. trained: the effect is one between trainings, so that one
+    seed does not do.
     """
     if trained and seeds < 2:
-        return Needs(None, None, "one seed says nothing about the noise of seeds: run at least 2, better 3")
+        return _nothing("one seed says nothing about the noise of seeds: run at least 2, better 3")
     if value == 0:
-        return Needs(None, None, "it changed nothing that could be measured")
-    more_seeds = np.arange(seeds + 1, MOST_SEEDS + 1)
-    times = np.unique(np.round(np.geomspace(1, MOST_TIMES, 80) * samples)) / samples
-    k = _first(value, _with_seeds(noise, seeds, more_seeds), more_seeds)
-    f = _first(value, _with_samples(noise, times), times)
-    n = int(np.ceil(f * samples)) if f is not None else None
-    return Needs(int(k) if k is not None else None, n, _told(k, n, seeds, samples))
+        return _nothing("it changed nothing that could be measured")
+    k = np.arange(seeds, max(seeds, MOST_SEEDS) + 1)
+    n = np.unique(np.round(np.geomspace(1, MOST_TIMES, 80) * samples))
+    larger = _larger(noise, k[:, None] / seeds, n / samples, k[:, None] - seeds)
+    tells = half_width(larger) + POWER * np.sqrt(larger.variance) <= abs(value)
+    tells[0, 0] = False  # what there is did not tell
+    mix = _cheapest(tells, k[:, None] / seeds + n / samples)
+    found = (int(k[mix[0]]), int(n[mix[1]])) if mix else None
+    return Needs(_first(k, tells[:, 0]), _first(n, tells[0]), found, _told(found, seeds, samples))
 
 
-def _with_seeds(noise: Noise, k: int, seeds: np.ndarray) -> Noise:
-    """The noise with other numbers of seeds."""
+def _nothing(told: str) -> Needs:
+    return Needs(None, None, None, told)
+
+
+def _larger(noise: Noise, seeds: np.ndarray, samples: np.ndarray, more: np.ndarray) -> Noise:
+    """The noise with `seeds` times the seeds, `more` of them, and `samples` times the test samples.
+
+    The part of the seeds' noise that is seed × sample noise shrinks with both.
+    """
     return Noise(
-        noise.seeds * k / seeds,
-        noise.freedom + (seeds - k),
-        np.full(len(seeds), noise.samples),
-        noise.both * k / seeds,
-        noise.orders,
-        noise.orders_freedom,
+        seeds=(noise.seeds - noise.both + noise.both / samples) / seeds,
+        freedom=noise.freedom + more + 0 * samples,
+        samples=noise.samples / samples + 0 * seeds,
+        both=noise.both / samples / seeds,
+        orders=noise.orders,
+        orders_freedom=noise.orders_freedom,
     )
 
 
-def _with_samples(noise: Noise, times: np.ndarray) -> Noise:
-    """The noise with `times` the samples: what of the seeds' noise is seed × sample noise shrinks too."""
-    return Noise(
-        noise.seeds - noise.both + noise.both / times,
-        np.full(len(times), noise.freedom),
-        noise.samples / times,
-        noise.both / times,
-        noise.orders,
-        noise.orders_freedom,
-    )
-
-
-def _first(value: float, noise: Noise, amounts: np.ndarray) -> float | None:
-    """The first of growing amounts with which four times of five the interval would leave zero out."""
-    if not len(amounts):
+def _cheapest(tells: np.ndarray, cost: np.ndarray) -> tuple[int, int] | None:
+    """Row and column of the least cost where it tells; the fewest seeds of those that cost the same."""
+    if not tells.any():
         return None
-    enough = half_width(noise) + POWER * np.sqrt(noise.variance) <= abs(value)
-    return float(amounts[np.argmax(enough)]) if enough.any() else None
+    row, column = np.unravel_index(np.argmin(np.where(tells, cost, np.inf)), tells.shape)
+    return int(row), int(column)
 
 
-def _told(k: float | None, n: int | None, seeds: int, samples: int) -> str:
-    if k is None and n is None:
-        return (
-            "no reasonable number of seeds or test samples would tell: "
-            f"more than {MOST_SEEDS} seeds, or {MOST_TIMES} times the {samples:,} test samples"
-        )
-    if n is None or (k is not None and k / seeds <= n / samples):
-        return f"{int(k or 0)} seeds would tell, if the effect is as large as it looks"
-    return f"{n:,} test samples would tell, if the effect is as large as it looks"
+def _first(amounts: np.ndarray, tells: np.ndarray) -> int | None:
+    return int(amounts[np.argmax(tells)]) if tells.any() else None
+
+
+def _told(mix: tuple[int, int] | None, seeds: int, samples: int) -> str:
+    if mix is None:
+        return f"not even {MOST_SEEDS} seeds with {MOST_TIMES} times the {samples:,} test samples would tell"
+    parts = [f"{mix[0]} seeds"] * (mix[0] > seeds) + [f"{mix[1]:,} test samples"] * (mix[1] > samples)
+    return f"{' and '.join(parts)} would tell, if the effect is as large as it looks"
