@@ -16,6 +16,7 @@ from assay.data.files import read_json, read_table
 from assay.errors import AssayError, RevisionError, UnknownRevision
 from assay.layout import Layout
 from assay.lineage import worktrees
+from assay.lineage.commits import commit_about
 from assay.lineage.fingerprint import SECTIONS, Fingerprint, canonical_digest, run_code, table_digest
 from assay.lineage.revisions import git_commit, git_dirty_patch, resolve, run_dvc
 from assay.params import Params, load_params
@@ -116,6 +117,22 @@ class Side:
             return f"run {(self.run_id or '')[:8]} ({short}{', changed' if self.patch else ''})"
         # a whole id says no more than its beginning, and is too long for a title
         return self.name[:10] if self.name.startswith(short) else f"{self.name} ({short})"
+
+    @cached_property
+    def about(self) -> str:
+        """`HEAD~1 (1a2b3c4d), 2026-11-24: Round 2: 100 labels`: its commit by date and subject."""
+        said = commit_about(self.commit, self.root) if self.commit and self.kind != "workspace" else None
+        return f"{self.label}, {said}" if said else self.label
+
+    def described(self) -> dict[str, str | None]:
+        """What a result says of this side."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "about": self.about,
+            "commit": self.commit,
+            "run_id": self.run_id,
+        }
 
 
 def params_digest(params: Params) -> str:

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from assay import attribution, cells
 from assay.attribution import Corner, Outcome, Plan
+from assay.attribution.telling import sentence
 from assay.cells import Cell, Result
 from assay.data.files import write_bytes, write_json
 from assay.destinations import write_out
@@ -25,6 +26,7 @@ from assay.factorial import Division, Factorial, check_pool, factorial
 from assay.layout import Layout
 from assay.lineage.fingerprint import canonical_digest
 from assay.markdown import table, text
+from assay.metric_table import Metric, named
 from assay.metrics import METRICS, Judged
 from assay.params import Params
 from assay.progress import Progress, silent
@@ -172,8 +174,8 @@ def _summary(work: Work, results: Mapping[str, Result], found: Attribution, para
     a, b = work.game.a, work.game.b
     return {
         **found.as_dict(),
-        "a": {"name": a.name, "label": a.label, "commit": a.commit, "run_id": a.run_id},
-        "b": {"name": b.name, "label": b.label, "commit": b.commit, "run_id": b.run_id},
+        "a": a.described(),
+        "b": b.described(),
         "players": list(work.plan.players),
         "changes": {name: len(changes) for name, changes in work.game.groups.items()},
         "seeds": list(work.seeds),
@@ -194,7 +196,7 @@ def _page(summary: dict[str, Any], found: Attribution, home: Path) -> str:
 
     pictures = {}
     for name, one in found.metrics.items():
-        waterfall(one, home / f"waterfall-{name}.png", title=f"{name.replace('_', ' ')}: {_span(summary)}")
+        waterfall(one, home / f"waterfall-{name}.png", title=f"{named(name).title}: {_span(summary)}")
         encoded = base64.b64encode((home / f"waterfall-{name}.png").read_bytes()).decode()
         pictures[name] = f"data:image/png;base64,{encoded}"
     return reports.page("attribution.html.j2", result=summary, pictures=pictures, sentence=sentence(summary))
@@ -248,14 +250,17 @@ def markdown(summary: dict[str, Any]) -> str:
     """The result as a table, for Prefect's artifact."""
     held = summary["metrics"][summary["primary"]]
     rows = [*((p["player"], p) for p in held["shares"]), ("total", held["total"])]
-    cells = [(name, _points(effect), p_value(effect["p_value"]), effect["verdict"]) for name, effect in rows]
+    metric = named(summary["primary"])
+    cells = [
+        (name, metric.change(effect), p_value(effect["p_value"]), effect["verdict"]) for name, effect in rows
+    ]
     done = summary["cells"]
     return "\n".join(
         [
             f"## {text(_span(summary))}",
             text(f"{sentence(summary)}."),
             "",
-            table(("", f"share of {summary['primary']}, 95 % interval", "p", "verdict"), cells),
+            table(("", f"share of {metric.title}, 95 % interval", "p", "verdict"), cells),
             "",
             f"{done['corners']} corners × {len(summary['seeds'])} seeds: {done['known']} known, {done['run']} run.",
         ]
@@ -266,20 +271,6 @@ def _span(summary: dict[str, Any]) -> str:
     return f"{summary['a']['label']} → {summary['b']['label']}"
 
 
-def sentence(summary: dict[str, Any]) -> str:
-    """The verdict in one sentence: what moved the primary metric."""
-    primary = summary["primary"]
-    held = summary["metrics"].get(primary)
-    if held is None:
-        return f"{primary} is not defined on these test samples"
-    parts = [f"{p['player']} {_points(p)} ({p['verdict']})" for p in held["shares"]]
-    return f"{primary} {_points(held['total'])} from A to B: {', '.join(parts)}"
-
-
-def _points(effect: Mapping[str, Any]) -> str:
-    return f"{effect['value']:+.4f} [{effect['low']:+.4f}, {effect['high']:+.4f}]"
-
-
 def render(result: dict[str, Any], console: Console) -> None:
     done, primary = result["cells"], result["primary"]
     console.print(
@@ -287,41 +278,40 @@ def render(result: dict[str, Any], console: Console) -> None:
         f"{done['known']} known, {done['run']} run   n = {result['samples']:,} test samples",
         highlight=False,
     )
+    for side in ("a", "b"):
+        console.print(f"{side.upper()}  {escape(result[side]['about'])}", highlight=False)
     names = [primary, *(name for name in result["metrics"] if name != primary)]
     for name in names:
         if name in result["metrics"]:
-            console.print(_table(name, result["metrics"][name], full=name == primary))
+            metric = named(name)
+            console.print(_table(metric.title, metric, result["metrics"][name], full=name == primary))
     for category, held in result["classes"].items():
-        console.print(_table(f"recall of {category}", held["recall"], full=False))
-    for interaction in result["metrics"].get(primary, {}).get("interactions", []):
-        both = " × ".join(interaction["players"])
-        console.print(
-            f"interaction {both}: {_points(interaction)} ({p_value(interaction['p_value'])})", highlight=False
-        )
+        console.print(_table(f"recall of {category}", named("recall"), held["recall"], full=False))
     console.print(f"\n{escape(sentence(result))}", highlight=False)
     console.print(f"page: {result['page']}", highlight=False, soft_wrap=True)
 
 
-def _table(name: str, held: Mapping[str, Any], full: bool) -> Table:
-    table = Table("", f"{name}", "95 % interval", "p", "", box=None, pad_edge=False)
+def _table(title: str, metric: Metric, held: Mapping[str, Any], full: bool) -> Table:
+    table = Table(
+        "", f"{title}{', points' * metric.is_share}", "95 % interval", "p", "", box=None, pad_edge=False
+    )
     if full:
-        table.add_row("A", f"{held['a']:.4f}")
+        table.add_row("A", metric.level({"value": held["a"]}))
     for share in held["shares"]:
         verdict = MARKS[share["verdict"]]
         if full and share["needs"]:
             verdict += f"; {escape(share['needs']['told'])}"
-        table.add_row(share["player"], *_cells(share), verdict)
-    table.add_row("[bold]total[/]", *_cells(held["total"]), MARKS[held["total"]["verdict"]])
+        table.add_row(share["player"], *_cells(share, metric), verdict)
+    for pair in held["interactions"] if full else ():
+        table.add_row(f"[dim]{' × '.join(pair['players'])}[/]", *_cells(pair, metric), "[dim]interaction[/]")
+    table.add_row("[bold]total[/]", *_cells(held["total"], metric), MARKS[held["total"]["verdict"]])
     if full:
-        table.add_row("B", f"{held['b']:.4f}")
-        seed = "unknown" if held["seed_noise"] is None else f"{held['seed_noise']:.4f}"
-        table.add_row("noise floor", f"±{held['noise_floor']:.4f}", f"seed noise {seed}")
+        table.add_row("B", metric.level({"value": held["b"]}))
+        seed = "unknown" if held["seed_noise"] is None else metric.number(held["seed_noise"])
+        table.add_row("noise floor", f"±{metric.number(held['noise_floor'])}", f"seed noise {seed}")
     return table
 
 
-def _cells(effect: Mapping[str, Any]) -> tuple[str, str, str]:
-    return (
-        f"{effect['value']:+.4f}",
-        f"[{effect['low']:+.4f}, {effect['high']:+.4f}]".replace("[", "\\["),
-        p_value(effect["p_value"]),
-    )
+def _cells(effect: Mapping[str, Any], metric: Metric) -> tuple[str, str, str]:
+    value, low, high = (metric.number(effect[key], "+") for key in ("value", "low", "high"))
+    return value, f"\\[{low}, {high}]", p_value(effect["p_value"])

@@ -13,10 +13,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from assay.comparison import Comparison, compare
-from assay.comparison.verdict import is_noise, points
+from assay.comparison.verdict import points
 from assay.data.difference import FIELDS, KINDS, kinds_of
 from assay.destinations import write_out
 from assay.layout import Layout
+from assay.metric_table import named
 from assay.params import Params
 from assay.progress import Progress, silent
 from assay.reports import p_value
@@ -25,6 +26,7 @@ from assay.sides import WORKSPACE, open_side
 THUMBNAILS = 2000
 MOST = 8
 """Rows of a table on the terminal."""
+ACCURACY = named("accuracy")
 Found = dict[str, Any]
 
 
@@ -103,6 +105,8 @@ def render(result: Found, console: Console) -> None:
     console.print(
         f"[bold]{escape(result['a']['label'])} → {escape(result['b']['label'])}[/]", highlight=False
     )
+    for side in ("a", "b"):
+        console.print(f"{side.upper()}  {escape(result[side]['about'])}", highlight=False, soft_wrap=True)
     console.print(f"[bold green]verdict:[/] {escape(result['verdict'])}", highlight=False, soft_wrap=True)
     for title, lines in (
         ("data", _data(result["data"])),
@@ -260,7 +264,7 @@ def _metrics(metrics: Found) -> Iterable[str | Table]:
     yield _table(
         "metric", "before", "after", "difference, 95 % interval", "p",
         rows=[
-            (name.replace("_", " "), _number(metrics["a"][name]), _number(metrics["b"][name]),
+            (named(name).title, named(name).level(metrics["a"][name]), named(name).level(metrics["b"][name]),
              points(name, metrics["difference"][name]), p_value(metrics["difference"][name]["p_value"]))
             for name in names
         ],
@@ -282,13 +286,9 @@ def _groups(title: str, rows: list[Found]) -> Iterable[Table]:
         yield _table(
             title, "n", "before", "after", "difference, 95 % interval", "p", "p (Holm)",
             rows=[
-                (row["name"], f"{row['n']:,}", f"{row['a']:.3f}", f"{row['b']:.3f}",
-                 f"{points('accuracy', row['difference'])}{'' if is_noise(row['difference']) else ' *'}",
+                (row["name"], f"{row['n']:,}", ACCURACY.level({"value": row["a"]}), ACCURACY.level({"value": row["b"]}),
+                 f"{points('accuracy', row['difference'])}{' *' * row['told']}",
                  p_value(row["p_value"]), p_value(row["p_holm"]))
                 for row in moved[:MOST]
             ],
         )  # fmt: skip
-
-
-def _number(row: Found) -> str:
-    return "–" if row["value"] is None else f"{row['value']:.3f}"

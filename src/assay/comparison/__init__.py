@@ -77,14 +77,7 @@ def compare(a: Side, b: Side, layout: Layout, params: Params, progress: Progress
 
 
 def _about(side: Side) -> Found:
-    return {
-        "name": side.name,
-        "kind": side.kind,
-        "label": side.label,
-        "commit": side.commit,
-        "run_id": side.run_id,
-        "uncommitted": bool(side.patch),
-    }
+    return {**side.described(), "kind": side.kind, "uncommitted": bool(side.patch)}
 
 
 def _bring(side: Side) -> dict[str, str]:

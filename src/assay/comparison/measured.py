@@ -20,6 +20,7 @@ from assay.params import Params
 Found = dict[str, Any]
 MOST_VALUES = 50
 """Of a slice column: the most frequent values are compared."""
+LEVEL = 0.05
 FIXED, BROKEN, OTHERWISE = "fixed", "broken", "otherwise wrong"
 FLIPS = (FIXED, BROKEN, OTHERWISE)
 """Wrong, now right; right, now wrong; wrong both times with another class."""
@@ -98,11 +99,12 @@ def flipped(rows: pa.Table, old: Judged, new: Judged, categories: Sequence[str])
 def by_group(old: Judged, new: Judged, group: NDArray[Any], names: Sequence[str]) -> list[Found]:
     """For each group its n, the accuracy of either side (of a class: its recall), and their paired difference.
 
-    The interval is Bonett & Price's, p is McNemar's; `p_holm` allows for there being as many groups (Holm 1979).
+    The interval is Bonett & Price's, p is McNemar's; `p_holm` allows for there being as many groups (Holm 1979), and
+    `told` says whether that is below LEVEL.
     """
     rows = [{"name": name or "(none)", **_accuracies(old, new, group == name)} for name in names]
     for row, p in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
-        row["p_holm"] = p
+        row |= {"p_holm": p, "told": p < LEVEL}
     return rows
 
 

@@ -39,6 +39,11 @@ def commits_between(a: str, b: str, files: Sequence[str], root: Path) -> list[Co
     return [_commit(record) for record in done.stdout.split("\x1e") if record.strip()]
 
 
+def commit_about(commit: str, root: Path) -> str | None:
+    """`2026-11-24: Round 2: 100 labels`; None if the commit is gone."""
+    return run_git(["log", "-1", "--format=%as: %s", commit], root).stdout.strip() or None
+
+
 def _commit(record: str) -> Commit:
     about, _, names = record.partition("\n")
     commit, mark, by, at, subject = about.split("\x1f")
