@@ -59,4 +59,4 @@ lock: # needs uv; universal, so that one file serves Linux, macOS and CUDA
 	  requirements.lock > requirements.lock.tmp && mv requirements.lock.tmp requirements.lock
 
 clean:
-	rm -rf .assay outputs data/pool data/embeddings data/snapshot data/audit data/selection
+	rm -rf .assay outputs data/pool data/embedder.json data/embeddings data/snapshot data/audit data/selection

@@ -45,6 +45,11 @@ class Layout:
         return self.root / "data" / "embeddings"
 
     @property
+    def embedder(self) -> Path:
+        """Who made the embeddings: beside them, as nothing that follows from the vectors follows from this."""
+        return self.root / "data" / "embedder.json"
+
+    @property
     def snapshot(self) -> Path:
         return self.root / "data" / "snapshot"
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,6 +80,30 @@ def test_another_encoder_starts_afresh(make_pool, tmp_path, change):
     make_pool(again.pool)
     embed.run(params(**change), again, silent)
     assert content(layout.embeddings) == content(again.embeddings)
+
+
+def test_other_libraries_compute_anew_and_write_the_same(make_pool, tmp_path, monkeypatch):
+    make_pool()
+    layout = Layout(tmp_path)
+    embed.run(params(), layout, silent)
+    before = content(layout.embeddings) | {"": layout.embedder.read_bytes()}
+    monkeypatch.setattr(embed, "version", lambda name: "2.5.5")
+    assert embed.run(params(), layout, silent)["new"] == 20
+    assert embed.run(params(), layout, silent)["new"] == 0
+    assert content(layout.embeddings) | {"": layout.embedder.read_bytes()} == before
+
+
+def test_a_clone_computes_what_is_new_and_not_what_it_pulled(make_pool, tmp_path):
+    make_pool()
+    layout = Layout(tmp_path)
+    embed.run(params(), layout, silent)
+    shutil.rmtree(layout.scratch)
+    (layout.root / "data/embeddings/00002.pairs.parquet").unlink()
+    assert embed.run(params(), layout, silent)["new"] == 4
+    layout.embedder.unlink()
+    assert embed.run(params(), layout, silent)["new"] == 20, "who made it, nobody knows"
+    layout.embedder.write_text("{")
+    assert embed.run(params(), layout, silent)["new"] == 20
 
 
 def test_what_no_longer_belongs_is_removed(make_pool, tmp_path, images):

@@ -1,6 +1,5 @@
 """What is stored of each image besides its bytes: a vector, image statistics, a thumbnail, near-duplicates.
 
-    data/embeddings/fingerprint.json        what made the files beside it; written first: other makers, other files
     data/embeddings/00000.npy               (n, d) float32 for the n images of the pool's shard 00000, in its order
     data/embeddings/00000.parquet           id and the statistics of `assay.traits`
     data/embeddings/00000.thumbnails.npy    (n, 256) int8: see `assay.near_duplicates`
@@ -60,7 +59,7 @@ class Embeddings:
         for shard in embeddings.shards:
             for kind in SUFFIXES:
                 if not (file := part(path, shard, kind)).exists():
-                    raise MissingInput(f"{file} is not there", hint="run `dvc checkout data/embeddings`")
+                    raise MissingInput(f"{file} is not there", hint="run `dvc checkout`")
         return embeddings
 
     def __len__(self) -> int:

@@ -31,7 +31,9 @@ class Encoder(Protocol):
     """Height and width of the images it takes."""
     color: Literal["rgb", "gray"]
     fingerprint: dict[str, Any]
-    """What vectors depend on besides code and options: digest of the weights, versions, threads. JSON."""
+    """What vectors depend on besides code and options: the digest of the weights. JSON."""
+    machine: dict[str, Any]
+    """What their last digits depend on: versions, device, threads. JSON."""
 
     def encode(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(n, size, size, 3 or 1) -> (n, dim)."""

@@ -28,8 +28,8 @@ class Backbone:
         self._mean, self._deviation = (
             torch.tensor(v).view(1, 3, 1, 1).to(self._device) for v in (mean, deviation)
         )
-        self.fingerprint: dict[str, Any] = {
-            "weights": weights_digest(network),
+        self.fingerprint: dict[str, Any] = {"weights": weights_digest(network)}
+        self.machine: dict[str, Any] = {
             "torch": torch.__version__,
             "device": self._device.type,
             "threads": torch.get_num_threads(),

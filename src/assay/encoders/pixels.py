@@ -39,6 +39,7 @@ class Pixels:
     def __init__(self, options: Options) -> None:
         self.size, self.color, self.dim = options.size, options.color, options.dim
         self.fingerprint: dict[str, Any] = {}
+        self.machine: dict[str, Any] = {}
 
     def encode(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         vectors = images.reshape(len(images), self.dim).astype(np.float32)

@@ -1,8 +1,12 @@
 """Embed: data/pool -> data/embeddings. A vector, image statistics and near-duplicates for each image that is new.
 
-A shard at a time, in batches, each image decoded once. A shard that is done stays as long as what made it does
-(fingerprint.json), so after a kill the next run goes on with the next shard, and the cost is that of what is new.
-A shard is cut into the same batches whatever else there is: adding up equals starting afresh, bit for bit.
+A shard at a time, in batches, each image decoded once. A shard that is done stays as long as what made it does, so
+after a kill the next run goes on with the next shard, and the cost is that of what is new. A shard is cut into the same
+batches whatever else there is: adding up equals starting afresh, bit for bit.
+
+What made it lies beside it: other words for the same vectors are no other vectors. Encoder, options, code and weights
+are an output of their own, data/embedder.json: a clone that has pulled both computes what is new, and not everything.
+Versions and device are this machine's, in .assay/: with others all is computed again; what was pulled is taken as is.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ from assay.data.files import read_json, replacing, write_json, write_table
 from assay.data.orientation import Pixels
 from assay.data.pool import Pool
 from assay.encoders import Encoder
-from assay.errors import BadImage, PoolError
+from assay.errors import BadImage, MissingInput, PoolError
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress
@@ -40,7 +44,7 @@ from assay.progress import Progress
 if TYPE_CHECKING:
     from rich.console import Console
 
-FINGERPRINT = "fingerprint.json"
+MACHINE = "embedder.json"
 CODE = (
     *("stages/embed.py", "traits.py", "near_duplicates.py", "encoders/_backbone.py", "encoders/{encoder}.py"),
     *("data/images.py", "data/orientation.py", "data/png.py", "data/refusal.py"),
@@ -57,7 +61,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     """Embed what is new. PoolError for an image that cannot be decoded, PluginError without an encoder's package."""
     pool, path = Pool.open(layout.pool), layout.embeddings
     encoder = load_encoder(params)
-    _keep_if_same(path, fingerprint(params, encoder))
+    _keep_if_same(layout, maker(params, encoder), machine(encoder))
     sizes = {shard: len(_ids(pool, shard)) for shard in pool.shards}
     done = _keep_done(path, pool)
     new = [shard for shard in pool.shards if shard not in done]
@@ -87,27 +91,39 @@ def load_encoder(params: Params) -> Encoder:
     return encoder
 
 
-def fingerprint(params: Params, encoder: Encoder) -> dict[str, Any]:
-    """All that embeddings depend on besides the images."""
+def maker(params: Params, encoder: Encoder) -> dict[str, Any]:
+    """All that embeddings depend on besides the images and the machine."""
     files = [plugins.PACKAGE / name.format(encoder=params.embed.encoder) for name in CODE]
     return {
         "encoder": params.embed.encoder,
         "options": params.embed.options,
         "batch": params.embed.batch,
         "code": hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest(),
-        "libraries": {name: version(name) for name in LIBRARIES},
         "of_encoder": encoder.fingerprint,
     }
 
 
-def _keep_if_same(path: Path, mark: dict[str, Any]) -> None:
+def machine(encoder: Encoder) -> dict[str, Any]:
+    """What the last digits of embeddings depend on."""
+    return {"libraries": {name: version(name) for name in LIBRARIES}, "of_encoder": encoder.machine}
+
+
+def _keep_if_same(layout: Layout, maker: dict[str, Any], machine: dict[str, Any]) -> None:
     """Empty the folder unless the same maker made what is there; then put down who makes what comes."""
-    file = path / FINGERPRINT
-    if file.exists() and read_json(file) == mark:
-        return
-    for old in path.glob("*"):
-        old.unlink()
-    write_json(file, mark)
+    here = layout.scratch / MACHINE
+    if _noted(layout.embedder) != maker or _noted(here) not in (machine, None):
+        for old in layout.embeddings.glob("*"):
+            old.unlink()
+        write_json(layout.embedder, maker)
+    write_json(here, machine)
+
+
+def _noted(file: Path) -> Any:
+    """None if nothing that can be read was."""
+    try:
+        return read_json(file)
+    except (MissingInput, ValueError):
+        return None
 
 
 def _keep_done(path: Path, pool: Pool) -> set[str]:
@@ -118,7 +134,7 @@ def _keep_done(path: Path, pool: Pool) -> set[str]:
             break
         done.add(shard)
     keep = {part(path, shard, kind) for shard in done for kind in SUFFIXES}
-    keep |= {path / FINGERPRINT} | ({path / ABOUT} if len(done) == len(pool.shards) else set())
+    keep |= {path / ABOUT} if len(done) == len(pool.shards) else set()
     for old in set(path.glob("*")) - keep:
         old.unlink()
     return done
