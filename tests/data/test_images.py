@@ -155,7 +155,7 @@ def test_transparency_is_laid_over_white():
         (ODD["webp"], "animated: 2 frames"),
         (ODD["tiff"], "multi-page: 2 pages"),
         (encoded("TIFF", "F"), "unsupported: floating-point pixels"),
-        (encoded("TIFF", image=Image.new("I", (3, 3), 70000)), "unsupported: 32-bit pixels"),
+        (encoded("TIFF", image=Image.new("I", (3, 3), 70000)), "unsupported: signed pixels"),
         (encoded("JPEG")[:-20], "truncated"),
         (encoded("JPEG")[:100], "truncated"),
         (encoded("PNG")[:-20], "truncated"),

@@ -8,15 +8,25 @@ JPEG, PNG, GIF, WebP, BMP, TIFF, PPM/PGM/PBM, JPEG 2000 and AVIF are read. What 
     damaged                      refused  "corrupt: <what the decoder says>"
     several frames or pages      refused  "animated: 12 frames", "multi-page: 3 pages"
     more than max_pixels         refused  "too large: 3000000000 pixels > 100000000": by the header, undecoded
-    floating point, 32-bit       refused  "unsupported: …": nothing says which value is white
-    EXIF-rotated                 taken    turned upright: width, height and boxes are the upright image's
-    CMYK, YCCK, Lab              taken    converted to RGB, without colour profile
+    float, signed, 32-bit        refused  "unsupported: …": nothing says which value is white
+    16 bits, 12 or fewer in use  refused  "unsupported: 16 bits declared, but no sample above 4095"
+    12-bit JPEG, camera raw      refused  "unsupported: …", as is whatever else the decoder says it cannot do
+    pixels beyond the palette    refused  "corrupt: …"
+    Exif- or TIFF-rotated        taken    turned upright: width, height and boxes are the upright image's
+    grey where 0 is white        taken    inverted, of any depth: TIFF's photometric interpretation 0
+    more than 8 bits             taken    the 8 highest of the bits declared: 65535 is white, of 12 bits 4095 is
+    fewer than 8 bits            taken    spread over 0…255
+    CMYK, YCCK                   taken    converted to RGB as ink on white paper; 255 is full ink, in JPEG none
+    YCbCr, Lab                   taken    converted to RGB: JFIF's matrix; Lab under D50
     palette, 1-bit               taken    its colours
     alpha, transparent colour    taken    laid over white
-    16-bit                       taken    the high byte: 65535 is white
+    channels beyond alpha        taken    without them
+    gamma, colour profile        taken    as if they were not there: pixels as stored
     JPEG with a second picture   taken    the first: phones put a preview or a depth map behind it
     JPEG with a few stray bytes  taken    up to 8 before the end, any number after: cameras do that
 
+The bits declared are those of the container, unless a PGM states its maxval or a TIFF a MaxSampleValue (281) of
+2ⁿ − 1. Never by the pixels: two images of one camera are scaled alike. Grey is luma (Rec. 601), for a JPEG its Y.
 `mode` and `format` are recorded as found, in Pillow's words. Refused means `BadImage`, and never another
 exception or a warning, whatever the bytes. Every function may be called from several threads; the same bytes
 give the same pixels.
@@ -36,8 +46,9 @@ import simplejpeg
 from PIL import Image
 
 from assay.data import orientation
+from assay.data.levels import eight_highest
 from assay.data.orientation import Pixels
-from assay.data.png import check_png
+from assay.data.png import check_png, mend_colour_key
 from assay.data.refusal import reason, refusing
 from assay.errors import BadImage
 
@@ -46,27 +57,33 @@ Color = Literal["rgb", "gray"]
 JPEG = b"\xff\xd8"
 PLAIN_MODES = {"Gray": "L", "YCbCr": "RGB"}
 """The JPEGs that libjpeg-turbo decodes by itself, at a quarter of Pillow's cost, and their modes."""
-SIMPLE_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA"})
-"""What always converts to RGB."""
+AS_IS = frozenset({"1", "L", "RGB"})
+"""Modes that convert whatever the pixels, unless there is a transparent colour."""
 SPACES = {"rgb": "RGB", "gray": "GRAY"}
 HARMLESS = re.compile(r"Corrupt JPEG data: [1-8] extraneous bytes before marker 0xd9")
 
 PLUGINS: tuple[tuple[str, bytes, str], ...] = (
-    ("JPEG", rb"\xff\xd8", "JpegImagePlugin.JpegImageFile"),
-    ("PNG", rb"\x89PNG\r\n\x1a\n", "PngImagePlugin.PngImageFile"),
-    ("GIF", rb"GIF8[79]a", "GifImagePlugin.GifImageFile"),
-    ("WEBP", rb"RIFF....WEBP", "WebPImagePlugin.WebPImageFile"),
-    ("BMP", rb"BM", "BmpImagePlugin.BmpImageFile"),
-    ("TIFF", rb"II[*+]\0|MM\0[*+]", "TiffImagePlugin.TiffImageFile"),
-    ("PPM", rb"P[1-6]\s", "PpmImagePlugin.PpmImageFile"),
-    ("JPEG2000", rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n", "Jpeg2KImagePlugin.Jpeg2KImageFile"),
-    ("AVIF", rb"....ftypavi[fs]", "AvifImagePlugin.AvifImageFile"),
+    ("JPEG", rb"\xff\xd8", "PIL.JpegImagePlugin.JpegImageFile"),
+    ("PNG", rb"\x89PNG\r\n\x1a\n", "PIL.PngImagePlugin.PngImageFile"),
+    ("GIF", rb"GIF8[79]a", "PIL.GifImagePlugin.GifImageFile"),
+    ("WEBP", rb"RIFF....WEBP", "PIL.WebPImagePlugin.WebPImageFile"),
+    ("BMP", rb"BM", "PIL.BmpImagePlugin.BmpImageFile"),
+    ("TIFF", rb"II[*+]\0|MM\0[*+]", "assay.data.tiff.Tiff"),
+    ("PPM", rb"P[1-6]\s", "PIL.PpmImagePlugin.PpmImageFile"),
+    ("JPEG2000", rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  \r\n\x87\n", "PIL.Jpeg2KImagePlugin.Jpeg2KImageFile"),
+    ("AVIF", rb"....ftypavi[fs]", "PIL.AvifImagePlugin.AvifImageFile"),
     ("HEIC", rb"....ftyp(?:hei[cxms]|hev[cx]|mif1|msf1)", ""),
     ("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL ", ""),
     ("PSD", rb"8BPS", ""),
+    ("ICO", rb"\0\0[\1\2]\0[^\0]", ""),
+    ("PAM", rb"P7\s", ""),
+    ("PFM", rb"P[Ff]\s", ""),
+    ("OpenEXR", rb"v/1\x01", ""),
+    ("Radiance HDR", rb"#\?RADIANCE", ""),
+    ("DDS", rb"DDS ", ""),
     ("DICOM", rb".{128}DICM", ""),
 )
-"""Name, how the file begins, class in PIL (none: known, not read). The classes are called directly, as
+"""Name, how the file begins, class in Pillow, or over it (none: known, not read). The classes are called directly, as
 `Image.open` has a limit of pixels of its own and takes a phone's JPEG with a second picture for a series."""
 KINDS = [(name, re.compile(magic, re.DOTALL), plugin) for name, magic, plugin in PLUGINS]
 
@@ -167,7 +184,7 @@ def _inspect_any(data: bytes, max_pixels: int) -> ImageInfo:
             check_png(data)
         image = _load(data, max_pixels)
         mode, turn = image.mode, _orientation(image)
-        if mode not in SIMPLE_MODES:
+        if mode not in AS_IS or image.has_transparency_data:
             _pixels(image, "rgb")
     return ImageInfo(*orientation.size_upright(image.width, image.height, turn), mode, name)
 
@@ -187,9 +204,9 @@ def _kind(data: bytes) -> tuple[str, str]:
 def _open(data: bytes) -> Any:
     """Pillow's image with the header read and the pixels not."""
     name, plugin = _kind(data)
-    module, cls = plugin.split(".")
+    module, cls = plugin.rsplit(".", 1)
     try:
-        read = getattr(import_module(f"PIL.{module}"), cls)
+        read = getattr(import_module(module), cls)
     except ImportError:
         raise BadImage(f"unsupported: {name} by this Pillow") from None
     return read(io.BytesIO(data))
@@ -198,12 +215,24 @@ def _open(data: bytes) -> Any:
 def _load(data: bytes, max_pixels: float = inf) -> Image.Image:
     """Pillow's image with its pixels, checked. Raises whatever Pillow does: call it within `refusing`."""
     image: Image.Image = _open(data)
+    if image.format == "PNG":
+        mend_colour_key(image, data)
     _check_size(image.width, image.height, max_pixels)
     if (frames := getattr(image, "n_frames", 1)) > 1:
         pages = image.format == "TIFF"
         raise BadImage(f"multi-page: {frames} pages" if pages else f"animated: {frames} frames")
+    colours = _colours(image)
     image.load()
+    if image.mode == "P" and np.asarray(image).max() >= colours:
+        raise BadImage(f"corrupt: pixels beyond the {colours} colours of the palette")
     return image
+
+
+def _colours(image: Image.Image) -> int:
+    """Colours in the palette of an opened image, before Pillow fills it up with black; 0 without one."""
+    if image.palette is None:
+        return 0
+    return len(image.palette.palette) // (4 if "X" in str(image.palette.rawmode) else 3)
 
 
 def _check_size(width: int, height: int, max_pixels: float) -> None:
@@ -222,25 +251,21 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _pixels(image: Image.Image, color: Color) -> Pixels:
-    """Any of Pillow's modes -> uint8 (h, w, 3 or 1)."""
+    """Any of Pillow's modes -> uint8 (h, w, 3 or 1). Grey is the luma of what is not grey already."""
     if image.mode.startswith("I"):
-        image = Image.fromarray(_high_byte(image))
+        image = Image.fromarray(eight_highest(image))
     elif image.mode == "F":
         raise BadImage("unsupported: floating-point pixels")
     elif image.has_transparency_data:
-        image = _over_white(image.convert("RGBA"))
+        image = _over_white(image)
+    elif image.mode not in AS_IS:
+        image = image.convert("RGB")  # Lab converts to nothing else
     pixels = np.array(image.convert("RGB" if color == "rgb" else "L"))
     return pixels.reshape(*pixels.shape[:2], -1)
 
 
-def _high_byte(image: Image.Image) -> Pixels:
-    pixels = np.asarray(image)
-    if pixels.min() < 0 or pixels.max() > 0xFFFF:
-        raise BadImage("unsupported: 32-bit pixels")
-    return (pixels >> 8).astype(np.uint8)
-
-
 def _over_white(image: Image.Image) -> Image.Image:
+    straight = image.convert("LA") if image.mode == "La" else image  # which converts to nothing else
     canvas = Image.new("RGBA", image.size, "white")
-    canvas.alpha_composite(image)
-    return canvas
+    canvas.alpha_composite(straight.convert("RGBA"))
+    return canvas.convert("RGB")

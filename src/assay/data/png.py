@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,18 @@ def check_png(data: bytes) -> None:
             return
         at = end
     raise BadImage("truncated")
+
+
+def mend_colour_key(image: Any, data: bytes) -> None:
+    """Put the transparent colour of Pillow's opened PNG to the scale of its pixels; Pillow leaves it as stored."""
+    bits, key = data[24], image.info.get("transparency")
+    if key is None or image.mode not in ("L", "RGB"):
+        return
+    if bits == 16:
+        raise BadImage("unsupported: a transparent colour of 16 bits")  # the pixels' low bytes are gone
+    white = 2**bits - 1
+    scaled = [(value & white) * (255 // white) for value in np.ravel(key).tolist()]
+    image.info["transparency"] = tuple(scaled) if image.mode == "RGB" else scaled[0]
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:

@@ -15,6 +15,7 @@ from assay.errors import BadImage
 TRUNCATED = re.compile(
     r"truncat|premature end of jpeg|unexpected end|end of file|not enough|too small", re.IGNORECASE
 )
+UNSUPPORTED = re.compile(r"unsupported|unknown pixel mode|cannot handle|not supported", re.IGNORECASE)
 VARYING = re.compile(r"<.*?>|\b0x[0-9a-f]{6,}\b")
 
 
@@ -39,7 +40,8 @@ def reason(error: Exception) -> str:
     text = " ".join(VARYING.sub("", str(error)).split()) or type(error).__name__
     if isinstance(error, EOFError) or TRUNCATED.search(text):
         return "truncated"
-    return f"corrupt: {text.removeprefix('Corrupt JPEG data: ')[:100]}"
+    kind = "unsupported" if UNSUPPORTED.search(text) else "corrupt"
+    return f"{kind}: {text.removeprefix('Corrupt JPEG data: ')[:100]}"
 
 
 class _Quiet:

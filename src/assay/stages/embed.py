@@ -47,7 +47,14 @@ if TYPE_CHECKING:
 MACHINE = "embedder.json"
 CODE = (
     *("stages/embed.py", "traits.py", "near_duplicates.py", "encoders/_backbone.py", "encoders/{encoder}.py"),
-    *("data/images.py", "data/orientation.py", "data/png.py", "data/refusal.py"),
+    *(
+        "data/images.py",
+        "data/levels.py",
+        "data/orientation.py",
+        "data/png.py",
+        "data/refusal.py",
+        "data/tiff.py",
+    ),
 )
 """Files whose change makes other embeddings, as do these:"""
 LIBRARIES = ("numpy", "pillow", "simplejpeg")

@@ -1,0 +1,34 @@
+"""Grey of more than eight bits -> uint8: the eight highest of the bits that the file declares."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from assay.data import tiff
+from assay.data.orientation import Pixels
+from assay.errors import BadImage
+
+DIM = 2**12
+"""Sixteen bits declared and not twelve in use: near black, were the declaration believed."""
+
+
+def eight_highest(image: Image.Image) -> Pixels:
+    """(h, w) of an image in one of Pillow's modes I and I;16; 0 is black and a transparent grey white."""
+    samples, bits = np.asarray(image), _declared_bits(image)
+    top = int(samples.max())
+    if top >= 2**bits or samples.min() < 0:
+        raise BadImage(f"unsupported: samples up to {top}, {bits} bits declared")
+    if bits == 16 and 0 < top < DIM and image.format != "PPM":  # whose maxval is a declaration
+        raise BadImage(f"unsupported: 16 bits declared, but no sample above {top}")
+    shown = (samples >> (bits - 8)).astype(np.uint8)
+    if getattr(image, "inverted", False):
+        shown = 255 - shown
+    if (key := image.info.get("transparency")) is not None:
+        shown[samples == key] = 255
+    return shown
+
+
+def _declared_bits(image: Image.Image) -> int:
+    """Pillow spreads the samples of PPM and JPEG 2000 over 16 bits, and PNG's are by its specification."""
+    return tiff.declared_bits(image) if isinstance(image, tiff.Tiff) else 16
