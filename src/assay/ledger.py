@@ -23,7 +23,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from assay.data.edits import Judgement, answers_to
-from assay.data.files import write_bytes
+from assay.data.files import write_bytes, write_numbered
 from assay.data.suspects import REVIEW
 from assay.data.text import json_lines, read_text
 from assay.errors import EditError
@@ -100,10 +100,8 @@ def write(ledger: Path, annotator: str, rows: Sequence[Asked], at: str) -> Batch
     head = json.dumps({"annotator": annotator, "at": at})
     lines = [row.model_dump_json(exclude_none=True, exclude_defaults=True) for row in rows]
     data = ("\n".join([head, *lines]) + "\n").encode()
-    number = max((int(file.name.split("-", 1)[0]) for file in _files(ledger)), default=0) + 1
-    name = f"{number:04d}-{_named(annotator, data)}"
-    write_bytes(ledger / f"{name}.jsonl", data)
-    return Batch(name, annotator, at, tuple(rows))
+    file = write_numbered(ledger, lambda: _files(ledger), _named(annotator, data), data)
+    return Batch(file.stem, annotator, at, tuple(rows))
 
 
 def read(ledger: Path) -> list[Batch]:

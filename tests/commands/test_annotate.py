@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
 import pytest
@@ -308,3 +310,16 @@ def test_two_clones_that_send_and_answer_have_files_of_two_names(desk, people, t
     assert [(b["sent"], b["open"]) for b in result["ledger"]] == [(b["sent"], 0) for b in result["ledger"]]
     assert sum(result["answered"].values()) == 5, "one answer serves both"
     assert Desk(desk.layout, people).params is people
+
+
+def test_of_batches_sent_at_the_same_moment_each_has_a_number_of_its_own(tmp_path):
+    together = threading.Barrier(8)
+
+    def send(k):
+        together.wait()
+        return [ledger.write(tmp_path, "file", [ledger.Asked(id=f"{k}-{n}")], "now").name for n in range(5)]
+
+    with ThreadPoolExecutor(8) as threads:
+        names = [name for some in threads.map(send, range(8)) for name in some]
+    assert sorted(name[:4] for name in names) == [f"{n:04d}" for n in range(1, 41)]
+    assert sorted(batch.name for batch in ledger.read(tmp_path)) == sorted(names)

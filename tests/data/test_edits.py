@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import errno
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from assay.data.edits import Annotation, Judgement, batch_files, read_batches, write_batch
@@ -61,3 +66,44 @@ def test_an_empty_batch_is_not_written(tmp_path):
     with pytest.raises(EditError):
         write_batch(tmp_path, "x", [])
     assert not list(tmp_path.iterdir())
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from assay.data.edits import Judgement, write_batch
+for n in range(25):
+    one = Judgement(id=f"{sys.argv[2]}-{n}", op="exclude", by="ann", at="2026-01-01T00:00:00Z")
+    print(write_batch(Path(sys.argv[1]), "labels", [one]).name)
+"""
+
+
+def test_of_batches_written_at_the_same_moment_none_is_lost_and_no_number_is_given_twice(tmp_path):
+    """Row 14 of issue 10: of 150 reported batches, written under one name by several processes, five were lost."""
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path), str(k)], stdout=subprocess.PIPE, text=True
+        )
+        for k in range(4)
+    ]
+    reported = [name for child in children for name in child.communicate()[0].split()]
+    assert [child.returncode for child in children] == [0] * 4
+    assert sorted(reported) == [f"{n:04d}-labels.jsonl" for n in range(1, 101)]
+    written = [judgement.id for _, batch in read_batches(tmp_path) for judgement in batch]
+    assert sorted(written) == sorted(f"{k}-{n}" for k in range(4) for n in range(25))
+    assert len(list(tmp_path.iterdir())) == 100, "nothing else is left there"
+
+
+def test_where_a_folder_cannot_be_locked_names_are_claimed_by_one_only(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EBADF, "no locks on this file system")
+
+    monkeypatch.setattr("assay.data.files.fcntl.flock", refuse)
+    names = [thread_map(lambda k: write_batch(tmp_path, "labels", [label(f"{k}")]).name) for _ in range(5)]
+    assert len({name for some in names for name in some}) == 40
+    assert len(read_batches(tmp_path)) == 40
+
+
+def thread_map(write):
+    with ThreadPoolExecutor(8) as threads:
+        return list(threads.map(write, range(8)))

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from assay.annotators import Desk, now
 from assay.data.edits import read_batches
-from assay.data.files import write_bytes
+from assay.data.files import replacing
 from assay.data.labelfile import Classes, Row, RowError, csv_records, parse, to_fill_in, valid_classes
 from assay.data.snapshot import Snapshot
 from assay.data.text import json_lines, read_text
@@ -49,10 +50,9 @@ def send(batch: Batch, desk: Desk) -> str:
     file = locate(desk.layout.root, options.folder) / f"{batch.name}.{options.format}"
     if not file.exists():
         rows = [{**row.model_dump(), "given": row.label, "label": None} for row in batch.rows]
-        write_bytes(
-            file,
-            (to_fill_in(rows, (*SHOWN, *ASKED)) if options.format == "csv" else _as_jsonl(rows)).encode(),
-        )
+        text = to_fill_in(rows, (*SHOWN, *ASKED)) if options.format == "csv" else _as_jsonl(rows)
+        with suppress(FileExistsError), replacing(file, new=True) as aside:
+            aside.write_bytes(text.encode())
     return shown(desk.layout.root, file)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from assay.data.files import replacing
+from assay.data.files import write_numbered
 from assay.data.text import json_lines, read_text
 from assay.errors import EditError
 
@@ -103,7 +103,7 @@ def answers_to(
 
 
 def write_batch(edits: Path, source: str, judgements: Iterable[Judgement]) -> Path:
-    """Write the next batch and return its path; an existing batch is never touched.
+    """Write the next batch and return its path; an existing batch is never touched, a number never given twice.
 
     Two people who write at the same time on two clones get two files with one number: no conflict in git,
     and the order between them is that of their names.
@@ -111,10 +111,5 @@ def write_batch(edits: Path, source: str, judgements: Iterable[Judgement]) -> Pa
     rows = [j.model_dump_json(exclude_none=True, exclude_defaults=True) for j in judgements]
     if not rows:
         raise EditError("an edit batch without judgements is not written")
-    edits.mkdir(parents=True, exist_ok=True)
-    numbers = [int(file.name.split("-", 1)[0]) for file in batch_files(edits)]
     slug = re.sub(r"[^a-z0-9_.-]+", "-", source.lower()).strip("-.") or "edits"
-    path = edits / f"{max(numbers, default=0) + 1:04d}-{slug}.jsonl"
-    with replacing(path) as aside:
-        aside.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return path
+    return write_numbered(edits, lambda: batch_files(edits), slug, ("\n".join(rows) + "\n").encode())

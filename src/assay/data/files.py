@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -160,6 +160,21 @@ def alone_in(folder: Path, wait: bool = True) -> Iterator[None]:
 def write_bytes(path: Path, data: bytes) -> None:
     with replacing(path) as aside:
         aside.write_bytes(data)
+
+
+def write_numbered(folder: Path, files: Callable[[], Iterable[Path]], name: str, data: bytes) -> Path:
+    """Write `<number>-<name>.jsonl`, the number after those of `files`; of several at once, each has its own.
+
+    Nothing that is there is ever touched, whatever it is called.
+    """
+    with alone_in(folder):
+        while True:
+            number = 1 + max((int(file.name.split("-", 1)[0]) for file in files()), default=0)
+            path = folder / f"{number:04d}-{name}.jsonl"
+            # only a file system that cannot lock a folder lets another one in here
+            with suppress(FileExistsError), replacing(path, new=True) as aside:
+                aside.write_bytes(data)
+                return path
 
 
 def write_json(path: Path, value: Any) -> None:
