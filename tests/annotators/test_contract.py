@@ -38,3 +38,16 @@ def test_nobody_answers_where_nothing_was_asked_and_sending_twice_is_sending_onc
         file.write_bytes(files[file] + b"somebody is at work here\n")
     assert module.send(batch, desk) == where
     assert all(file.read_bytes().endswith(b"at work here\n") for file in files)
+
+
+def test_a_folder_outside_the_project_is_named_in_full(project, tmp_path_factory, monkeypatch):
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    select = Select(annotator="file", annotator_options={"folder": "~/labelling"})
+    desk = Desk(
+        project.layout, Params(ingest=Ingest(sources=[Source(name="s", format="demo")]), select=select)
+    )
+    batch = Batch("0001-x-00000000", "file", "2026-01-01T00:00:00Z", (Asked(id="a" * 64),))
+    where = plugins.load("annotators", "file").send(batch, desk)
+    assert where == f"{home}/labelling/0001-x-00000000.csv"
+    assert (home / "labelling" / "0001-x-00000000.csv").exists()

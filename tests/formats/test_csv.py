@@ -132,3 +132,14 @@ def test_a_table_that_cannot_be_read(write, table, options, problem):
 def test_a_delimiter_is_one_character(write):
     with pytest.raises(ParamsError, match=r"source 'table'(.|\n)*options\.delimiter"):
         write("path,label\n", delimiter="::")
+
+
+def test_a_split_has_the_names_that_folders_have(write):
+    rows = "images/1.jpg,cat,valid,,,\nimages/2.jpg,cat,Validation,,,\nimages/3.jpg,cat,test,,,\n"
+    assert [record.split for record in write(HEADER + rows)] == ["val", "val", "test"]
+
+
+def test_an_image_that_may_not_be_asked_about_is_left_to_ingest(write, tmp_path):
+    (tmp_path / "images" / "4.jpg").symlink_to("4.jpg")
+    first, second = write("path,label\nimages/1.jpg,cat\nimages/4.jpg,cat\n")
+    assert (first.stat is None, second.stat is None) == (False, True)

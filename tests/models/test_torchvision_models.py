@@ -39,12 +39,13 @@ def test_images_of_the_wrong_size_are_refused_with_what_to_do() -> None:
     assert "train.image_size" in str(caught.value.hint)
 
 
-def test_weights_of_a_file_without_their_head(tmp_path: Path) -> None:
+def test_weights_of_a_file_without_their_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was trained for 7 classes starts a network for 3: all but the head is taken."""
     torch.manual_seed(0)
     given = build(ModelSpec(classes=7, image_size=32)).network
     torch.save(given.state_dict(), tmp_path / "w.pt")
-    built = build(spec(weights=str(tmp_path / "w.pt"))).network
+    monkeypatch.setenv("HOME", str(tmp_path))
+    built = build(spec(weights="~/w.pt")).network
     assert torch.equal(built.get_submodule("conv1").weight, given.get_submodule("conv1").weight)
     assert built.get_submodule("fc").weight.shape == (3, 512)
 

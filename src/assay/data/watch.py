@@ -26,13 +26,15 @@ REASONS = {
 """What stays so until somebody changes the folder."""
 Stamp = tuple[int, int, int, int]
 """Size, mtime_ns, ctime_ns and inode. Whoever replaces a file can give it the old size and mtime, not the old ctime."""
+INODE = 2**63 - 1
+"""The bits of an inode that a column of whole numbers takes."""
 NOWHERE: Stamp = (-1, -1, -1, -1)
 """Of what is not there, or may not be asked."""
 
 
 def stamp(found: os.stat_result) -> Stamp:
     """What changes when a file does."""
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino & 0x7FFFFFFFFFFFFFFF
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino & INODE
 
 
 def is_image_name(name: str) -> bool:
@@ -53,9 +55,10 @@ def note(file: str | Path, seen: Stamp) -> str:
 def noted(file: str) -> str:
     """The note of a file or folder as it is now."""
     try:
-        return note(file, stamp(os.stat(file)))  # noqa: PTH116  # sixty thousand times: a Path would cost as much again
+        found = os.stat(file)  # noqa: PTH116  # sixty thousand times: a Path, or a call more, would be felt
     except OSError:
         return note(file, NOWHERE)
+    return f"{found.st_size},{found.st_mtime_ns},{found.st_ctime_ns},{found.st_ino & INODE} {file}"
 
 
 def noted_own(file: str) -> str:
@@ -126,4 +129,4 @@ def recall(memory: str | Path, key: str) -> dict[str, Any] | None:
 
 def _is_so(was: str) -> bool:
     file = was.split(" ", 1)[1]
-    return (noted_own(file) if was.startswith(OURS) else noted(file)) == was
+    return noted(file) == was or noted_own(file) == was

@@ -7,7 +7,8 @@ A format has
     fingerprint(source) -> str                only where there are no files to look at: changes when the
                                               images would
 
-What is wrong with a source as a whole is a SourceError; what is wrong with one image is ingest's to find out.
+What is wrong with a source as a whole is a SourceError; what is wrong with one image is ingest's to find out. An entry
+that is not to be read is a record as well, which says why in `skip`: so the books of ingest hold all that is there.
 """
 
 from __future__ import annotations

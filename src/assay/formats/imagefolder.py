@@ -135,7 +135,7 @@ class Walk:
         return Record(path, entry.path, None, place.annotations, place.split, stat=found)
 
     def _is_ignored(self, name: str) -> bool:
-        return bool(self._is_own(name) or (self._is_usual(name) and not is_image_name(name)))
+        return bool(self._is_own(name) or (not is_image_name(name) and self._is_usual(name)))
 
     def _step_in(self, name: str, identity: tuple[int, int], place: Place) -> Place:
         folder, prefix = name[:-1], f"{place.prefix}{name}"
