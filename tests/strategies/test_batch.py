@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from assay import plugins
 from assay.strategies import Candidates, auto, entropy, margin
-from assay.strategies._arms import in_control
 from assay.strategies._batch import balanced, choose, diverse, predicted
 
 NAMES = [name for name in plugins.names("strategies") if name != "kcenter"]
@@ -91,13 +90,12 @@ def test_every_strategy_can_be_balanced_and_diverse_within_the_budget(name, seed
 
 def test_the_control_arm_keeps_its_places():
     pool = dataclasses.replace(skewed(), draws=np.random.default_rng(1).random(400))
-    labelled = (np.random.default_rng(2).random(400) < 0.2) & ~in_control(pool, 0.05)
+    labelled = np.random.default_rng(2).random(400) < 0.2
     pool = dataclasses.replace(pool, labelled=labelled, targets=np.where(labelled, np.arange(400) % 2, -1))
     plain = auto.select(pool, 60, np.random.default_rng(0))
     shaped = ask(auto, pool, 60, balance=True)
-    arm = in_control(pool, 0.05)
-    assert arm[plain].sum() > 0
-    assert plain[arm[plain]].tolist() == shaped[arm[shaped]].tolist()
+    arms = [picks[auto.fixed(pool, picks)].tolist() for picks in (plain, shaped)]
+    assert arms[0] == arms[1] != []
 
 
 def test_without_predictions_a_probe_predicts_and_without_labels_nothing_is_balanced():

@@ -1,17 +1,19 @@
-"""The standing control arm: images that are only ever asked for at random, and what they say about the others.
+"""The control arm: labels that were drawn at random, and what they say about the chosen ones.
 
-An image belongs to it or not by a hash of its id, so that from the labels alone one knows which of them were drawn at
-random. Those are a fair test set, and what they teach by themselves is the least that the chosen ones have to teach.
+The ids give all images of the pool one random order. After so many labels, the first so many images of that order are
+the control, whoever asked for them: a random sample of the pool whatever a strategy chose, known from the labels alone,
+and no image is kept from the strategy for it. They are a fair test set, and what they teach by themselves is the least
+that the chosen ones have to teach.
 
 Equally many of both would be the wrong comparison: a part of what was chosen is not what would have been chosen for so
-small a budget. In a replay of Fashion-MNIST 72 of 910 labels that `auto` had chosen taught 19 points less than 72 at
-random, and all of them more than equally many at random. So this notices a strategy that fails, not one that is a
+small a budget. So this notices a strategy that fails, not one that is a
 little worse than chance.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,8 @@ from assay.strategies._probe import classes, fit
 Ints = NDArray[np.int64]
 Right = NDArray[np.bool_]
 
+BEGIN = 10
+"""Labels a class, on average, before which no control is asked for: so few could not tell anything yet."""
 FEWEST = 30
 """Labels of the control arm from which on the arms are compared."""
 FOLDS = 5
@@ -47,19 +51,51 @@ class Comparison:
         return self.high < 0
 
 
-def in_control(pool: Candidates, share: float) -> NDArray[np.bool_]:
-    """(n,) the rows of the control arm; none where the pool has no draws."""
-    if pool.draws is None:
-        return np.zeros(len(pool.labelled), bool)
-    return pool.draws < share
+@lru_cache(maxsize=1)
+def in_order(pool: Candidates) -> Ints:
+    """All rows in their random order; none where the pool has no draws."""
+    return np.zeros(0, np.int64) if pool.draws is None else np.argsort(pool.draws, kind="stable")
 
 
-def compare(pool: Candidates, arm: NDArray[np.bool_]) -> Comparison | None:
-    """Chosen labels against random ones; None while there are too few of the one, or fewer of the other."""
+def waiting(pool: Candidates) -> Ints:
+    """The unlabelled rows, in their random order."""
+    order = in_order(pool)
+    return order[~pool.labelled[order]]
+
+
+def due(pool: Candidates, share: float, labels: NDArray[np.int64]) -> Ints:
+    """Size of the control arm after so many labels: `share` of those beyond BEGIN a class."""
+    if not classes(pool):
+        return np.zeros_like(labels)
+    beyond = np.maximum(labels - BEGIN * classes(pool), 0)
+    sizes: Ints = np.minimum(np.floor(share * beyond), len(in_order(pool))).astype(np.int64)
+    return sizes
+
+
+def control_arm(pool: Candidates, share: float) -> Ints:
+    """Its rows, up to the first that has no label yet."""
+    arm = in_order(pool)[: int(due(pool, share, pool.labelled.sum()))]
+    return arm[: int(np.logical_and.accumulate(pool.labelled[arm]).sum())]
+
+
+def owed(pool: Candidates, share: float, turns: int) -> Ints:
+    """(turns,) how many of the next 1, 2, … images that are asked have to be drawn at random.
+
+    What is lacking of the control arm is made up for at twice the pace, so that no batch is all control.
+    """
+    asked = 1 + np.arange(turns)
+    lacking = np.concatenate([[0], np.cumsum(~pool.labelled[in_order(pool)])])
+    wanted = lacking[due(pool, share, pool.labelled.sum() + asked)]
+    images: Ints = np.minimum(wanted, np.floor(2 * share * asked)).astype(np.int64)
+    return images
+
+
+def compare(pool: Candidates, arm: Ints) -> Comparison | None:
+    """Chosen labels against those of the control arm; None while there are too few of it, or fewer of the others."""
     if pool.targets is None:
         return None
-    known = pool.labelled & (pool.targets >= 0)
-    random, chosen = np.flatnonzero(known & arm), np.flatnonzero(known & ~arm)
+    known = np.flatnonzero(pool.labelled & (pool.targets >= 0))
+    random, chosen = np.intersect1d(known, arm), np.setdiff1d(known, arm)
     if len(random) < FEWEST or len(chosen) < len(random):
         return None
     by_choice = _told_right(pool, pool.targets, chosen, random)

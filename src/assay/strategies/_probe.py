@@ -87,17 +87,6 @@ def temperature(pool: Candidates) -> float:
     return float(TEMPERATURES[int(np.argmin(losses))])
 
 
-def knowledge(pool: Candidates) -> float:
-    """0…1: how many of the labels held out in turn a probe tells right, beyond chance; 0 where none can be."""
-    examined = examine(pool)
-    if examined is None:
-        return 0.0
-    held, given = examined
-    chance = 1 / classes(pool)
-    right = float((held.argmax(axis=1) == given).mean())
-    return max(0.0, (right - chance) / (1 - chance))
-
-
 def examine(pool: Candidates) -> tuple[Floats, Ints] | None:
     """(m, classes) logits of labels held out in turn and (m,) their classes, m ≤ ENOUGH; None below 2 a fold."""
     rows = taught(pool)

@@ -1,12 +1,9 @@
-"""auto: the strategy that suits what the labels teach so far, watched by a random control arm.
+"""auto: uncertainty herding, with random labels as a control.
 
-A model that knows little is unsure about the wrong things, so few labels call for coverage; many, for coverage of what
-it is unsure about (G. Hacohen, A. Dekel, D. Weinshall: Active Learning on a Budget: Opposite Strategies Suit High and
-Low Budgets. ICML 2022). How many are many is a matter of the data: a probe on the labels is asked how many of those
-that it has not seen it tells right. Where it never tells most of them, the number of labels decides in the end.
-
-A share of the labels is asked for at random; if all the chosen ones teach less than those few, beyond the noise, the
-next are drawn at random too. What is compared, and what not: see `_arms.py`.
+`uncertainty_herding` covers the pool while a probe on the labels knows nothing, and asks where it doubts as it learns:
+how far its doubts count is set by its calibration on held-out labels, not by a number of labels. From BEGIN labels a
+class on, a share of the labels is drawn at random. If all the chosen labels teach less than those few, beyond the
+noise, the next ones are drawn at random too. What is compared, and what is not: see `_arms.py`.
 """
 
 from __future__ import annotations
@@ -20,27 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.strategies import (
-    Candidates,
-    Explanation,
-    affordable,
-    explained,
-    maxherding,
-    random,
-    uncertainty_herding,
-)
-from assay.strategies._arms import Comparison, compare, in_control
-from assay.strategies._probe import classes, knowledge, taught
+from assay.strategies import Candidates, Explanation, affordable, explained, random, uncertainty_herding
+from assay.strategies._arms import Comparison, compare, control_arm, owed, waiting
+from assay.strategies._probe import classes, taught
 
 NEEDS_MODEL = False
 NEEDS_EMBEDDINGS = True
 
-LOW, HIGH = maxherding, uncertainty_herding
-"""Who chooses with few labels, and with many: the best of those measured in `benchmarks/`."""
-CONTROL, KNOWN, SWITCH = 0.05, 0.75, 50
-"""Defaults of the options, see `select`."""
-BEGIN = 10
-"""Labels a class, on average, before which no control is asked for: so few could not tell anything yet."""
+CONTROL = 0.05
 
 
 @dataclass(frozen=True)
@@ -50,9 +34,6 @@ class Decision:
     strategy: ModuleType
     why: str
     labels: int
-    per_class: float
-    knowledge: float
-    """0…1, see `_probe.knowledge`."""
     comparison: Comparison | None
 
     @property
@@ -61,60 +42,52 @@ class Decision:
 
 
 def select(
-    pool: Candidates,
-    budget: int,
-    rng: np.random.Generator,
-    *,
-    control: float = CONTROL,
-    known: float = KNOWN,
-    switch: int = SWITCH,
+    pool: Candidates, budget: int, rng: np.random.Generator, *, control: float = CONTROL
 ) -> NDArray[np.int64]:
-    """`control` is the share of labels asked for at random.
+    """`control` is the share of labels drawn at random.
 
-    There are many labels when a probe tells `known` of those held out right, beyond chance, or with `switch` a class.
-    Chosen on digits and hands, not on the data of `benchmarks/`, by area from 10 to 1,000 labels beside `maxherding`,
-    twelve seeds: on digits from pixels, which labels teach soon, 0.7 has +0.8 points, 0.75 +0.6, 0.8 +0.3; on digits
-    seen by `efficientnet_lite0`, which they don't, −0.3, −0.1, ±0.0; on hands all −0.1. `uncertainty_herding` from the
-    beginning has +0.7, −2.8 and −2.4.
+    Only images drawn in this very batch are out of the strategy's reach: nothing is reserved for later ones.
     """
-    arm = in_control(pool, control)
-    strategy = decide(pool, control=control, known=known, switch=switch).strategy
-    out_of_reach = replace(pool, costs=np.where(arm, np.float32(np.inf), pool.costs))
-    chosen = strategy.select(out_of_reach, budget, rng)
-    drawn = np.flatnonzero(arm & ~pool.labelled)
-    if pool.draws is not None:
-        drawn = drawn[np.argsort(pool.draws[drawn], kind="stable")]
-    queue = interleaved(chosen, drawn, owed(pool, arm, control, len(chosen) + len(drawn)))
+    drawn = drawn_now(pool, control, _most(pool, budget))
+    costs = pool.costs.copy()
+    costs[drawn] = np.inf
+    strategy = decide(pool, control=control).strategy
+    chosen = strategy.select(replace(pool, costs=costs), budget, rng)
+    queue = interleaved(chosen, drawn, owed(pool, control, len(chosen) + len(drawn)))
     rest = np.setdiff1d(pool.unlabelled, queue)
     return affordable(np.concatenate([queue, rest]), pool.costs, budget)
 
 
+def _most(pool: Candidates, budget: float) -> int:
+    """Images that the budget pays for at most."""
+    cheapest = float(pool.costs[~pool.labelled].min(initial=np.inf))
+    return int(min(budget / cheapest, len(pool.unlabelled)))
+
+
+def drawn_now(pool: Candidates, control: float, turns: int) -> NDArray[np.int64]:
+    """Rows drawn at random among the next `turns` that are asked, in their order."""
+    due = owed(pool, control, turns)
+    return waiting(pool)[: due[-1] if turns else 0]
+
+
 @lru_cache(maxsize=1)
-def decide(
-    pool: Candidates, *, control: float = CONTROL, known: float = KNOWN, switch: int = SWITCH
-) -> Decision:
-    """By what the labels teach, unless the control arm contradicts."""
+def decide(pool: Candidates, *, control: float = CONTROL) -> Decision:
+    """Uncertainty herding, unless the control arm contradicts."""
     labels = len(taught(pool))
-    per_class = labels / max(classes(pool), 1)
-    knows = knowledge(pool)
-    found = compare(pool, in_control(pool, control))
+    found = compare(pool, control_arm(pool, control))
     if found and found.worse:
         why = f"{labels} labels, but the chosen ones teach less than the random ones: {told(found)}"
-        return Decision(random, why, labels, per_class, knows, found)
-    evidence = told(found) if found else "too few random ones to compare with"
-    few = knows < known and per_class < switch
-    regime = (
-        f"{labels} labels, {per_class:.0f} a class, teach a probe {knows:.0%} of what it has not seen: that is"
-        f" {'few' if few else 'many'} ({known:.0%}, or {switch} a class); {evidence}"
-    )
-    return Decision(LOW if few else HIGH, regime, labels, per_class, knows, found)
+        return Decision(random, why, labels, found)
+    said = told(found) if found else "too few random ones to compare with"
+    why = f"{labels} labels, {labels / max(classes(pool), 1):.0f} a class; {said}"
+    return Decision(uncertainty_herding, why, labels, found)
 
 
 def fixed(
     pool: Candidates, picks: NDArray[np.int64], *, control: float = CONTROL, **_: Any
 ) -> NDArray[np.bool_]:
     """(len(picks),) those whose place in the queue is not to be changed: the control would be none."""
-    return in_control(pool, control)[picks]
+    return np.isin(picks, drawn_now(pool, control, len(picks)))
 
 
 def evidence(pool: Candidates, **options: Any) -> dict[str, Any]:
@@ -125,7 +98,6 @@ def evidence(pool: Candidates, **options: Any) -> dict[str, Any]:
         "strategy": decision.name,
         "why": decision.why,
         "labels": decision.labels,
-        "knowledge": round(decision.knowledge, 6),
         "comparison": None if found is None else {k: round(v, 6) for k, v in asdict(found).items()},
     }
 
@@ -137,19 +109,6 @@ def told(found: Comparison) -> str:
         f" {found.random_labels:,} random ones alone ({100 * (found.chosen - found.at_random):+.1f} points"
         f" [{100 * found.low:+.1f}, {100 * found.high:+.1f}])"
     )
-
-
-def owed(pool: Candidates, arm: NDArray[np.bool_], control: float, turns: int) -> NDArray[np.int64]:
-    """(turns,) how many images of the control arm have to be among the first 1, 2, … that are asked now.
-
-    What is lacking of the share is made up for at twice the pace, so that no batch is all control.
-    """
-    asked = 1 + np.arange(turns)
-    beyond = pool.labelled.sum() + asked - BEGIN * classes(pool)
-    lacking = np.floor(control * beyond) - (arm & pool.labelled).sum()
-    most = np.floor(2 * control * asked) if classes(pool) else 0 * asked
-    images: NDArray[np.int64] = np.clip(lacking, 0, most).astype(np.int64)
-    return images
 
 
 def interleaved(
@@ -165,17 +124,11 @@ def interleaved(
 
 
 def explain(
-    pool: Candidates,
-    picks: NDArray[np.int64],
-    categories: Sequence[str],
-    *,
-    control: float = CONTROL,
-    known: float = KNOWN,
-    switch: int = SWITCH,
+    pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str], *, control: float = CONTROL
 ) -> Explanation:
     """The words of the strategy that chose, or that it was control; and why it is this strategy."""
-    decision = decide(pool, control=control, known=known, switch=switch)
-    drawn = in_control(pool, control)[picks]
+    decision = decide(pool, control=control)
+    drawn = fixed(pool, picks, control=control)
     told = iter(explained(decision.strategy, pool, picks[~drawn], categories, {}))
     why = f"{decision.name}, as {decision.why}"
     return [
