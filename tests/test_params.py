@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from pathlib import Path
+from typing import Annotated, get_args, get_origin
 
 import pytest
 import yaml
+from pydantic import AfterValidator, BaseModel
 
+from assay import plugins
 from assay.errors import ParamsError
 from assay.params import Params, flatten, load_params, parse_params
 
@@ -27,7 +32,7 @@ def test_the_shipped_file_is_valid_and_has_every_key_with_no_default_left_unsaid
         ({"select": {"strategy": "psychic"}}, r"(?s)select\.strategy.*'psychic'.*valid: .*margin"),
         ({"task": "poetry"}, r"(?s)task.*valid: .*classification"),
         ({"curate": {"splits": {"train": 0.9, "val": 0.2, "test": 0.2}}}, r"train \+ val \+ test must be 1"),
-        ({"seed": -1}, r"seed: .*greater than or equal to 0 \(given: -1\)"),
+        ({"seed": -1}, r"seed: valid: from 0 to 4,294,967,295 \(given: -1\)"),
         ({"ingest": {"sources": []}}, r"ingest\.sources: .*at least 1 item"),
         ({"ingest": {"sources": SOURCES["ingest"]["sources"] * 2}}, r"two sources have the same name: a"),
     ],
@@ -41,6 +46,105 @@ def test_the_params_of_an_older_revision_are_read():
     limits = {"blurry": 0.2}
     params = parse_params({**SOURCES, "curate": {"checks": [], "limits": limits, "split_seed": 3}})
     assert (params.audit.limits, params.curate.split_seed) == (limits, 3)
+
+
+ABSURD = {
+    "ingest.shard_images": [0, 10**400],
+    "ingest.max_pixels": [0, 10**12],
+    "ingest.max_mb": [0, 10**9],
+    "embed.batch": [0, 10**9],
+    "curate.classes": [[], ["2", "2"], [" 0"], [""], ["a\nb"], [0, 1], ["x" * 10**5]],
+    "curate.near_duplicate": [0.5, 1.1, math.nan],
+    "audit.limits": [{"blank": -1.0}, {"blank": math.inf}, {"blank": math.nan}],
+    "select.budget": [0, -1, 10**400],
+    "select.diversity": [0.5, 1e300, math.inf],
+    "select.ruler_halfwidth": [1e-200, 0.0, 0.5, math.nan],
+    "select.review_share": [1.5, math.nan],
+    "select.train_limit": [0, 10**400],
+    "train.image_size": [0, 10**9],
+    "train.epochs": [0, 10**10],
+    "train.batch": [0, 10**9],
+    "train.lr": [0.0, math.inf, math.nan, 1e300],
+    "train.weight_decay": [-1.0, math.inf],
+    "train.label_smoothing": [1.0, -0.1],
+    "train.patience": [0, 10**10],
+    "train.threads": [0, 100_000],
+    "evaluate.bootstrap": [99, 10**10],
+    "evaluate.batch": [0, 10**9],
+    "evaluate.slices": [["ink", "ink"]],
+    "track.experiment": ["", " x", "x" * 10**5],
+    "race.steps": [0, 10**9],
+    "race.labels_per_step": [0, 10**400],
+    "race.seeds": [1, 10**9],
+    "race.space": [{"epochs": [10**400]}, {"epochs": [math.inf]}, {"lr": {"low": math.nan, "high": 1.0}}],
+    "advise.hours": [0.0, math.inf, 1e300],
+    "advise.minutes": [0.0, math.nan],
+    "advise.seconds_per_label": [0.0, math.inf],
+    "simulate.budgets": [[10], [0, 1], [10, 10**400]],
+    "simulate.seeds": [1, 10**9],
+    "simulate.to_accuracy": [0.0, 1.0, math.nan],
+    "iterate.rounds": [0, 10**9],
+    "iterate.target": [math.inf, math.nan],
+    "iterate.plateau_gain": [0.0, math.inf],
+    "iterate.enough": [0.0, 1.1, math.nan],
+}
+
+
+@pytest.mark.parametrize("key", ABSURD)
+def test_a_value_that_cannot_be_meant_is_refused_in_a_short_line(key):
+    section, name = key.split(".")
+    for value in ABSURD[key]:
+        given = {**SOURCES, section: {**SOURCES.get(section, {}), name: value}}
+        with pytest.raises(ParamsError, match=rf"(?m)^  {section}\.{name}|^  {section}: space\.") as error:
+            parse_params(given)
+        assert len(str(error.value)) < 400, value
+
+
+def numbers(model, prefix=""):
+    """(dotted key, how it is constrained) of every number in params, also in lists and alternatives."""
+    for name, field in model.model_fields.items():
+        kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        yield from _numbers(kind, f"{prefix}{name}", ())
+
+
+def _numbers(kind, key, notes):
+    if get_origin(kind) is Annotated:
+        yield from _numbers(kind.__origin__, key, (*notes, *kind.__metadata__))
+    elif isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield from numbers(kind, f"{key}.")
+    elif kind in (int, float):
+        yield key, any(isinstance(note, AfterValidator) for note in notes)
+    else:
+        for inner in get_args(kind):
+            yield from _numbers(inner, key, notes)
+
+
+def test_every_number_has_two_ends():
+    found = dict(numbers(Params))
+    assert len(found) > 40
+    unbound = {key for key, is_bound in found.items() if not is_bound}
+    assert unbound == {"iterate.target", "race.space.low", "race.space.high"}, (
+        "of any metric; of any key of train"
+    )
+
+
+@pytest.mark.parametrize("kind", ["annotators", "encoders", "formats", "models"])
+def test_every_number_among_the_options_of_a_plugin_has_two_ends(kind):
+    for name in plugins.names(kind):
+        options = plugins.load(kind, name).Options
+        assert options.model_config["allow_inf_nan"] is False, name
+        assert [key for key, is_bound in numbers(options) if not is_bound] == [], name
+
+
+@pytest.mark.parametrize(
+    "text", ['track: {experiment: "a\\0b"}', 'track: {experiment: "\\ud800"}', "a: &a [*a]",
+             "a: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
+                 f"{b}: &{b} [{','.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdefgh"))],
+)  # fmt: skip
+def test_what_yaml_can_say_and_nobody_means_is_refused(tmp_path, text):
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=r"params\.yaml"):
+        load_params(tmp_path / "params.yaml")
 
 
 def test_all_mistakes_are_told_at_once():

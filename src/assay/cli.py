@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from assay import __version__, cli_why
-from assay.invocation import Csv, Html, Json, project, show
+from assay.invocation import MOST, Csv, Html, Json, project, show
 from assay.layout import Layout
 from assay.streams import reported
 
@@ -86,10 +86,12 @@ def _audit(
         float | None,
         typer.Option(min=0, max=1, help="Probability of being wrong; default: 0.5, and 0.9 with --apply."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many, the likeliest first.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=MOST, help="At most so many, the likeliest first.")
+    ] = None,
     export: Csv = None,
     html: Html = None,
-    thumbnails: Annotated[int, typer.Option(min=0, help="Pictures on the page.")] = 2000,
+    thumbnails: Annotated[int, typer.Option(min=0, max=MOST, help="Pictures on the page.")] = 2000,
     apply: Annotated[
         Literal["suggested", "exclude"] | None,
         typer.Option(help="Write an edit batch: take the suggestions, or leave the images out."),
@@ -160,7 +162,9 @@ def verify(as_json: Json = False) -> None:
 
 @app.command(rich_help_panel=DESK)
 def queue(
-    limit: Annotated[int | None, typer.Option(min=1, help="How many to show or export; none: all.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=MOST, help="How many to show or export; none: all.")
+    ] = None,
     split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="Only this split.")] = None,
     export: Csv = None,
     as_json: Json = False,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from assay.invocation import Html, Json, destination, folder, project, show
+from assay.invocation import MOST, Html, Json, destination, folder, project, show
 
 WHY = "What changed, and why"
 why = typer.Typer()
@@ -18,9 +18,10 @@ def diff(
     a: Annotated[str, typer.Argument(help="Before: a git revision, an MLflow run, or `workspace`.")] = "HEAD",
     b: Annotated[str, typer.Argument(help="After: likewise.")] = "workspace",
     html: Html = None,
-    thumbnails: Annotated[int, typer.Option(min=0, help="Pictures on the page at most.")] = 2000,
+    thumbnails: Annotated[int, typer.Option(min=0, max=MOST, help="Pictures on the page at most.")] = 2000,
     samples: Annotated[
-        int | None, typer.Option(min=0, help="Samples in the JSON at most, of each list; none: all.")
+        int | None,
+        typer.Option(min=0, max=MOST, help="Samples in the JSON at most, of each list; none: all."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -44,9 +45,7 @@ def diff(
 def attribute(
     a: Annotated[str, typer.Argument(help="Before: a git revision, an MLflow run, or `workspace`.")],
     b: Annotated[str, typer.Argument(help="After: likewise.")] = "workspace",
-    seeds: Annotated[
-        int, typer.Option(min=1, help="Trainings of each corner; the first seed is A's own.")
-    ] = 3,
+    seeds: Annotated[int, typer.Option(help="Trainings of each corner; the first seed is A's own.")] = 3,
     split_data: Annotated[
         bool, typer.Option(help="Divide data into added, relabelled, excluded and split moves.")
     ] = False,

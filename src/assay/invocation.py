@@ -26,6 +26,8 @@ def folder(param: typer.CallbackParam, path: Path | None) -> Path | None:
     return path and check_folder(path, param.opts[0])
 
 
+MOST = 1_000_000_000
+"""Rows or pictures that can be asked for: what is more is no number that fits into a table."""
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Csv = Annotated[
     Path | None,

@@ -13,6 +13,7 @@ from assay.commands import race as command
 from assay.errors import AssayError, GateError, ParamsError
 from assay.lineage.revisions import DvcError
 from assay.markdown import bold
+from assay.params.bounds import with_changes
 from assay.race import course as racing
 from assay.race.course import chosen, score
 from assay.race.family import children, note, parent
@@ -41,7 +42,7 @@ def worlds(truth):
 
 
 def run(course, simulated, world, **changed):
-    course = replace(course, race=command.settings(course.race, changed))
+    course = replace(course, race=with_changes(course.race, "race", changed))
     racers = racing.run(course, simulated(world))
     return racers, stand(racers, course.metric, course.stock.categories)
 
@@ -162,9 +163,9 @@ def test_the_test_set_never_chooses(split, params, side):
 
 
 def test_settings_of_the_command_line_are_checked(params):
-    assert command.settings(params.race, {"steps": None, "seeds": 5}).seeds == 5
-    with pytest.raises(ParamsError, match=r"race\.seeds: .*greater than or equal to 2"):
-        command.settings(params.race, {"seeds": 1})
+    assert with_changes(params.race, "race", {"steps": None, "seeds": 5}).seeds == 5
+    with pytest.raises(ParamsError, match=r"race\.seeds: valid: from 2 to 1,000 \(given: 1\)"):
+        with_changes(params.race, "race", {"seeds": 1})
 
 
 def test_without_val_or_test_there_is_no_race(start):

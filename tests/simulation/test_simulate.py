@@ -98,11 +98,11 @@ def test_the_family_has_a_run_for_each_strategy(told):
     ("changed", "complaint"),
     [
         ({"strategies": ["psychic"]}, r"simulate\.strategies.*'psychic'"),
-        ({"seeds": 1}, r"simulate\.seeds: .*greater than or equal to 2"),
+        ({"seeds": 1}, r"simulate\.seeds: valid: from 2 to 1,000"),
         ({"budgets": [10, 46]}, "no 46 labels to ask for among 45 images"),
         ({"budgets": [10, 5]}, "have to ascend"),
         ({"to_accuracy": 90.0}, r"simulate\.to_accuracy"),
-        ({"options": {"margin": {"radius": 1.0}}}, "margin has no option 'radius'"),
+        ({"options": {"margin": {"radius": 1.0}}}, "strategy margin: radius: there is no such key"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_its_key(stage, changed, complaint):

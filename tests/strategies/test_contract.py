@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay import plugins
-from assay.strategies import Candidates
+from assay.errors import ParamsError
+from assay.strategies import Candidates, check_options, options_of
 
 NAMES = plugins.names("strategies")
 DRAW = {"random", "badge", "dropquery", "auto", "typiclust", "probcover"}
@@ -138,3 +140,33 @@ def test_candidates_that_do_not_fit_together_are_refused(wrong):
     }
     with pytest.raises(ValueError, match="cost"):
         Candidates(**right | wrong)
+
+
+ABSURD = [0, -1, 10**10, 10**400, 0.0, -0.5, 1e300, 1e-200, math.inf, math.nan, "1", None]
+OPTIONS = [(name, key) for name in NAMES for key in options_of(plugins.load("strategies", name))]
+
+
+@pytest.mark.parametrize(("name", "key"), OPTIONS)
+def test_an_option_is_refused_with_what_is_valid_or_can_be_chosen_by(name, key):
+    strategy = plugins.load("strategies", name)
+    default = options_of(strategy)[key]
+    assert check_options(strategy, {key: default}) == {key: default}
+    rng = np.random.default_rng(0)
+    pool = Candidates(
+        rng.normal(size=(40, 4)).astype(np.float32),
+        rng.dirichlet(np.ones(3), 40).astype(np.float32),
+        np.arange(40) < 12,
+        np.ones(40, np.float32),
+        np.where(np.arange(40) < 12, np.arange(40) % 3, -1),
+        rng.random(40),
+    )
+    refused = []
+    for value in [*ABSURD, 1, 0.001, 0.5, 0.999, 1000, 100_000, 1_000_000_000]:
+        try:
+            options = check_options(strategy, {key: value})
+        except ParamsError as error:
+            refused.append(str(error))
+        else:
+            assert len(strategy.select(pool, 5, rng, **options)) == 5
+    assert len(refused) >= 5
+    assert all(f"strategy {name}: {key}: " in said and len(said) < 200 for said in refused)

@@ -28,6 +28,7 @@ from assay.errors import ParamsError
 from assay.layout import Layout
 from assay.ledger import Answer, Asked, Batch
 from assay.params import Params
+from assay.params.bounds import complaints
 
 O = TypeVar("O", bound=BaseModel)  # noqa: E741
 
@@ -44,7 +45,7 @@ class Desk:
         try:
             return model.model_validate(self.params.select.annotator_options)
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+            wrong = "; ".join(complaints(error))
             raise ParamsError(
                 f"select.annotator_options of {self.params.select.annotator}: {wrong}",
                 hint=f"valid: {', '.join(model.model_fields) or 'none'}; "

@@ -14,7 +14,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from assay.annotators import Desk, now
 from assay.data.edits import read_batches
@@ -38,7 +40,7 @@ ASKED = ("label", "exclude", "why", "by", "seconds")
 class Options(Section):
     """Where the files are, and of which kind those are that go out."""
 
-    folder: str = "labelling"
+    folder: Annotated[str, Field(min_length=1)] = "labelling"
     format: Literal["csv", "jsonl"] = "csv"
     allow_new_classes: bool = False
     """Take labels that name a class nobody has used so far, where curate.classes declares none."""

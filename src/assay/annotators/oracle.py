@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from assay.annotators import Desk, now
 from assay.data.edits import Annotation, Judgement
@@ -21,7 +21,8 @@ from assay.data.pool import side_table
 from assay.data.suspects import REVIEW
 from assay.layout import Layout
 from assay.ledger import Answer, Batch
-from assay.params import Params, Section
+from assay.params import Fraction, Params, Section, Seed
+from assay.params.bounds import within
 
 NAME = "oracle"
 WAITS = False
@@ -31,14 +32,14 @@ ANNOTATIONS = TypeAdapter(list[Annotation])
 class Options(Section):
     """How careless it is, and what it costs."""
 
-    noise: float = Field(default=0.0, ge=0, le=1)
+    noise: Fraction = 0.0
     """Share of the answers that name a wrong class."""
     noise_kind: Literal["symmetric", "pair"] = "symmetric"
-    seed: int = 0
+    seed: Seed = 0
     """Of the noise; who is wrong depends on it and on the id, on nothing else."""
-    seconds: float = Field(default=0.0, ge=0)
+    seconds: Annotated[float, within(0, 1_000_000)] = 0.0
     """What an answer costs, for the books."""
-    review_seconds: float = Field(default=0.0, ge=0)
+    review_seconds: Annotated[float, within(0, 1_000_000)] = 0.0
     """What a second look at a labelled image costs."""
 
 

@@ -20,6 +20,7 @@ from assay.layout import Layout
 from assay.lineage.fingerprint import canonical_digest, code_digest, run_code
 from assay.metric_table import named
 from assay.params import Params
+from assay.params.bounds import with_changes
 from assay.plugins import PACKAGE
 from assay.progress import Progress, silent
 
@@ -39,7 +40,7 @@ def run(
 ) -> dict[str, Any]:
     """Train what is needed and not known yet, and advise; the second time it is all known. `hours`: not params'."""
     if hours is not None:
-        params = params.model_copy(update={"advise": params.advise.model_copy(update={"hours": hours})})
+        params = params.model_copy(update={"advise": with_changes(params.advise, "advise", {"hours": hours})})
     result = advice(params, layout, progress)
     rows = result["suspects"]["rows"]
     if suspects is not None:

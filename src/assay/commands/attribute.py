@@ -21,7 +21,7 @@ from assay.attribution.telling import sentence
 from assay.cells import Cell, Result
 from assay.data.files import write_bytes, write_json
 from assay.destinations import write_out
-from assay.errors import AssayError, TrackingError
+from assay.errors import TrackingError, UsageError
 from assay.factorial import Division, Factorial, check_pool, factorial
 from assay.layout import Layout
 from assay.lineage.fingerprint import canonical_digest
@@ -36,6 +36,8 @@ from assay.sides import open_side
 if TYPE_CHECKING:
     from assay.attribution import Attribution
 
+SEEDS = 1000
+"""At most: each is a training of every corner."""
 ENDS = {"": "value", ".low": "low", ".high": "high"}
 MARKS = {"helped": "[green]helped[/]", "hurt": "[red]hurt[/]", "can't tell": "[yellow]can't tell[/]"}
 
@@ -72,8 +74,10 @@ def prepare(
     params: Params, layout: Layout, a: str, b: str, division: Division = "none", seeds: int = 3
 ) -> Work:
     """Open both sides, find the players, and lay out the corners; trains nothing."""
-    if seeds < 1:
-        raise AssayError(f"--seeds {seeds}: at least one is needed", hint="3 is a good start, 5 tell more")
+    if not 1 <= seeds <= SEEDS:
+        raise UsageError(
+            f"--seeds {seeds}: valid: from 1 to {SEEDS:,}", hint="3 is a good start, 5 tell more"
+        )
     sides = [open_side(name, layout, params) for name in (a, b)]
     for side in sides:
         side.require_commit("a corner")

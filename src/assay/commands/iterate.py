@@ -15,18 +15,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from assay.commands import annotate, promote
 from assay.commands.queue import open_queue
 from assay.data.files import read_json
 from assay.data.holding import holding
-from assay.errors import ParamsError, PromotionRefused
+from assay.errors import PromotionRefused
 from assay.layout import Layout
 from assay.ledger import Batch
 from assay.lineage import branches
 from assay.lineage.revisions import DvcError, stages
-from assay.params import Iterate, Params
+from assay.params import Params
+from assay.params.bounds import with_changes
 from assay.progress import Progress, silent
 from assay.rounds import place, stopping
 from assay.rounds.outcome import describe, open_of, remember
@@ -56,7 +55,7 @@ def run(
 
     `changed`: keys of params.iterate, None is as it was.
     """
-    rules = settings(params.iterate, changed or {})
+    rules = with_changes(params.iterate, "iterate", changed or {})
     with holding(layout.scratch, "rounds", wait=0):
         name = place.enter(name, layout)
         work = Work(name, rules, params, layout, runner or Plain(layout.root, progress), progress)
@@ -75,19 +74,6 @@ def run(
         if work.stopped is None and work.done:
             close(work, stop)
         return tell(work, len(work.done) - before, stop=stop)
-
-
-def settings(rules: Iterate, changed: Mapping[str, Any]) -> Iterate:
-    """params.iterate with what the command line says otherwise."""
-    given = {key: value for key, value in changed.items() if value is not None}
-    try:
-        return Iterate.model_validate({**rules.model_dump(), **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise ParamsError(
-            f"iterate.{key}: {first['msg']}", hint="the keys are explained in params.yaml"
-        ) from None
 
 
 # --- one round

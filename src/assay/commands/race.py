@@ -12,7 +12,6 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -26,7 +25,8 @@ from assay.layout import Layout
 from assay.lineage.fingerprint import canonical_digest
 from assay.lineage.revisions import DvcError
 from assay.metric_table import named
-from assay.params import Params, Race
+from assay.params import Params
+from assay.params.bounds import with_changes
 from assay.progress import Progress, silent
 from assay.race import answers as answering
 from assay.race import course as racing
@@ -70,7 +70,7 @@ def prepare(
         GateError: there is no val image to choose by, or no test image to report on.
     """
     refuse_test(choose_on)
-    race = settings(params.race, changed or {})
+    race = with_changes(params.race, "race", changed or {})
     side = open_side(baseline, layout, params)
     side.require_commit("a race")
     start = replace(cells.own_cell(side), params=as_written(side))
@@ -99,19 +99,6 @@ def refuse_test(choose_on: str) -> None:
             hint="a test set that has chosen the winner flatters it, most of all the track with the most trials; "
             "label more val images if choosing is too noisy",
         )
-
-
-def settings(race: Race, changed: Mapping[str, Any]) -> Race:
-    """params.race with what the command line says otherwise."""
-    given = {key: value for key, value in changed.items() if value is not None}
-    try:
-        return Race.model_validate({**race.model_dump(), **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise ParamsError(
-            f"race.{key}: {first['msg']}", hint="the keys are explained in params.yaml"
-        ) from None
 
 
 def check_measurable(start: cells.Cell) -> None:

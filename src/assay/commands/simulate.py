@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from assay.data.files import write_bytes, write_json
 from assay.destinations import write_out
-from assay.errors import ParamsError, TrackingError, UsageError
+from assay.errors import TrackingError, UsageError
 from assay.layout import Layout
-from assay.params import Params, Simulate
+from assay.params import Params
+from assay.params.bounds import with_changes
 from assay.progress import Progress, silent
 
 PAGE = "simulation.html"
@@ -36,7 +36,7 @@ def run(
     from assay.simulation import study
     from assay.simulation.arena import open_ground
 
-    asked = settings(params.simulate, changed or {})
+    asked = with_changes(params.simulate, "simulate", changed or {})
     ground = open_ground(layout)
     made = study.plan(asked, params.seed, len(ground.arena.pool))
     steps = len(made.names) * len(made.seeds) * len(made.budgets)
@@ -53,17 +53,6 @@ def run(
         write_out(page, (home / PAGE).read_bytes())
     mlflow = log(summary, home, params, layout, progress)
     return {**summary, "page": str(page or home / PAGE), "mlflow": mlflow}
-
-
-def settings(simulate: Simulate, changed: Mapping[str, Any]) -> Simulate:
-    """params.simulate with what the command line says otherwise. ParamsError names the key."""
-    given = {key: value for key, value in changed.items() if value is not None}
-    try:
-        return Simulate.model_validate({**simulate.model_dump(), **given})
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, ("simulate", *first["loc"])))
-        raise ParamsError(f"{key}: {first['msg']}", hint="the keys are explained in params.yaml") from None
 
 
 def budgets(text: str | None) -> list[int] | None:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from assay.errors import ParamsError
 from assay.params import Section
+from assay.params.bounds import complaints
 
 Options = TypeVar("Options", bound=Section)
 
@@ -45,6 +46,6 @@ def options_of(encoder: str, model: type[Options], options: dict[str, Any]) -> O
     try:
         return model.model_validate(options)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'options'}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(complaints(error))
         valid = ", ".join(f"{name} (default {field.default!r})" for name, field in model.model_fields.items())
         raise ParamsError(f"embed.options of encoder {encoder!r}: {wrong}", hint=f"valid: {valid}") from None

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from assay.encoders import options_of
 from assay.encoders._backbone import Backbone
 from assay.errors import PluginError
 from assay.params import Section
+from assay.params.bounds import within
 
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 MEAN, DEVIATION = [127.0] * 3, [128.0] * 3
@@ -27,7 +27,7 @@ MEAN, DEVIATION = [127.0] * 3, [128.0] * 3
 class Options(Section):
     """`size`: images are squeezed to size × size; more is better and slower, 224 is what it was trained at."""
 
-    size: Annotated[int, Field(ge=32)] = 96
+    size: Annotated[int, within(32, 1024)] = 96
 
 
 class Features(nn.Module):

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from assay.encoders import options_of
 from assay.params import Section
+from assay.params.bounds import within
 
 LONGEST = 1024
 
@@ -17,7 +18,7 @@ LONGEST = 1024
 class Options(Section):
     """`size` × `size` pixels are a vector of that many numbers, three times as many in colour."""
 
-    size: Annotated[int, Field(ge=2)] = 16
+    size: Annotated[int, within(2, 512)] = 16
     color: Literal["rgb", "gray"] = "gray"
 
     @property

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import torch
-from pydantic import Field
 from torch import nn
 from torchvision import models
 
@@ -20,6 +19,7 @@ from assay.encoders._backbone import Backbone
 from assay.errors import ParamsError
 from assay.layout import locate
 from assay.params import Section
+from assay.params.bounds import within
 
 MEAN, DEVIATION = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 """ImageNet's, times 255: what all of torchvision's weights were trained with."""
@@ -29,7 +29,7 @@ NONE, DEFAULT = "none", "DEFAULT"
 class Options(Section):
     name: str = "resnet18"
     weights: str = "none"
-    size: Annotated[int, Field(ge=16)] = 224
+    size: Annotated[int, within(16, 1024)] = 224
     """Images are squeezed to size × size. Transformers take the size they were built for only."""
 
 

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 from assay.errors import ParamsError, SourceError
 from assay.layout import locate
 from assay.params import Source
+from assay.params.bounds import complaints
 
 SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 """What a source may call a split, in lower case -> split."""
@@ -37,18 +38,12 @@ def options_of(source: Source, model: type[O]) -> O:
     try:
         return model.model_validate(source.options)
     except ValidationError as error:
-        lines = [
-            f"  options.{'.'.join(map(str, e['loc']))}: {_explain(e['type'], e['msg'])}"
-            for e in error.errors()
-        ]
         raise ParamsError(
-            f"source {source.name!r} ({source.format}) is not valid:\n" + "\n".join(lines),
+            "\n".join(
+                [f"source {source.name!r} ({source.format}) is not valid:", *complaints(error, "  options.")]
+            ),
             hint=f"valid options: {', '.join(model.model_fields)}; see src/assay/formats/{source.format}.py",
         ) from None
-
-
-def _explain(kind: str, message: str) -> str:
-    return "there is no such key" if kind == "extra_forbidden" else message
 
 
 def place_of(source: Source, root: Path) -> Path:

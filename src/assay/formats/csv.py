@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from assay.data.edits import Annotation
 from assay.data.records import Record
@@ -41,9 +41,16 @@ class Options(Section):
     group: str = "group"
     captured_at: str = "captured_at"
     """Those five: what the columns are called."""
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    delimiter: Annotated[str, Field(pattern=r"^[^\r\n\"]$")] = ","
     image_root: str | None = None
     """Where the paths start, relative to the project's root."""
+
+    @model_validator(mode="after")
+    def _each_its_own(self) -> Options:
+        names = [self.path, self.label, self.split, self.group, self.captured_at]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two of path, label, split, group, captured_at are the column {min(twice)!r}")
+        return self
 
 
 def read(source: Source, root: Path) -> Iterator[Record]:

@@ -19,7 +19,7 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from assay.data.edits import Annotation
 from assay.data.png import encode_png
@@ -27,19 +27,20 @@ from assay.data.records import Record
 from assay.errors import ParamsError
 from assay.formats import _plant, options_of
 from assay.params import Fraction, Section, Seed, Source
+from assay.params.bounds import within
 
 DIGITS = 5000
 TAGS = [[Annotation(category=str(digit))] for digit in range(10)]
 INKS = ("thin", "medium", "bold")
 FIRST_DAY = datetime(2024, 1, 1)
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, within(0, DIGITS)]
 Indices = NDArray[np.int64]
 
 
 class Options(Section):
     seed: Seed = 0
-    images: Annotated[int, Field(ge=1, le=DIGITS)] = DIGITS
+    images: Annotated[int, within(1, DIGITS)] = DIGITS
     """How many of the digits; duplicates and corrupt files come on top."""
     wrong_labels: Fraction = 0.0
     """Chance of a label to name another digit."""

@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from assay.errors import ParamsError
+from assay.params.bounds import complaints
 
 O = TypeVar("O", bound=BaseModel)  # noqa: E741
 
@@ -46,7 +47,7 @@ def parse_options(options: type[O], given: dict[str, Any], model: str) -> O:
     try:
         return options.model_validate(given)
     except ValidationError as error:
-        lines = [f"  train.options.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        lines = complaints(error, "  train.options.")
         valid = ", ".join(f"{k} (default {f.default!r})" for k, f in options.model_fields.items()) or "none"
         raise ParamsError(
             f"train.options do not fit the model {model}:\n" + "\n".join(lines), hint=f"valid keys: {valid}"

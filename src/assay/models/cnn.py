@@ -10,20 +10,18 @@ from itertools import pairwise
 from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from assay.models import ModelSpec, parse_options
+from assay.params.bounds import Section, within
 
 INPUT = "pixels"
 
 
-class Options(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    width: Annotated[int, Field(ge=4, le=512)] = 32
-    blocks: Annotated[int, Field(ge=1, le=5)] = 3
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+class Options(Section):
+    width: Annotated[int, within(4, 512)] = 32
+    blocks: Annotated[int, within(1, 5)] = 3
+    dropout: Annotated[float, within(0, 1, below=True)] = 0.1
 
 
 class SmallCNN(nn.Module):

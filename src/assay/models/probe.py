@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import nn
 
 from assay.linear_probe import scale_of
 from assay.models import ModelSpec, parse_options
+from assay.params.bounds import Section
 
 INPUT = "embeddings"
 
 
-class Options(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class Options(Section):
+    """None."""
 
 
 class Probe(nn.Module):

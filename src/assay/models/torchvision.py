@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 import torchvision
-from pydantic import BaseModel, ConfigDict
 from torch import nn
 
 from assay.errors import AssayError, ParamsError
 from assay.layout import locate
 from assay.models import ModelSpec, parse_options
+from assay.params.bounds import Section
 
 INPUT = "pixels"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -25,9 +25,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TRAINED_WITH_AUXILIARIES = frozenset({"googlenet", "inception_v3"})
 
 
-class Options(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
+class Options(Section):
     name: str = "resnet18"
     weights: str = "none"
 

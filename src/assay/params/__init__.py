@@ -10,11 +10,23 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 from assay.errors import ParamsError
 from assay.metric_table import overall
 from assay.params.base import SPLITS as SPLITS
-from assay.params.base import Fraction as Fraction
-from assay.params.base import Positive, _plugin
-from assay.params.base import Section as Section
-from assay.params.base import Seed as Seed
 from assay.params.base import Split as Split
+from assay.params.base import _plugin
+from assay.params.bounds import (
+    EACH_ONCE,
+    Count,
+    Hours,
+    Name,
+    Repeats,
+    Rounds,
+    Rows,
+    Seconds,
+    complaints,
+    within,
+)
+from assay.params.bounds import Fraction as Fraction
+from assay.params.bounds import Section as Section
+from assay.params.bounds import Seed as Seed
 from assay.params.race import TUNABLE as TUNABLE
 from assay.params.race import Race as Race
 from assay.params.race import Range as Range
@@ -25,9 +37,9 @@ from assay.yamlfile import read_yaml
 class Source(Section):
     """One place images come from. `options` are the format's own and checked by it."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)]
     format: Annotated[str, _plugin("formats")]
-    path: str | None = None
+    path: Annotated[str, Field(min_length=1)] | None = None
     mirror: bool = False
     """True: an image that is in no file of the source any more is excluded from the snapshot."""
     options: dict[str, Any] = {}
@@ -35,11 +47,11 @@ class Source(Section):
 
 class Ingest(Section):
     sources: Annotated[list[Source], Field(min_length=1)]
-    shard_images: Positive = 10_000
-    shard_mb: Positive = 256
-    max_pixels: Positive = 100_000_000
+    shard_images: Count = 10_000
+    shard_mb: Annotated[int, within(1, 1_000_000)] = 256
+    max_pixels: Annotated[int, within(1, 2**32)] = 100_000_000
     """More than this is taken for a decompression bomb and quarantined."""
-    max_mb: Positive = 512
+    max_mb: Annotated[int, within(1, 1_000_000)] = 512
     """A file of more MiB is quarantined unread."""
 
     @model_validator(mode="after")
@@ -52,7 +64,7 @@ class Ingest(Section):
 
 class Embed(Section):
     encoder: Annotated[str, _plugin("encoders")] = "pixels"
-    batch: Positive = 256
+    batch: Rows = 256
     options: dict[str, Any] = {}
     """The encoder's own: see its docstring."""
 
@@ -70,18 +82,18 @@ class SplitFractions(Section):
 
 
 class Curate(Section):
-    classes: list[str] | None = None
+    classes: Annotated[list[Name], Field(min_length=1), EACH_ONCE] | None = None
     """The declared classes, in the model's order; null: every class that a label names, sorted."""
     splits: SplitFractions = SplitFractions()
     split_seed: Seed = 0
-    near_duplicate: Annotated[float, Field(gt=0.5, le=1)] = 0.99
+    near_duplicate: Annotated[float, within(0.5, 1, above=True)] = 0.99
     """Similarity of two thumbnails from which on they count as one picture: see src/assay/near_duplicates.py."""
 
 
 class Audit(Section):
-    checks: list[Annotated[str, _plugin("checks")]] = []
+    checks: Annotated[list[Annotated[str, _plugin("checks")]], EACH_ONCE] = []
     """Which checks run; [] means all there are."""
-    limits: dict[str, float] = {}
+    limits: dict[str, Annotated[float, within(0, 1_000_000_000)]] = {}
     """Thresholds of the checks, by name: see src/assay/checks/images.py, label_errors.py, outliers.py …"""
 
 
@@ -89,23 +101,23 @@ class Select(Section):
     strategy: Annotated[str, _plugin("strategies")] = "margin"
     options: dict[str, Any] = {}
     """The strategy's own: the keyword-only arguments of its `select`."""
-    budget: Positive = 100
+    budget: Count = 100
     """Images, or what `cost` counts."""
     cost: str | None = None
     """A metadata column with what each image costs to label; null: every image costs 1."""
     balance: bool = False
     """Whether the classes, as predicted, are to have equally many labels: see src/assay/strategies/_batch.py."""
-    diversity: Annotated[float, Field(ge=1)] = 1.0
+    diversity: Annotated[float, within(1, 1000)] = 1.0
     """How many times the budget is clustered, to ask about the best image of each cluster; 1: no clustering."""
     annotator: Annotated[str, _plugin("annotators")] | None = None
     """Who answers the queue; null: people, by `assay label FILE`."""
     annotator_options: dict[str, Any] = {}
     """The annotator's own: see its file."""
-    ruler_halfwidth: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    ruler_halfwidth: Annotated[float, within(0.001, 0.5, below=True)] = 0.05
     """val and test are labelled first, until their 95 % intervals are at most this wide either way."""
     review_share: Fraction | Literal["auto"] = 0.0
     """How much of the budget looks again at labels that are probably wrong; auto: those worth more than a new label."""
-    train_limit: Positive | None = None
+    train_limit: Count | None = None
     """Learn from at most this many labelled images, drawn by seed; null: from all."""
 
 
@@ -113,32 +125,32 @@ class Train(Section):
     model: Annotated[str, _plugin("models")] = "cnn"
     options: dict[str, Any] = {}
     """The model's own: see its docstring."""
-    image_size: Positive = 28
+    image_size: Annotated[int, within(1, 4096)] = 28
     color: Literal["rgb", "gray"] = "rgb"
-    epochs: Positive = 10
-    batch: Positive = 64
-    lr: Annotated[float, Field(gt=0)] = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    epochs: Rounds = 10
+    batch: Rows = 64
+    lr: Annotated[float, within(0, 1000, above=True)] = 1e-3
+    weight_decay: Annotated[float, within(0, 1000)] = 1e-2
+    label_smoothing: Annotated[float, within(0, 1, below=True)] = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     augment: Literal["none", "light", "flips", "strong"] = "light"
-    patience: Positive = 5
+    patience: Rounds = 5
     """Epochs without a better val loss after which training stops."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    threads: Positive = 2
+    threads: Annotated[int, within(1, 512)] = 2
     """CPU threads: part of the params because another number gives other last bits."""
 
 
 class Evaluate(Section):
-    bootstrap: Annotated[int, Field(ge=100)] = 1000
-    batch: Positive = 512
-    slices: list[str] = []
+    bootstrap: Annotated[int, within(100, 100_000)] = 1000
+    batch: Rows = 512
+    slices: Annotated[list[str], EACH_ONCE] = []
     """Metadata columns to break the metrics down by."""
 
 
 class Track(Section):
-    experiment: Annotated[str, Field(min_length=1)] = "assay"
+    experiment: Name = "assay"
     primary: Annotated[str, AfterValidator(overall)] = "accuracy"
     """The metric that promotion and the summaries look at."""
     diff: bool = True
@@ -148,19 +160,19 @@ class Track(Section):
 class Advise(Section):
     """`assay advise`: what an hour costs and how much may be tried; no stage of dvc.yaml either."""
 
-    hours: Annotated[float, Field(gt=0)] = 1.0
+    hours: Hours = 1.0
     """How much of somebody's time is to be spent well."""
-    seconds_per_label: Annotated[float, Field(gt=0)] = 10.0
+    seconds_per_label: Seconds = 10.0
     """Of a person, to label one new image."""
-    seconds_per_review: Annotated[float, Field(gt=0)] = 5.0
+    seconds_per_review: Seconds = 5.0
     """Of a person, to look again at one label, with the suggested one beside it."""
-    seconds_per_training_minute: Annotated[float, Field(gt=0)] = 60.0
+    seconds_per_training_minute: Seconds = 60.0
     """What a minute of training is worth in seconds of a person: 60 if somebody waits for it, 6 for a tenth of that."""
-    minutes: Annotated[float, Field(gt=0)] = 5.0
+    minutes: Hours = 5.0
     """Of this machine, for the trainings behind the advice; too few for the model: a probe stands in."""
-    seeds: Annotated[int, Field(ge=2)] = 3
+    seeds: Repeats = 3
     """Trainings of everything that is compared; fewer if `minutes` asks for it."""
-    trials: Annotated[int, Field(ge=2, le=8)] = 6
+    trials: Annotated[int, within(2, 8)] = 6
     """Settings of the model that are tried; fewer likewise."""
     learner: Literal["auto", "model", "probe"] = "auto"
     """`model`: that of `train`, whatever it costs; `probe`: logistic regression on the embeddings; `auto`: by cost."""
@@ -169,19 +181,19 @@ class Advise(Section):
 class Simulate(Section):
     """`assay simulate`: a replay on the labels there are; no stage of dvc.yaml either."""
 
-    strategies: list[Annotated[str, _plugin("strategies")]] = []
+    strategies: Annotated[list[Annotated[str, _plugin("strategies")]], EACH_ONCE] = []
     """Which are replayed; [] means all there are. `random` always is."""
     options: dict[str, dict[str, Any]] = {}
     """Of some strategies, by name: the keyword-only arguments of their `select`."""
-    budgets: Annotated[list[Positive], Field(min_length=2)] | None = None
+    budgets: Annotated[list[Count], Field(min_length=2, max_length=1000)] | None = None
     """Labels after each step; null: 10, 20, 50, 100, 200, 500 … up to half of what a seed replays on."""
-    seeds: Annotated[int, Field(ge=2)] = 5
+    seeds: Repeats = 5
     """Each replays on another random half of the labelled train images."""
-    most: Positive = 20_000
+    most: Count = 20_000
     """Images that a seed replays on at most."""
     learner: Literal["probe", "model"] = "probe"
     """Who is measured: logistic regression on the embeddings (seconds), or the model of `train`, a DVC run each."""
-    to_accuracy: Annotated[float, Field(gt=0, lt=1)] | None = None
+    to_accuracy: Annotated[float, within(0, 1, above=True, below=True)] | None = None
     """How many labels does it take to get there; null: where `random` ends."""
 
     @model_validator(mode="after")
@@ -194,19 +206,19 @@ class Simulate(Section):
 class Iterate(Section):
     """`assay iterate`: no stage either."""
 
-    rounds: Positive = 3
-    budget: Positive | None = None
+    rounds: Rounds = 3
+    budget: Count | None = None
     """Answers in all; the last queue is cut to what is left. null: as many as the rounds ask for."""
     target: float | None = None
     """Stop once the whole 95 % interval of track.primary on test is at least this (log_loss, ece: at most)."""
-    plateau_rounds: Positive = 2
-    plateau_gain: Annotated[float, Field(gt=0)] | None = 0.005
+    plateau_rounds: Rounds = 2
+    plateau_gain: Annotated[float, within(0, 1000, above=True)] | None = 0.005
     """Stop if the last `plateau_rounds` gained less, their whole paired 95 % interval below it; null: never."""
     random_wins: bool = True
     """Stop if strategy `auto` finds its random control arm ahead of the strategy."""
     promote: bool = True
     """The model of a round, unless worse beyond the noise, chooses in the next one."""
-    enough: Annotated[float, Field(gt=0, le=1)] = 1.0
+    enough: Annotated[float, within(0, 1, above=True)] = 1.0
     """Share of the images sent that people have to answer before a round goes on; the others stay out."""
 
 
@@ -252,20 +264,10 @@ def parse_params(raw: object, where: str = "params") -> Params:
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc'])) or '(top level)'}: {_explain(e)}" for e in error.errors()]
         raise ParamsError(
-            f"{where} is not valid:\n" + "\n".join(lines), hint="every key is documented in params.yaml"
+            "\n".join([f"{where} is not valid:", *complaints(error, "  ")]),
+            hint="every key is documented in params.yaml",
         ) from None
-
-
-def _explain(error: Any) -> str:
-    given = error["input"]
-    if error["type"] == "extra_forbidden":
-        return "there is no such key"
-    if error["type"] == "float_type" and isinstance(given, str):
-        return f"{given!r} is text to YAML: write 1.0e-3, not 1e-3"
-    shown = "" if isinstance(given, dict | list) else f" (given: {given!r})"
-    return f"{error['msg']}{shown}"
 
 
 def flatten(section: BaseModel | dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator
 
 from assay import plugins
 from assay.errors import AssayError
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
@@ -24,9 +21,3 @@ def _plugin(kind: str) -> AfterValidator:
             raise ValueError(f"{error}; {error.hint}") from None
 
     return AfterValidator(check)
-
-
-class Section(BaseModel):
-    """Frozen and strict: a misspelt key, or `1e-3` (a string to YAML), is an error and not a surprise."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
-from assay.params.base import Fraction, Positive, Section, _plugin
+from assay.params.base import _plugin
+from assay.params.bounds import Count, Fraction, Repeats, Section, shortened, within
 
 
 class Range(Section):
@@ -41,11 +42,11 @@ SPACE: Space = {
 class Race(Section):
     """`assay race`: no stage of dvc.yaml, so nothing here makes a result stale."""
 
-    steps: Positive = 4
-    labels_per_step: Positive = 100
+    steps: Annotated[int, within(1, 1000)] = 4
+    labels_per_step: Count = 100
     review_share: Fraction = 0.5
     """How much of a step's labels goes to looking again at the most suspicious ones there are."""
-    seeds: Annotated[int, Field(ge=2)] = 3
+    seeds: Repeats = 3
     """Independent repetitions of the whole race: with one there is no telling luck from effect."""
     strategy: Annotated[str, _plugin("strategies")] = "margin"
     space: Space = SPACE
@@ -75,8 +76,9 @@ def _check_choice(key: str, value: Any) -> None:
     kind = Train.model_fields[key].annotation
     try:
         Train.model_validate({key: int(value) if kind is int and float(value).is_integer() else value})
-    except (ValidationError, TypeError) as error:
-        why = (
-            error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not one name and its options"
-        )
-        raise ValueError(f"space.{key}: {value!r}: {why}") from None
+    except ValidationError as error:
+        why = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ValueError(f"space.{key}: {shortened(value)}: {why}") from None
+    except (TypeError, ValueError, OverflowError):
+        what = "one name and its options" if key == "model" else "a number that can be meant"
+        raise ValueError(f"space.{key}: {shortened(value)} is not {what}") from None

@@ -28,12 +28,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import signature
 from types import ModuleType
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError, create_model
 
 from assay.errors import ParamsError
+from assay.params.bounds import Section, complaints
 
 Explanation = list[tuple[float, str]]
 
@@ -114,18 +116,21 @@ def needs_embeddings(strategy: ModuleType, options: Mapping[str, Any]) -> bool:
 
 
 def check_options(strategy: ModuleType, given: Mapping[str, Any]) -> dict[str, Any]:
-    """`given`, if the strategy has such options of such types; ParamsError otherwise."""
-    valid = options_of(strategy)
-    name = strategy.__name__.rpartition(".")[2]
-    for key, value in given.items():
-        if key not in valid:
-            raise ParamsError(
-                f"select.options: strategy {name} has no option {key!r}",
-                hint="valid: " + (", ".join(f"{k} ({v})" for k, v in valid.items()) or "it has none"),
-            )
-        wanted = type(valid[key])
-        if type(value) is not wanted and not (wanted is float and type(value) is int):
-            raise ParamsError(f"select.options: {key} of strategy {name} is {wanted.__name__}, not {value!r}")
+    """`given`, if the strategy has such options and they may have such values; ParamsError otherwise.
+
+    The annotations of `select` say which: `radius: Annotated[float, within(0, 2, above=True)] = 1.0`.
+    """
+    valid, name = options_of(strategy), strategy.__name__.rpartition(".")[2]
+    kinds = get_type_hints(strategy.select, include_extras=True)
+    fields: Any = {key: (kinds.get(key, type(default)), default) for key, default in valid.items()}
+    try:
+        create_model("Options", __base__=Section, **fields).model_validate(dict(given))
+    except ValidationError as error:
+        listed = ", ".join(f"{key} ({default})" for key, default in valid.items())
+        raise ParamsError(
+            f"select.options of strategy {name}: {'; '.join(complaints(error))}",
+            hint=f"valid: {listed or 'it has none'}",
+        ) from None
     return dict(given)
 
 

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.params.bounds import within
 from assay.strategies import Candidates, Explanation, affordable, explained, random, uncertainty_herding
 from assay.strategies._arms import Comparison, compare, control_arm, owed, waiting
 from assay.strategies._probe import classes, taught
@@ -42,7 +43,11 @@ class Decision:
 
 
 def select(
-    pool: Candidates, budget: int, rng: np.random.Generator, *, control: float = CONTROL
+    pool: Candidates,
+    budget: int,
+    rng: np.random.Generator,
+    *,
+    control: Annotated[float, within(0, 1)] = CONTROL,
 ) -> NDArray[np.int64]:
     """`control` is the share of labels drawn at random.
 

@@ -10,11 +10,13 @@ The top of the list may repeat itself: `select.diversity` sees to that.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.linear_probe import LinearProbe, softmax
+from assay.params.bounds import within
 from assay.strategies import Candidates, Explanation, best_first, kcenter, two_likeliest
 from assay.strategies._probe import fitted, logits, standardised
 from assay.strategies.entropy import entropies
@@ -24,7 +26,12 @@ NEEDS_EMBEDDINGS = True
 
 
 def select(
-    pool: Candidates, budget: int, rng: np.random.Generator, *, draws: int = 20, dropout: float = 0.5
+    pool: Candidates,
+    budget: int,
+    rng: np.random.Generator,
+    *,
+    draws: Annotated[int, within(2, 1000)] = 20,
+    dropout: Annotated[float, within(0, 1, above=True, below=True)] = 0.5,
 ) -> NDArray[np.int64]:
     """`draws` models, each without a share of `dropout` of the dimensions. Under two labelled classes: `kcenter`."""
     probe = fitted(pool)

@@ -8,11 +8,13 @@ finds as many groups of them as are asked for, and the one nearest to each centr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.linear_probe import LinearProbe, softmax
+from assay.params.bounds import Count, within
 from assay.strategies import Candidates, Explanation, affordable, maxherding, two_likeliest
 from assay.strategies._clusters import medoids
 from assay.strategies._probe import fitted, logits, standardised
@@ -28,9 +30,9 @@ def select(
     budget: int,
     rng: np.random.Generator,
     *,
-    passes: int = 3,
-    dropout: float = 0.75,
-    most: int = 50000,
+    passes: Annotated[int, within(1, 1000)] = 3,
+    dropout: Annotated[float, within(0, 1, below=True)] = 0.75,
+    most: Count = 50000,
 ) -> NDArray[np.int64]:
     """`passes` with a share of `dropout` of the embedding's dimensions left out, a probe on all labels as the model.
 

@@ -7,10 +7,12 @@ maximisation of the mean over x of maxₛ k(x, s), with a Gaussian kernel. Needs
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.params.bounds import Count, within
 from assay.strategies import Candidates, Explanation
 from assay.strategies._herding import draw, herd, told
 
@@ -23,9 +25,9 @@ def select(
     budget: int,
     rng: np.random.Generator,
     *,
-    radius: float = 1.0,
-    reference: int = 5000,
-    candidates: int = 20000,
+    radius: Annotated[float, within(0.001, 1000)] = 1.0,
+    reference: Annotated[int, within(1, 100_000)] = 5000,
+    candidates: Count = 20000,
 ) -> NDArray[np.int64]:
     """`radius` of the kernel, where two unrelated images are √2 apart.
 

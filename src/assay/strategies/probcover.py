@@ -9,10 +9,12 @@ labels. When all is covered, the image farthest from everything labelled or chos
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.params.bounds import within
 from assay.strategies import Candidates, Explanation, spend
 from assay.strategies._clusters import assigned, centres
 from assay.strategies._farthest import Farthest
@@ -47,8 +49,8 @@ def select(
     budget: int,
     rng: np.random.Generator,
     *,
-    delta: float = 0.0,
-    candidates: int = 20_000,
+    delta: Annotated[float, within(0, 1000)] = 0.0,
+    candidates: Annotated[int, within(1, 200_000)] = 20_000,
 ) -> Rows:
     """O(c²·d) time and c²/8 bytes for c candidates: all unlabelled images, or so many drawn at random.
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from heapq import heapify, heappop, heapreplace
 from math import ceil
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.params.bounds import within
 from assay.strategies import Candidates, Explanation, spend
 from assay.strategies._clusters import MOST, assigned, centres
 from assay.strategies._geometry import (
@@ -45,8 +47,8 @@ def select(
     budget: int,
     rng: np.random.Generator,
     *,
-    max_clusters: int = 500,
-    members: int = 1_000,
+    max_clusters: Annotated[int, within(1, 100_000)] = 500,
+    members: Annotated[int, within(1, 100_000)] = 1_000,
 ) -> Rows:
     """O(n·d·clusters). Of a cluster of more than `members`, so many drawn at random stand for it."""
     home = clustered(pool.embeddings, min(int(pool.labelled.sum()) + ceil(budget), max_clusters), rng)

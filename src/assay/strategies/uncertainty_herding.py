@@ -8,11 +8,13 @@ same everywhere and this is MaxHerding; with many the radius of the kernel shrin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.linear_probe import softmax
+from assay.params.bounds import Count, within
 from assay.strategies import Candidates, Explanation, two_likeliest
 from assay.strategies._herding import Sample, draw, herd, labelled_points, told
 from assay.strategies._probe import fitted, logits, temperature
@@ -29,9 +31,9 @@ def select(
     budget: int,
     rng: np.random.Generator,
     *,
-    radius: float = 1.0,
-    reference: int = 5000,
-    candidates: int = 20000,
+    radius: Annotated[float, within(0.001, 1000)] = 1.0,
+    reference: Annotated[int, within(1, 100_000)] = 5000,
+    candidates: Count = 20000,
 ) -> NDArray[np.int64]:
     """The options are those of `maxherding`; the radius is the largest that is used.
 
