@@ -106,6 +106,19 @@ def test_orientation(mode, orientation):
     check(jpeg(colours, mode, exif=exif), turned[orientation], close=4)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [jpeg(COLOURS), jpeg(COLOURS, keep_rgb=True), jpeg(INKS, "CMYK"), stored_as(255 - INKS, 2)],
+    ids=["YCbCr", "RGB", "CMYK", "YCCK"],
+)
+def test_damage_in_the_middle_is_never_grey_blocks(data):
+    """Cut between two bytes of the scan, with the end marker in its place: libjpeg fills up and only warns."""
+    scan = data.index(b"\xff\xda")
+    middle = (scan + len(data)) // 2
+    with pytest.raises(BadImage):
+        inspect(data[:middle] + b"\xff\xd9", 10**6)
+
+
 @pytest.mark.parametrize("frame", [0xC0, 0xC1])
 def test_twelve_bits_are_refused(frame):
     data = bytearray(jpeg(COLOURS))

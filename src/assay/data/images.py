@@ -55,8 +55,9 @@ from assay.errors import BadImage
 Color = Literal["rgb", "gray"]
 
 JPEG = b"\xff\xd8"
-PLAIN_MODES = {"Gray": "L", "YCbCr": "RGB"}
-"""The JPEGs that libjpeg-turbo decodes by itself, at a quarter of Pillow's cost, and their modes."""
+JPEG_MODES = {"Gray": "L", "YCbCr": "RGB", "RGB": "RGB", "CMYK": "CMYK", "YCCK": "CMYK"}
+"""The JPEGs that libjpeg-turbo decodes by itself, and their modes. A quarter of Pillow's cost, and Pillow does not
+pass on what libjpeg warns of: of damage in the middle it makes grey blocks."""
 AS_IS = frozenset({"1", "L", "RGB"})
 """Modes that convert whatever the pixels, unless there is a transparent colour."""
 SPACES = {"rgb": "RGB", "gray": "GRAY"}
@@ -109,7 +110,7 @@ def inspect(data: bytes, max_pixels: int) -> ImageInfo:
         return _inspect_any(data, max_pixels)
     width, height, mode = header
     _check_size(width, height, max_pixels)
-    _jpeg_pixels(data, "GRAY")  # every bit of the file is read, colours need no transform
+    _jpeg_samples(data, "CMYK" if mode == "CMYK" else "GRAY")  # every bit is read, colours need no transform
     return ImageInfo(*orientation.size_upright(width, height, orientation.of_jpeg(data)), mode, "JPEG")
 
 
@@ -142,25 +143,31 @@ def thumbnail(data: bytes, size: int) -> bytes:
 
 def _decode(data: bytes, color: Color, at_least: int = 0) -> Pixels:
     """Upright pixels; a large JPEG may come out smaller, no side shorter than `at_least` (0: full size)."""
-    if _plain_jpeg(data) is not None:
-        return orientation.upright(_jpeg_pixels(data, SPACES[color], at_least), orientation.of_jpeg(data))
+    if (header := _plain_jpeg(data)) is not None:
+        return orientation.upright(_jpeg_pixels(data, header[2], color, at_least), orientation.of_jpeg(data))
     with refusing():
         image = _load(data)
         return orientation.upright(_pixels(image, color), _orientation(image))
 
 
 def _plain_jpeg(data: bytes) -> tuple[int, int, str] | None:
-    """Width, height and mode of a grey or YCbCr JPEG as stored; None for whatever Pillow has to look at."""
+    """Width, height and mode of a JPEG as stored; None for whatever Pillow has to look at: odd subsampling."""
     if data[:2] != JPEG:
         return None
     try:
         height, width, space, _subsampling = simplejpeg.decode_jpeg_header(data)
     except ValueError:
         return None
-    return (width, height, PLAIN_MODES[space]) if space in PLAIN_MODES else None
+    return (width, height, JPEG_MODES[space]) if space in JPEG_MODES else None
 
 
-def _jpeg_pixels(data: bytes, space: str, at_least: int = 0) -> Pixels:
+def _jpeg_pixels(data: bytes, mode: str, color: Color, at_least: int) -> Pixels:
+    if mode != "CMYK":
+        return _jpeg_samples(data, SPACES[color], at_least)
+    return _pixels(Image.fromarray(255 - _jpeg_samples(data, "CMYK", at_least), "CMYK"), color)
+
+
+def _jpeg_samples(data: bytes, space: str, at_least: int = 0) -> Pixels:
     """Decode a plain JPEG, to fewer pixels by the DCT if they do. What libjpeg warns of is refused, too."""
     size = {"min_height": at_least, "min_width": at_least}
     try:
