@@ -2,6 +2,7 @@
 # make test   the same install, then the tests         make check   format, lint, types, tests
 # make ui     MLflow in the browser                     make server  a Prefect server that serves the flows
 # make bench  the speed figures of benchmarks/README.md  make bench-selection  of the strategies alone
+# make fuzz   30,000 damaged images, tables and params: each is taken or refused
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,10 +14,10 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format ui server bench bench-selection lock clean
+.PHONY: help install demo test check format ui server bench bench-selection fuzz lock clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -4
+	@sed -n 's/^# //p' Makefile | head -5
 
 install: $(STAMP)
 
@@ -49,6 +50,9 @@ bench: install
 
 bench-selection: install # beside its peers, if they are there: pip install -e .[bench]
 	@python -m benchmarks selection
+
+fuzz: install # the same inputs each time; SEED=1 for others
+	@python -m benchmarks.fuzz --seed $${SEED:-0}
 
 lock: # needs uv; universal, so that one file serves Linux, macOS and CUDA
 	uv pip compile --universal --python-version 3.11 pyproject.toml --extra lite0 --extra dev \

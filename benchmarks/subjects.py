@@ -20,6 +20,7 @@ SUBJECTS = (
     "label_efficiency",
     "selection",
     "label_audit",
+    "fuzz",
 )
 """In this order."""
 
