@@ -12,6 +12,11 @@ def locate(root: Path, path: str) -> Path:
     return root / os.path.expanduser(path)  # noqa: PTH111  # Path.expanduser raises where there is no such user
 
 
+def is_there(place: Path) -> bool:
+    """Whether anything is at a path; what may not be asked about is away, as a share that is not mounted."""
+    return os.path.exists(place)  # noqa: PTH110  # Path.exists raises where a folder above may not be entered
+
+
 def shown(root: Path, file: Path) -> str:
     """A file as a person in the root names it: in full only if it is elsewhere."""
     return (file.relative_to(root) if file.is_relative_to(root) else file).as_posix()

@@ -133,6 +133,18 @@ def test_a_folder_without_permission_is_told_and_the_rest_taken_in(root):
 
 
 @needs_permissions
+def test_a_source_in_a_folder_without_permission_is_away(root):
+    (root / "share").mkdir()
+    (root / "raw").rename(root / "share" / "raw")
+    write(root, {"path": "share/raw"})
+    assert look(root)["samples"] == 2
+    (root / "share").chmod(0)
+    assert "is not there: the pool keeps what it has of it" in command(root)[0]
+    (root / "share").chmod(0o755)
+    assert look(root)["samples"] == 2
+
+
+@needs_permissions
 def test_a_file_without_permission_is_read_once_it_may_be(root):
     file = root / "raw" / "dog" / "1.png"
     file.chmod(0)
@@ -206,3 +218,28 @@ def test_a_tilde_is_the_home_folder(root, monkeypatch):
     (root / "table.csv").write_text("path,label\n0.png,cat\n")
     write(root, {"path": "table.csv", "format": "csv", "options": {"image_root": "~/raw/cat"}})
     assert look(root)["samples"] == 1
+
+
+def test_what_other_code_refused_is_judged_again(root, monkeypatch):
+    (root / "raw" / "cat" / "half.png").write_bytes((root / "raw" / "cat" / "0.png").read_bytes()[:60])
+    assert look(root)["quarantined"] == 1
+    (root / ".assay" / "ingest" / "watched").unlink()
+    read: list[str] = []
+    real = intake.read_file
+    monkeypatch.setattr(
+        intake, "read_file", lambda file, *rest: read.append(Path(file).name) or real(file, *rest)
+    )
+    look(root)
+    assert read == []
+    monkeypatch.setattr(door, "code", lambda salt: f"another version {salt!r}")
+    assert look(root)["quarantined"] == 1
+    assert read == ["half.png"], "what was taken in is not read again"
+
+
+@pytest.mark.parametrize("junk", [b"", b"PAR1 is how it begins"])
+def test_a_broken_memory_is_no_memory(root, junk):
+    look(root)
+    for name in ("raw.parquet", "watched", "key"):
+        (root / ".assay" / "ingest" / name).write_bytes(junk)
+    assert look(root)["samples"] == 2
+    assert look(root)["samples"] == 2

@@ -19,7 +19,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from assay.errors import ParamsError, SourceError
-from assay.layout import locate
+from assay.layout import is_there, locate
 from assay.params import Source
 from assay.params.bounds import complaints
 
@@ -53,6 +53,6 @@ def place_of(source: Source, root: Path) -> Path:
             f"source {source.name!r} has no path",
             hint="set ingest.sources[].path in params.yaml, relative to the project's root",
         )
-    if not (place := locate(root, source.path)).exists():
+    if not is_there(place := locate(root, source.path)):
         raise SourceError(f"source {source.name!r}: {place} is not there", hint=ABSENT)
     return place

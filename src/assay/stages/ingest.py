@@ -15,7 +15,7 @@ from assay.data import watch
 from assay.data.watch import UNREADABLE
 from assay.errors import SourceError
 from assay.formats import ABSENT
-from assay.layout import Layout, locate
+from assay.layout import Layout, is_there, locate
 from assay.params import Ingest, Params, Source, load_params
 from assay.progress import Progress
 
@@ -87,7 +87,7 @@ def _last_report(layout: Layout) -> dict[str, Any]:
 
 
 def _is_absent(source: Source, layout: Layout) -> bool:
-    return source.path is not None and not locate(layout.root, source.path).exists()
+    return source.path is not None and not is_there(locate(layout.root, source.path))
 
 
 def _absent(source: Source, layout: Layout, report: dict[str, Any], progress: Progress) -> Any:
