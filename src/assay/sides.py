@@ -18,9 +18,9 @@ from assay.layout import Layout
 from assay.lineage import worktrees
 from assay.lineage.commits import commit_about
 from assay.lineage.fingerprint import SECTIONS, Fingerprint, canonical_digest, run_code, table_digest
+from assay.lineage.mending import read_lock
 from assay.lineage.revisions import git_commit, git_dirty_patch, resolve, run_dvc
 from assay.params import Params, load_params
-from assay.yamlfile import read_yaml
 
 WORKSPACE = "workspace"
 
@@ -53,8 +53,7 @@ class Side:
     @cached_property
     def lock(self) -> dict[str, Any]:
         """dvc.lock, parsed; empty if nothing has run on this side."""
-        file = self.root / "dvc.lock"
-        return read_yaml(file, RevisionError) if file.exists() else {}
+        return read_lock(self.root)
 
     @cached_property
     def fingerprint(self) -> Fingerprint:

@@ -15,6 +15,7 @@ from assay.data.edits import read_batches
 from assay.data.files import read_json, read_table
 from assay.data.standing import pending, standings
 from assay.layout import Layout
+from assay.lineage import mending
 from assay.lineage.staleness import StageState, stage_states
 from assay.metric_table import headline, named
 from assay.params import SPLITS, Params
@@ -23,10 +24,12 @@ BEHIND = ("stale", "after", "never ran")
 
 
 def run(params: Params, layout: Layout) -> dict[str, Any]:
-    """What there is, what is behind, and the next thing to do."""
+    """What there is, what is behind, and the next thing to do. What a kill left of DVC's own files is mended first."""
+    mended = mending.mend(layout.root)
     stages = stage_states(layout.root)
     result: dict[str, Any] = {
         "project": layout.root.resolve().name,
+        "mended": mended,
         "snapshot": snapshot_status(layout),
         "queue": queue_status(layout),
         "edits": edits_status(layout, stages),
@@ -127,6 +130,7 @@ def render(result: dict[str, Any], console: Console) -> None:
 def _lines(result: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("project", result["project"]),
+        *(("mended", line) for line in result["mended"]),
         *_snapshot_lines(result["snapshot"], result["queue"]),
         ("edits", _edits_text(result["edits"])),
         ("champion", _champion_text(result["champion"])),

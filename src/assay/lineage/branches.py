@@ -8,7 +8,8 @@ from pathlib import Path
 
 from assay.errors import RevisionError
 from assay.layout import Layout
-from assay.lineage.revisions import git_commit, run_git
+from assay.lineage.process import run_git
+from assay.lineage.revisions import git_commit
 
 MARK = "committing"
 """In the scratch folder while a commit is made: a lock that git left behind is then known to be ours."""

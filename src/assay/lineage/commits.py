@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from assay.lineage.revisions import run_git
+from assay.lineage.process import run_git
 
 FORMAT = "%x1e%H%x1f%m%x1f%an%x1f%aI%x1f%s"
 MOST = 200

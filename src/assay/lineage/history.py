@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from assay.errors import RevisionError
-from assay.lineage.revisions import resolve, run_git
+from assay.lineage.process import run_git
+from assay.lineage.revisions import resolve
 
 
 def recordings(since: str, root: Path) -> list[str]:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from assay.errors import RevisionError
+
 GRACE = 5.0
 """Seconds that a cancelled command has to end by itself."""
 
@@ -82,3 +84,20 @@ def _alive(process: subprocess.Popen[str]) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def run_git(args: Sequence[str], root: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run `git …` in `root`, `extra` in its environment. It may fail: look at the return code."""
+    try:
+        return subprocess.run(
+            ["git", *args],
+            cwd=root,
+            env={**environment(), **extra},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except FileNotFoundError:
+        raise RevisionError("git is not installed, or not on PATH") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,8 @@ from filelock import FileLock
 
 from assay.errors import RevisionError, UnknownRevision
 from assay.layout import Layout
-from assay.lineage.process import environment, run_streaming
+from assay.lineage import mending
+from assay.lineage.process import run_git, run_streaming
 from assay.yamlfile import read_yaml
 
 PATCH_LIMIT = 1_000_000
@@ -72,12 +72,16 @@ def run_dvc(
 ) -> list[str]:
     """Run `dvc …` in `root`, hand each line of its output to `on_line`, and return them all.
 
-    DvcError if it fails. Waits while another command holds DVC's lock. A cancelled call ends the stage too.
+    DvcError if it fails. Waits while another command holds DVC's lock. A cancelled call ends the stage too. What a kill
+    or a full disk has left of DVC's own files is mended first, and `on_line` told.
     """
+    for line in mending.mend(root):
+        if on_line:
+            on_line(line)
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", *args]
     status, lines = run_streaming(command, root, on_line, env)
     if status:
-        raise DvcError(_dvc_words(args, lines), lines)
+        raise DvcError(_dvc_words(args, lines), lines, mending.hint(lines))
     return lines
 
 
@@ -255,20 +259,3 @@ def _dvc_words(args: Sequence[str], lines: list[str]) -> str:
     """What failed, and the last that the stage itself said."""
     said = [line for line in lines if not line.startswith(("ERROR", "Running stage", "> "))]
     return "\n".join([f"`dvc {' '.join(args)}` failed: {_last(lines)}", *said[-5:]])
-
-
-def run_git(args: Sequence[str], root: Path, **extra: str) -> subprocess.CompletedProcess[str]:
-    """Run `git …` in `root`, `extra` in its environment. It may fail: look at the return code."""
-    try:
-        return subprocess.run(
-            ["git", *args],
-            cwd=root,
-            env={**environment(), **extra},
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-    except FileNotFoundError:
-        raise RevisionError("git is not installed, or not on PATH") from None

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,22 @@ def mend(root: Path) -> bool:
     """
     if not _is_torn(root):
         return False
-    with (root / FILE).with_suffix(".lock").open("a") as guard:
-        try:
-            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        if torn := _is_torn(root):
+    with unless_held((root / FILE).with_suffix(".lock")) as free:
+        if torn := free and _is_torn(root):
             (root / FILE).unlink(missing_ok=True)
     return torn
+
+
+@contextmanager
+def unless_held(lock: Path) -> Iterator[bool]:
+    """Hold one of DVC's own locks, if no DVC does; whether we have it."""
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
 
 
 def _is_torn(root: Path) -> bool:

@@ -20,6 +20,7 @@ import yaml
 
 from assay.data.text import read_text
 from assay.errors import RevisionError
+from assay.lineage.mending import read_lock
 from assay.yamlfile import read_yaml
 
 Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -60,7 +61,8 @@ class Records:
     @classmethod
     def read(cls, root: Path) -> Records:
         """RevisionError if one of them is no YAML."""
-        declared, locked, params = (_yaml(root / name) for name in ("dvc.yaml", "dvc.lock", "params.yaml"))
+        declared, params = _yaml(root / "dvc.yaml"), _yaml(root / "params.yaml")
+        locked = read_lock(root, Loader)
         return cls(root, declared.get("stages") or {}, locked.get("stages") or {}, params)
 
     @cached_property

@@ -15,7 +15,7 @@ from filelock import FileLock
 from assay.data.files import is_alive
 from assay.errors import RevisionError
 from assay.layout import Layout
-from assay.lineage.revisions import run_git
+from assay.lineage.process import run_git
 
 LINKS = "reflink,hardlink,symlink,copy"
 """Outputs are linked to the cache, not copied: a worktree of a large pool costs nothing."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from assay.errors import ReproductionError, RevisionError
 from assay.lineage import worktrees
+from assay.lineage.mending import read_lock
 from assay.lineage.revisions import DvcError, run_dvc, stages
 from assay.lineage.staleness import Loader
 from assay.progress import Progress
@@ -96,7 +97,7 @@ def _worktree(target: Target, root: Path) -> Iterator[Path]:
 
 def locked(project: Path) -> dict[str, Any]:
     """The `stages` of dvc.lock; empty without one."""
-    return _yaml(project / "dvc.lock").get("stages") or {}
+    return read_lock(project, Loader).get("stages") or {}
 
 
 def doors(project: Path) -> list[str]:
