@@ -101,7 +101,15 @@ def test_an_error_of_our_own_code_stays_one() -> None:
         raise OSError("nothing of the system's")
 
 
-@pytest.mark.parametrize("error", [AssayError("it is so"), MemoryError("1 TiB"), OSError(5, "EIO", "file")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        AssayError("it is so"),
+        MemoryError("1 TiB"),
+        RuntimeError("CUDA out of memory."),
+        OSError(5, "EIO", "file"),
+    ],
+)
 def test_others_end_the_program_with_a_line(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended, reported():
         raise error

@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from assay.progress import Silent, silent
 from assay.stages import track as stage
 from assay.tracking import LiveCurves, environment, last_run, track
 from assay.tracking.content import choice_tags, flat_metrics, flat_params, metric_key
-from assay.tracking.store import FINGERPRINT, connect, create_sqlite, redacted
+from assay.tracking.store import FINGERPRINT, connect, create_sqlite, redacted, reporting, tracking_uri
 
 pytestmark = [
     pytest.mark.slow,
@@ -410,3 +411,15 @@ def test_the_tags_say_who_chose_the_next_images_and_why():
     assert choice_tags(decided)["assay.select.used"] == "random"
     assert choice_tags(decided)["assay.select.why"] == "it pays not"
     assert choice_tags({}) == {}
+
+
+@pytest.mark.skipif(find_spec("psycopg2") is not None, reason="the driver is there")
+def test_a_database_without_its_driver_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@host/db")
+    with (
+        pytest.raises(TrackingError, match="needs the package 'psycopg2'") as error,
+        reporting(tracking_uri(tmp_path)),
+    ):
+        connect(tmp_path, "e")
+    assert "pip install psycopg2-binary" in error.value.hint
+    assert "secret" not in str(error.value)

@@ -80,6 +80,7 @@ def books(summary: dict[str, Any]) -> list[str]:
             f"  {name}: {book['files']:,} files = {book['samples']:,} samples + {book['duplicates']:,} duplicates "
             f"+ {book['quarantined']:,} quarantined{f' ({why})' if why else ''}{_ignored(book)}"
         )
+        lines += [f"    look: {remark}" for remark in book.get("remarks", [])]
     return lines
 
 

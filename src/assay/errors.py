@@ -24,6 +24,7 @@ The command line prints them without a traceback and exits with `exit_code`.
 from __future__ import annotations
 
 import errno
+import re
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 REFUSED = {
@@ -36,6 +37,9 @@ REFUSED = {
     errno.EMFILE: "`ulimit -n 4096` allows more open files",
 }
 """What to do, by the number of the system's error."""
+
+NO_MEMORY = re.compile(r"can't allocate memory|out of memory|can't start new thread")
+"""What torch and Python say of it: a RuntimeError to both."""
 
 
 class AssayError(Exception):
@@ -112,13 +116,14 @@ class ReproductionError(AssayError):
     exit_code = 2
 
 
-def from_system(error: OSError | MemoryError) -> AssayError | None:
+def from_system(error: Exception) -> AssayError | None:
     """What the system has refused, in a line; None for an error that does not come from it."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+        first = (str(error).splitlines() or ["there is no more"])[0]
         return AssayError(
-            f"out of memory: {error or 'there is no more'}", hint="smaller batches or images take less"
+            f"out of memory: {first[:200]}", hint="smaller batches, images and models take less"
         )
-    if error.errno is None:
+    if not isinstance(error, OSError) or error.errno is None:
         return None
     named = error.filename if error.filename is not None else ""
     where = named.decode(errors="replace") if isinstance(named, bytes) else str(named)
@@ -128,3 +133,14 @@ def from_system(error: OSError | MemoryError) -> AssayError | None:
             hint="free some space and run it again: what was finished is kept, nothing is half-written",
         )
     return AssayError(f"{where}{where and ': '}{error.strerror}", hint=REFUSED.get(error.errno))
+
+
+def in_a_line(error: Exception) -> str:
+    """What another library says, in one line.
+
+    Torch advises `weights_only=False` where a file holds more than tensors: that runs whatever program is in it.
+    """
+    said = str(error)
+    if "weights_only" in said or "WeightsUnpickler" in said:
+        return "it holds more than tensors, so it is not loaded: it might run any program; save `module.state_dict()`"
+    return (said.splitlines() or [type(error).__name__])[0][:300]

@@ -26,6 +26,7 @@ from assay.data.records import IGNORED, Record
 from assay.data.seen import Seen, What, is_unknown
 from assay.data.watch import NOWHERE, UNREADABLE, Stamp, unreadable
 from assay.errors import BadImage
+from assay.formats._remarks import Classes
 from assay.layout import Layout
 from assay.params import Ingest, Source
 from assay.progress import Progress
@@ -78,6 +79,7 @@ class Door:
         self.refused = _refused(layout, source.name)
         self.answered = set(side_table(layout.pool, "truth")["id"].to_pylist())
         self.latest = _latest_rows(layout, source.name)
+        self.classes = Classes()
 
     def look(self) -> Seen:
         """Go through the source; what is new is in the pool, committed, when this returns."""
@@ -123,6 +125,7 @@ class Door:
                     if record.skip is None
                     else watch.noted(os.fspath(record.file))
                 )
+            self.classes.meet(record)
             fresh = read.get(record.path)
             what = remembered[record.path] if fresh is None else What(stamp, *self._store(record, fresh))
             if what.id is not None:

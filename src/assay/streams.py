@@ -29,7 +29,7 @@ def reported() -> Iterator[None]:
         yield
     except BrokenPipeError:
         sys.exit(0)
-    except (AssayError, OSError, MemoryError) as error:
+    except (AssayError, OSError, MemoryError, RuntimeError) as error:
         told = error if isinstance(error, AssayError) else from_system(error)
         if told is None:
             raise

@@ -160,3 +160,16 @@ def test_files_that_are_not_there(desk, tmp_path):
     (desk.layout.snapshot / "samples.parquet").unlink()
     with pytest.raises(MissingInput, match="samples"):
         label.run(desk.params(), desk.layout, tmp_path / "none.csv")
+
+
+def test_a_number_that_a_spreadsheet_has_written_otherwise_is_told(desk, take):
+    a, *_ = desk.unlabelled
+    for classes, words in ((["3", "4"], "did you mean '3'"), (["3.5", "03"], "did you mean '03'")):
+        with pytest.raises(EditError, match=words):
+            take(f"id,label\n{a},3.0\n", classes=classes)
+
+
+def test_a_line_of_excels_own_is_told(take):
+    with pytest.raises(EditError) as error:
+        take("sep=,\nid,label\n")
+    assert "delete the line" in error.value.hint

@@ -129,6 +129,35 @@ def test_a_table_that_cannot_be_read(write, table, options, problem):
         write(table, **options)
 
 
+@pytest.mark.parametrize(
+    ("table", "hint"),
+    [
+        ("path;label\nimages/1.jpg;cat\n", "delimiter: ';'"),
+        ("path\tlabel\n", 'delimiter: "\\t"'),
+        ("sep=,\npath,label\n", "delete the line"),
+        ("Path,Label\n", "set label: Label, path: Path"),
+    ],
+)
+def test_a_header_of_another_kind_says_what_to_do(write, table, hint):
+    with pytest.raises(SourceError) as caught:
+        write(table)
+    assert hint in caught.value.hint
+
+
+def test_backslashes_and_addresses_are_told_from_typos(write):
+    with pytest.raises(SourceError) as caught:
+        write("path,label\nimages\\1.jpg,cat\nhttps://example.org/1.jpg,cat\n")
+    assert r"line 2: images\1.jpg is not in" in str(caught.value)
+    assert "it has backslashes; write folders with /" in str(caught.value)
+    assert "line 3: https://example.org/1.jpg is not in" in str(caught.value)
+    assert "it is an address; download the images" in str(caught.value)
+
+
+def test_two_columns_by_one_name_are_refused(write):
+    with pytest.raises(ParamsError, match="are the column 'path'"):
+        write("path\n", label="path")
+
+
 def test_a_delimiter_is_one_character(write):
     with pytest.raises(ParamsError, match=r"source 'table'(.|\n)*options\.delimiter"):
         write("path,label\n", delimiter="::")

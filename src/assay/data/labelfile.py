@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from assay.data.edits import Annotation, Judgement, Split
 from assay.data.snapshot import Snapshot
+from assay.data.spreadsheet import as_number, header_hint, quoted, unquoted
 from assay.data.text import NotCsv, csv_rows, delimiter_of, read_text
 from assay.errors import EditError
 
@@ -29,11 +30,11 @@ PREFIX = 8
 
 
 def to_fill_in(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """A CSV of `columns` for people: what a row lacks is empty, what it has besides is left out."""
+    """A CSV of `columns` for people, no cell a formula: what a row lacks is empty, what it has besides is left out."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, extrasaction="ignore", restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({key: quoted(cell) for key, cell in row.items()} for row in rows)
     return text.getvalue()
 
 
@@ -134,7 +135,9 @@ class Classes:
     def check(self, label: str) -> str:
         if label in self.known or (not self.declared and (self.allow_new or not self.known)):
             return label
-        close = get_close_matches(label, sorted(self.known), n=1)
+        number = as_number(label)
+        same = [name for name in sorted(self.known) if number is not None and as_number(name) == number]
+        close = same or get_close_matches(label, sorted(self.known), n=1)
         meant = f"; did you mean {close[0]!r}?" if close else ""
         valid = ", ".join(sorted(self.known)[:20])
         if self.declared:
@@ -209,7 +212,7 @@ def csv_records(file: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]
 
 def _cells(header: list[str], cells: list[str]) -> dict[str, str]:
     extra = {"too many": ""} if len(cells) > len(header) else {}
-    return {**dict(zip(header, (cell.strip() for cell in cells), strict=False)), **extra}
+    return {**dict(zip(header, (unquoted(cell.strip()) for cell in cells), strict=False)), **extra}
 
 
 def _check_header(file: Path, header: list[str]) -> None:
@@ -217,7 +220,8 @@ def _check_header(file: Path, header: list[str]) -> None:
         if not set(header) & set(group):
             raise EditError(
                 f"{file}, line 1: no column to {purpose}; there are: {', '.join(header) or 'none'}",
-                hint=f"one of {', '.join(group)}; `assay queue --csv FILE` writes such a file",
+                hint=header_hint(header, ())
+                or f"one of {', '.join(group)}; `assay queue --csv FILE` writes such a file",
             )
     if twice := {name for name in header if name and header.count(name) > 1}:
         raise EditError(f"{file}, line 1: column {', '.join(sorted(twice))} is there twice")

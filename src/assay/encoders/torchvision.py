@@ -16,7 +16,7 @@ from torchvision import models
 
 from assay.encoders import options_of
 from assay.encoders._backbone import Backbone
-from assay.errors import ParamsError
+from assay.errors import ParamsError, in_a_line
 from assay.layout import locate
 from assay.params import Section
 from assay.params.bounds import within
@@ -42,7 +42,7 @@ def load(options: dict[str, Any], device: Any) -> Backbone:
         return Backbone(network, settings.size, MEAN, DEVIATION, device)
     except (RuntimeError, AssertionError, ValueError) as error:
         raise ParamsError(
-            f"embed.options.size: {settings.name} does not take images of {settings.size} px: {error}",
+            f"embed.options.size: {settings.name} does not take images of {settings.size} px: {in_a_line(error)}",
             hint="224 suits them all, except inception_v3 (299)",
         ) from None
 
@@ -78,7 +78,7 @@ def _load_weights(network: nn.Module, settings: Options) -> nn.Module:
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     except Exception as error:  # torch, pickle and zip each have their own
         raise ParamsError(
-            f"embed.options.weights: {file} is not a state_dict of {settings.name}: {_first_line(error)}",
+            f"embed.options.weights: {file} is not a state_dict of {settings.name}: {in_a_line(error)}",
             hint="none, DEFAULT, or the path of a file that torch.save wrote of network.state_dict()",
         ) from None
     return network
@@ -91,7 +91,3 @@ def _remove_head(network: nn.Module, name: str) -> None:
         network.set_submodule("classifier", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))
         return
     network.set_submodule(linear[-1], nn.Identity())
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -24,6 +24,7 @@ from pydantic import Field, model_validator
 
 from assay.data.edits import Annotation
 from assay.data.records import Record
+from assay.data.spreadsheet import header_hint, path_hint
 from assay.data.text import NotCsv, conversion, csv_rows, not_utf8, read_data, refuse_wide
 from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, options_of, place_of
@@ -118,7 +119,8 @@ class Table:
         if missing := sorted(asked - set(names)):
             raise SourceError(
                 f"{self.where}: no column {', '.join(missing)}; there is {', '.join(names) or 'nothing'}",
-                hint="name the columns in the source's options: path, label (empty cells: unlabelled) …",
+                hint=header_hint(header, missing, self.options.delimiter)
+                or "name the columns in the source's options: path, label (empty cells: unlabelled) …",
             )
         if twice := sorted(name for name, n in Counter(names).items() if n > 1 or not name):
             raise SourceError(
@@ -150,7 +152,7 @@ class Table:
         )
 
     def _path(self, line: int, cell: str) -> str:
-        path = os.path.normpath(cell).replace(os.sep, "/") if cell else ""
+        path = os.path.normpath(cell).replace(os.sep, "/") if cell and "://" not in cell else cell
         if not path:
             self._note(line, "no path")
         elif (first := self.lines.setdefault(path, line)) != line:
@@ -161,7 +163,7 @@ class Table:
         try:
             found = (self.images / path).stat()
         except (FileNotFoundError, NotADirectoryError, ValueError):
-            self._note(line, f"{path} is not in {self.images}")
+            self._note(line, f"{path} is not in {self.images}{path_hint(path)}")
             return None
         except OSError:  # there, but not to be read: ingest says why
             return None

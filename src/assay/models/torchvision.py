@@ -14,7 +14,7 @@ import torch
 import torchvision
 from torch import nn
 
-from assay.errors import AssayError, ParamsError
+from assay.errors import AssayError, ParamsError, in_a_line
 from assay.layout import locate
 from assay.models import ModelSpec, parse_options
 from assay.params.bounds import Section
@@ -109,7 +109,7 @@ def _load(network: nn.Module, path: Path) -> None:
         given = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # files that are no weights make torch raise anything
         raise ParamsError(
-            f"train.options.weights: {path} cannot be read as weights: {error}",
+            f"train.options.weights: {path} cannot be read as weights: {in_a_line(error)}",
             hint="give the path of a state dict, or one of: none, DEFAULT",
         ) from None
     own = network.state_dict()
@@ -139,6 +139,6 @@ def _check_size(model: nn.Module, spec: ModelSpec, name: str) -> None:
             model(torch.zeros(1, spec.channels, spec.image_size, spec.image_size))
     except (RuntimeError, AssertionError) as error:
         raise ParamsError(
-            f"{name} does not take images of {spec.image_size} px: {str(error).splitlines()[0]}",
+            f"{name} does not take images of {spec.image_size} px: {in_a_line(error)}",
             hint="set train.image_size to what it was made for (224 for most)",
         ) from None

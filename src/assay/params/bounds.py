@@ -56,7 +56,7 @@ Repeats = Annotated[int, within(2, 1000)]
 Rows = Annotated[int, within(1, 65_536)]
 """Of a batch, which is in memory at once."""
 Hours = Annotated[float, within(0, 100_000, above=True)]
-Seconds = Annotated[float, within(0, 1_000_000, above=True)]
+Seconds = Annotated[float, within(0, 1_000_000_000, above=True)]
 
 
 class Section(BaseModel):

@@ -69,8 +69,10 @@ def _take_in(
             if source not in present:
                 books[source.name] = _absent(source, layout, report, progress)
                 continue
-            seen = Door(source, params, layout, pool, progress).look()
-            books[source.name] = balance(seen, taken)
+            door_ = Door(source, params, layout, pool, progress)
+            seen = door_.look()
+            remarks = door_.classes.remarks(source.options)
+            books[source.name] = balance(seen, taken) | ({"remarks": remarks} if remarks else {})
             files += seen.notes
     write_json(layout.pool / "report.json", {"sources": books})
     return {"new": len(pool.known) - before, "samples": len(pool.known), "sources": books}, files

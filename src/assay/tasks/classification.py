@@ -15,7 +15,7 @@ from torch import nn
 
 from assay import plugins
 from assay.data.files import read_json
-from assay.errors import AssayError, MissingInput, ParamsError
+from assay.errors import AssayError, MissingInput, ParamsError, in_a_line
 from assay.inputs import Inputs, InputSpec, open_inputs, to_device
 from assay.layout import Layout
 from assay.models import ModelSpec
@@ -132,14 +132,10 @@ def load_model(model_dir: Path) -> LoadedModel:
         module.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
     except Exception as error:  # damaged files make torch raise anything
         raise AssayError(
-            f"{weights} does not fit the model {about['model']}: {first_line(error)}",
+            f"{weights} does not fit the model {about['model']}: {in_a_line(error)}",
             hint="the file is damaged (`dvc checkout`), or the code of the model has changed since (train again)",
         ) from None
     return LoadedModel(module.eval(), about)
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def predict_ids(

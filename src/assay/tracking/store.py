@@ -188,11 +188,21 @@ def be_patient() -> None:
         os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "120"
 
 
+DRIVERS = {"psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+"""Module -> the package that has it."""
+
+
 @contextmanager
 def reporting(uri: str) -> Iterator[None]:
     """Whatever goes wrong with the store inside this block is one TrackingError."""
     try:
         yield
+    except ModuleNotFoundError as error:
+        driver = str(error.name).partition(".")[0]
+        raise TrackingError(
+            f"the tracking server at {redacted(uri)} needs the package {driver!r}, which is not installed",
+            hint=f"pip install {DRIVERS.get(driver, driver)}; then `assay track` fills the run in",
+        ) from error
     except Exception as error:
         if not isinstance(error, _foreign()):
             raise
