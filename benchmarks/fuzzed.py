@@ -24,6 +24,7 @@ from assay import ledger
 from assay.data import images
 from assay.data.edits import read_batch
 from assay.data.labelfile import Classes, Names, read_rows
+from assay.data.orientation import Pixels
 from assay.errors import BadImage
 from assay.layout import Layout
 from assay.params import load_params, parse_params
@@ -34,6 +35,8 @@ from benchmarks.mutations import Rng
 
 MAX_PIXELS = 100_000_000
 """The default of ingest.max_pixels: bombs are let as large as for everybody."""
+SMALL = 1_000_000
+LUMA = np.array([0.299, 0.587, 0.114])
 PROJECT = Path(__file__).parents[1]
 MODES = {
     "JPEG": ("L", "RGB", "CMYK"),
@@ -128,15 +131,24 @@ def take_image(data: bytes, _folder: Path) -> str:
     """Inspect it as the door does; what it lets in, every later stage has to read."""
     info = images.inspect(data, MAX_PIXELS)
     try:
-        if images.decode(data).shape != (info.height, info.width, 3):
-            raise Unbalanced(f"the pixels are not of the size {info}")
+        colour = images.decode(data)
         grey = images.decode_resized(data, 32, "gray")
         images.thumbnail(data, 48)
+        if colour.shape != (info.height, info.width, 3) or grey.shape != (32, 32, 1):
+            raise Unbalanced(f"{info} came as {colour.shape}, and in grey as {grey.shape}")
+        if (
+            info.format != "JPEG"
+            and colour.size < SMALL
+            and not _is_luma(images.decode(data, "gray"), colour)
+        ):
+            raise Unbalanced("its grey is not that of its colours")
     except BadImage as error:
         raise Unbalanced(f"taken at the door, and then: {error}") from None
-    if grey.shape != (32, 32, 1):
-        raise Unbalanced(f"grey came as {grey.shape}")
     return info.format
+
+
+def _is_luma(grey: Pixels, colour: Pixels) -> bool:
+    return bool(np.abs(grey[..., 0] - colour @ LUMA).max() <= 1)
 
 
 def ingest_together(inputs: list[bytes], folder: Path) -> None:

@@ -200,7 +200,7 @@ def test_grey_with_alpha():
     values = samples(8, 2)
     grey, alpha = (np.repeat(values[..., k : k + 1], 3, axis=2) for k in (0, 1))
     check(tiff(values, MIN_IS_BLACK, 8, t338=(2,)), over_white(grey, alpha), close=1)
-    check(tiff(values, MIN_IS_BLACK, 8, t338=(0,)), grey)
+    refused(tiff(values, MIN_IS_BLACK, 8, t338=(0,)), "unsupported: several grey channels")
     multiplied = np.stack([values[..., 0] * values[..., 1] // 255, values[..., 1]], axis=2)
     check(tiff(multiplied, MIN_IS_BLACK, 8, t338=(1,)), over_white(grey, alpha), close=2)
 
@@ -314,6 +314,8 @@ def test_lab():
         (tiff(samples(8, 3), RGB, 8, pages=2), "multi-page: 2 pages"),
         (tiff(samples(8, 3), RGB, 8, t254=(1,)), "unsupported: a preview"),
         (tiff(samples(8), PALETTE, 8, t320=[0] * 767), "corrupt: colour map"),
+        (tiff(samples(8, 3), MIN_IS_BLACK, 8, t338=(0, 0), planar=2), "unsupported: several grey channels"),
+        (tiff(samples(8), MIN_IS_BLACK, 8, t259=(34712,)), "unsupported: TIFF compression 34712"),
         (tiff(samples(8, 4), CMYK, 8, t332=(2,)), "unsupported: inks other than CMYK"),
         (tiff(samples(8), MIN_IS_BLACK, 8).replace(b"\x06\x01\3\0", b"\x08\x01\3\0"), "no photometric"),
     ],

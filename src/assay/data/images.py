@@ -20,7 +20,7 @@ JPEG, PNG, GIF, WebP, BMP, TIFF, PPM/PGM/PBM, JPEG 2000 and AVIF are read. What 
     YCbCr, Lab                   taken    converted to RGB: JFIF's matrix; Lab under D50
     palette, 1-bit               taken    its colours
     alpha, transparent colour    taken    laid over white
-    channels beyond alpha        taken    without them
+    channels beyond colours      taken    without them, alpha apart; of several grey ones none: refused
     gamma, colour profile        taken    as if they were not there: pixels as stored
     JPEG with a second picture   taken    the first: phones put a preview or a depth map behind it
     JPEG with a few stray bytes  taken    up to 8 before the end, any number after: cameras do that
@@ -64,6 +64,7 @@ SPACES = {"rgb": "RGB", "gray": "GRAY"}
 HARMLESS = re.compile(r"Corrupt JPEG data: [1-8] extraneous bytes before marker 0xd9")
 
 PLUGINS: tuple[tuple[str, bytes, str], ...] = (
+    ("JPEG-LS", rb"\xff\xd8\xff\xf7", ""),
     ("JPEG", rb"\xff\xd8", "PIL.JpegImagePlugin.JpegImageFile"),
     ("PNG", rb"\x89PNG\r\n\x1a\n", "PIL.PngImagePlugin.PngImageFile"),
     ("GIF", rb"GIF8[79]a", "PIL.GifImagePlugin.GifImageFile"),
@@ -191,8 +192,10 @@ def _inspect_any(data: bytes, max_pixels: int) -> ImageInfo:
             check_png(data)
         image = _load(data, max_pixels)
         mode, turn = image.mode, _orientation(image)
-        if mode not in AS_IS or image.has_transparency_data:
-            _pixels(image, "rgb")
+        if mode.startswith("I"):
+            _pixels(image, "gray")
+        elif mode not in AS_IS or image.has_transparency_data:
+            _pixels(image.crop((0, 0, 1, 1)), "rgb")  # whether it converts is not up to the pixels
     return ImageInfo(*orientation.size_upright(image.width, image.height, turn), mode, name)
 
 
@@ -273,6 +276,6 @@ def _pixels(image: Image.Image, color: Color) -> Pixels:
 
 def _over_white(image: Image.Image) -> Image.Image:
     straight = image.convert("LA") if image.mode == "La" else image  # which converts to nothing else
-    canvas = Image.new("RGBA", image.size, "white")
-    canvas.alpha_composite(straight.convert("RGBA"))
-    return canvas.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), straight.convert("RGBA")).convert(
+        "RGB"
+    )

@@ -13,13 +13,15 @@ from PIL import TiffImagePlugin
 from assay.errors import BadImage
 
 SUBFILE, BITS, COMPRESSION, PHOTOMETRIC, PLANAR = 254, 258, 259, 262, 284
-MAX_VALUE, COLOUR_MAP, INK_SET, SAMPLE_FORMAT = 281, 320, 332, 339
+MAX_VALUE, COLOUR_MAP, INK_SET, EXTRA, SAMPLE_FORMAT = 281, 320, 332, 338, 339
 MIN_IS_WHITE, MIN_IS_BLACK, PALETTE, SEPARATED, YCBCR = 0, 1, 3, 5, 6
+GREYS = (MIN_IS_WHITE, MIN_IS_BLACK)
 RAW_PHOTOMETRICS = (32803, 34892)
 REDUCED = 1
 UNCOMPRESSED, DEFLATED = 1, 8
 SEPARATE_PLANES = 2
 CMYK_INKS = 1
+UNSPECIFIED = 0
 SIGNED, FLOAT = {2, 5}, {3, 6}
 SENSOR_WHITES = {2**bits - 1: bits for bits in range(9, 16)}
 
@@ -54,6 +56,7 @@ class Tiff(TiffImagePlugin.TiffImageFile):
 def check(tags: Any) -> None:
     """BadImage unless the tags of the first directory say what Pillow takes them to say."""
     photometric, bits = tags.get(PHOTOMETRIC), max(tags.get(BITS, (1,)))
+    packing = tags.get(COMPRESSION, UNCOMPRESSED)
     formats = set(tags.get(SAMPLE_FORMAT, (1,)))
     troubles = {
         "corrupt: no photometric interpretation": photometric is None,
@@ -63,6 +66,8 @@ def check(tags: Any) -> None:
         "unsupported: floating-point pixels": formats & FLOAT,
         f"unsupported: {bits}-bit pixels": bits > 16,
         "unsupported: inks other than CMYK": tags.get(INK_SET, CMYK_INKS) != CMYK_INKS,
+        "unsupported: several grey channels": photometric in GREYS and UNSPECIFIED in tags.get(EXTRA, ()),
+        f"unsupported: TIFF compression {packing}": packing not in TiffImagePlugin.COMPRESSION_INFO,
         "corrupt: colour map": photometric == PALETTE and len(tags.get(COLOUR_MAP, ())) != 3 << bits,
     }
     if trouble := next((name for name, is_so in troubles.items() if is_so), None):
