@@ -65,6 +65,14 @@ def test_bmp_with_alpha():
     )
 
 
+def test_bmp_whose_alpha_nobody_filled_in():
+    masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    check(
+        bmp(rows_of(COLOUR @ [1 << 16, 1 << 8, 1], "<u4"), 32, compression=3, masks=masks, version=108),
+        COLOUR,
+    )
+
+
 @pytest.mark.parametrize(
     ("masks", "shifts", "widths"),
     [((), (10, 5, 0), (5, 5, 5)), ((0xF800, 0x7E0, 0x1F), (11, 5, 0), (5, 6, 5))],

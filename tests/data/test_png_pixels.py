@@ -139,10 +139,19 @@ def test_what_is_said_about_colour_and_background_changes_no_pixel(chunk):
     check(png(values, RGB, 8, chunk), values)
 
 
-def test_twelve_bits_undeclared_are_refused():
-    data = png(samples(GREY, 12), GREY, 16)
+@pytest.mark.parametrize("kind", [GREY, RGB, GREY_ALPHA, RGB_ALPHA])
+def test_twelve_bits_undeclared_are_refused(kind):
+    data = png(samples(kind, 12), kind, 16)
     with pytest.raises(BadImage, match="unsupported: 16 bits declared, but no sample above 4095"):
         inspect(data, 10**6)
+
+
+def test_exif_says_which_way_up_and_xmp_does_not():
+    values = samples(RGB, 8)
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    check(png(values, RGB, 8, (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)), values)
+    exif = b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"
+    check(png(values, RGB, 8, (b"eXIf", exif)), np.rot90(values, -1))
 
 
 def test_a_palette_that_is_not_there_or_too_short_is_refused():

@@ -254,6 +254,18 @@ def test_fewer_bits_undeclared_are_never_near_black():
     check(tiff(values, MIN_IS_BLACK, 16, t281=(int(values.max()),)), grey8(values, 16))
 
 
+@pytest.mark.parametrize(("planar", "channels", "extra"), [(1, 3, ()), (2, 3, ()), (1, 4, (2,))])
+def test_colours_of_fewer_bits_are_never_near_black(planar, channels, extra):
+    values = samples(12, channels)
+    extras = {"t338": extra} if extra else {}
+    refused(
+        tiff(values, RGB, 16, planar=planar, **extras),
+        "unsupported: 16 bits declared, but no sample above 4095",
+    )
+    whites = (4095,) * channels
+    refused(tiff(values, RGB, 16, planar=planar, t281=whites, **extras), "unsupported: colours of 12 bits")
+
+
 def test_a_colour_map_of_8_bits_is_not_black():
     values, colours = samples(4), samples(8, 3, (16, 1))[:, 0]
     check(tiff(values, PALETTE, 4, t320=colours.T.ravel()), colours[values[..., 0]])

@@ -12,14 +12,14 @@ JPEG, PNG, GIF, WebP, BMP, TIFF, PPM/PGM/PBM, JPEG 2000 and AVIF are read. What 
     16 bits, 12 or fewer in use  refused  "unsupported: 16 bits declared, but no sample above 4095"
     12-bit JPEG, camera raw      refused  "unsupported: …", as is whatever else the decoder says it cannot do
     pixels beyond the palette    refused  "corrupt: …"
-    Exif- or TIFF-rotated        taken    turned upright: width, height and boxes are the upright image's
+    Exif- or TIFF-rotated        taken    turned upright: width, height and boxes are the upright image's; not by XMP
     grey where 0 is white        taken    inverted, of any depth: TIFF's photometric interpretation 0
     more than 8 bits             taken    the 8 highest of the bits declared: 65535 is white, of 12 bits 4095 is
     fewer than 8 bits            taken    spread over 0…255
     CMYK, YCCK                   taken    converted to RGB as ink on white paper; 255 is full ink, in JPEG none
     YCbCr, Lab                   taken    converted to RGB: JFIF's matrix; Lab under D50
     palette, 1-bit               taken    its colours
-    alpha, transparent colour    taken    laid over white
+    alpha, transparent colour    taken    laid over white; a BMP's alpha that is 0 everywhere is none
     channels beyond colours      taken    without them, alpha apart; of several grey ones none: refused
     gamma, colour profile        taken    as if they were not there: pixels as stored
     JPEG with a second picture   taken    the first: phones put a preview or a depth map behind it
@@ -46,7 +46,7 @@ import simplejpeg
 from PIL import Image
 
 from assay.data import orientation
-from assay.data.levels import eight_highest
+from assay.data.levels import check_colours, eight_highest
 from assay.data.orientation import Pixels
 from assay.data.png import check_png, mend_colour_key
 from assay.data.refusal import reason, refusing
@@ -61,6 +61,7 @@ pass on what libjpeg warns of: of damage in the middle it makes grey blocks."""
 AS_IS = frozenset({"1", "L", "RGB"})
 """Modes that convert whatever the pixels, unless there is a transparent colour."""
 SPACES = {"rgb": "RGB", "gray": "GRAY"}
+XMP = ("xmp", "XML:com.adobe.xmp")
 HARMLESS = re.compile(r"Corrupt JPEG data: [1-8] extraneous bytes before marker 0xd9")
 
 PLUGINS: tuple[tuple[str, bytes, str], ...] = (
@@ -225,6 +226,8 @@ def _open(data: bytes) -> Any:
 def _load(data: bytes, max_pixels: float = inf) -> Image.Image:
     """Pillow's image with its pixels, checked. Raises whatever Pillow does: call it within `refusing`."""
     image: Image.Image = _open(data)
+    for xmp in XMP:  # Exif alone says which way up, as in the JPEGs that Pillow does not see
+        image.info.pop(xmp, None)
     if image.format == "PNG":
         mend_colour_key(image, data)
     _check_size(image.width, image.height, max_pixels)
@@ -235,6 +238,9 @@ def _load(data: bytes, max_pixels: float = inf) -> Image.Image:
     image.load()
     if image.mode == "P" and np.asarray(image).max() >= colours:
         raise BadImage(f"corrupt: pixels beyond the {colours} colours of the palette")
+    if image.format == "BMP" and image.mode == "RGBA" and not np.asarray(image)[..., 3].any():
+        return image.convert("RGB")  # an alpha that nobody filled in, as browsers take it
+    check_colours(image, data)
     return image
 
 

@@ -1,4 +1,4 @@
-"""Grey of more than eight bits -> uint8: the eight highest of the bits that the file declares."""
+"""More than eight bits -> uint8: the eight highest of the bits that the file declares. Pillow does it for colours."""
 
 from __future__ import annotations
 
@@ -27,6 +27,21 @@ def eight_highest(image: Image.Image) -> Pixels:
     if (key := image.info.get("transparency")) is not None:
         shown[samples == key] = 255
     return shown
+
+
+def check_colours(image: Image.Image, data: bytes) -> None:
+    """BadImage for colours of 16 bits declared and not twelve in use; Pillow keeps the high bytes only."""
+    if image.mode not in ("LA", "RGB", "RGBA") or _bits_of_container(image, data) != 16:
+        return
+    highest = [band.getextrema()[1] for band in image.split()[: 1 if image.mode == "LA" else 3]]
+    if max(highest) < DIM >> 8:  # type: ignore[operator]
+        raise BadImage(f"unsupported: 16 bits declared, but no sample above {DIM - 1}")
+
+
+def _bits_of_container(image: Image.Image, data: bytes) -> int:
+    if isinstance(image, tiff.Tiff):
+        return max(image.tag_v2.get(tiff.BITS, (1,)))  # type: ignore[no-any-return]
+    return data[24] if image.format == "PNG" else 8
 
 
 def _declared_bits(image: Image.Image) -> int:

@@ -56,6 +56,7 @@ class Tiff(TiffImagePlugin.TiffImageFile):
 def check(tags: Any) -> None:
     """BadImage unless the tags of the first directory say what Pillow takes them to say."""
     photometric, bits = tags.get(PHOTOMETRIC), max(tags.get(BITS, (1,)))
+    sensor = SENSOR_WHITES.get(tags.get(MAX_VALUE, (0,))[0]) if bits > 8 else None
     packing = tags.get(COMPRESSION, UNCOMPRESSED)
     formats = set(tags.get(SAMPLE_FORMAT, (1,)))
     troubles = {
@@ -68,6 +69,7 @@ def check(tags: Any) -> None:
         "unsupported: inks other than CMYK": tags.get(INK_SET, CMYK_INKS) != CMYK_INKS,
         "unsupported: several grey channels": photometric in GREYS and UNSPECIFIED in tags.get(EXTRA, ()),
         f"unsupported: TIFF compression {packing}": packing not in TiffImagePlugin.COMPRESSION_INFO,
+        f"unsupported: colours of {sensor} bits": sensor and photometric not in GREYS,
         "corrupt: colour map": photometric == PALETTE and len(tags.get(COLOUR_MAP, ())) != 3 << bits,
     }
     if trouble := next((name for name, is_so in troubles.items() if is_so), None):
