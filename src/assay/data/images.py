@@ -59,7 +59,9 @@ JPEG_MODES = {"Gray": "L", "YCbCr": "RGB", "RGB": "RGB", "CMYK": "CMYK", "YCCK":
 """The JPEGs that libjpeg-turbo decodes by itself, and their modes. A quarter of Pillow's cost, and Pillow does not
 pass on what libjpeg warns of: of damage in the middle it makes grey blocks."""
 AS_IS = frozenset({"1", "L", "RGB"})
-"""Modes that convert whatever the pixels, unless there is a transparent colour."""
+"""Modes that are grey or RGB already."""
+SIMPLE = AS_IS | {"P", "LA", "RGBA"}
+"""Modes that always convert, unless there is a transparent colour."""
 SPACES = {"rgb": "RGB", "gray": "GRAY"}
 XMP = ("xmp", "XML:com.adobe.xmp")
 HARMLESS = re.compile(r"Corrupt JPEG data: [1-8] extraneous bytes before marker 0xd9")
@@ -195,7 +197,7 @@ def _inspect_any(data: bytes, max_pixels: int) -> ImageInfo:
         mode, turn = image.mode, _orientation(image)
         if mode.startswith("I"):
             _pixels(image, "gray")
-        elif mode not in AS_IS or image.has_transparency_data:
+        elif mode not in SIMPLE or "transparency" in image.info:
             _pixels(image.crop((0, 0, 1, 1)), "rgb")  # whether it converts is not up to the pixels
     return ImageInfo(*orientation.size_upright(image.width, image.height, turn), mode, name)
 
@@ -236,7 +238,7 @@ def _load(data: bytes, max_pixels: float = inf) -> Image.Image:
         raise BadImage(f"multi-page: {frames} pages" if pages else f"animated: {frames} frames")
     colours = _colours(image)
     image.load()
-    if image.mode == "P" and np.asarray(image).max() >= colours:
+    if image.mode == "P" and colours < 256 and np.asarray(image).max() >= colours:
         raise BadImage(f"corrupt: pixels beyond the {colours} colours of the palette")
     if image.format == "BMP" and image.mode == "RGBA" and not np.asarray(image)[..., 3].any():
         return image.convert("RGB")  # an alpha that nobody filled in, as browsers take it
