@@ -30,6 +30,7 @@ from assay.data.suspects import read_judged, suspects
 from assay.errors import AssayError
 from assay.layout import Layout
 from assay.lineage import worktrees
+from assay.lineage.bits import same_bits
 from assay.lineage.process import environment
 from assay.lineage.revisions import git_commit, git_dirty_patch
 from assay.params import load_params
@@ -165,6 +166,7 @@ def tour(root: Path, seeds: int, steps: int) -> dict[str, Any]:
         "race": race,
         "wrong": wrong,
         "accuracy": metrics["test"]["accuracy"],
+        "bits": same_bits(root),
         "seconds": perf_counter() - begun,
     }
 
@@ -224,6 +226,8 @@ def tell(found: Mapping[str, Any], console: Console | None = None) -> None:
     ]
     for line in lines:
         console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
+    if found["bits"]:
+        console.print(f"\n{found['bits']}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _points(effect: Mapping[str, Any]) -> str:

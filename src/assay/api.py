@@ -10,6 +10,7 @@ import pyarrow as pa
 from assay.data.files import read_json, read_table
 from assay.data.pool import Pool
 from assay.data.snapshot import Snapshot
+from assay.errors import NotKept
 from assay.layout import Layout
 
 
@@ -28,7 +29,10 @@ def pool(root: str | Path = ".") -> Pool:
 
 
 def snapshot(rev: str | None = None, root: str | Path = ".") -> Snapshot:
-    """The snapshot of a git revision, or of the workspace. RevisionError if git or DVC does not have it."""
+    """The snapshot of a git revision, or of the workspace. What DVC no longer has is made again.
+
+    UnknownRevision; NotKept if the images it is of are nowhere either.
+    """
     return Snapshot.load(_folder(Layout(Path(root)).snapshot, rev, Path(root)))
 
 
@@ -47,4 +51,10 @@ def _folder(path: Path, rev: str | None, root: Path) -> Path:
         return path
     from assay.lineage.revisions import checkout_dir
 
-    return checkout_dir(rev, path.relative_to(root).as_posix(), root)
+    name = path.relative_to(root).as_posix()
+    try:
+        return checkout_dir(rev, name, root)
+    except NotKept:
+        from assay.sides import revision_side
+
+        return revision_side(rev, root.resolve()).path(name)

@@ -15,6 +15,7 @@
       WorkspaceBusy      another command is writing where this one would
       RevisionError      git or DVC cannot give what was asked for
         UnknownRevision  there is no revision, and no run, of that name
+        NotKept          what DVC recorded is in no cache and remote, and cannot be made again
       TrackingError      the tracking server is away or refuses
       ReproductionError  a commit or a run cannot be built again: something it needs is gone
 
@@ -50,6 +51,8 @@ class AssayError(Exception):
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        if hint:
+            self.add_note(hint)  # Python shows it below the message
 
 
 class ParamsError(AssayError):
@@ -106,6 +109,10 @@ class RevisionError(AssayError):
 
 class UnknownRevision(RevisionError):
     exit_code = 2
+
+
+class NotKept(RevisionError):
+    pass
 
 
 class TrackingError(AssayError):

@@ -13,13 +13,14 @@ from filelock import FileLock
 
 from assay import plugins
 from assay.data.files import read_json, read_table
-from assay.errors import AssayError, RevisionError, UnknownRevision
+from assay.errors import AssayError, NotKept, RevisionError, UnknownRevision
 from assay.layout import Layout
 from assay.lineage import worktrees
 from assay.lineage.commits import commit_about
 from assay.lineage.fingerprint import SECTIONS, Fingerprint, canonical_digest, run_code, table_digest
 from assay.lineage.mending import read_lock
-from assay.lineage.revisions import git_commit, git_dirty_patch, resolve, run_dvc
+from assay.lineage.remaking import fetch, remake
+from assay.lineage.revisions import git_commit, git_dirty_patch, resolve
 from assay.params import Params, load_params
 
 WORKSPACE = "workspace"
@@ -73,12 +74,15 @@ class Side:
             raise AssayError(f"{what} needs a commit to stand on", hint="`git init`, and commit first")
 
     def path(self, relative: str) -> Path:
-        """An output under DVC, brought from the cache or a remote if it is not there. RevisionError if nowhere."""
+        """An output under DVC, brought from the cache or a remote, or made again. NotKept if that cannot be."""
         self.bring([relative])
         return self.root / relative
 
     def bring(self, outputs: Sequence[str]) -> None:
-        """Bring several outputs at once: DVC takes more than a second to start. RevisionError if one is nowhere."""
+        """Bring several outputs at once: DVC takes more than a second to start.
+
+        What is kept nowhere is made again, if no training is needed for it; NotKept if that cannot be.
+        """
         if self.kind == WORKSPACE or all((self.root / path).exists() for path in outputs):
             return
         with FileLock(self.root / ".side.lock.tmp"):
@@ -94,17 +98,16 @@ class Side:
                 f"no stage had written {unknown[0]} at {self.label}: dvc.lock does not name it",
                 hint="choose a revision whose dvc.lock was committed after `dvc repro`",
             )
+        if fetch(self.root, outputs):
+            return
         try:
-            run_dvc(["checkout", "--quiet", *outputs], self.root)
-        except RevisionError:
-            try:
-                run_dvc(["pull", "--quiet", *outputs], self.root)
-            except RevisionError as error:
-                raise RevisionError(
-                    f"{' or '.join(outputs)} of {self.label} is in neither the DVC cache nor a remote: {error}",
-                    hint="where it was made: `dvc push`; here: `dvc remote list`, or check that revision out and "
-                    "`dvc repro` to make it again",
-                ) from None
+            remake(self.root, outputs)
+        except RevisionError as error:
+            raise NotKept(
+                f"{' or '.join(outputs)} of {self.label} is in neither the DVC cache nor a remote: {error}",
+                hint="where it was made: `dvc push`; here: `dvc remote list`, or check that revision out and "
+                "`dvc repro` to make it again",
+            ) from None
 
     @property
     def label(self) -> str:
@@ -149,10 +152,15 @@ def open_side(name: str, layout: Layout, params: Params) -> Side:
         commit = git_commit(root)
         return Side(name, "workspace", root, commit, git_dirty_patch(root).text if commit else "")
     try:
-        commit = resolve(name, root)
-    except RevisionError as unknown:
+        return revision_side(name, root)
+    except UnknownRevision as unknown:
         return _run_side(name, layout, params, unknown)
-    return Side(name, "revision", _stand(root, commit), commit)
+
+
+def revision_side(rev: str, root: Path) -> Side:
+    """A git revision. UnknownRevision if it is none."""
+    commit = resolve(rev, root)
+    return Side(rev, "revision", _stand(root, commit), commit)
 
 
 def _run_side(name: str, layout: Layout, params: Params, unknown: RevisionError) -> Side:

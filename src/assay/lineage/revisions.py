@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from filelock import FileLock
 
-from assay.errors import RevisionError, UnknownRevision
+from assay.errors import NotKept, RevisionError, UnknownRevision
 from assay.layout import Layout
 from assay.lineage import mending
 from assay.lineage.process import run_git, run_streaming
@@ -154,7 +154,7 @@ def read_at(rev: str, path: str, root: Path) -> str:
 def checkout_dir(rev: str, path: str, root: Path) -> Path:
     """A folder under DVC as it was at a revision, fetched into the scratch folder once per content.
 
-    RevisionError: unknown revision; no stage wrote the folder there; its content is in no cache and remote.
+    RevisionError: unknown revision; no stage wrote the folder there. NotKept: its content is in no cache and remote.
     """
     commit = resolve(rev, root)
     home = Layout(root).scratch / "revisions"
@@ -187,7 +187,7 @@ def _get(commit: str, path: str, target: Path, root: Path) -> None:
         run_dvc(["get", "--quiet", ".", path, "--rev", commit, "--out", str(aside.resolve())], root)
         aside.replace(target)
     except DvcError as error:
-        raise RevisionError(
+        raise NotKept(
             f"{path} of {commit[:10]} is in neither the DVC cache nor a remote: {_last(error.lines)}",
             hint=f"where it was made: `dvc push`; here: `dvc remote list`, or `git checkout {commit[:10]}` "
             "and `dvc repro` to make it again",

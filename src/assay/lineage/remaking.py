@@ -1,0 +1,88 @@
+"""Outputs of an earlier version that are in no cache and remote: made again, in its worktree and by its own code.
+
+What lies below the door and above training is a function of the pool, the edits, params and code, and of seconds to
+minutes; the snapshot comes out in the same bytes. A model is never trained here: whoever asks for one shall know it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from assay.errors import NotKept
+from assay.lineage import worktrees
+from assay.lineage.mending import read_lock
+from assay.lineage.revisions import DvcError, run_dvc, stages
+
+DOOR = "ingest"
+TRAINED = ("train", "evaluate", "track")
+POOL = "data/pool"
+
+
+def remake(project: Path, outputs: Sequence[str]) -> None:
+    """Make outputs of a worktree again; its dvc.lock goes on saying what was recorded.
+
+    NotKept if a training would have to be repeated, or the pool is nowhere either; DvcError if a stage fails.
+    """
+    lock = project / "dvc.lock"
+    recorded = lock.read_bytes()
+    order, written = stages(project), _written(project)
+    wanted = {stage for stage in order if set(outputs) & set(written.get(stage, {}))}
+    if wanted & set(TRAINED):
+        raise NotKept(f"{', '.join(outputs)}: made by a training")
+    needed = order[: max(order.index(stage) for stage in wanted) + 1]
+    try:
+        _bring(project, written, needed)
+        run_dvc(
+            ["repro", "--single-item", *[stage for stage in needed if stage != DOOR]],
+            project,
+            env=worktrees.environment_for(project),
+        )
+    finally:
+        lock.write_bytes(recorded)
+
+
+def _bring(project: Path, written: dict[str, dict[str, str]], needed: Sequence[str]) -> None:
+    """What there is of what the stages read and write. NotKept if that is not the pool."""
+    outs = [out for stage in needed for out in written.get(stage, {})]
+    beside = [str(file.relative_to(project)) for file in (project / "data").rglob("*.dvc") if file.is_file()]
+    for out in outs + beside:
+        fetch(project, [out], ["checkout"])
+    if (
+        POOL in written.get(DOOR, {})
+        and not (project / POOL).exists()
+        and not fetch(project, [POOL], ["pull"])
+    ):
+        _take_in_again(project, written[DOOR][POOL])
+
+
+def fetch(project: Path, outputs: Sequence[str], ways: Sequence[str] = ("checkout", "pull")) -> bool:
+    """Bring outputs whole from the cache, else a remote. Where that fails DVC leaves empty folders: nothing is left."""
+    for way in ways:
+        try:
+            run_dvc([way, "--quiet", *outputs], project)
+            return True
+        except DvcError:
+            for path in (project / output for output in outputs if not output.endswith(".dvc")):
+                shutil.rmtree(path, ignore_errors=True)
+                path.unlink(missing_ok=True)
+    return False
+
+
+def _take_in_again(project: Path, recorded: str) -> None:
+    """The pool from its sources, if they are there and hold what they held. NotKept if not."""
+    with suppress(DvcError):
+        run_dvc(["repro", "--single-item", DOOR], project, env=worktrees.environment_for(project))
+        if _written(project)[DOOR][POOL] == recorded:
+            return
+    raise NotKept("its images are not here either, and their sources do not hold them any more")
+
+
+def _written(project: Path) -> dict[str, dict[str, str]]:
+    """{stage: {output: the hash that dvc.lock has}}."""
+    return {
+        name: {out["path"]: str(out.get("md5")) for out in stage.get("outs") or []}
+        for name, stage in (read_lock(project).get("stages") or {}).items()
+    }
