@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from assay.terminal import rate
+from assay.errors import AssayError
+from assay.terminal import WIDEST, fail, rate
 
 
 @pytest.mark.parametrize(
@@ -17,3 +18,11 @@ from assay.terminal import rate
 )
 def test_a_rate_is_told_in_what_can_be_read(done, seconds, said):
     assert rate(done, seconds, "images") == said
+
+
+def test_a_value_that_an_error_quotes_does_not_fill_the_screen(capsys):
+    assert fail(AssayError(f"bad:\n  line 2: {'9' * 100_000}\n  line 3: else")) == 1
+    said = capsys.readouterr().err
+    assert "line 2: 999" in said
+    assert "line 3: else" in said
+    assert len(said) < WIDEST + 200

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 from assay.data.edits import Judgement, answers_to
 from assay.data.files import write_bytes, write_numbered
 from assay.data.suspects import REVIEW
-from assay.data.text import json_lines, read_text
+from assay.data.text import files_in, json_lines, read_text
 from assay.errors import EditError
 
 REFUSED = "refused"
@@ -110,7 +110,7 @@ def read(ledger: Path) -> list[Batch]:
 
 
 def _files(ledger: Path) -> list[Path]:
-    files = list(ledger.glob("*.jsonl"))
+    files = files_in(ledger, (".jsonl",), EditError)
     if strange := [file for file in files if not NAME.match(file.name)]:
         raise EditError(
             f"{strange[0]}: not the name of a sent batch", hint="`assay annotate` writes data/ledger/"

@@ -22,6 +22,8 @@ from assay.errors import AssayError
 
 out = Console()
 err = Console(stderr=True)
+WIDEST = 1000
+"""Characters of a line of an error: a cell or a value that it quotes may be of any length."""
 
 
 class Terminal:
@@ -76,7 +78,8 @@ def rate(done: int, seconds: float, unit: str) -> str:
 
 def fail(error: AssayError) -> int:
     """Show an error to the person and give back the exit code."""
-    err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+    said = "\n".join(line if len(line) <= WIDEST else f"{line[:WIDEST]}…" for line in str(error).split("\n"))
+    err.print(f"[bold red]error:[/] {escape(said)}", highlight=False, soft_wrap=True)
     if error.hint:
         err.print(f"[bold]what to do:[/] {escape(error.hint)}", highlight=False, soft_wrap=True)
     sys.stderr.flush()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from assay import factorial, ledger
 from assay.annotators import file as people
 from assay.data import text
-from assay.data.edits import Annotation, Judgement, read_batch, write_batch
+from assay.data.edits import Annotation, Judgement, read_batch, read_batches, write_batch
 from assay.data.labelfile import csv_records
 from assay.errors import EditError, ParamsError, RevisionError
 from assay.lineage.staleness import stage_states
@@ -102,3 +103,28 @@ def test_what_is_no_mapping_of_yaml_is_one_error(tmp_path, yaml):
     (tmp_path / "params.yaml").write_text(yaml)
     with pytest.raises(ParamsError, match=r"params\.yaml"):
         load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("place", ["a file", "a folder that may not be read", "a batch that is a folder"])
+def test_judgements_that_cannot_be_read_are_not_taken_for_none(tmp_path, batch, place):
+    edits = batch.parent
+    if place == "a file":
+        batch.unlink()
+        edits.rmdir()
+        edits.touch()
+    elif place == "a batch that is a folder":
+        (edits / "0002-more.jsonl").mkdir()
+    else:
+        edits.chmod(0)
+        if os.access(edits, os.R_OK):
+            pytest.skip("root may read everything")
+    try:
+        with pytest.raises(EditError, match=f"{edits}.*(cannot be listed|is a folder)"):
+            read_batches(edits)
+    finally:
+        edits.chmod(0o700)
+
+
+def test_where_nobody_has_judged_yet_there_is_nothing(tmp_path):
+    assert read_batches(tmp_path / "edits") == []
+    assert ledger.read(tmp_path / "ledger") == []

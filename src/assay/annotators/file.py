@@ -23,7 +23,7 @@ from assay.data.edits import read_batches
 from assay.data.files import replacing
 from assay.data.labelfile import Classes, Row, RowError, csv_records, parse, to_fill_in, valid_classes
 from assay.data.snapshot import Snapshot
-from assay.data.text import json_lines, read_text
+from assay.data.text import files_in, json_lines, read_text
 from assay.errors import EditError
 from assay.layout import locate, shown
 from assay.ledger import Answer, Batch
@@ -66,7 +66,7 @@ def _as_jsonl(rows: Sequence[Mapping[str, Any]]) -> str:
 def collect(batches: Sequence[Batch], desk: Desk) -> Iterator[Answer]:
     """Every row of every file in which something is filled in, good or bad."""
     folder = locate(desk.layout.root, desk.options(Options).folder)
-    files = sorted(file for end in ("csv", "jsonl") for file in folder.glob(f"*.{end}"))
+    files = files_in(folder, (".csv", ".jsonl"), EditError)
     if not files:
         return
     classes = _classes(desk)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from assay.data.text import read_text
 from assay.destinations import check_folder
 from assay.errors import AssayError, ParamsError, ReproductionError
 from assay.layout import Layout
@@ -126,7 +127,7 @@ def environment_changes(target: Target, made: Rebuilt, params: Params) -> tuple[
     pins = made.project / "requirements.lock"
     if not pins.exists():
         return [], "nothing"
-    return against_pins(pins.read_text(encoding="utf-8"), environment.packages()), pins.name
+    return against_pins(read_text(pins, ReproductionError), environment.packages()), pins.name
 
 
 def _params_of(made: Rebuilt, params: Params) -> Params:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from assay.data.text import read_text
 from assay.errors import AssayError, ParamsError, RevisionError
 from assay.layout import Layout
 from assay.lineage.closure import stage_closure
@@ -148,7 +149,7 @@ def pinned(root: Path) -> dict[str, str] | None:
     if not file.exists():
         return None
     found: dict[str, set[str]] = {}
-    for name, version in PIN.findall(file.read_text(encoding="utf-8")):
+    for name, version in PIN.findall(read_text(file, RevisionError)):
         found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), set()).add(version)
     return {name: " | ".join(sorted(versions)) for name, versions in found.items()}
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from assay.data.files import write_numbered
-from assay.data.text import json_lines, read_text
+from assay.data.text import files_in, json_lines, read_text
 from assay.errors import EditError
 
 Split = Literal["train", "val", "test"]
@@ -69,7 +69,7 @@ class Judgement(BaseModel):
 
 def batch_files(edits: Path) -> list[Path]:
     """The batches of a folder in the order they fold. EditError for a file whose name has no number."""
-    files = [f for f in edits.glob("*.jsonl") if f.is_file()]
+    files = files_in(edits, (".jsonl",), EditError)
     for file in files:
         if not NAME.match(file.name):
             raise EditError(f"{file}: not the name of an edit batch", hint="name it NNNN-source.jsonl")

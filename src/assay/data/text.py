@@ -14,7 +14,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from assay.errors import AssayError
+from assay.errors import REFUSED, AssayError
 
 WIDE = {
     codecs.BOM_UTF32_LE: "UTF-32",  # before UTF-16: it begins with the same two bytes
@@ -42,6 +42,21 @@ def read_data(file: Path, failure: Failure) -> bytes:
         raise failure(f"{file} is a folder, not a file", hint="move it away, or name a file inside") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise failure(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def files_in(folder: Path, endings: tuple[str, ...], failure: Failure) -> list[Path]:
+    """The files of a folder with names of some endings; none if it is not there. `failure` if it cannot be listed.
+
+    `Path.glob` finds nothing in a folder that it may not read, or that is a file: as if nobody had ever judged.
+    """
+    try:
+        return sorted(entry for entry in folder.iterdir() if entry.name.endswith(endings))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise failure(
+            f"{folder} cannot be listed: {error.strerror}", hint=REFUSED.get(error.errno or 0)
+        ) from None
 
 
 def decode(data: bytes, file: Path, failure: Failure) -> str:

@@ -7,7 +7,6 @@ taken for emptied.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from assay import door
@@ -84,8 +83,10 @@ def _is_unreadable(summary: dict[str, Any]) -> bool:
 
 
 def _last_report(layout: Layout) -> dict[str, Any]:
+    from assay.data.files import read_json
+
     path = layout.pool / "report.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))["sources"]) if path.exists() else {}
+    return dict(read_json(path)["sources"]) if path.exists() else {}
 
 
 def _is_absent(source: Source, layout: Layout) -> bool:
