@@ -103,17 +103,25 @@ def _audit(
             help="Ask the model of params.yaml too: five trainings, each judges what it has not seen."
         ),
     ] = False,
+    check: Annotated[
+        int | None,
+        typer.Option(
+            min=30,
+            help="Draw so many labels for a second look, 50 for a start: answers measure the probabilities.",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option(help="--apply by probabilities that nobody has measured.")] = False,
     as_json: Json = False,
 ) -> None:
-    """What is odd about the snapshot, and which labels are wrong, each with a calibrated probability -> data/audit.
+    """What is odd about the snapshot, and how likely each label is to be wrong -> data/audit.
 
     Without options it is the stage: it judges anew. With one it shows what was judged: train and val, never test; what
     somebody has looked at again is not shown again. Also whether cleaning pays, and where the last model is worse than
     elsewhere: slices of `evaluate.slices`, and clusters of images.
 
-    Examples:  assay audit --html audit.html   ·   assay audit --csv review.csv   ·   assay audit --apply suggested
+    Examples:  assay audit --html audit.html   ·   assay audit --csv review.csv   ·   assay audit --check 50
     """
-    if (above, limit, export, html, apply, dry_run, model) == (None, None, None, None, None, False, False):
+    if (above, limit, export, html, apply, check, dry_run, model) == (None,) * 6 + (False, False):
         _run_stage("audit", as_json)
         return
     from assay.commands import audit
@@ -121,7 +129,19 @@ def _audit(
 
     layout, params = project()
     found = audit.run(
-        params, layout, above, limit, export, html, thumbnails, apply, dry_run, model, Terminal()
+        params,
+        layout,
+        above,
+        limit,
+        export,
+        html,
+        thumbnails,
+        apply,
+        dry_run,
+        model,
+        check,
+        force,
+        Terminal(),
     )
     show(found, as_json, audit.render)
 

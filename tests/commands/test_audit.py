@@ -96,17 +96,17 @@ def test_what_people_say_goes_back_in_and_is_not_asked_again(audited, tmp_path):
 
 
 def test_apply_writes_one_batch_and_says_what(audited):
-    tried = audited.audit(apply="suggested", above=0.5, dry_run=True)
+    tried = audited.audit(apply="suggested", above=0.5, dry_run=True, force=True)
     assert tried["applied"]["batch"] is None
     assert audited.judgements() == []
     assert "2 images would be labelled as suggested" in shown(tried)
-    done = audited.audit(apply="suggested", above=0.5)
+    done = audited.audit(apply="suggested", above=0.5, force=True)
     assert "1 × along → across" in shown(done)
     assert done["applied"]["batch"] == "data/edits/0001-audit-suggested.jsonl"
     written = {judgement.id: judgement.annotations[0].category for judgement in audited.judgements()}
     assert written == {audited.project.names["p4"]: "along", audited.project.names["p9"]: "across"}
     assert all("assay audit" in judgement.by for judgement in audited.judgements())
-    assert audited.audit(apply="suggested", above=0.5)["applied"]["count"] == 0, "once is enough"
+    assert audited.audit(apply="suggested", above=0.5, force=True)["applied"]["count"] == 0, "once is enough"
 
 
 def test_leaving_out_where_it_does_not_pay_is_said(audited):
@@ -118,8 +118,35 @@ def test_leaving_out_where_it_does_not_pay_is_said(audited):
 
 def test_below_even_odds_nothing_is_applied(audited):
     with pytest.raises(UsageError, match="more harm than good"):
-        audited.audit(apply="suggested", above=0.3)
+        audited.audit(apply="suggested", above=0.3, force=True)
     assert audited.judgements() == []
+
+
+def test_suggestions_are_taken_by_measured_probabilities_only(audited):
+    with pytest.raises(UsageError, match="no answer of people stands behind them"):
+        audited.audit(apply="suggested")
+    assert audited.judgements() == []
+
+
+def test_second_looks_that_were_drawn_measure_the_probabilities(audited, tmp_path):
+    """Answered by the truth: the two planted labels are wrong, all others stand, also those nobody doubted."""
+    file = tmp_path / "check.csv"
+    assert "estimated" in shown(audited.audit())
+    assert audited.audit(check=40, export=file)["check"] == 40
+    columns = file.read_text().splitlines()[0]
+    assert "probability" not in columns, "people answer unbiased"
+    assert "suggested" not in columns
+    wrong = {audited.project.names[name] for name in ("p4", "p9")}
+    other = {"along": "across", "across": "along"}
+    fill(file, lambda row: other[row["given"]] if row["id"] in wrong else row["given"])
+    asked = len(list(csv.DictReader(StringIO(file.read_text()))))
+    assert label.run(audited.params(), audited.layout, file)["written"] == {"label": asked}
+    audited.curate()
+    share = audited.audit()["share"]
+    assert share["by"] == "measured"
+    assert share["high"] < 0.1, "the wrong ones are put right"
+    assert "measured" in shown(audited.audit())
+    audited.audit(apply="suggested")
 
 
 def test_without_an_audit_it_says_what_to_run(audited):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from assay.label_audit.judge import judge, mean_of
+from assay.label_audit.judge import judge
 from tests.label_audit.conftest import CLASSES, alike, to_the_next
 
 
@@ -26,7 +26,7 @@ def test_the_probability_holds_what_it_says_and_the_wrong_come_first(plant, flip
     assert said.rate == pytest.approx(planted.wrong.mean(), abs=0.05)
     assert calibration_error(said.wrong, planted.wrong) < 0.05
     if share:
-        own = mean_of(said.probe, said.vote)[np.arange(len(planted.given)), planted.given]
+        own = said.beliefs[np.arange(len(planted.given)), planted.given]
         by_this = average_precision_score(planted.wrong, said.wrong)
         assert by_this > average_precision_score(planted.wrong, 1 - own) - 0.005
         sure = planted.wrong & (said.wrong > 0.9)
@@ -57,7 +57,7 @@ def test_images_of_one_group_do_not_vouch_for_each_other(plant):
     groups = np.arange(600)
     groups = np.unique(np.where(np.isin(groups, part), part[0], groups), return_inverse=True)[1]
     apart, together = found(planted), found(planted, groups)
-    assert together.wrong[part].min() > 0.9
+    assert set(part) <= set(together.order[:16])
     assert together.wrong[part].mean() > apart.wrong[part].mean()
 
 

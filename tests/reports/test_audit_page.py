@@ -41,7 +41,8 @@ def file(tmp_path_factory) -> Path:
         "p_holm": 0.01,
     }
     result = {
-        "labels": 1000, "expected": 101.4, "rate": 0.1, "suspects": MANY, "above": 0.5,
+        "labels": 1000, "share": {"value": 0.1, "low": 0.05, "high": 0.2, "by": "estimated"},
+        "suspects": MANY, "above": 0.5,
         "trained": None, "payoff": {"text": "look at them (`--csv`)"}, "slices": {"tested": 4, "rows": [slice_]},
     }  # fmt: skip
     made = folder / "audit.html"

@@ -67,10 +67,12 @@ class Context(Version):
     def judge_labels(self, model: NDArray[np.float64] | None = None) -> Judged:
         """The same with the opinion of a model, (n, k), that has not learnt from them."""
         from assay.label_audit.judge import judge
+        from assay.label_audit.measured import answers, measured
 
         held, most = self.labels, int(self.limits["label_teachers"])
         stored = Stored(self.embeddings, held.ids)
-        return judge(stored, held.given, held.groups, len(held.categories), self.seed, most, model)
+        judged = judge(stored, held.given, held.groups, len(held.categories), self.seed, most, model)
+        return measured(judged, *held.looks(answers(self.batches)))
 
     @cached_property
     def ranked_labels(self) -> pa.Table:

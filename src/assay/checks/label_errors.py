@@ -1,7 +1,7 @@
 """Labels of training and validation images that are probably wrong: see `assay.label_audit`, and `assay audit`.
 
     label_errors           0.5  probability of being wrong from which on a label is an issue
-    label_teachers       20000  labels that the audit learns from, at most, drawn at random; all of them are judged
+    label_teachers       50000  labels that the audit learns from, at most, drawn at random; all of them are judged
 
 A label that was looked at again, by whomever, and stands is no issue any more. Test images are neither learnt from nor
 judged: they are nobody's to review by a model's opinion. Score: the probability that the label is right.
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from assay.checks import Context
 from assay.data.findings import Finding, findings
 
-LIMITS = {"label_errors": 0.5, "label_teachers": 20_000.0}
+LIMITS = {"label_errors": 0.5, "label_teachers": 50_000.0}
 
 
 def check(context: Context) -> pa.Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from assay.commands.queue import with_paths
 from assay.data.edits import Annotation, Judgement, read_batches, write_batch
 from assay.data.files import read_json, read_table
 from assay.data.labelfile import to_fill_in
-from assay.data.suspects import LIKELY, looked_at, read_judged, suspects
+from assay.data.suspects import LIKELY, Share, looked_at, read_judged, share_of, suspects
 from assay.destinations import write_out
 from assay.errors import UsageError
 from assay.layout import Layout
@@ -33,6 +34,9 @@ Apply = Literal["suggested", "exclude"]
 SURE = 0.9
 """Probability from which on `--apply` acts, where `--above` says nothing else."""
 SHOWN = 20
+CHECK = Path("check.csv")
+BLIND = ("id", "path", "split", "given", "label", "exclude", "why")
+"""Of the file for a check: what the audit thinks of it is not said."""
 COLUMNS = ("id", "path", "split", "given", "suggested", "probability", "reason", "label", "exclude", "why")
 """Of the exported file; `label`, `exclude` and `why` are left for people to fill in."""
 
@@ -48,25 +52,33 @@ def run(
     apply: Apply | None = None,
     dry_run: bool = False,
     model: bool = False,
+    check: int | None = None,
+    force: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """The suspects from probability `above` on that nobody has looked at since, at most `limit`, and what was done."""
+    """The suspects from probability `above` on that nobody has looked at since, at most `limit`, and what was done.
+
+    `check`: that many labels drawn for a second look instead, of whatever probability, and exported to CHECK.
+    """
     likely = params.audit.limits.get("label_errors", LIKELY)
     least = above if above is not None else SURE if apply else likely
     batches = read_batches(layout.edits)
     judged, trained = ask_model(params, layout, progress) if model else (read_judged(layout.audit), None)
-    open_ = _without(suspects(judged, least), looked_at(judged, batches)).slice(0, limit)
-    rate = float(pc.mean(judged["probability"]).as_py() or 0.0)
+    share, settled = share_of(judged), looked_at(judged, batches)
+    if check is not None:
+        return draw(params, layout, _without(suspects(judged, 0.0), settled), check, export or CHECK, share)
+    if apply == "suggested" and share.by == "estimated" and not force:
+        raise UNMEASURED
+    open_ = _without(suspects(judged, least), settled).slice(0, limit)
     result: dict[str, Any] = {
         "labels": len(judged),
-        "expected": rate * len(judged),
-        "rate": rate,
+        "share": asdict(share),
         "trained": trained,
         "above": least,
         "suspects": len(open_),
         "settled": len(judged.filter(pc.greater_equal(judged["probability"], least)))
         - len(suspects(judged, least)),
-        "payoff": payoff(rate, len(open_)),
+        "payoff": payoff(share, len(open_)),
         "slices": None if apply else slices(params, layout),
         "others": other_issues(layout),
         "rows": with_paths(layout, open_).to_pylist(),
@@ -103,6 +115,27 @@ def other_issues(layout: Layout) -> dict[str, int]:
 def _without(table: pa.Table, ids: set[str]) -> pa.Table:
     gone = pa.array([sample in ids for sample in table["id"].to_pylist()], pa.bool_())
     return table.filter(pc.invert(gone))
+
+
+# --- second looks by design
+
+
+def draw(
+    params: Params, layout: Layout, table: pa.Table, count: int, file: Path, share: Share
+) -> dict[str, Any]:
+    """A CSV of labels to look at, drawn over all probabilities: `assay label` takes it back, and they are measured."""
+    from assay.label_audit.measured import drawn, why
+
+    rows = drawn(table["probability"].to_numpy(), count, params.seed)
+    asked = with_paths(layout, table.take(pa.array(rows, pa.int64())).sort_by("id")).to_pylist()
+    write_out(file, to_fill_in([row | {"why": why(row["given"])} for row in asked], BLIND).encode())
+    return {"check": len(asked), "file": str(file), "share": asdict(share)}
+
+
+UNMEASURED = UsageError(
+    "--apply suggested acts on probabilities, and these are estimated: no answer of people stands behind them",
+    hint="`assay audit --check 50`: fifty second looks measure them; or --force",
+)
 
 
 # --- what is done
@@ -176,6 +209,11 @@ def slices(params: Params, layout: Layout) -> dict[str, Any] | None:
 # --- what is shown
 
 
+def word(result: Mapping[str, Any]) -> str:
+    """What a probability is called: where all labels may be right, it says that the model disagrees and no more."""
+    return "the model disagrees" if Share(**result["share"]).can_be_nothing else "wrong"
+
+
 def likely(probability: float) -> str:
     """Nothing is certain that was estimated."""
     return "> 99%" if probability > 0.99 else f"{probability:.0%}"
@@ -183,6 +221,13 @@ def likely(probability: float) -> str:
 
 def render(result: dict[str, Any], console: Console) -> None:
     """How many, whether it pays, the first of them, what was written, and where the model is worse."""
+    if "check" in result:
+        console.print(
+            f"{result['check']:,} labels to look at in {escape(result['file'])}, drawn over all probabilities: fill in "
+            f"`label` (the one given, where it is right), leave `why`, then `assay label {escape(result['file'])}`",
+            highlight=False,
+        )
+        return
     settled = f"; {result['settled']:,} more were looked at and stand" if result["settled"] else ""
     console.print(
         f"{result['labels']:,} labels audited: {result['suspects']:,} suspects from probability "
@@ -194,7 +239,7 @@ def render(result: dict[str, Any], console: Console) -> None:
         _render_applied(result, console)
         return
     table = Table(
-        "", "image", "from", "split", "labelled", "looks like", "wrong", box=None, header_style="bold"
+        "", "image", "from", "split", "labelled", "looks like", word(result), box=None, header_style="bold"
     )
     for rank, row in enumerate(result["rows"], 1):
         cells = (row["path"] or "", row["split"], row["given"], row["suggested"], likely(row["probability"]))

@@ -15,7 +15,7 @@ from assay.data.edits import ANSWERS, Judgement, answers_to, read_batches, write
 from assay.data.labelfile import Names, Problem, Row, read_rows, valid_classes, without_contradictions
 from assay.data.snapshot import Snapshot
 from assay.data.standing import NOTHING, Standing, after, recorded, standings
-from assay.data.suspects import second_looks
+from assay.data.suspects import MARK, second_looks
 from assay.errors import EditError
 from assay.layout import Layout
 from assay.lineage.people import whoami
@@ -48,7 +48,9 @@ def run(
         raise EditError(complaint(file, problems), hint="mend them, or `--skip-bad` to take the others")
     known = present(snapshot, batches, [row.id for row in rows])
     who, again = by or whoami(layout.root), asked_again(layout, batches)
-    changes = [j for row in rows for j in news(row, known[row.id], who, row.id in again)]
+    changes = [
+        j for row in rows for j in news(row, known[row.id], who, row.id in again or row.why.startswith(MARK))
+    ]
     batch = write_batch(layout.edits, file.stem, changes) if changes else None
     return {
         "batch": batch and batch.relative_to(layout.root).as_posix(),

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assay.data.suspects import REVIEW, read_judged, suspects, worth
+from assay.data.suspects import REVIEW, read_judged, share_of, suspects, worth
 
 QUEUE = pa.schema(
     {
@@ -63,9 +63,8 @@ def review_queue(
     judged = read_judged(audit)
     rows = suspects(judged).to_pylist()
     if share == "auto" and new_ones:
-        rate = float(pc.mean(judged["probability"]).as_py() or 0.0)
         classes = len(pc.unique(judged["given"]))
-        rows = [row for row in rows if worth(row["probability"], rate, classes) >= 1]
+        rows = [row for row in rows if worth(row["probability"], share_of(judged).value, classes) >= 1]
     spent = np.cumsum(costs([row["id"] for row in rows]), dtype=np.float64)
     most = budget if share == "auto" else share * budget
     paid = int(np.searchsorted(spent, most, side="right"))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,11 +17,46 @@ from assay.errors import MissingInput
 
 NAME = "label_errors"
 FILE = f"{NAME}.parquet"
+SHARE = b"share"
 REVIEW = "review"
 """The strategy, in the queue, of images that have a label and are to be looked at again."""
+MARK = "audit check"
+"""How the `why` of an answer begins that `assay audit --check` asked for."""
 LIKELY, POSSIBLE = 0.5, 0.1
 """Probabilities of being wrong: of a suspect, where nothing else is said; and of what a second look tells of."""
 Batches = Iterable[tuple[str, Sequence[Judgement]]]
+
+
+@dataclass(frozen=True)
+class Share:
+    """Of labels that are wrong, with a 95 % interval, and whether answers of people stand behind it."""
+
+    value: float
+    low: float
+    high: float
+    by: Literal["estimated", "measured"] = "estimated"
+
+    @property
+    def can_be_nothing(self) -> bool:
+        """Whether the interval reaches down to nothing: whatever contradicts the labels may be hard images."""
+        return self.low <= 0
+
+    def __str__(self) -> str:
+        return f"{self.value:.1%} [{self.low:.1%}, {self.high:.1%}]"
+
+
+def with_share(judged: pa.Table, share: Share) -> pa.Table:
+    """The table of judged labels, with the share of wrong ones in its schema."""
+    return judged.replace_schema_metadata({SHARE: json.dumps(asdict(share))})
+
+
+def share_of(judged: pa.Table) -> Share:
+    """The one estimate of the share of wrong labels: what audit, advise and queue say alike."""
+    held = (judged.schema.metadata or {}).get(SHARE)
+    if held is None:
+        value = float(pc.mean(judged["probability"]).as_py() or 0.0)
+        return Share(value, 0.0, 1.0) if len(judged) else Share(0.0, 0.0, 0.0)
+    return Share(**json.loads(held))
 
 
 def read_judged(audit: Path, columns: list[str] | None = None) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,19 @@ class Labels:
     @property
     def can_be_judged(self) -> bool:
         return len(self.ids) >= LEAST and 2 <= len(self.categories) <= MOST // len(self.ids)
+
+    def looks(
+        self, answers: Mapping[str, tuple[str, str]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """(m,) the rows that were looked at again, the class that each had, and the one that it was given."""
+        number = {category: k for k, category in enumerate(self.categories)}
+        found = [
+            (row, number[answers[sample][0]], number[answers[sample][1]])
+            for row, sample in enumerate(self.ids)
+            if sample in answers and number.keys() >= set(answers[sample])
+        ]
+        rows, had, given = np.array(found, np.int64).reshape(-1, 3).T
+        return rows, had, given
 
 
 def labels_of(snapshot: Snapshot) -> Labels:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from assay.label_audit.judge import Judged, mean_of
+from assay.data.suspects import Share, with_share
+from assay.label_audit.judge import Judged
 
 RANKED = pa.schema(
     {
@@ -39,9 +40,9 @@ def ranked(
     looks: Sequence[int],
     judgements: Sequence[int],
 ) -> pa.Table:
-    """RANKED rows of n labels; those equally likely to be wrong by their ids."""
+    """RANKED rows of n labels, and the share of wrong ones; those equally likely to be wrong by their ids."""
     rows = np.arange(len(ids))
-    beliefs = mean_of(judged.probe, judged.vote, judged.model)
+    beliefs = judged.beliefs
     score = np.round(beliefs[rows, judged.suggested] - beliefs[rows, judged.given], DECIMALS)
     probability = np.round(judged.wrong, DECIMALS)
     reasons = sentences(judged, categories)
@@ -60,7 +61,11 @@ def ranked(
         },
         schema=RANKED,
     )
-    return table.sort_by([("probability", "descending"), ("id", "ascending")])
+    value, low, high = (round(part, DECIMALS) for part in (judged.rate, judged.low, judged.high))
+    return with_share(
+        table.sort_by([("probability", "descending"), ("id", "ascending")]),
+        Share(value, low, high, judged.by),
+    )
 
 
 def sentences(judged: Judged, categories: Sequence[str]) -> list[str]:

@@ -1,31 +1,32 @@
-"""Whether cleaning pays: said from the estimated share of wrong labels, as it was measured (benchmarks/README.md)."""
+"""Whether cleaning pays: said from the share of wrong labels, as it was measured (benchmarks/README.md)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-DROPPING_PAYS = 0.3
-"""Share of wrong labels from which on a model may learn more without the suspects than with them."""
-CLEAN = 0.02
-"""What the audit estimates where no label is wrong, at most about this: hard images look a little like wrong ones."""
+from assay.data.suspects import Share
+
+DROPPING_PAYS = 0.1
+"""Share of wrong labels from which on leaving suspects out did no harm, and where people had erred helped."""
 
 
-def payoff(rate: float, count: int) -> dict[str, Any]:
-    """`rate`: estimated share of wrong labels; `count`: suspects."""
-    share = f"about {rate:.0%} of the labels are wrong"
-    if not count or rate <= CLEAN:
+def payoff(share: Share, count: int) -> dict[str, Any]:
+    """Of `count` suspects: whether to leave them out, and in words what to do."""
+    said = f"{share} of the labels are wrong ({share.by})"
+    if share.can_be_nothing:
         return {
             "dropping": False,
-            "text": f"{share}, hardly more than where none is: look at the first suspects, and leave the others",
+            "text": f"{said}: it may be none, as what the model disagrees with may be hard images; do not clean by "
+            "these probabilities",
         }
-    if rate < DROPPING_PAYS:
+    if not count or share.value < DROPPING_PAYS:
         return {
             "dropping": False,
-            "text": f"{share}: leaving the suspects out does not pay at this rate, as hard images that are labelled "
+            "text": f"{said}: leaving the suspects out does not pay at this rate, as hard images that are labelled "
             "rightly go with them; what pays is people who look at them (`--csv`)",
         }
     return {
         "dropping": True,
-        "text": f"{share}: at this rate leaving the suspects out helps a model that learns wrong labels by heart; "
-        "people who look at them (`--csv`) help any model, and more",
+        "text": f"{said}: people who look at the suspects (`--csv`) help most; leaving them out helps some, a model "
+        "that learns wrong labels by heart the most",
     }

@@ -6,13 +6,12 @@ With options `assay audit` reads what is written here: see `assay.commands.audit
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
-
-import pyarrow.compute as pc
 
 from assay import audit
 from assay.data.files import fresh_dir, write_json, write_table
-from assay.data.suspects import LIKELY, NAME, suspects
+from assay.data.suspects import LIKELY, NAME, Share, share_of, suspects
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress
@@ -44,8 +43,8 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
 
 def labels(judged: pa.Table, above: float = LIKELY) -> dict[str, Any]:
     """How many labels were judged, how many are suspects, and the share that is expected to be wrong."""
-    rate = float(pc.mean(judged["probability"]).as_py() or 0.0)
-    return {"judged": len(judged), "suspects": len(suspects(judged, above)), "above": above, "rate": rate}
+    found = len(suspects(judged, above))
+    return {"judged": len(judged), "suspects": found, "above": above, "share": asdict(share_of(judged))}
 
 
 def render(summary: dict[str, Any], console: Console) -> None:
@@ -54,8 +53,8 @@ def render(summary: dict[str, Any], console: Console) -> None:
     console.print(f"the audit found: {found or 'nothing'}", highlight=False)
     if said := summary["labels"]:
         console.print(
-            f"{said['judged']:,} labels judged, about {said['rate']:.0%} of them wrong: {said['suspects']:,} suspects "
-            f"from probability {said['above']:g} on",
+            f"{said['judged']:,} labels judged, {Share(**said['share'])} of them wrong ({said['share']['by']}): "
+            f"{said['suspects']:,} suspects from probability {said['above']:g} on",
             highlight=False,
         )
     if (summary["labels"] or {}).get("suspects"):
