@@ -28,7 +28,7 @@ from sklearn.metrics import average_precision_score
 
 from assay import linear_probe
 from assay.label_audit.beliefs import STRENGTH, principal, rotated
-from assay.label_audit.judge import Judged, judge, mean_of
+from assay.label_audit.judge import Judged, judge
 from benchmarks.encoded import HOME, Data, data_of, vectors_of
 from benchmarks.figures import Figure
 from benchmarks.subjects import Measured, Setting
@@ -154,7 +154,7 @@ def _row(noise: str, encoder: str, said: Judged, wrong: Bools) -> Row:
     }
     if not wrong.any():
         return row
-    mean = mean_of(said.probe, said.vote)
+    mean = (said.probe + said.vote) / 2
     ours = Ranking.of(said.wrong, wrong)
     alone, helped = (
         {
