@@ -32,6 +32,10 @@ def test_the_shipped_file_is_valid_and_has_every_key_with_no_default_left_unsaid
         ({"select": {"strategy": "psychic"}}, r"(?s)select\.strategy.*'psychic'.*valid: .*margin"),
         ({"task": "poetry"}, r"(?s)task.*valid: .*classification"),
         ({"curate": {"splits": {"train": 0.9, "val": 0.2, "test": 0.2}}}, r"train \+ val \+ test must be 1"),
+        (
+            {"train": {"image_size": 0}},
+            r"(?m)^  train\.image_size: valid: from 1 to 4,096; or valid: 'auto' \(given: 0\)$",
+        ),
         ({"seed": -1}, r"seed: valid: from 0 to 4,294,967,295 \(given: -1\)"),
         ({"ingest": {"sources": []}}, r"ingest\.sources: .*at least 1 item"),
         ({"ingest": {"sources": SOURCES["ingest"]["sources"] * 2}}, r"two sources have the same name: a"),

@@ -77,6 +77,7 @@ class InputSpec:
 
     kind: Literal["pixels", "embeddings"]
     image_size: int
+    """px, each side; 0 of a model on embeddings."""
     color: Literal["rgb", "gray"]
     encoder: str | None = None
     encoder_options: dict[str, Any] = field(default_factory=dict)

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from assay import plugins
 from assay.errors import ParamsError
-from assay.models import ModelSpec
+from assay.models import ModelSpec, Pictures
 
 MODELS = plugins.names("models")
 
@@ -50,6 +50,7 @@ def test_options_are_checked(name: str) -> None:
     plugin = plugins.load("models", name)
     assert issubclass(plugin.Options, BaseModel)
     assert plugin.INPUT in ("pixels", "embeddings")
+    assert plugin.INPUT == "embeddings" or plugin.suited({}, Pictures(28, "gray")).size >= 28
     with pytest.raises(ParamsError, match=r"train\.options\.no_such_option"):
         plugin.build(spec(options={"no_such_option": 1}))
 

@@ -35,6 +35,11 @@ def test_auto_fits_the_baseline():
     assert not any(name == "cnn" for name, _ in models)
     embedded = large.model_copy(update={"embed": large.embed.model_copy(update={"encoder": "torchvision"})})
     assert space.resolve(large.race.space, embedded)["model"][-1] == "probe"
+    photographs = make({"model": "torchvision", "image_size": "auto"})
+    others = space.resolve(photographs.race.space, photographs)["model"][1:]
+    assert others == ["torchvision " + f'{{"name": "{name}"}}' for name in space.LARGE_MODELS]
+    drawings = make({"model": "cnn", "image_size": "auto"})
+    assert space.resolve(drawings.race.space, drawings)["model"][0] == "cnn"
     no_decay = make({"weight_decay": 0.0})
     assert space.resolve(no_decay.race.space, no_decay)["weight_decay"] == Range(
         low=1e-4, high=1e-2, log=True

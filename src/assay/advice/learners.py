@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
@@ -187,7 +188,8 @@ class Model:
 
     @cached_property
     def _spec(self) -> Any:
-        return stage.specify(self._params, list(self._ground.categories), self._layout)
+        ids = pa.chunked_array([self._ground.ids["train"]], pa.string())
+        return stage.specify(self._params, list(self._ground.categories), self._layout, ids)
 
     def _examples(self, split: str) -> Examples:
         made = stage.examples(

@@ -55,6 +55,8 @@ from assay.errors import BadImage
 Color = Literal["rgb", "gray"]
 
 JPEG = b"\xff\xd8"
+GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
+"""Pillow's modes of one channel, whatever its depth, with or without alpha."""
 JPEG_MODES = {"Gray": "L", "YCbCr": "RGB", "RGB": "RGB", "CMYK": "CMYK", "YCCK": "CMYK"}
 """The JPEGs that libjpeg-turbo decodes by itself, and their modes. A quarter of Pillow's cost, and Pillow does not
 pass on what libjpeg warns of: of damage in the middle it makes grey blocks."""

@@ -11,6 +11,10 @@ and, where the model wants to see its inputs once before the first epoch,
 
     prepare(module, batches) -> None    e.g. to standardise with the statistics of the training images
 
+and, where it sees pixels, what train.image_size and train.color come to where they are `auto`:
+
+    suited(options, training) -> Pictures     `training`: what the training images are
+
 Normalisation belongs inside the module: a model folder is then all that is needed to predict.
 """
 
@@ -25,6 +29,14 @@ from assay.errors import ParamsError
 from assay.params.bounds import complaints
 
 O = TypeVar("O", bound=BaseModel)  # noqa: E741
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Square images that a model is fed with, or the median of the training images' longer sides in px."""
+
+    size: int
+    color: Literal["rgb", "gray"]
 
 
 @dataclass(frozen=True)

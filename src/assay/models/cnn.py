@@ -7,15 +7,17 @@ MNIST digits from 1,500 labels in a dozen epochs of about a second each on two c
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch import nn
 
-from assay.models import ModelSpec, parse_options
+from assay.models import ModelSpec, Pictures, parse_options
 from assay.params.bounds import Section, within
 
 INPUT = "pixels"
+LARGEST = 64
+"""px: of larger images the network would see patches, not what is on them."""
 
 
 class Options(Section):
@@ -47,6 +49,11 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
+
+
+def suited(options: dict[str, Any], training: Pictures) -> Pictures:
+    """The images as they are, up to LARGEST."""
+    return Pictures(min(training.size, LARGEST), training.color)
 
 
 def build(spec: ModelSpec) -> nn.Module:

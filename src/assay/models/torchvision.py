@@ -1,8 +1,9 @@
 """Any classifier of torchvision by name, with a head for our classes.
 
 Options: name (resnet18, mobilenet_v3_small, efficientnet_b0, convnext_tiny, …); weights: none, DEFAULT (ImageNet,
-fetched by torchvision) or the path of a state dict, with or without a head that fits. To expect: with DEFAULT a few
-epochs at lr 1.0e-3 and image_size 224 are enough for most; from nothing, ten times as many.
+fetched by torchvision) or the path of a state dict, with or without a head that fits. train.image_size and color
+`auto` are what the network was made for: 224 px for most, in colour. To expect: with DEFAULT a few epochs at lr 1.0e-3
+are enough for most; from nothing, ten times as many.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import nn
 
 from assay.errors import AssayError, ParamsError, in_a_line
 from assay.layout import locate
-from assay.models import ModelSpec, parse_options
+from assay.models import ModelSpec, Pictures, parse_options
 from assay.params.bounds import Section
 
 INPUT = "pixels"
@@ -49,20 +50,33 @@ class Normalised(nn.Module):
         return logits
 
 
+def suited(options: dict[str, Any], training: Pictures) -> Pictures:
+    """The size that the DEFAULT weights were measured at, or the least of the architecture's weights; in colour."""
+    chosen = _options(options)
+    weights = torchvision.models.get_model_weights(chosen.name)
+    of = [weights["DEFAULT"]] if chosen.weights == "DEFAULT" else list(weights)
+    return Pictures(min(one.transforms.keywords["crop_size"] for one in of), "rgb")
+
+
 def build(spec: ModelSpec) -> nn.Module:
     """ParamsError for an unknown name, weights that do not fit, or images too small for the network."""
-    options = parse_options(Options, spec.options, "torchvision")
-    if options.name not in (valid := names()):
-        raise ParamsError(
-            f"train.options.name: torchvision has no classifier {options.name!r}",
-            hint=f"valid: {', '.join(valid)}",
-        )
+    options = _options(spec.options)
     network = _network(options, spec.classes)
     if options.name in TRAINED_WITH_AUXILIARIES:
         _drop_auxiliaries(network)
     model = Normalised(network)
     _check_size(model, spec, options.name)
     return model
+
+
+def _options(given: dict[str, Any]) -> Options:
+    options = parse_options(Options, given, "torchvision")
+    if options.name not in (valid := names()):
+        raise ParamsError(
+            f"train.options.name: torchvision has no classifier {options.name!r}",
+            hint=f"valid: {', '.join(valid)}",
+        )
+    return options
 
 
 def names() -> list[str]:
@@ -140,5 +154,5 @@ def _check_size(model: nn.Module, spec: ModelSpec, name: str) -> None:
     except (RuntimeError, AssertionError) as error:
         raise ParamsError(
             f"{name} does not take images of {spec.image_size} px: {in_a_line(error)}",
-            hint="set train.image_size to what it was made for (224 for most)",
+            hint="set train.image_size: auto, which is what it was made for",
         ) from None

@@ -125,8 +125,10 @@ class Train(Section):
     model: Annotated[str, _plugin("models")] = "cnn"
     options: dict[str, Any] = {}
     """The model's own: see its docstring."""
-    image_size: Annotated[int, within(1, 4096)] = 28
-    color: Literal["rgb", "gray"] = "rgb"
+    image_size: Annotated[int, within(1, 4096)] | Literal["auto"] = "auto"
+    """px, each side; auto: what the model was made for, or the training images' own. A probe sees no pixels."""
+    color: Literal["rgb", "gray", "auto"] = "auto"
+    """auto: in colour if the model was made for that, or any training image is."""
     epochs: Rounds = 10
     batch: Rows = 64
     lr: Annotated[float, within(0, 1000, above=True)] = 1e-3

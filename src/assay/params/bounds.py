@@ -6,6 +6,7 @@ hours later. The ends are far from anything that makes sense, so they are no adv
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -14,6 +15,8 @@ from assay.errors import ParamsError
 
 SHOWN = 60
 """Characters of a wrong value that are shown."""
+GIVEN = " (given: "
+KIND = re.compile(r"[\[(]|^(int|float|str|bool|none)$")
 N = TypeVar("N", int, float)
 S = TypeVar("S", bound=BaseModel)
 
@@ -74,8 +77,8 @@ def explain(error: Any) -> str:
         return f"{given!r} is text to YAML: write 1.0e-3, not 1e-3"
     if error["type"] == "string_type" and isinstance(given, int | float):
         return f'{given!r} is no text to YAML: write "{given}"'
-    said = error["msg"].removeprefix("Value error, ")
-    return said if isinstance(given, dict | list) else f"{said} (given: {shortened(given)})"
+    said = error["msg"].removeprefix("Value error, ").replace("Input should be", "valid:")
+    return said if isinstance(given, dict | list) else f"{said}{GIVEN}{shortened(given)})"
 
 
 def shortened(value: object) -> str:
@@ -88,11 +91,17 @@ def shortened(value: object) -> str:
 
 def complaints(error: ValidationError, prefix: str = "") -> list[str]:
     """One line for each value that is wrong: its key, and what is valid."""
-    lines = []
+    said: dict[str, list[str]] = {}
     for one in error.errors(include_url=False):
-        key = ".".join(map(str, one["loc"]))
-        lines.append(f"{prefix}{key or '(the whole)'}: {explain(one)}")
-    return lines
+        # pydantic's name for one of several kinds of value is no part of the key: `int`, `literal['auto']`
+        loc = [part for part in one["loc"] if not KIND.search(str(part))]
+        said.setdefault(".".join(map(str, loc)) or "(the whole)", []).append(explain(one))
+    return [f"{prefix}{key}: {_either(reasons)}" for key, reasons in said.items()]
+
+
+def _either(reasons: list[str]) -> str:
+    """What every kind of value that is allowed has against one; what was given is said once."""
+    return "; or ".join([*(reason.partition(GIVEN)[0] for reason in reasons[:-1]), reasons[-1]])
 
 
 def with_changes(section: S, name: str, changed: Any) -> S:

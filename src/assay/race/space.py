@@ -59,7 +59,7 @@ def suitable(params: Params) -> list[dict[str, Any]]:
     """
     train = params.train
     own = {train.model: dict(train.options)}
-    if train.image_size < SMALL:
+    if _small(params):
         others = [dict(model) for model in SMALL_MODELS]
     else:
         weights = {"weights": w} if (w := train.options.get("weights")) in ("none", "DEFAULT") else {}
@@ -67,6 +67,14 @@ def suitable(params: Params) -> list[dict[str, Any]]:
     if params.embed.encoder != "pixels":
         others.append({"probe": {}})
     return [own, *(model for model in others if model != own)]
+
+
+def _small(params: Params) -> bool:
+    """Whether the small network suits: by train.image_size, or by what the baseline was chosen for."""
+    train = params.train
+    if train.image_size != "auto":
+        return train.image_size < SMALL
+    return train.model == "cnn" or (train.model == "probe" and params.embed.encoder == "pixels")
 
 
 def model_text(model: str | Mapping[str, Any]) -> str:

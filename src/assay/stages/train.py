@@ -21,13 +21,20 @@ from torch import nn
 from assay import plugins, training
 from assay.data.embeddings import Embeddings
 from assay.data.files import fresh_dir, read_table, write_bytes, write_json
+from assay.data.images import GREY_MODES
+from assay.data.pool import Pool
 from assay.errors import GateError, MissingInput
 from assay.inputs import InputSpec, open_inputs, to_device
 from assay.layout import Layout
-from assay.models import ModelSpec
-from assay.params import Params
+from assay.models import ModelSpec, Pictures
+from assay.params import Params, Train
 from assay.progress import Progress
 from assay.training import Examples, Fitted, OnEpoch, derive, deterministic
+
+STEP = 4
+"""px: sizes that are read off the training images are multiples of it."""
+NO_PICTURES = Pictures(0, "rgb")
+"""What a model on embeddings sees."""
 
 
 def run(
@@ -40,7 +47,8 @@ def run(
     table = read_table(layout.selection / "train.parquet", made_by="select")
     categories, digest = about_selection(table, layout)
     check_enough(table, categories, progress)
-    spec, inputs = specify(params, categories, layout)
+    learnt_from = table.filter(pc.equal(table["split"], "train"))["id"]
+    spec, inputs = specify(params, categories, layout, learnt_from)
     checkpoint = layout.scratch / "checkpoints" / f"{run_key(params, digest)}.pt"
     _forget_others(checkpoint)
     with deterministic(params.train.threads):
@@ -85,20 +93,44 @@ def check_enough(table: pa.Table, categories: list[str], progress: Progress) -> 
         progress.say("no labelled val image: no early stopping, all epochs are run and the last one is kept")
 
 
-def specify(params: Params, categories: list[str], layout: Layout) -> tuple[ModelSpec, InputSpec]:
-    """What the model has to fit, and what it is fed with."""
-    settings = params.train
-    kind = plugins.load("models", settings.model).INPUT
+def specify(
+    params: Params, categories: list[str], layout: Layout, ids: pa.ChunkedArray
+) -> tuple[ModelSpec, InputSpec]:
+    """What the model has to fit, and what it is fed with; `ids`: of the training images."""
+    kind = plugins.load("models", params.train.model).INPUT
     embedded = kind == "embeddings"
+    fed = NO_PICTURES if embedded else pictures(params.train, layout, ids)
     inputs = InputSpec(
         kind,
-        settings.image_size,
-        settings.color,
+        fed.size,
+        fed.color,
         params.embed.encoder if embedded else None,
         params.embed.options if embedded else {},
     )
     dim = Embeddings.open(layout.embeddings).dim if embedded else 0
-    return ModelSpec(len(categories), settings.image_size, settings.color, dim, settings.options), inputs
+    return ModelSpec(len(categories), fed.size, fed.color, dim, params.train.options), inputs
+
+
+def pictures(settings: Train, layout: Layout, ids: pa.ChunkedArray) -> Pictures:
+    """What the model is fed with: as set, or what `auto` comes to for this model and these training images."""
+    if settings.image_size != "auto" and settings.color != "auto":
+        return Pictures(settings.image_size, settings.color)
+    of_images = training_pictures(Pool.open(layout.pool).index, ids)
+    suited: Pictures = plugins.load("models", settings.model).suited(settings.options, of_images)
+    return Pictures(
+        suited.size if settings.image_size == "auto" else settings.image_size,
+        suited.color if settings.color == "auto" else settings.color,
+    )
+
+
+def training_pictures(index: pa.Table, ids: pa.ChunkedArray) -> Pictures:
+    """The median of the longer sides in a pool's `index`, to a multiple of STEP; grey if all images are."""
+    rows = index.filter(pc.is_in(index["id"], value_set=ids.combine_chunks()))
+    longer = pc.max_element_wise(rows["width"], rows["height"]).to_numpy()
+    # the lower median, a whole number, rounded: a round of labels should not give the model another size
+    median = int(np.sort(longer)[(len(longer) - 1) // 2])
+    grey = pc.all(pc.is_in(rows["mode"], value_set=pa.array(GREY_MODES))).as_py()
+    return Pictures(max(STEP, STEP * round(median / STEP)), "gray" if grey else "rgb")
 
 
 def examples(
