@@ -1,6 +1,6 @@
 # make demo   install what is missing, run the whole pipeline on real digits, print what came out
 # make test   the same install, then the tests         make check   format, lint, types, tests
-# make ui     MLflow in the browser                     make server  a Prefect server that serves the flows
+# make ui     MLflow in the browser                     make server  a Prefect server that serves the flows (make deploy: for workers)
 # make bench  the speed figures of benchmarks/README.md  make bench-selection  of the strategies alone
 # make fuzz   30,000 damaged images, tables and params: each is taken or refused
 
@@ -14,7 +14,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format ui server bench bench-selection fuzz lock clean
+.PHONY: help install demo test check format ui server deploy bench bench-selection fuzz lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -5
@@ -43,7 +43,10 @@ ui: install
 	@mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --port $${PORT:-5000}
 
 server: install
-	@python flows/serve.py --with-server
+	@python flows/serve.py --with-server --port $${PORT:-4200}
+
+deploy: install # for workers: see prefect.yaml
+	@PROJECT=$${PROJECT:-$(notdir $(CURDIR))} prefect --no-prompt deploy --all
 
 bench: install
 	@python -m benchmarks

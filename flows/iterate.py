@@ -2,9 +2,10 @@
 
     python flows/iterate.py [NAME] [--workspace DIR] [--rounds N] [--budget N] [--target X] [--enough SHARE]
 
-Where people answer, a run of a deployment (`iterate/rounds`) is *suspended*: its process ends, and it goes on when it
-is resumed, by the button on its page or `prefect.flow_runs.resume_flow_run(ID)`; what is not answered by then suspends
-it again. Without a deployment the flow ends, as `assay iterate` does, with exit code 4; called again it goes on.
+Where people answer, a run of a deployment (`iterate/PROJECT-rounds`) is *suspended*: its process ends, and it goes on
+when it is resumed, by the button on its page or `prefect.flow_runs.resume_flow_run(ID)`; what is not answered by then
+suspends it again. Without a deployment the flow ends, as `assay iterate` does, with exit code 4; called again it goes
+on.
 """
 
 # No `from __future__ import annotations` here: see flows/pipeline.py

@@ -1,6 +1,6 @@
 """The pipeline as a Prefect flow: one task for each stage of dvc.yaml, each running `dvc repro` of that stage.
 
-    python flows/pipeline.py [--workspace DIR] [--until STAGE] [--force]
+    python flows/pipeline.py [--workspace DIR] [--until STAGE] [--force] [--commit]
 
 What is computed, and what can be skipped, is dvc.yaml's alone: here is only when, where and what to retry.
 """
@@ -30,6 +30,7 @@ from assay.data import holding as locks
 from assay.data.files import write_json
 from assay.errors import AssayError, WorkspaceBusy
 from assay.layout import Layout
+from assay.lineage.branches import commit_paths, uncommitted
 from assay.lineage.revisions import DvcError, run_dvc, stages
 from assay.streams import reported
 from assay.summary import Summary, confidence, markdown, summarise
@@ -105,20 +106,26 @@ def task_of(stage: str) -> Task[[str, Path, bool], State[None]]:
 
 
 @flow(name="assay", description="Every stage of dvc.yaml, in its order.", validate_parameters=True)
-def pipeline(workspace: DirectoryPath = Path(), until: Stage | None = None, force: bool = False) -> None:
+def pipeline(
+    workspace: DirectoryPath = Path(), until: Stage | None = None, force: bool = False, commit: bool = False
+) -> None:
     """Bring a workspace up to date.
 
     Args:
         workspace: the folder that holds dvc.yaml and params.yaml.
         until: the last stage to run; all of them if not given.
         force: run the stages also if nothing has changed.
+        commit: commit dvc.lock, unless something was uncommitted before: so that a night leaves a clean workspace.
     """
     names = stages(workspace)
     if until is not None:
         names = names[: names.index(until) + 1]
     layout = Layout(workspace.resolve())
     with holding(layout):
+        mine = not commit or _is_clean(layout.root)
         outcomes = _run(names, layout.root, force)
+        if commit and mine and outcomes[-1].outcome in ("ran", "cached"):
+            _commit_lock(outcomes, layout)
         write_json(layout.scratch / "flow.json", [asdict(outcome) for outcome in outcomes])
         create_markdown_artifact(report(layout, outcomes), ARTIFACT, "What the last run came to")
     if failed := [outcome.stage for outcome in outcomes if outcome.outcome == "failed"]:
@@ -137,6 +144,24 @@ def _run(names: list[str], workspace: Path, force: bool) -> list[Outcome]:
         done: Literal["ran", "cached"] = "cached" if state.name == "Cached" else "ran"
         outcomes.append(Outcome(name, done if state.is_completed() else "failed", monotonic() - start))
     return outcomes
+
+
+def _is_clean(root: Path) -> bool:
+    """Whether git has the workspace as it is; what it has not is somebody's work, and is told."""
+    if files := uncommitted(root):
+        get_run_logger().warning(
+            "dvc.lock will not be committed: %s uncommitted before this run", ", ".join(files[:3])
+        )
+    return not files
+
+
+def _commit_lock(outcomes: list[Outcome], layout: Layout) -> None:
+    """Commit dvc.lock, if the run has changed it and nothing else."""
+    if uncommitted(layout.root) == ["dvc.lock"]:
+        ran = ", ".join(o.stage for o in outcomes if o.outcome == "ran")
+        scores = "".join(f"\n{m.title}: test {m.interval(test)}" for m, test, _ in summarise(layout).scores)
+        made = commit_paths(["dvc.lock"], f"dvc.lock: {ran}\n{scores}", layout.root)
+        get_run_logger().info("committed dvc.lock as %s", made[:8])
 
 
 def holding(layout: Layout) -> AbstractContextManager[None]:
@@ -166,7 +191,7 @@ def main() -> int:
     options = _arguments()
     layout = Layout(options.workspace)
     with own_server():
-        state = pipeline(options.workspace, options.until, options.force, return_state=True)
+        state = pipeline(options.workspace, options.until, options.force, options.commit, return_state=True)
     done = layout.scratch / "flow.json"
     error = None if state.is_completed() else state.result(raise_on_failure=False)
     if done.exists() and not isinstance(error, WorkspaceBusy):
@@ -182,6 +207,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--workspace", type=Path, default=Path(), metavar="DIR")
     parser.add_argument("--until", choices=get_args(Stage), metavar="STAGE", help=", ".join(get_args(Stage)))
     parser.add_argument("--force", action="store_true", help="run stages also if nothing has changed")
+    parser.add_argument(
+        "--commit", action="store_true", help="commit dvc.lock, if nothing else is uncommitted"
+    )
     return parser.parse_args()
 
 

@@ -29,6 +29,9 @@ def reported() -> Iterator[None]:
         yield
     except BrokenPipeError:
         sys.exit(0)
+    except KeyboardInterrupt:
+        print("stopped; the same call goes on from here", file=sys.stderr)
+        sys.exit(130)
     except (AssayError, OSError, MemoryError, RuntimeError) as error:
         told = error if isinstance(error, AssayError) else from_system(error)
         if told is None:

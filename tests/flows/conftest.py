@@ -31,12 +31,17 @@ stages:
 
 
 @pytest.fixture(scope="session")
-def api() -> Iterator[str]:
-    """The address of a Prefect server that this session started."""
-    from prefect.settings import PREFECT_API_URL
-    from prefect.testing.utilities import prefect_test_harness
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Prefect server that ends with this session, however that ends."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_DATABASE_CONNECTION_URL, temporary_settings
 
-    with prefect_test_harness(server_startup_timeout=300):
+    from own_server import own_server
+
+    database = tmp_path_factory.mktemp("prefect") / "prefect.db"
+    with (
+        temporary_settings({PREFECT_SERVER_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{database}"}),
+        own_server(),
+    ):
         yield str(PREFECT_API_URL.value())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import signal
 import subprocess
@@ -113,7 +114,7 @@ def test_there_is_one_task_a_stage_with_its_log(ran: tuple[Path, Any]) -> None:
 
 def test_the_result_is_an_artifact(ran: tuple[Path, Any]) -> None:
     text = artifact()
-    assert "| accuracy | 0.900 (0.850–0.950) | 0.900 (0.850–0.950) | 50 |" in text
+    assert "| accuracy | 90.0 % \\[85.0, 95.0\\] | 90.0 % \\[85.0, 95.0\\] | 50 |" in text
     assert "**Label next** (1 of 1)" in text
     assert "close \\| call" in text
     assert "| train | ran |" in text
@@ -147,7 +148,8 @@ def test_a_second_flow_run_names_the_first(flow: ModuleType, make_workspace: Mak
     root = make_workspace()
     states = []
     with holding(root / ".assay", "flow", about="flow run bold-ibex, abc"):
-        other = threading.Thread(target=lambda: states.append(flow.pipeline(root, return_state=True)))
+        run = contextvars.copy_context().run  # in another context Prefect would start a server of its own
+        other = threading.Thread(target=lambda: states.append(run(flow.pipeline, root, return_state=True)))
         other.start()
         other.join()
     error = states[0].result(raise_on_failure=False)
@@ -168,6 +170,79 @@ def test_prefect_loads_the_flow_from_its_file_and_knows_its_parameters() -> None
     loaded = load_flow_from_entrypoint(f"{ROOT / 'flows' / 'pipeline.py'}:pipeline")
     assert loaded.validate_parameters({"workspace": str(ROOT), "until": "train"})["until"] == "train"
     assert loaded.parameters.properties["until"]["anyOf"][0]["enum"][0] == "ingest", "a menu in Prefect's UI"
+
+
+def test_a_night_commits_the_lock_it_made_and_nothing_of_anybody(
+    flow: ModuleType, make_workspace: Make
+) -> None:
+    root = make_workspace()
+
+    def git(*args: str) -> str:
+        who = ["-c", "user.name=n", "-c", "user.email=n@n"]
+        return subprocess.run(
+            ["git", *who, *args], cwd=root, check=True, capture_output=True, text=True
+        ).stdout
+
+    git("config", "user.name", "night")
+    git("config", "user.email", "n@n")
+    (root / ".gitignore").write_text(".assay/\ndata\nvectors\nmodel\n")
+    git("add", "-A")
+    git("commit", "-qm", "begin")
+    flow.pipeline(root, commit=True)
+    assert git("log", "-1", "--format=%s").strip() == "dvc.lock: ingest, embed, train"
+    assert git("status", "--porcelain") == ""
+    (root / "notes.txt").write_text("of a person\n")
+    (root / "dvc.lock").unlink()
+    git("commit", "-qam", "the lock is gone")
+    flow.pipeline(root, commit=True)
+    assert git("log", "-1", "--format=%s").strip() == "the lock is gone"
+    assert git("status", "--porcelain").split() == ["??", "dvc.lock", "??", "notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("PREFECT_API_URL", "http://127.0.0.1:9/api", "no Prefect server answers at http://127.0.0.1:9/api"),
+        ("PREFECT_HOME", "/proc/nothing", "Prefect's folder /proc/nothing cannot be written"),
+    ],
+)
+def test_a_server_that_cannot_be_had_is_a_line(
+    make_workspace: Make, variable: str, value: str, said: str
+) -> None:
+    env = {name: held for name, held in os.environ.items() if name != "PREFECT_API_URL"} | {variable: value}
+    command = [sys.executable, ROOT / "flows" / "pipeline.py", "--workspace", make_workspace()]
+    done = subprocess.run(command, env={**env, "COLUMNS": "300"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert variable in done.stderr
+    assert len(done.stderr.splitlines()) <= 4  # Prefect warns of its folder too, in two lines
+
+
+def test_ctrl_c_ends_the_flow_before_its_own_server_and_nothing_is_left(
+    make_workspace: Make, tmp_path: Path
+) -> None:
+    root = make_workspace(train="echo $$ > pid; sleep 300")
+    env = {name: held for name, held in os.environ.items() if name != "PREFECT_API_URL"}
+    child = subprocess.Popen(
+        [sys.executable, ROOT / "flows" / "pipeline.py", "--workspace", root],
+        env={**env, "PREFECT_HOME": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not (root / "pid").exists():
+        assert child.poll() is None
+        time.sleep(0.05)
+    servers = [one for one in psutil.Process(child.pid).children(recursive=True) if "server" in one.cmdline()]
+    assert servers
+    os.killpg(child.pid, signal.SIGINT)
+    _, said = child.communicate()
+    assert child.returncode == 130
+    assert "Traceback" not in said
+    _, alive = psutil.wait_procs(servers, timeout=60)
+    assert not alive
+    assert not [p for p in psutil.process_iter(["cwd"]) if p.info["cwd"] == str(root)]
 
 
 def test_a_cancelled_flow_ends_its_stage(make_workspace: Make, api: str) -> None:
@@ -209,7 +284,7 @@ def test_a_failed_stage_ends_the_flow_and_is_not_tried_again(make_workspace: Mak
 
 
 def test_the_deployments_for_workers_can_be_deployed(api: str, tmp_path: Path) -> None:
-    env = {**os.environ, "PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path)}
+    env = {**os.environ, "PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path), "PROJECT": "steel"}
     run = [sys.executable, "-m", "prefect", "--no-prompt"]
     subprocess.run(
         [*run, "work-pool", "create", "process", "--type", "process"], env=env, check=True, cwd=ROOT
@@ -218,9 +293,9 @@ def test_the_deployments_for_workers_can_be_deployed(api: str, tmp_path: Path) -
 
     async def read() -> tuple[Any, list[Any]]:
         async with get_client() as client:
-            weekly = await client.read_deployment_by_name("reproduce/weekly")
+            weekly = await client.read_deployment_by_name("reproduce/steel-weekly")
             assert (weekly.entrypoint, weekly.parameters["what"]) == ("flows/reproduce.py:reproduce", "HEAD")
-            found = await client.read_deployment_by_name("assay/nightly")
+            found = await client.read_deployment_by_name("assay/steel-nightly")
             await client.request("POST", "/deployments/{id}/schedule", path_params={"id": found.id})
             chosen = DeploymentFilter(id=DeploymentFilterId(any_=[found.id]))
             return found, list(await client.read_flow_runs(deployment_filter=chosen))
