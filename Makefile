@@ -40,7 +40,7 @@ format: install
 	@ruff format . && ruff check --fix .
 
 ui: install
-	@mlflow ui --backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} --port $${PORT:-5000}
+	@assay ui --port $${PORT:-5000}
 
 server: install
 	@python flows/serve.py --with-server --port $${PORT:-4200}

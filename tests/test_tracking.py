@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -17,17 +18,26 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
+from assay import plugins
+from assay.data.champion import Champion, sha256, write_champion
 from assay.data.files import write_json, write_table
 from assay.errors import MissingInput, TrackingError
 from assay.layout import Layout
+from assay.models import ModelSpec
 from assay.params import Params, parse_params
 from assay.progress import Silent, silent
 from assay.stages import track as stage
-from assay.tracking import LiveCurves, environment, last_run, track
-from assay.tracking.content import choice_tags, flat_metrics, flat_params, metric_key
+from assay.tasks.classification import load_model
+from assay.tracking import LiveCurves, environment, last_run, registry, track, view
+from assay.tracking import server as serving
+from assay.tracking.content import choice_tags, flat_params, metric_key
+from assay.tracking.numbers import headline_metrics, result_tags
+from assay.tracking.numbers import table as numbers_table
 from assay.tracking.store import FINGERPRINT, connect, create_sqlite, redacted, reporting, tracking_uri
 
 pytestmark = [
@@ -42,7 +52,9 @@ def score(value: float) -> dict[str, float]:
     return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 2}
 
 
-def fill(layout: Layout, *, selection: str = "d" * 64, accuracy: float = 0.75) -> None:
+def fill(
+    layout: Layout, *, selection: str = "d" * 64, accuracy: float = 0.75, primary: str = "accuracy"
+) -> None:
     """What the stages before `track` leave behind."""
     row = {"id": ["a", "b"], "label": ["even", "odd"], "metadata": ["{}", "{}"]}
     write_table(layout.snapshot / "ruler.parquet", pa.table(row))
@@ -55,9 +67,10 @@ def fill(layout: Layout, *, selection: str = "d" * 64, accuracy: float = 0.75) -
              "predicted": ["odd"], "confidence": [0.51], "split": ["train"]}  # fmt: skip
     write_table(layout.selection / "queue.parquet", pa.table(queue))
     test = {"accuracy": score(accuracy), "ece": score(0.5), "per_class": {"a/b": {"f1": score(0.5)}}}
+    test.setdefault(primary, score(0.4))
     write_json(
         layout.outputs / "metrics.json",
-        {"primary": "accuracy", "test": test, "val": {"accuracy": score(0.7)}, "champion": None},
+        {"primary": primary, "test": test, "val": {"accuracy": score(0.7)}, "champion": None},
     )
     (layout.outputs / "history.csv").write_text(HISTORY)
     (layout.outputs / "plots").mkdir(exist_ok=True)
@@ -199,8 +212,10 @@ def test_a_run_holds_all_that_is_known(params: Params, layout: Layout) -> None:
     assert json.loads((layout.outputs / "tracked.json").read_text()) == {"fingerprint": result["fingerprint"]}
     assert run.data.params["train.lr"] == "0.001"
     assert run.data.metrics["accuracy/test"] == 0.75
-    assert run.data.metrics["accuracy/test.low"] == pytest.approx(0.65)
-    assert run.data.metrics["part/test.per_class.a_b.f1"] == 0.5
+    curves = {"train_loss", "val_loss", "val_accuracy", "lr"}
+    assert set(run.data.metrics) == {"accuracy/test", "accuracy/val", "ece/test"} | curves, (
+        "few, and no bounds"
+    )
     assert history(layout, run, "train_loss") == [(0, 2.0), (1, 1.5)]
     assert history(layout, run, "val_accuracy") == [(0, 0.3)], "an empty cell is no point"
     tags = run.data.tags
@@ -211,9 +226,11 @@ def test_a_run_holds_all_that_is_known(params: Params, layout: Layout) -> None:
         "5" * 64,
         "d" * 64,
     )
-    assert "| accuracy | 0.750 (0.650–0.850) |" in tags["mlflow.note.content"]
+    assert tags[view.RESULT] == "accuracy 75.0 % [65.0, 85.0]"
+    assert "| accuracy | 75.0 % \\[65.0, 85.0\\] |" in tags["mlflow.note.content"]
     assert {
         "metrics.json",
+        "metrics.csv",
         "history.csv",
         "params.yaml",
         "environment.json",
@@ -355,19 +372,67 @@ def test_a_store_that_is_no_database_is_a_tracking_error(params: Params, empty: 
         track(params, empty)
 
 
-def test_numbers_become_flat_names_that_mlflow_takes() -> None:
-    nested = {
-        "test": {"accuracy": {"value": 0.5, "n": 4}, "slices": {"cam": {"#1/a.b": {"value": float("nan")}}}}
+NESTED = {
+    "primary": "accuracy",
+    "test": {
+        "accuracy": score(0.5),
+        "per_class": {"a/b, c": {"f1": score(0.2)}},
+        "slices": {"cam": {"#1": {"ece": score(0.3)}}},
+    },
+    "val": {"accuracy": {"value": None, "low": None, "high": None, "n": 0}},
+    "champion": {"difference": {"accuracy": {**score(0.02), "p_value": 0.5}}, "metrics": {"accuracy": score(0.48)}},
+}  # fmt: skip
+
+
+def test_few_numbers_are_metrics_and_all_of_them_a_table() -> None:
+    assert headline_metrics(NESTED) == {"accuracy/test": 0.5, "accuracy/vs_champion": 0.02}
+    assert result_tags(NESTED) == {
+        "assay.result": "accuracy 50.0 % [40.0, 60.0]",
+        "assay.vs_champion": "+2.0 points [−8.0, +12.0]",
     }
-    assert flat_metrics(nested) == {"accuracy/test": 0.5, "accuracy/test.n": 4.0}
-    assert flat_metrics({"slices": {"#1/a.b": 1}}) == {"part/slices._1_a_b": 1.0}
-    against = {"champion": {"difference": {"ece": {"value": 0.1, "low": 0.0}}, "mcnemar": {"p_value": 0.5}}}
-    assert flat_metrics(against) == {
-        "ece/vs_champion": 0.1,
-        "ece/vs_champion.low": 0.0,
-        "part/champion.mcnemar.p_value": 0.5,
-    }
+    rows = {(r["of"], r["part"], r["metric"]): r for r in csv.DictReader(numbers_table(NESTED).splitlines())}
+    assert rows["test", "class a/b, c", "f1"]["value"] == "0.2"
+    assert rows["test", "cam = #1", "ece"]["n"] == "2"
+    assert rows["difference to the champion", "", "accuracy"]["p_value"] == "0.5"
+    assert (rows["val", "", "accuracy"]["value"], rows["val", "", "accuracy"]["n"]) == ("", "0")
+    assert len(rows) == 6
     assert metric_key("größe #1") == "größe _1"
+
+
+@pytest.mark.parametrize(
+    ("primary", "better"), [("accuracy", "true"), ("log_loss", "false"), ("ece", "false")]
+)
+def test_the_experiment_says_what_is_better_and_which_columns_decide(
+    layout: Layout, primary: str, better: str
+) -> None:
+    """Also one that was made by an older assay; what people wrote about it stays."""
+    old = connect(layout.root, "digits", {"mlflow.note.content": "ours"})
+    source = {"name": "digits", "format": "imagefolder"}
+    params = parse_params(
+        {"ingest": {"sources": [source]}, "track": {"experiment": "digits", "primary": primary}}
+    )
+    fill(layout, primary=primary)
+    track(params, layout)
+    tags = old.client.get_experiment(old.experiment_id).tags
+    assert tags["mlflow.experiment.primaryMetric.name"] == f"{primary}/test"
+    assert tags["mlflow.experiment.primaryMetric.greaterIsBetter"] == better
+    assert tags["mlflow.note.content"] == "ours"
+    columns = json.loads(tags[view.VIEW])["selectedColumns"]
+    assert columns[:2] == ["tags.`assay.result`", "tags.`assay.changed`"]
+    assert len(tags[view.VIEW]) < 5000, "older servers take no more"
+
+
+def test_a_run_lasts_as_long_as_its_training(params: Params, layout: Layout) -> None:
+    with LiveCurves(params, layout) as curves:
+        curves.on_epoch({"epoch": 0, "train_loss": 2.0})
+    environment.note(params, layout, curves.began, curves.ended)
+    time.sleep(0.05)
+    track(params, layout)
+    (run,) = runs(layout)
+    assert (run.info.start_time, run.info.end_time) == (curves.began, curves.ended)
+    fill(layout, selection="e" * 64)
+    track(params, layout)
+    assert runs(layout)[1].info.start_time == runs(layout)[1].info.end_time, "of a cached model nobody knows"
 
 
 def test_params_are_short_texts(params: Params) -> None:
@@ -390,7 +455,10 @@ def test_a_later_track_fills_the_run_in(
     (run,) = runs(empty)
     assert history(empty, run, "train_loss") == [(0, 2.0), (1, 1.5)]
     assert {"metrics.json", "plots/confusion.csv"} <= artifacts(empty, run)
-    assert result["url"] == f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    assert (
+        result["url"]
+        == f"{server}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}?{view.TRAINING}"
+    )
     assert track(params, empty)["run_id"] == run.info.run_id
     assert not (empty.root / "mlflow.db").exists()
 
@@ -423,3 +491,88 @@ def test_a_database_without_its_driver_is_one_line(tmp_path, monkeypatch):
         connect(tmp_path, "e")
     assert "pip install psycopg2-binary" in error.value.hint
     assert "secret" not in str(error.value)
+
+
+def crowned(params: Params, layout: Layout, model: str = "cnn") -> Champion:
+    """A small model, tracked and promoted."""
+    folder = layout.champion / "model"
+    folder.mkdir(parents=True, exist_ok=True)
+    kind = "embeddings" if model == "probe" else "pixels"
+    about = {
+        "model": model,
+        "options": {"width": 4, "blocks": 1} if model == "cnn" else {},
+        "categories": ["even", "odd", "other"],
+        "embedding_dim": 5,
+        "inputs": {"kind": kind, "image_size": 8, "color": "gray", "encoder": None, "encoder_options": {}},
+        "train": {"device": "cpu", "threads": 1},
+    }
+    write_json(folder / "model.json", about)
+    spec = ModelSpec(3, 8, "gray", 5, about["options"])
+    torch.save(plugins.load("models", model).build(spec).state_dict(), folder / "model.pt")
+    champion = Champion(
+        fingerprint=track(params, layout)["fingerprint"], model_sha256=sha256(folder / "model.pt"), snapshot="s",
+        params={}, metrics={}, promoted_by="t", promoted_at="2026-01-02T00:00:00Z",
+    )  # fmt: skip
+    write_champion(layout.champion, champion)
+    return champion
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch.export and of MLflow's import
+@pytest.mark.parametrize(("model", "shape"), [("cnn", (1, 8, 8)), ("probe", (5,))])
+def test_the_champion_is_registered_once_and_can_be_served(
+    params: Params, layout: Layout, monkeypatch: pytest.MonkeyPatch, model: str, shape: tuple[int, ...]
+) -> None:
+    """Under its alias, with a signature, as a graph: no pickle, no code of ours."""
+    import mlflow.pyfunc
+
+    champion = crowned(params, layout, model)
+    done = registry.register(champion, params, layout)
+    assert done == {"model": "digits", "version": done.get("version"), "new": True}
+    assert registry.register(champion, params, layout) == {**done, "new": False}
+    client = connect(layout.root, "digits").client
+    version = client.get_model_version_by_alias("digits", "champion")
+    assert (version.version, version.tags[FINGERPRINT]) == (done["version"], champion.fingerprint)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{layout.root / 'mlflow.db'}")
+    served = mlflow.pyfunc.load_model("models:/digits@champion")
+    batch = np.random.default_rng(0).random((7, *shape), dtype=np.float32)
+    with torch.inference_mode():
+        expected = load_model(layout.champion / "model").module(torch.from_numpy(batch)).softmax(1)
+    assert served.predict(batch) == pytest.approx(expected.numpy(), abs=1e-6)
+    assert served.metadata.metadata["categories"] == ["even", "odd", "other"]
+    assert served.metadata.signature.inputs.inputs[0].shape == (-1, *shape)
+    (run,) = runs(layout)
+    assert run.data.tags[view.CHAMPION] == "since 2026-01-02"
+    assert version.source == f"models:/{run.outputs.model_outputs[0].model_id}"
+    fill(layout, selection="e" * 64)
+    following = champion.model_copy(update={"fingerprint": track(params, layout)["fingerprint"]})
+    assert registry.register(following, params, layout)["new"]
+    assert [run.data.tags.get(view.CHAMPION) for run in runs(layout)] == [
+        "until 2026-01-02",
+        "since 2026-01-02",
+    ]
+
+
+def test_a_promotion_does_without_mlflow(
+    params: Params, empty: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion = Champion(
+        fingerprint="f", model_sha256="m", snapshot="s", params={}, metrics={}, promoted_by="t", promoted_at="2026",
+    )  # fmt: skip
+    assert "no run of it is in MLflow yet" in registry.register(champion, params, empty)["trouble"]
+    assert not (empty.root / "mlflow.db").exists(), "no 15 seconds for a store with nothing in it"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
+    assert "http://127.0.0.1:9 is away" in registry.register(champion, params, empty)["trouble"]
+
+
+def test_the_ui_is_a_link_to_the_runs_and_a_server_that_ends_with_the_command(
+    params: Params, layout: Layout, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    assert serving.serve(params, layout, 5000, said.append) == 0, "it runs already"
+    assert said[0].startswith(f"{server}/#/experiments/")
+    assert said[0].endswith("/runs?workflowType=machine_learning&viewStateShareKey=assay")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    port = int(server.rsplit(":", 1)[1])
+    with pytest.raises(TrackingError, match=f"port {port} is taken"):
+        serving.serve(params, layout, port, said.append)

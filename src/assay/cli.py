@@ -67,7 +67,7 @@ def _run_stage(name: str, as_json: bool) -> None:
 
             with LiveCurves(params, layout, terminal) as curves:
                 summary = stage.run(params, layout, terminal, on_epoch=curves.on_epoch)
-            environment.note(params, layout)
+            environment.note(params, layout, curves.began, curves.ended)
         else:
             summary = stage.run(params, layout, terminal)
     show(summary, as_json, getattr(stage, "render", None))
@@ -249,11 +249,31 @@ def promote(
     by: Annotated[str | None, typer.Option(help="Who promotes; default: git's user.name.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Make the last model the champion, unless it is worse beyond the noise."""
+    """Make the last model the champion, unless it is worse beyond the noise.
+
+    Registers it in MLflow, alias `champion`, and runs the stages that depend on the champion: one commit holds all.
+    """
     from assay.commands import promote
+    from assay.terminal import Terminal
 
     layout, params = project()
-    show(promote.run(params, layout, force, why, by), as_json, promote.render)
+    result = promote.run(params, layout, force, why, by)
+    result |= promote.follow(layout, Terminal())
+    show(result | promote.register(params, layout), as_json, promote.render)
+
+
+@app.command(rich_help_panel=DESK)
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the server, for a local store.")] = 5000,
+) -> None:
+    """MLflow in the browser, on the runs of this project: one for each fingerprint, with what decides as columns.
+
+    Starts a server for a local store, until Ctrl-C; of a server that runs (MLFLOW_TRACKING_URI) it prints the link.
+    """
+    from assay.tracking import server
+
+    layout, params = project()
+    raise typer.Exit(server.serve(params, layout, port, lambda link: typer.echo(f"MLflow: {link}")))
 
 
 @app.command(rich_help_panel=DESK)

@@ -19,11 +19,13 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from assay.data.files import write_bytes
+from assay.metric_table import OVERALL
 from assay.metrics import BINS, Judged, confusion, wilson
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 MOST_CLASSES = 30
 """Beyond this only the classes with the most mistakes are drawn: more cannot be read."""
+LOOKS = {"test": (BLUE, "o"), "val": (GREEN, "s"), "champion on test": (ORANGE, "D")}
 COUNTED_CELLS = 20
 THUMBNAILS = 24
 STYLE: Any = {
@@ -51,14 +53,16 @@ def draw_all(
     folder: Path,
     judged: Judged,
     categories: Sequence[str],
-    overall: dict[str, Any],
+    metrics: dict[str, Any],
     classes: dict[str, dict[str, Any]],
     mistakes: Sequence[Mistake],
 ) -> None:
-    """Write confusion.csv and .png, calibration.png, per_class.png and errors.png into a folder."""
+    """Write confusion.csv and .png, intervals.png, calibration.png, per_class.png and errors.png into a folder."""
+    overall = metrics["test"]
     write_bytes(folder / "confusion.csv", confusion_csv(judged, categories))
     with mpl.rc_context(STYLE):
         _save(confusion_figure(judged, categories), folder / "confusion.png")
+        _save(intervals_figure(metrics), folder / "intervals.png")
         _save(calibration_figure(judged, overall["ece"]), folder / "calibration.png")
         _save(per_class_figure(classes), folder / "per_class.png")
         _save(errors_figure(mistakes, len(judged), int((~judged.correct).sum())), folder / "errors.png")
@@ -134,6 +138,46 @@ def calibration_figure(judged: Judged, ece: dict[str, Any]) -> Figure:
     bottom.set(xlabel="confidence of the prediction", ylabel="images")
     bottom.margins(y=0.22)
     return figure
+
+
+def intervals_figure(metrics: dict[str, Any]) -> Figure:
+    """Every share with its 95 % interval, on test, on val and of the champion; then accuracy in each slice."""
+    champion = metrics["champion"] or {}
+    splits = {"test": metrics["test"], "val": metrics["val"]}
+    if champion.get("difference"):
+        splits["champion on test"] = champion["metrics"]
+    shares = [row for row in OVERALL.values() if row.is_share]
+    named = [(row.title, {split: held[row.name] for split, held in splits.items()}) for row in shares]
+    parts = [
+        (f"{column} = {value or '(none)'}", {"test": found["accuracy"]})
+        for column, values in metrics["test"]["slices"].items()
+        for value, found in list(values.items())[:MOST_CLASSES]
+    ]
+    figure, ax = _axes(6.4, 1.6 + 0.34 * (len(named) + len(parts)))
+    for y, (_, row) in enumerate([*named, *parts]):
+        for k, (split, one) in enumerate(row.items()):
+            if one["value"] is not None:
+                _whisker(ax, y + 0.22 * (k - (len(row) - 1) / 2), one, *LOOKS[split])
+    labels = [
+        *(title for title, _ in named),
+        *(f"accuracy, {_cut(name)} ({row['test']['n']})" for name, row in parts),
+    ]
+    ax.set_yticks(range(len(labels)), labels)
+    ax.invert_yaxis()
+    ax.set(xlabel="%, with 95 % intervals")
+    ax.grid(axis="x", color="#e5e5e5")
+    ax.set_axisbelow(True)
+    handles = [Line2D([], [], marker=LOOKS[s][1], color=LOOKS[s][0], label=s) for s in splits]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    counts = ", ".join(f"{metrics[s]['accuracy']['n']:,} {s}" for s in ("test", "val"))
+    ax.set_title(f"{counts} images; the log-loss is in metrics.csv")
+    return figure
+
+
+def _whisker(ax: Axes, y: float, one: dict[str, Any], color: str, marker: str) -> None:
+    low, value, high = (100 * one[key] for key in ("low", "value", "high"))
+    ax.plot([low, high], [y, y], color=color, linewidth=2, alpha=0.45, solid_capstyle="butt")
+    ax.plot(value, y, marker, color=color, markersize=5)
 
 
 def per_class_figure(classes: dict[str, dict[str, Any]]) -> Figure:

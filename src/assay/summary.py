@@ -81,6 +81,8 @@ def _champion(summary: Summary) -> str:
     champion = summary.metrics.get("champion")
     if not champion:
         return "There is no champion to compare with yet."
+    if champion.get("itself"):
+        return "This model is the champion."
     rows = [
         (named(name).title, named(name).change(d), d.get("n", ""))
         for name, d in sorted((champion.get("difference") or {}).items())

@@ -108,3 +108,12 @@ def test_a_replay_asks_without_the_books_and_waits_for_nobody(crowd):
     assert [j.annotations[0].category for j in ask("oracle", ["004", "005"], desk(crowd))] == ["b", "c"]
     with pytest.raises(ParamsError, match="nobody waits"):
         ask("file", ["004"], desk(crowd))
+
+
+def test_where_there_is_no_hidden_truth_it_says_so(layout):
+    """People with images of their own, and the demo's `select.annotator: oracle`."""
+    oracle.check(["nobody", "a"], desk(layout))
+    oracle.check([], desk(layout))
+    with pytest.raises(ParamsError, match="no hidden truth of these 2 images") as caught:
+        oracle.check(["nobody", "noone"], desk(layout))
+    assert "set select.annotator to file" in str(caught.value.hint)

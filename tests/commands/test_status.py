@@ -7,11 +7,13 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from assay import ledger
 from assay.commands import promote, status
 from assay.data.champion import Champion, write_champion
 from assay.data.edits import Annotation, Judgement, write_batch
 from assay.data.files import write_json
 from assay.layout import Layout
+from assay.ledger import Asked
 from assay.metric_table import OVERALL, named
 
 
@@ -124,8 +126,10 @@ def test_the_screen_itself_needs_nothing_heavy(desk):
     program = """
 import sys
 from pathlib import Path
+from assay import ledger
 from assay.commands import promote, status
 from assay.layout import Layout
+from assay.ledger import Asked
 from assay.params import Ingest, Params, Source
 params = Params(ingest=Ingest(sources=[Source(name="s", format="demo")]))
 status.run(params, Layout(Path(sys.argv[1])))
@@ -133,3 +137,15 @@ print([m for m in ("torch", "mlflow", "prefect", "pandas", "dvc", "sklearn", "ma
 """
     command = [sys.executable, "-c", program, str(desk.layout.root)]
     assert subprocess.check_output(command, text=True).strip() == "[]"
+
+
+def test_what_waits_with_people_is_on_the_screen(desk):
+    assert "nothing waits with them" in shown(status.run(desk.params(), desk.layout))
+    first, second, third = (Asked(id=i) for i in desk.unlabelled[:3])
+    ledger.write(desk.layout.ledger, "file", [first, second], "2026-01-02T00:00:00Z")
+    ledger.write(desk.layout.ledger, "people", [third], "2026-01-03T00:00:00Z")
+    ledger.write(desk.layout.ledger, "oracle", [third], "2025-01-01T00:00:00Z")
+    write_batch(desk.layout.edits, "new", [judge(first.id, "odd")])
+    result = status.run(desk.params(), desk.layout)
+    assert (result["people"]["open"], result["people"]["since"]) == (2, "2026-01-02T00:00:00Z")
+    assert "2 images of 2 batches wait since 2026-01-02: 0001-file-" in shown(result)

@@ -18,7 +18,7 @@ from assay.progress import silent
 from assay.stages import embed, evaluate, train
 from assay.tasks.classification import predict_ids
 
-PLOTS = {"confusion.csv", "confusion.png", "calibration.png", "per_class.png", "errors.png"}
+PLOTS = {"confusion.csv", "confusion.png", "intervals.png", "calibration.png", "per_class.png", "errors.png"}
 
 
 @pytest.fixture
@@ -124,8 +124,20 @@ def test_against_the_champion_it_is_paired(trained: Layout, make_params) -> None
     assert (won - lost) / 24 == pytest.approx(row["value"], abs=1e-6)
 
 
+def test_the_champion_is_not_compared_with_itself(trained: Layout, make_params) -> None:
+    promote(trained)
+    shown = evaluate.run(make_params(), trained, silent)["champion"]
+    against = read_json(trained.outputs / "metrics.json")["champion"]
+    assert (against["itself"], against["difference"], shown["difference"]) == (True, {}, {})
+    assert against["metrics"] == {
+        name: read_json(trained.outputs / "metrics.json")["test"][name] for name in METRICS
+    }
+
+
 def test_a_champion_without_its_weights(trained: Layout, make_params) -> None:
     promote(trained)
+    held = read_json(trained.champion / "champion.json")["champion"]
+    write_champion(trained.champion, Champion(**held | {"model_sha256": "another model's"}))
     shutil.rmtree(trained.champion / "model")
     with pytest.raises(MissingInput) as caught:
         evaluate.run(make_params(), trained, silent)
@@ -171,7 +183,11 @@ def test_no_mistakes_make_a_picture_too(tmp_path: Path) -> None:
 
     judged = Judged(np.eye(40, dtype=np.float32)[np.arange(80) % 40], np.arange(80) % 40)
     names = [f'class "{k}", a long name' for k in range(40)]
-    draw_all(tmp_path, judged, names, measure(judged, 100, 0), per_class(judged, names), [])
+    metrics = {
+        "test": measure(judged, 100, 0) | {"slices": {}},
+        "val": measure(judged.take(np.arange(0)), 100, 0),
+    }
+    draw_all(tmp_path, judged, names, metrics | {"champion": None}, per_class(judged, names), [])
     assert {file.name for file in tmp_path.iterdir()} == PLOTS
     second = (tmp_path / "confusion.csv").read_text().splitlines()[1]
     assert second == '"class ""0"", a long name","class ""0"", a long name"'

@@ -10,7 +10,7 @@ import pytest
 from assay import door, intake
 from assay.data.files import read_json
 from assay.data.pool import Pool, content_id, side_table
-from assay.errors import SourceError
+from assay.errors import ParamsError, SourceError
 from assay.layout import Layout
 from assay.params import Params, parse_params
 from assay.progress import silent
@@ -248,3 +248,21 @@ def test_killed_between_the_images_and_their_answers_the_answers_come_later(tmp_
         shutil.rmtree(layout.pool / kind)
     ingest.run(demo, layout, silent)
     assert [side_table(layout.pool, kind).to_pylist() for kind in kinds] == whole
+
+
+@pytest.mark.parametrize(
+    ("section", "param"),
+    [
+        ({"evaluate": {"slices": ["site", "ink"]}}, "evaluate.slices"),
+        ({"select": {"cost": "ink"}}, "select.cost"),
+    ],
+)
+def test_a_metadata_column_that_no_image_has_is_refused_before_anything_costs(project, draw, section, param):
+    """The demo's `slices: [ink]` stopped the sixth stage, minutes later. What came in stays in."""
+    project.add("a", draw(1), label="x")
+    table = project.layout.root / "raw" / "images.csv"
+    table.write_text(f"path,label,site\n{project.rows[0]['path']},x,north\n")
+    with pytest.raises(ParamsError, match=f"{param}: no image has the metadata ink") as caught:
+        ingest.run(project.params(**section), project.layout, silent)
+    assert "the sources give: site" in str(caught.value.hint)
+    assert ingest.run(project.params(evaluate={"slices": ["site"]}), project.layout, silent)["samples"] == 1

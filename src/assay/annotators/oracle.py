@@ -19,6 +19,7 @@ from assay.annotators import Desk, now
 from assay.data.edits import Annotation, Judgement
 from assay.data.pool import side_table
 from assay.data.suspects import REVIEW
+from assay.errors import ParamsError
 from assay.layout import Layout
 from assay.ledger import Answer, Batch
 from assay.params import Fraction, Params, Section, Seed
@@ -41,6 +42,16 @@ class Options(Section):
     """What an answer costs, for the books."""
     review_seconds: Annotated[float, within(0, 1_000_000)] = 0.0
     """What a second look at a labelled image costs."""
+
+
+def check(ids: Sequence[str], desk: Desk) -> None:
+    """ParamsError if it knows the truth of none of the images that it is about to be asked about."""
+    known, _ = _truth(desk.layout, ids)
+    if ids and not known:
+        raise ParamsError(
+            f"select.annotator: the oracle has no hidden truth of these {len(ids):,} images: it answers in replays",
+            hint="set select.annotator to file, or to null and use `assay queue --csv to-label.csv`: people answer",
+        )
 
 
 def send(batch: Batch, desk: Desk) -> str:

@@ -87,6 +87,8 @@ def _send(work: Round, queue: pa.Table) -> Batch:
     layout = work.desk.layout
     batches, snapshot = read_batches(layout.edits), Snapshot.load(layout.snapshot)
     answered, ids = answers_to(batches), queue["id"].to_pylist()
+    if (check := getattr(work.annotator, "check", None)) is not None:
+        check(ids, work.desk)
     known = standings(batches, recorded(snapshot, ids))
     rows = [
         Asked(

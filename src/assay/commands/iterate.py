@@ -172,6 +172,7 @@ def close(work: Work, stop: Stop) -> None:
     promoted = crown(work)
     if crowned(work):
         work.runner.stages(stages(work.layout.root))
+        work.runner.act("register", lambda: promote.register(work.params, work.layout))
     stopped = Stopped(name=work.name, rounds=len(work.done), rule=stop.rule, why=stop.why, promoted=promoted)
     commit(work, stop_message(stopped))
     work.look()

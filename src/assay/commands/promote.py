@@ -15,10 +15,11 @@ from assay.errors import PromotionRefused
 from assay.layout import Layout
 from assay.lineage.fingerprint import fingerprint
 from assay.lineage.people import whoami
-from assay.lineage.revisions import dvc_add
+from assay.lineage.revisions import DvcError, dvc_add, run_dvc
 from assay.lineage.staleness import stage_states
 from assay.metric_table import headline, named
 from assay.params import Params
+from assay.progress import Progress, silent
 from assay.workspace import writes
 
 RESULT = ("select", "train", "evaluate")
@@ -81,14 +82,16 @@ def refuse_stale(layout: Layout) -> None:
             raise PromotionRefused(f"{stage.stage} is behind: {reason}", hint="run `dvc repro` first")
 
 
-def paired_difference(metrics: dict[str, Any], champion: Champion, primary: str) -> dict[str, Any]:
-    """Challenger minus champion on the same test images. PromotionRefused if it was not measured."""
+def paired_difference(metrics: dict[str, Any], champion: Champion, primary: str) -> dict[str, Any] | None:
+    """Challenger minus champion on the same test images; None for the same weights. PromotionRefused if unmeasured."""
     against = metrics.get("champion")
     if not against or against["fingerprint"] != champion.fingerprint:
         raise PromotionRefused(
             f"outputs/metrics.json does not compare with the champion {champion.fingerprint[:12]}",
             hint="run `dvc repro` first",
         )
+    if against.get("itself"):
+        return None
     if primary not in against["difference"]:
         raise PromotionRefused(
             f"no paired difference of {primary!r} was measured",
@@ -121,6 +124,26 @@ def install(layout: Layout, champion: Champion) -> None:
     write_champion(layout.champion, champion)
 
 
+def follow(layout: Layout, progress: Progress = silent) -> dict[str, Any]:
+    """Run the stages that depend on the champion, so that one commit holds it and what follows from it.
+
+    Nothing else: what may wait at the door is another round's. {"followed": names}, and {"behind": why} if one fails;
+    the promotion stands.
+    """
+    done: list[str] = []
+    try:
+        while name := next((s.stage for s in stage_states(layout.root) if s.state == "stale"), None):
+            if name in done:
+                break
+            progress.say(f"{name}: by the new champion")
+            run_dvc(["repro", "--single-item", name], layout.root)
+            done.append(name)
+    except DvcError as error:
+        why = f"{error}; `dvc repro` before you commit: the queue is still the old champion's"
+        return {"followed": done, "behind": why}
+    return {"followed": done}
+
+
 def _report(
     champion: Champion, old: Champion | None, primary: str, difference: dict[str, Any] | None, promoted: bool
 ) -> dict[str, Any]:
@@ -133,11 +156,27 @@ def _report(
     }
 
 
+def register(params: Params, layout: Layout) -> dict[str, Any]:
+    """The champion in MLflow's registry: {"registry": …}; what was in the way is in there, and costs nothing else."""
+    from assay.tracking import registry
+
+    champion = read_champion(layout.champion)
+    return {"registry": registry.register(champion, params, layout)} if champion else {}
+
+
+def _registered(registry: dict[str, Any]) -> str:
+    if "trouble" in registry:
+        again = "`assay promote` again registers it"
+        return f"[yellow]·[/] not in MLflow's registry: {escape(registry['trouble'])}; {again}"
+    return f"MLflow: model {escape(registry['model'])}, version {registry['version']}, alias champion"
+
+
 def render(result: dict[str, Any], console: Console) -> None:
     champion = result["champion"]
     name = champion["fingerprint"][:12]
     if not result["promoted"]:
         console.print(f"{name} is the champion already", highlight=False)
+        _say_more(result, console)
         return
     forced = f", forced: {escape(champion['why'])}" if champion["forced"] else ""
     console.print(
@@ -148,6 +187,15 @@ def render(result: dict[str, Any], console: Console) -> None:
             f"against {result['previous'][:12]}: {told(result['difference'], result['primary'])}",
             highlight=False,
         )
-    console.print(
-        "next: commit data/champion/, then `dvc repro`: it chooses by the new champion", highlight=False
-    )
+    _say_more(result, console)
+    console.print("next: commit it all, as one commit: git add -A && git commit", highlight=False)
+
+
+def _say_more(result: dict[str, Any], console: Console) -> None:
+    """What followed from the promotion, and where else the model is now."""
+    if result.get("followed"):
+        console.print(f"brought up to date: {', '.join(result['followed'])}", highlight=False)
+    if trouble := result.get("behind"):
+        console.print(f"[yellow]·[/] {escape(trouble)}", highlight=False, soft_wrap=True)
+    if registry := result.get("registry"):
+        console.print(_registered(registry), highlight=False, soft_wrap=True)

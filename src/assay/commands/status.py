@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from assay.data.champion import read_champion
-from assay.data.edits import read_batches
+from assay.data.edits import answers_to, read_batches
 from assay.data.files import read_json, read_table
 from assay.data.standing import pending, standings
+from assay.errors import AssayError
 from assay.layout import Layout
 from assay.lineage import mending
 from assay.lineage.staleness import StageState, stage_states
@@ -33,6 +34,7 @@ def run(params: Params, layout: Layout) -> dict[str, Any]:
         "snapshot": snapshot_status(layout),
         "queue": queue_status(layout),
         "edits": edits_status(layout, stages),
+        "people": people_status(layout),
         "champion": champion_status(layout),
         "metrics": metrics_status(layout, params.track.primary),
         "stages": [vars(stage) for stage in stages],
@@ -74,6 +76,31 @@ def edits_status(layout: Layout, stages: Sequence[StageState]) -> dict[str, Any]
     news = pending(batches, Snapshot.load(layout.snapshot))
     new = [name for name, batch in batches if any(judgement.id in news for judgement in batch)]
     return {"batches": len(batches), "new": new, "images": len(news)}
+
+
+def people_status(layout: Layout) -> dict[str, Any]:
+    """What waits with people: images sent and not answered, in how many batches, since when."""
+    if not any(layout.ledger.glob("*.jsonl")):
+        return {"open": 0, "batches": [], "since": None}
+    from assay import ledger  # pyarrow: see above
+
+    rows = ledger.account(ledger.read(layout.ledger), answers_to(read_batches(layout.edits)))
+    waiting = [row for row in rows if row["open"] and _is_answered_by_people(row["annotator"])]
+    return {
+        "open": sum(row["open"] for row in waiting),
+        "batches": [row["name"] for row in waiting],
+        "since": min((row["at"] for row in waiting), default=None),
+    }
+
+
+def _is_answered_by_people(annotator: str) -> bool:
+    """True also of `people`, which is no plug-in, and of one that is there no more."""
+    from assay import plugins
+
+    try:
+        return bool(plugins.load("annotators", annotator).WAITS)
+    except AssayError:
+        return True
 
 
 def champion_status(layout: Layout) -> dict[str, Any] | None:
@@ -133,6 +160,7 @@ def _lines(result: dict[str, Any]) -> list[tuple[str, str]]:
         *(("mended", line) for line in result["mended"]),
         *_snapshot_lines(result["snapshot"], result["queue"]),
         ("edits", _edits_text(result["edits"])),
+        ("people", _people_text(result["people"])),
         ("champion", _champion_text(result["champion"])),
         *_metrics_lines(result["metrics"]),
         *_stage_lines(result["stages"]),
@@ -162,6 +190,14 @@ def _edits_text(edits: dict[str, Any]) -> str:
         return f"{batches}, all in the snapshot"
     names = ", ".join(edits["new"][-3:])
     return f"{batches}; not in the snapshot: {edits['images']:,} images of {names}"
+
+
+def _people_text(people: dict[str, Any]) -> str:
+    if not people["open"]:
+        return "nothing waits with them"
+    names = ", ".join(people["batches"][-3:])
+    many = f"{len(people['batches']):,} batch{'' if len(people['batches']) == 1 else 'es'}"
+    return f"{people['open']:,} images of {many} wait since {people['since'][:10]}: {names}"
 
 
 def _champion_text(champion: dict[str, Any] | None) -> str:

@@ -187,6 +187,7 @@ def _recorded(side: Side, params: Params, layout: Layout) -> Found | None:
     try:
         if side.run_id:
             return recorded.environment_of(side.run_id, params, layout)
-        return environment.noted(side.layout, side.fingerprint) if side.kind == "workspace" else None
+        training = environment.noted(side.layout, side.fingerprint) if side.kind == "workspace" else None
+        return training.environment if training else None
     except (AssayError, OSError):
         return None

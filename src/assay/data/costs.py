@@ -6,9 +6,9 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay.data.metadata import listed, names
 from assay.data.snapshot import Snapshot
 from assay.errors import ParamsError
 
@@ -24,11 +24,12 @@ def costs_of(snapshot: Snapshot, column: str | None, ids: Sequence[str]) -> NDAr
     rows = zip(snapshot.samples["id"].to_pylist(), snapshot.samples["metadata"].to_pylist(), strict=True)
     told = {sample: json.loads(text or "{}").get(column) for sample, text in rows if sample in wanted}
     costs = np.array([_positive(told.get(sample)) for sample in ids], np.float32)
+    there = listed(names(snapshot.samples["metadata"]))
     if wrong := [sample for sample, cost in zip(ids, costs, strict=True) if not cost > 0]:
         raise ParamsError(
             f"select.cost: {len(wrong):,} of {len(ids):,} images have no positive number in the metadata"
             f" column {column!r}, such as {_named(wrong, told)}",
-            hint=f"give each image that can be asked about one, or exclude it; columns there are: {_columns(snapshot)}",
+            hint=f"give each image that can be asked about one, or exclude it; columns there are: {there}",
         )
     return costs
 
@@ -44,12 +45,3 @@ def _positive(value: object) -> float:
 
 def _named(wrong: Sequence[str], told: dict[str, object]) -> str:
     return ", ".join(f"{sample[:12]} ({told.get(sample)!r})" for sample in wrong[:SHOWN])
-
-
-def _columns(snapshot: Snapshot) -> str:
-    names = {
-        name
-        for text in pc.unique(snapshot.samples["metadata"]).to_pylist()
-        for name in json.loads(text or "{}")
-    }
-    return ", ".join(sorted(names)) or "none"

@@ -22,8 +22,9 @@ from rich.table import Table
 
 from assay import plugins
 from assay.data import images
-from assay.data.champion import MODEL, Champion, champion_model, read_champion
+from assay.data.champion import MODEL, Champion, champion_model, read_champion, sha256
 from assay.data.files import fresh_dir, read_table, write_json, write_table
+from assay.data.metadata import listed, names
 from assay.data.pool import Pool
 from assay.errors import GateError, MissingInput, ParamsError
 from assay.layout import Layout
@@ -82,9 +83,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     write_json(layout.outputs / "metrics.json", metrics)
     write_table(layout.outputs / "predictions.parquet", predictions_table(val, test))
     with fresh_dir(layout.outputs / "plots") as folder:
-        draw_all(
-            folder, test.judged, test.categories, metrics["test"], classes, surest_mistakes(test, layout)
-        )
+        draw_all(folder, test.judged, test.categories, metrics, classes, surest_mistakes(test, layout))
     return summarise(metrics, params, progress)
 
 
@@ -99,11 +98,11 @@ def check_ruler(ruler: pa.Table) -> None:
 def slice_columns(ruler: pa.Table, wanted: Sequence[str]) -> dict[str, list[str]]:
     """The value of each test image in each metadata column asked for; ParamsError for a column nobody has."""
     rows = [json.loads(text or "{}") for text in ruler["metadata"].to_pylist()]
-    if unknown := sorted(set(wanted) - {key for row in rows for key in row}):
-        there = sorted({key for row in rows for key in row})
+    there = names(ruler["metadata"])
+    if unknown := sorted(set(wanted) - there):
         raise ParamsError(
             f"evaluate.slices: no test image has the metadata {', '.join(unknown)}",
-            hint=f"there is: {', '.join(there) or 'none'}",
+            hint=f"there is: {listed(there)}",
         )
     return {column: [str(row.get(column, "")) for row in rows] for column in wanted}
 
@@ -133,10 +132,22 @@ def slices(
 def against_champion(
     test: Measured, ruler: pa.Table, task: ModuleType, params: Params, layout: Layout, progress: Progress
 ) -> dict[str, Any] | None:
-    """The paired difference on the same test images; None while there is no champion."""
+    """The paired difference on the same test images; None while there is no champion.
+
+    The champion itself is not compared: `itself` is true, and there is no difference.
+    """
     champion = read_champion(layout.champion)
     if champion is None:
         return None
+    if champion.model_sha256 == sha256(layout.outputs / "model" / "model.pt"):
+        own = measure(test.judged, params.evaluate.bootstrap, params.seed)
+        return {
+            "fingerprint": champion.fingerprint,
+            "itself": True,
+            "metrics": own,
+            "difference": {},
+            "mcnemar": None,
+        }
     old = task.predict_ids(_weights(layout, champion), test.ids, layout, params.evaluate.batch, progress)
     everything = [*test.categories, *(c for c in old.categories if c not in test.categories)]
     targets = task.targets(test.labels, everything)
@@ -236,7 +247,7 @@ def summarise(metrics: dict[str, Any], params: Params, progress: Progress) -> di
 def render(summary: dict[str, Any], console: Console) -> None:
     """A table of the metrics, the primary one first."""
     names = sorted(METRICS, key=lambda name: (name != summary["primary"], METRICS.index(name)))
-    champion = summary["champion"]
+    champion = summary["champion"] if (summary["champion"] or {}).get("difference") else None
     table = Table(
         "metric",
         "test",

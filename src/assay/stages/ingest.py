@@ -35,11 +35,20 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
 
     with holding(layout.scratch, "pipeline", say=progress.say):
         summary, files = _take_in(params.ingest, present, layout, progress)
+        _check_columns(params, layout)
         if len(present) == len(params.ingest.sources) and not _is_unreadable(summary):
             watch.remember(
                 layout.root / door.WATCHED, key, summary, [*notes, *files, *watch.everything(layout.pool)]
             )
     return summary
+
+
+def _check_columns(params: Params, layout: Layout) -> None:
+    """The later stages that name metadata would stop at it after minutes."""
+    from assay.data.metadata import check_columns
+
+    cost = [params.select.cost] if params.select.cost else []
+    check_columns({"select.cost": cost, "evaluate.slices": params.evaluate.slices}, layout)
 
 
 def _key(params: Ingest, layout: Layout) -> str:

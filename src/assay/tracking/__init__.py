@@ -14,7 +14,7 @@ from assay.data.files import read_json, write_json
 from assay.layout import Layout
 from assay.lineage.fingerprint import Fingerprint, changed, fingerprint
 from assay.params import Params
-from assay.tracking import content, environment
+from assay.tracking import content, environment, view
 from assay.tracking.live import LiveCurves
 from assay.tracking.store import Store, be_patient, be_quick, connect, reporting, tracking_uri
 
@@ -37,7 +37,7 @@ def track(params: Params, layout: Layout) -> dict[str, Any]:
     record = content.collect(params, layout, mark)
     layout.scratch.mkdir(parents=True, exist_ok=True)
     with reporting(tracking_uri(layout.root)), FileLock(layout.scratch / "track.lock"):
-        store = connect(layout.root, params.track.experiment, content.experiment_tags(params))
+        store = connect(layout.root, params.track.experiment, view.experiment_tags(params))
         be_patient()
         result = _write(store, record, mark, environment.noted(layout, mark), params)
     write_json(layout.scratch / POINTER, result)
@@ -51,9 +51,14 @@ def last_run(layout: Layout) -> dict[str, Any]:
 
 
 def _write(
-    store: Store, record: content.Record, mark: Fingerprint, trained_in: dict[str, Any] | None, params: Params
+    store: Store,
+    record: content.Record,
+    mark: Fingerprint,
+    training: environment.Training | None,
+    params: Params,
 ) -> dict[str, Any]:
-    run, is_new = store.open_run(mark.digest, record.name, {**record.tags, **content.part_tags(mark)})
+    began, ended = (training.began, training.ended) if training else (None, None)
+    run, is_new = store.open_run(mark.digest, record.name, {**record.tags, **content.part_tags(mark)}, began)
     before = store.run_before(run)
     what = changed(content.parts_of(before.data.tags) if before else None, mark)
     tags = {**record.tags, "assay.changed": what, "assay.before": before.info.run_id if before else ""}
@@ -66,8 +71,9 @@ def _write(
         store.log_file(run, file, folder)
     for name, text in record.texts.items():
         store.log_text(run, text, name)
-    _write_environment(store, run, trained_in, params)
-    store.finish(run)
+    _write_environment(store, run, training.environment if training else None, params)
+    # of a model from a cache nobody knows how long it took: the time of `track` would be taken for it
+    store.finish(run, ended or (run.info.start_time if is_new else None))
     return {
         "run": record.name,
         "run_id": run.info.run_id,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -15,6 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from assay.data.champion import read_champion
 from assay.data.files import read_json, read_table
 from assay.layout import Layout
 from assay.lineage.fingerprint import Fingerprint
@@ -23,7 +22,9 @@ from assay.lineage.revisions import Patch, git_commit, git_dirty_patch
 from assay.markdown import code, text
 from assay.params import Params, flatten
 from assay.summary import Summary, markdown, summarise
+from assay.tracking.numbers import as_csv, headline_metrics, result_tags, table
 from assay.tracking.store import Dataset, Point
+from assay.tracking.view import CHAMPION, since
 
 PARAM_LENGTH = 250
 NOTE_LENGTH = 4900
@@ -55,12 +56,12 @@ def collect(params: Params, layout: Layout, mark: Fingerprint) -> Record:
     return Record(
         name=run_name(params, mark),
         params=flat_params(params),
-        metrics=flat_metrics({k: metrics.get(k) for k in ("test", "val", "champion")}),
+        metrics=headline_metrics(metrics),
         curves=curves(layout.outputs / "history.csv"),
-        tags=_tags(layout, mark, summary, patch),
+        tags=_tags(layout, mark, summary, patch) | result_tags(metrics),
         datasets=_datasets(layout, summary, mark),
         files=_files(layout),
-        texts=_texts(summary, patch),
+        texts={"metrics.csv": table(metrics), **_texts(summary, patch)},
         summary=summary,
     )
 
@@ -77,36 +78,6 @@ def flat_params(params: Params) -> dict[str, str]:
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= PARAM_LENGTH else text[: PARAM_LENGTH - 1] + "…"
-
-
-def flat_metrics(value: Any, key: str = "") -> dict[str, float]:
-    """`accuracy/test` for `{"test": {"accuracy": {"value": …}}}`, with `.low`, `.high` and `.n` beside it."""
-    if isinstance(value, Mapping):
-        found: dict[str, float] = {}
-        for name, inner in value.items():
-            part = key if name == "value" else f"{key}.{_part(str(name))}".lstrip(".")
-            found |= flat_metrics(inner, part)
-        return found
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return {_charted(metric_key(key)): float(value)} if is_number else {}
-
-
-def _charted(key: str) -> str:
-    """`test.accuracy.low` -> `accuracy/test.low`: MLflow charts by the part before the slash, sorted; so what belongs
-    together stands together, accuracy first, and classes and slices do not stand in the way.
-    """
-    split, *parts = key.split(".")
-    name, rest = "".join(parts[:1]), parts[1:]
-    if split == "champion" and name == "difference" and rest:
-        return f"{rest[0]}/{'.'.join(['vs_champion', *rest[1:]])}"
-    if split in ("test", "val") and name not in ("per_class", "slices", ""):
-        return f"{name}/{'.'.join([split, *rest])}"
-    return f"part/{key}"
-
-
-def _part(name: str) -> str:
-    """A class or slice as one step of a dotted name: its own dots and slashes would be taken for steps."""
-    return re.sub(r"[./]+", "_", name) or "_"
 
 
 def metric_key(key: str) -> str:
@@ -145,17 +116,6 @@ def parts_of(tags: Mapping[str, str]) -> Fingerprint:
     return Fingerprint(**{part: tags.get(f"assay.{part}", "") for part in Fingerprint.__annotations__})
 
 
-def experiment_tags(params: Params) -> dict[str, str]:
-    """What makes MLflow's page of the experiment start with runs and their accuracy."""
-    return {
-        "mlflow.experimentKind": "custom_model_development",
-        "mlflow.experiment.primaryMetric.name": f"{params.track.primary}/test",
-        "mlflow.experiment.primaryMetric.greaterIsBetter": "true",
-        "mlflow.note.content": "One run per fingerprint: same training set, ruler, params, code: same run. "
-        "Columns worth showing: `accuracy/test`, `assay.changed`, `assay.snapshot`.",
-    }
-
-
 def _tags(layout: Layout, mark: Fingerprint, summary: Summary, patch: Patch) -> dict[str, str]:
     commit = git_commit(layout.root) or ""
     tags = {
@@ -168,6 +128,9 @@ def _tags(layout: Layout, mark: Fingerprint, summary: Summary, patch: Patch) -> 
         **part_tags(mark),
         **choice_tags(summary.selection),
     }
+    champion = read_champion(layout.champion)
+    if champion is not None and champion.fingerprint == mark.digest:
+        tags[CHAMPION] = since(champion)
     return {**tags, "mlflow.source.git.commit": commit} if commit else tags
 
 
@@ -215,20 +178,12 @@ def _files(layout: Layout) -> list[tuple[Path, str | None]]:
 
 
 def _texts(summary: Summary, patch: Patch) -> dict[str, str]:
-    texts = {"queue.csv": _csv(summary.queue)} if summary.queue else {}
+    texts = {"queue.csv": as_csv(list(summary.queue[0]), summary.queue)} if summary.queue else {}
     if patch.text:
         texts["dirty.patch"] = patch.text
     if patch.untracked:
         texts["untracked.txt"] = "\n".join(patch.untracked) + "\n"
     return texts
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
 
 
 def note(record: Record, what: str, before: str | None, differing: Mapping[str, tuple[str, str]]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -93,17 +94,29 @@ def _torch(params: Params) -> dict[str, Any]:
     }
 
 
-def note(params: Params, layout: Layout) -> None:
-    """Put down, after a training, which environment it had: for the `track` to come."""
-    mark = fingerprint(params, layout).digest
-    write_json(layout.scratch / NAME, {"fingerprint": mark, **describe(params)})
+@dataclass(frozen=True)
+class Training:
+    """What a training has put down: its environment, and its time in ms since the epoch, where that is known."""
+
+    environment: dict[str, Any]
+    began: int | None = None
+    ended: int | None = None
 
 
-def noted(layout: Layout, mark: Fingerprint) -> dict[str, Any] | None:
+def note(params: Params, layout: Layout, began: int | None = None, ended: int | None = None) -> None:
+    """Put down, after a training, which environment it had and when it was: for the `track` to come."""
+    mark = {"fingerprint": fingerprint(params, layout).digest, "began": began, "ended": ended}
+    write_json(layout.scratch / NAME, {**mark, **describe(params)})
+
+
+def noted(layout: Layout, mark: Fingerprint) -> Training | None:
     """What the training of a run has put down; None if it was of another run, or took place somewhere else."""
     file = layout.scratch / NAME
     held: dict[str, Any] = read_json(file) if file.exists() else {}
-    return held if held.pop("fingerprint", None) == mark.digest else None
+    if held.pop("fingerprint", None) != mark.digest:
+        return None
+    times = {key: held.pop(key, None) for key in ("began", "ended")}
+    return Training(held, **times)
 
 
 def tags(environment: dict[str, Any], of: str) -> dict[str, str]:

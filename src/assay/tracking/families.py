@@ -11,8 +11,8 @@ from filelock import FileLock
 
 from assay.layout import Layout
 from assay.params import Params
-from assay.tracking import content
 from assay.tracking.store import Store, be_patient, be_quick, connect, reporting, tracking_uri
+from assay.tracking.view import experiment_tags
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -42,7 +42,7 @@ def log_family(
     """
     be_quick()
     with reporting(tracking_uri(layout.root)), FileLock(layout.scratch / "track.lock"):
-        store = connect(layout.root, params.track.experiment, content.experiment_tags(params))
+        store = connect(layout.root, params.track.experiment, experiment_tags(params))
         be_patient()
         top = _write(store, key, parent, None)
         for child in children:

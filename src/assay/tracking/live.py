@@ -14,8 +14,9 @@ from assay.layout import Layout
 from assay.lineage.fingerprint import fingerprint
 from assay.params import Params
 from assay.progress import Progress, silent
-from assay.tracking.content import experiment_tags, part_tags, row_points, run_name
-from assay.tracking.store import Point, be_quick, connect, reporting, tracking_uri
+from assay.tracking.content import part_tags, row_points, run_name
+from assay.tracking.store import Point, be_quick, connect, now, reporting, tracking_uri
+from assay.tracking.view import experiment_tags
 
 PATIENCE = 10.0
 """Seconds that the end of a training waits for its last points; `assay track` writes what is missing then."""
@@ -31,17 +32,21 @@ class LiveCurves:
         self._params, self._layout, self._progress = params, layout, progress
         self._rows: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self._failed = False
+        self.began: int | None = None
+        self.ended: int | None = None
+        """Of the training, in ms since the epoch: from entering this context to leaving it."""
         self._thread = Thread(target=self._work, name="live-curves", daemon=True)
 
     def __enter__(self) -> LiveCurves:
         be_quick()
+        self.began = now()
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._failed = kind is not None
+        self._failed, self.ended = kind is not None, now()
         self._rows.put(None)
         self._thread.join(PATIENCE)
 
@@ -65,7 +70,7 @@ class LiveCurves:
         with FileLock(self._layout.scratch / "track.lock"):
             kind = experiment_tags(self._params)
             store = connect(self._layout.root, self._params.track.experiment, kind)
-            run, is_new = store.open_run(mark.digest, run_name(self._params, mark), tags)
+            run, is_new = store.open_run(mark.digest, run_name(self._params, mark), tags, self.began)
         while (points := self._next()) is not None:
             store.log_points(run, points if is_new else store.missing(run, points))
         if self._failed:

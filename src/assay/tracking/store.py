@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from assay.errors import TrackingError
+from assay.tracking.view import run_link, to_bring_up_to_date
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -58,21 +59,24 @@ class Store:
         """The page of a run; None for a local store, whose server may run anywhere."""
         if not self.uri.startswith("http"):
             return None
-        return f"{self.shown.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{run.info.run_id}"
+        return run_link(self.shown, self.experiment_id, run.info.run_id)
 
-    def open_run(self, digest: str, name: str, tags: Mapping[str, str]) -> tuple[Run, bool]:
-        """The run with a fingerprint, and whether it had to be created.
+    def open_run(
+        self, digest: str, name: str, tags: Mapping[str, str], began: int | None = None
+    ) -> tuple[Run, bool]:
+        """The run with a fingerprint, and whether it had to be created: as of `began`, ms since the epoch, or of now.
 
         Two that create it at once both look again and keep the oldest.
         """
-        if run := self._find(digest):
+        if run := self.find(digest):
             return run, False
         created = self.client.create_run(
-            self.experiment_id, run_name=name, tags={**tags, FINGERPRINT: digest}
+            self.experiment_id, start_time=began, run_name=name, tags={**tags, FINGERPRINT: digest}
         )
-        return self._find(digest) or created, True
+        return self.find(digest) or created, True
 
-    def _find(self, digest: str) -> Run | None:
+    def find(self, digest: str) -> Run | None:
+        """The run with a fingerprint. Younger ones with the same are deleted."""
         runs = self.client.search_runs([self.experiment_id], f"tags.`{FINGERPRINT}` = '{digest}'")
         if not runs:
             return None
@@ -134,8 +138,7 @@ class Store:
     def _log(self, run: Run, points: Iterable[Point]) -> None:
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)
-        metrics = [Metric(key, value, now, step) for key, step, value in points]
+        metrics = [Metric(key, value, now(), step) for key, step, value in points]
         for chunk in _chunks(metrics, METRICS):
             self.client.log_batch(run.info.run_id, metrics=chunk)
 
@@ -149,14 +152,20 @@ class Store:
     def log_text(self, run: Run, text: str, name: str) -> None:
         self.client.log_text(run.info.run_id, text, name)
 
-    def finish(self, run: Run) -> None:
-        """A run that had ended before keeps the time it ended at."""
-        ended = run.info.end_time if run.info.status == "FINISHED" else None
+    def finish(self, run: Run, ended: int | None = None) -> None:
+        """End a run, at `ended` (ms since the epoch) or now. One that had ended before keeps its time."""
+        if run.info.status == "FINISHED":
+            ended = run.info.end_time
         self.client.set_terminated(run.info.run_id, "FINISHED", end_time=ended)
 
     def fail(self, run: Run) -> None:
         if run.info.status == "RUNNING":
             self.client.set_terminated(run.info.run_id, "FAILED")
+
+
+def now() -> int:
+    """In ms since the epoch, as MLflow counts."""
+    return int(time.time() * 1000)
 
 
 def tracking_uri(root: Path) -> str:
@@ -228,11 +237,13 @@ def connect(root: Path, experiment: str, tags: Mapping[str, str] | None = None) 
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    if local := _sqlite(uri):
+    if local := sqlite(uri):
         create_sqlite(local)
     client = MlflowClient(tracking_uri=uri)
     found = client.get_experiment_by_name(experiment)
     if found is not None:
+        for key, value in to_bring_up_to_date(found.tags, tags or {}).items():
+            client.set_experiment_tag(found.experiment_id, key, value)
         return Store(client, experiment, found.experiment_id, uri)
     place = (local.parent / "mlruns").as_uri() if local else None
     return Store(client, experiment, _create(client, experiment, place, dict(tags or {})), uri)
@@ -267,7 +278,7 @@ def create_sqlite(path: Path) -> None:
         aside.replace(path)
 
 
-def _sqlite(uri: str) -> Path | None:
+def sqlite(uri: str) -> Path | None:
     """The file of a SQLite URI; None for other stores."""
     plain = uri.startswith("sqlite:///") and "?" not in uri
     return Path(uri.removeprefix("sqlite:///")).resolve() if plain else None

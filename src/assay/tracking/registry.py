@@ -1,0 +1,193 @@
+"""The champion in MLflow's model registry: one version a model, alias `champion`, ready to be served.
+
+The model is exported as `pt2` (torch.export): a graph and its weights, which need no code of ours and no pickle. It
+takes what `assay.inputs` feeds, floats in 0…1 (n, c, h, w) or embeddings (n, d), and gives probabilities (n, classes);
+the names of the classes are in the metadata of its MLmodel, and what it was fed too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from assay.data.champion import MODEL, Champion, champion_model
+from assay.errors import AssayError
+from assay.layout import Layout
+from assay.params import Params
+from assay.tracking.store import (
+    FINGERPRINT,
+    Store,
+    be_patient,
+    be_quick,
+    connect,
+    reporting,
+    sqlite,
+    tracking_uri,
+)
+from assay.tracking.view import CHAMPION, experiment_tags, since
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from assay.tasks.classification import LoadedModel
+
+ALIAS = "champion"
+DEFAULT = "MLFLOW_TRACKING_URI"
+SHA = "assay.model_sha256"
+EXAMPLES = 2
+"""Rows of the example: torch.export takes a batch of one for the only size there is."""
+
+
+def register(champion: Champion, params: Params, layout: Layout) -> dict[str, Any]:
+    """Register the champion, once, and give it the alias: {"model", "version", "new"}.
+
+    Or {"trouble": why not}: that is no reason for a promotion to fail.
+    """
+    uri = tracking_uri(layout.root)
+    if (local := sqlite(uri)) and not local.exists():
+        return {"trouble": "no run of it is in MLflow yet: `dvc repro` tracks it"}
+    be_quick()
+    try:
+        with reporting(uri), FileLock(layout.scratch / "track.lock"):
+            store = connect(layout.root, params.track.experiment, experiment_tags(params))
+            be_patient()
+            if (run := store.find(champion.fingerprint)) is None:
+                return {"trouble": "no run of it is in MLflow yet: `dvc repro` tracks it"}
+            return _register(store, run, champion, champion_model(layout.champion, champion))
+    except AssayError as error:
+        return {"trouble": str(error)}
+
+
+def _register(store: Store, run: Run, champion: Champion, folder: Path) -> dict[str, Any]:
+    name, client = model_name(store.experiment), store.client
+    _make_model(store, name)
+    version = next((v for v in client.search_model_versions(f"name = '{name}'") if _is_it(v, champion)), None)
+    is_new = version is None
+    if version is None:
+        tags = {FINGERPRINT: champion.fingerprint, SHA: champion.model_sha256}
+        model_id = _log_model(store, run, name, folder)
+        with _the_default(store.uri):
+            source = f"models:/{model_id}"
+            version = client.create_model_version(name, source, run.info.run_id, tags, model_id=model_id)
+    client.set_registered_model_alias(name, ALIAS, version.version)
+    tag_champion(store, run, champion)
+    return {"model": name, "version": version.version, "new": is_new}
+
+
+@contextmanager
+def _the_default(uri: str) -> Iterator[None]:
+    """A store as MLflow's default one: that is where a registry in this process looks `models:/<id>` up, whatever store
+    it is of.
+    """
+    before = os.environ.get(DEFAULT)
+    os.environ[DEFAULT] = uri
+    try:
+        yield
+    finally:
+        del os.environ[DEFAULT]
+        if before is not None:
+            os.environ[DEFAULT] = before
+
+
+def model_name(experiment: str) -> str:
+    """A registered model is named as the experiment, but for what MLflow does not take in such a name."""
+    return re.sub(r"[/:]", "-", experiment)
+
+
+def _is_it(version: Any, champion: Champion) -> bool:
+    held = (version.tags.get(FINGERPRINT), version.tags.get(SHA))
+    return bool(held == (champion.fingerprint, champion.model_sha256) and version.status == "READY")
+
+
+def _make_model(store: Store, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    about = "What `assay promote` made the champion; the alias `champion` is the present one."
+    try:
+        store.client.create_registered_model(name, description=about)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def tag_champion(store: Store, run: Run, champion: Champion) -> None:
+    """The champion's run says since when, the one before until when: a column of the runs table."""
+    day = champion.promoted_at[:10]
+    before = store.client.search_runs([store.experiment_id], f"tags.`{CHAMPION}` LIKE 'since%'")
+    for one in before:
+        if one.info.run_id != run.info.run_id:
+            store.set_tags(one, {CHAMPION: f"until {day}"})
+    store.set_tags(run, {CHAMPION: since(champion)})
+
+
+def _log_model(store: Store, run: Run, name: str, folder: Path) -> str:
+    """Export a model folder and upload it; its id. A failed export leaves no version behind."""
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model
+
+    client = store.client
+    made = client.create_logged_model(store.experiment_id, name, run.info.run_id)
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            export(folder, Path(scratch) / MODEL, Model(run_id=run.info.run_id, model_id=made.model_id))
+            client.log_model_artifacts(made.model_id, str(Path(scratch) / MODEL))
+    except BaseException:
+        client.finalize_logged_model(made.model_id, "FAILED")
+        raise
+    client.finalize_logged_model(made.model_id, "READY")
+    client.log_outputs(run.info.run_id, [LoggedModelOutput(made.model_id, step=0)])
+    return str(made.model_id)
+
+
+def export(folder: Path, to: Path, about: Any) -> None:
+    """A model folder of `train` as an MLflow model. AssayError if torch cannot export it."""
+    from assay.tasks.classification import load_model
+
+    model = load_model(folder)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # MLflow warns when it is imported, torch.export of its own internals
+            _save(model, to, about)
+    except Exception as error:  # torch.export raises anything where a model's code is more than a graph
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise AssayError(f"torch.export cannot export the model: {first[:300]}") from error
+
+
+def _save(model: LoadedModel, to: Path, about: Any) -> None:
+    import mlflow.pytorch
+    import numpy as np
+    import torch
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    number, shape = np.dtype(np.float32), _shape(model)
+    given, made = (Schema([TensorSpec(number, (-1, *n))]) for n in (shape, (len(model.categories),)))
+    mlflow.pytorch.save_model(
+        torch.nn.Sequential(model.module, torch.nn.Softmax(1)).eval(),
+        to,
+        mlflow_model=about,
+        signature=ModelSignature(given, made),
+        input_example=np.zeros((EXAMPLES, *shape), np.float32),
+        # else MLflow loads the model in another process to find them out
+        pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"],
+        metadata={"categories": list(model.categories), **model.about["inputs"]},
+        serialization_format="pt2",
+    )
+
+
+def _shape(model: LoadedModel) -> tuple[int, ...]:
+    """Of one input."""
+    inputs = model.inputs
+    if inputs.kind == "embeddings":
+        return (model.about["embedding_dim"],)
+    return (3 if inputs.color == "rgb" else 1, inputs.image_size, inputs.image_size)
