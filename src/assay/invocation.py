@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.destinations import check_file, check_folder, is_stdout
+from assay.errors import UsageError
 from assay.layout import Layout
 from assay.streams import has_all_characters
 
@@ -51,7 +52,18 @@ def project() -> tuple[Layout, Params]:
     from assay.params import load_params
 
     layout = Layout(Path())
+    _require_plain(layout.root.resolve())
     return layout, load_params(layout.params)
+
+
+def _require_plain(root: Path) -> None:
+    """UsageError for a path that is cut off where it becomes an address: MLflow's store would lie in another folder."""
+    if found := [character for character in "#?" if character in str(root)]:
+        raise UsageError(
+            f"the project's path holds {' and '.join(map(repr, found))}: {root}; addresses end there, and MLflow's "
+            "store would be opened in another folder",
+            hint="rename the folder",
+        )
 
 
 def show(result: dict[str, Any], as_json: bool, render: Callable[[Any, Any], None] | None = None) -> None:
