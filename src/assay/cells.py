@@ -25,7 +25,7 @@ import yaml
 from filelock import FileLock
 
 from assay.data.champion import write_champion
-from assay.data.files import fresh_dir, read_json, read_table, write_json, write_table
+from assay.data.files import fresh_dir, read_json, read_table, recall, write_json, write_table
 from assay.data.training import TRAIN, training_digest
 from assay.errors import AssayError, RevisionError
 from assay.layout import Layout
@@ -126,17 +126,19 @@ def adopt(side: Side, layout: Layout) -> bool:
 
 def known(cell: Cell, layout: Layout) -> Result | None:
     """The result of a cell that was run before. Never trains."""
-    folder = _home(layout) / cell.key
-    if not (folder / "cell.json").exists():
-        return None
+    return recall(lambda: _kept(cell.key, _home(layout) / cell.key))
+
+
+def _kept(key: str, folder: Path) -> Result:
+    seconds = read_json(folder / "cell.json")["seconds"]
     with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
         history = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
     return Result(
-        cell.key,
+        key,
         read_table(folder / "predictions.parquet"),
         read_json(folder / "metrics.json"),
         history,
-        read_json(folder / "cell.json")["seconds"],
+        seconds,
         trained=False,
     )
 

@@ -21,7 +21,7 @@ GARBAGE = {"empty": b"", "cut": b"PAR1{", "text": b"<html>404</html>", "zeros": 
         ("data/pool/imports/00000.parquet", "dvc checkout --force data/pool`"),
         ("outputs/metrics.json", "dvc checkout --force outputs/metrics.json`"),
         ("data/champion/champion.json", "git checkout "),
-        (".assay/ingest/s.parquet", "delete it: rm "),
+        (".assay/ingest/s.parquet", "rm -r "),
     ],
 )
 def test_a_damaged_file_is_named_with_what_to_do(tmp_path, place, hint, content):
@@ -92,8 +92,8 @@ def test_a_folder_replaced_by_many_at_once_is_always_one_of_theirs(tmp_path):
         try:
             for n in range(20):
                 with fresh_dir(tmp_path / "out") as folder:
-                    (folder / "a.json").write_text(json.dumps([name, n]))
-                    (folder / "b.json").write_text(json.dumps([name, n]))
+                    (folder / "a.json").write_text(json.dumps({"by": name, "n": n}))
+                    (folder / "b.json").write_text(json.dumps({"by": name, "n": n}))
         except OSError as error:
             failed.append(error)
 

@@ -18,7 +18,7 @@ from assay.advice.noise import Measured, measure
 from assay.advice.notebook import Notebook
 from assay.advice.plan import FINALISTS, PARTS, Plan
 from assay.advice.suspects import FOLDS, Suspects
-from assay.data.files import read_json, write_json
+from assay.data.files import read_json, recall, write_json
 from assay.layout import Layout
 from assay.lineage.closure import model_input
 from assay.params import Params
@@ -90,9 +90,11 @@ def _seconds(model: Model, ground: Ground, params: Params, folder: Path) -> floa
     """Of one training on all labels; timed once."""
     run = Run(np.arange(len(ground.targets["train"])), ground.targets["train"], params.seed)
     file = folder / f"seconds-{model.key(run)}.json"
-    if not file.exists():
-        write_json(file, {"seconds": max(round(model.seconds(run), 3), 0.001)})
-    return float(read_json(file)["seconds"])
+    if (known := recall(lambda: float(read_json(file)["seconds"]))) is not None:
+        return known
+    seconds = max(round(model.seconds(run), 3), 0.001)
+    write_json(file, {"seconds": seconds})
+    return seconds
 
 
 def learn_curve(study: Study) -> None:

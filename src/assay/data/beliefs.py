@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from assay.data.files import write_table
+from assay.data.files import read_table, recall, write_table
 
 DECIMALS = 5
 """Rounded, as the last bits of a probability depend on which images shared its batch: the same image
@@ -51,10 +50,9 @@ def believed(ids: Sequence[str], file: Path, predict: Predict) -> Beliefs:
 
 def _read(file: Path) -> pa.Table | None:
     """What is remembered; None if there is nothing, or nothing that can be read: it is only a cache."""
-    try:
-        return pq.read_table(file)
-    except (OSError, pa.ArrowInvalid):
-        return None
+    known = recall(lambda: read_table(file))
+    usable = known is not None and "id" in known.column_names and CATEGORIES in (known.schema.metadata or {})
+    return known if usable else None
 
 
 def _unknown(ids: Sequence[str], known: pa.Table | None) -> list[str]:

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assay.data.files import read_json, read_table
+from assay.data.files import legible, read_json, read_table
 from assay.errors import MissingInput, PoolError
 
 ABOUT = "embeddings.json"
@@ -41,6 +41,12 @@ SUFFIXES = {
 def part(path: Path, shard: str, kind: str) -> Path:
     """The file of one of SUFFIXES for a shard."""
     return path / f"{shard}{SUFFIXES[kind]}"
+
+
+def _mapped(file: Path) -> NDArray[np.float32]:
+    with legible(file):
+        vectors: NDArray[np.float32] = np.load(file, mmap_mode="r")
+        return vectors
 
 
 class Embeddings:
@@ -149,7 +155,7 @@ class Embeddings:
 
     @cached_property
     def _maps(self) -> list[NDArray[np.float32]]:
-        return [np.load(part(self.path, shard, "vectors"), mmap_mode="r") for shard in self.shards]
+        return [_mapped(part(self.path, shard, "vectors")) for shard in self.shards]
 
     @cached_property
     def _starts(self) -> NDArray[np.int64]:

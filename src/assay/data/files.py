@@ -86,10 +86,17 @@ def replacing(path: Path, new: bool = False) -> Iterator[Path]:
         if new:
             claim(aside, path)
         else:
-            aside.replace(path)
+            _place(aside, path)
         sync_dir(path.parent)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _place(aside: Path, path: Path) -> None:
+    try:
+        aside.replace(path)
+    except OSError as error:  # it is `path` that is in the way, a folder say
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def claim(aside: Path, path: Path) -> None:
@@ -194,8 +201,11 @@ def write_table(path: Path, table: pa.Table, new: bool = False) -> None:
 def read_json(path: Path, made_by: str | None = None) -> Any:
     """Parsed JSON. MissingInput if the file is absent, saying which stage writes it; DamagedFile if it is no JSON."""
     _require(path, made_by)
-    with _legible(path):
-        return json.loads(path.read_text(encoding="utf-8"))
+    with legible(path):
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):  # as is all that is written here
+            raise ValueError(f"it holds {type(value).__name__}")
+        return value
 
 
 def read_table(path: Path, columns: list[str] | None = None, made_by: str | None = None) -> pa.Table:
@@ -203,7 +213,7 @@ def read_table(path: Path, columns: list[str] | None = None, made_by: str | None
     import pyarrow.parquet as pq
 
     _require(path, made_by)
-    with _legible(path):
+    with legible(path):
         with pq.ParquetFile(path) as file:  # pq.read_table would import pandas, half a second
             table = file.read(columns=columns)
         return table if columns is None else table.select(columns)
@@ -211,17 +221,17 @@ def read_table(path: Path, columns: list[str] | None = None, made_by: str | None
 
 def recall(read: Callable[[], T]) -> T | None:
     """What a file that is only a memory (.assay/) gives; None if it is not there, or not what was written there."""
-    with suppress(MissingInput, OSError, ValueError, KeyError, TypeError, IndexError):
+    with suppress(MissingInput, OSError, ValueError, LookupError, TypeError, AttributeError, EOFError):
         return read()
     return None
 
 
 @contextmanager
-def _legible(path: Path) -> Iterator[None]:
+def legible(path: Path) -> Iterator[None]:
     """DamagedFile for what a parser makes of an empty, a cut or a foreign file; it says how to get a sound one."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, NotImplementedError) as error:
+    except (ValueError, KeyError, TypeError, NotImplementedError, EOFError) as error:
         raise _damaged(path, error) from None
     except OSError as error:
         if error.errno is not None:  # the system's, as no permission; Arrow has none
@@ -240,7 +250,8 @@ def _mend(path: Path) -> str:
     """How to get a sound file in the place of a damaged one, by who keeps it."""
     parts = path.absolute().parts
     if ".assay" in parts:
-        return f"delete it: rm {path}"
+        entry = Path(*parts[: parts.index(".assay") + 3])
+        return f"it is only a memory, and is made anew: rm -r {entry}"
     if path.name == "champion.json" or "edits" in parts or "ledger" in parts:
         return f"git checkout {path}"
     for n, part in enumerate(parts[:-1]):

@@ -120,11 +120,11 @@ def recall(memory: str | Path, key: str) -> dict[str, Any] | None:
         with open(memory, "rb") as file:
             head, *notes = file.read().decode("utf-8", "surrogateescape").split(BETWEEN)
         about = json.loads(head)
-    except (OSError, ValueError):
+        if about["key"] != key or not all(map(_is_so, notes)):
+            return None
+        return about["summary"]  # type: ignore[no-any-return]
+    except (OSError, ValueError, LookupError, TypeError):  # it is only a memory
         return None
-    if about["key"] != key or not all(map(_is_so, notes)):
-        return None
-    return about["summary"]  # type: ignore[no-any-return]
 
 
 def _is_so(was: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import pyarrow.parquet as pq
 
-from assay.data.files import read_json, read_table
+from assay.data.files import legible, read_json, read_table
 from assay.errors import RevisionError, TrackingError
 from assay.layout import Layout
 from assay.lineage import worktrees
@@ -195,7 +195,8 @@ def _tolerance(rebuilt: Rebuilt, record: Record) -> Tolerance | None:
 
 def _digest(selection: Path) -> bytes | None:
     """Of what a model can learn from a selection: its table says so itself."""
-    return (pq.read_schema(selection / TRAIN).metadata or {}).get(b"digest")
+    with legible(selection / TRAIN):
+        return (pq.read_schema(selection / TRAIN).metadata or {}).get(b"digest")
 
 
 def _agreed(tolerance: Tolerance | None) -> str:

@@ -32,11 +32,11 @@ from PIL import Image
 from assay import near_duplicates, plugins, traits
 from assay.data import images
 from assay.data.embeddings import ABOUT, PAIRS, SUFFIXES, part
-from assay.data.files import read_json, replacing, write_json, write_table
+from assay.data.files import read_json, read_table, recall, replacing, write_json, write_table
 from assay.data.orientation import Pixels
 from assay.data.pool import Pool
 from assay.encoders import Encoder
-from assay.errors import BadImage, MissingInput, PoolError
+from assay.errors import BadImage, PoolError
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress
@@ -58,6 +58,8 @@ CODE = (
 )
 """Files whose change makes other embeddings, as do these:"""
 LIBRARIES = ("numpy", "pillow", "simplejpeg")
+ARRAYS = ("vectors", "thumbnails")
+"""What is stored of a shard as arrays, a row an image."""
 SLICE = 16
 """Images decoded by a thread at a time."""
 
@@ -127,10 +129,7 @@ def _keep_if_same(layout: Layout, maker: dict[str, Any], machine: dict[str, Any]
 
 def _noted(file: Path) -> Any:
     """None if nothing that can be read was."""
-    try:
-        return read_json(file)
-    except (MissingInput, ValueError):
-        return None
+    return recall(lambda: read_json(file))
 
 
 def _keep_done(path: Path, pool: Pool) -> set[str]:
@@ -148,10 +147,17 @@ def _keep_done(path: Path, pool: Pool) -> set[str]:
 
 
 def _is_done(path: Path, shard: str, pool: Pool) -> bool:
-    if not part(path, shard, "pairs").exists():
+    """Whether all that there is of a shard is there, can be read and has its images: else it is made anew."""
+    ids = recall(lambda: read_table(part(path, shard, "traits"), ["id"])["id"].combine_chunks())
+    if ids is None or recall(lambda: pq.read_metadata(part(path, shard, "pairs"))) is None:
         return False
-    stored = pq.read_table(part(path, shard, "traits"), columns=["id"])["id"].combine_chunks()
-    return bool(stored.equals(_ids(pool, shard)))
+    return bool(ids.equals(_ids(pool, shard))) and {_length(path, shard, kind) for kind in ARRAYS} == {
+        len(ids)
+    }
+
+
+def _length(path: Path, shard: str, kind: str) -> int | None:
+    return recall(lambda: len(np.load(part(path, shard, kind), mmap_mode="r")))
 
 
 def _ids(pool: Pool, shard: str) -> pa.Array:

@@ -92,10 +92,9 @@ def _is_unreadable(summary: dict[str, Any]) -> bool:
 
 
 def _last_report(layout: Layout) -> dict[str, Any]:
-    from assay.data.files import read_json
+    from assay.data.files import read_json, recall
 
-    path = layout.pool / "report.json"
-    return dict(read_json(path)["sources"]) if path.exists() else {}
+    return recall(lambda: dict(read_json(layout.pool / "report.json")["sources"])) or {}
 
 
 def _is_absent(source: Source, layout: Layout) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from assay.data.files import read_json, write_json
+from assay.data.files import read_json, recall, write_json
 from assay.layout import Layout
 from assay.lineage.fingerprint import Fingerprint, changed, fingerprint
 from assay.params import Params
@@ -46,8 +46,7 @@ def track(params: Params, layout: Layout) -> dict[str, Any]:
 
 def last_run(layout: Layout) -> dict[str, Any]:
     """What `track` returned the last time in this workspace; empty before."""
-    pointer = layout.scratch / POINTER
-    return read_json(pointer) if pointer.exists() else {}
+    return recall(lambda: dict(read_json(layout.scratch / POINTER))) or {}
 
 
 def _write(

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from assay.data.champion import read_champion
-from assay.data.files import read_json, read_table
+from assay.data.files import legible, read_json, read_table
 from assay.layout import Layout
 from assay.lineage.fingerprint import Fingerprint
 from assay.lineage.people import whoami
@@ -163,7 +163,8 @@ def _rows(table: Path) -> dict[str, Any]:
 
 def _columns(table: Path) -> list[tuple[str, str]]:
     kinds = {"string": "string", "double": "double", "float": "float", "int64": "long", "int32": "integer"}
-    return [(field.name, kinds.get(str(field.type), "string")) for field in pq.read_schema(table)]
+    with legible(table):
+        return [(field.name, kinds.get(str(field.type), "string")) for field in pq.read_schema(table)]
 
 
 def _files(layout: Layout) -> list[tuple[Path, str | None]]:

@@ -14,7 +14,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from assay.data.files import read_json, write_json
+from assay.data.files import read_json, recall, write_json
 from assay.layout import Layout
 from assay.lineage.fingerprint import Fingerprint, fingerprint
 from assay.params import Params
@@ -111,8 +111,7 @@ def note(params: Params, layout: Layout, began: int | None = None, ended: int | 
 
 def noted(layout: Layout, mark: Fingerprint) -> Training | None:
     """What the training of a run has put down; None if it was of another run, or took place somewhere else."""
-    file = layout.scratch / NAME
-    held: dict[str, Any] = read_json(file) if file.exists() else {}
+    held: dict[str, Any] = recall(lambda: dict(read_json(layout.scratch / NAME))) or {}
     if held.pop("fingerprint", None) != mark.digest:
         return None
     times = {key: held.pop(key, None) for key in ("began", "ended")}
