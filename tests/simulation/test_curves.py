@@ -54,6 +54,33 @@ def test_the_interval_of_a_gain_holds_the_truth_about_as_often_as_it_says(monkey
     assert np.median(widths) < 0.16
 
 
+def twelve(rng: np.random.Generator, gain: float) -> np.ndarray:
+    """(12, 15, 3, 150): twelve strategies, of which one is better, each as its own luck with a seed has it."""
+    hard = rng.normal(0, 0.2, 150)
+    own = rng.normal(0, 0.03, (12, 15, 1, 1))
+    better = np.where(np.arange(12) == 1, gain, 0)[:, None, None, None]
+    return rng.random((12, 15, 3, 150)) < np.array([0.5, 0.6, 0.7])[:, None] + better + own + hard
+
+
+def sure_of(right: np.ndarray) -> int | None:
+    """Which of twelve is called better than the first: chosen on five seeds, judged on ten others."""
+    best = int(np.argmax(area(right[:, :5].mean((1, 3)), BUDGETS)))
+    if not best:
+        return None
+    found = measure(right[[0, best], 5:], BUDGETS, 0, chosen_among=11)
+    areas, drawn = area(found.mean, BUDGETS), area(found.drawn, BUDGETS)
+    low, _ = interval(drawn[:, 1] - drawn[:, 0], areas[1] - areas[0])
+    return best if low > 0 else None
+
+
+def test_the_best_of_twelve_is_seldom_called_better_by_luck_and_mostly_where_it_is(monkeypatch):
+    monkeypatch.setattr(curves, "DRAWS", 400)
+    lucky = [sure_of(twelve(np.random.default_rng(trial), 0.0)) for trial in range(100)]
+    found = [sure_of(twelve(np.random.default_rng(trial), 0.06)) for trial in range(50)]
+    assert sum(one is not None for one in lucky) <= 5
+    assert sum(one == 1 for one in found) >= 35
+
+
 def test_draws_are_the_same_for_the_same_seed_and_vary_about_the_mean():
     right = world(np.random.default_rng(1))
     first, second = measure(right, BUDGETS, 3), measure(right, BUDGETS, 3)

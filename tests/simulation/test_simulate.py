@@ -47,10 +47,11 @@ def test_every_strategy_is_told_beside_random(told):
 
 def test_a_second_call_computes_nothing_and_from_nothing_it_comes_out_the_same(told, stage):
     again = simulate.run(stage.params(), stage.layout, workers=1)
-    assert (told["computed"], again["computed"]) == (18, 0)
-    assert again | {"computed": 18} == told
+    assert (told["computed"], again["computed"]) == (18 + 24, 0)
+    assert again | {"computed": 42} == told
     more = simulate.run(stage.params(), stage.layout, {"budgets": [6, 12, 24, 40]}, workers=1)
-    assert more["computed"] == 6, "the steps before are known"
+    assert more["again"]["name"] == told["again"]["name"]
+    assert more["computed"] == 6 + 8, "the steps before are known"
     shutil.rmtree(stage.layout.scratch / "simulate")
     fresh = simulate.run(stage.params(), stage.layout, workers=1)
     for row, other in zip(fresh["strategies"], told["strategies"], strict=True):
@@ -166,6 +167,34 @@ def test_the_verdict_says_what_is_saved_and_that_test_agrees(monkeypatch):
         "it: margin."
     )
     assert standing.judge(None, rows[1:], None)["text"].startswith("Can't tell: no strategy is surely better")
+
+
+def test_the_leader_is_judged_on_seeds_that_did_not_choose_it(told):
+    again = told["again"]
+    assert again["name"] == next(row["name"] for row in told["strategies"] if row["name"] != "random")
+    assert len(again["curve"][0]["seeds"]) == 4
+    assert "on 4 seeds that did not choose it" in told["verdict"]["text"]
+    assert told["verdict"]["strategy"] == (again["name"] if again["sure"] else None)
+
+
+def test_what_other_seeds_say_decides_and_is_what_is_told(monkeypatch):
+    monkeypatch.setattr(standing, "_alike", lambda *_: False)
+    rows = [row("badge", 0.8, (0.049, 0.005, 0.095), False), row("random", 0.78, None, False)]
+    for point in rows[0]["curve"]:
+        point["seeds"] = [0.5] * 10
+    sure = rows[0] | {"over_random": {"value": 0.04, "low": 0.02, "high": 0.06}, "sure": True}
+    assert standing.judge(None, rows, None)["strategy"] is None
+    found = standing.judge(None, rows, None, sure)
+    assert found["strategy"] == "badge"
+    assert found["text"].startswith(
+        "badge: +4.0 [+2.0, +6.0] points of accuracy over random on 10 seeds that did not choose it, on average from 10"
+    )
+    unsure = sure | {"over_random": {"value": 0.01, "low": -0.01, "high": 0.03}, "sure": False}
+    lost = standing.judge(None, [rows[0] | {"sure": True}, rows[1]], None, unsure)
+    assert lost["strategy"] is None
+    assert (
+        "badge with +1.0 [−1.0, +3.0] points of accuracy on 10 seeds that did not choose it" in lost["text"]
+    )
 
 
 def test_labels_beyond_the_budgets_are_told_as_such():

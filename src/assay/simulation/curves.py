@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from assay.metrics import bootstrap_weights
 
@@ -43,15 +44,20 @@ class Curves:
         return np.asarray(self.each.mean(1))
 
 
-def measure(correct: NDArray[np.bool_], budgets: Sequence[int], seed: int) -> Curves:
-    """From which images (strategies, seeds, b, n) are right. Two seeds at least."""
+def measure(correct: NDArray[np.bool_], budgets: Sequence[int], seed: int, chosen_among: int = 1) -> Curves:
+    """From which images (strategies, seeds, b, n) are right. Two seeds at least.
+
+    `chosen_among`: of how many strategies one was chosen by these images, on other seeds. The draws of the images are
+    wider by as much as the level that is sure for so many together asks for (Bonferroni).
+    """
     strategies, seeds, b, n = correct.shape
     flat = correct.reshape(strategies, seeds, b, n)
     shares = flat.mean(1, dtype=np.float32).reshape(strategies * b, n)
     blocks = [weights @ shares.T / n for weights in bootstrap_weights(n, DRAWS, seed)]
     images = np.concatenate(blocks).astype(np.float64).reshape(DRAWS, strategies, b)
     each = flat.mean(-1, dtype=np.float64)
-    drawn = each.mean(1) + (images - images.mean(0)) + _seeds(each, _disagreement(flat), seed)
+    luck = ndtri(1 - (1 - LEVEL) / 2 / chosen_among) / ndtri((1 + LEVEL) / 2)
+    drawn = each.mean(1) + luck * (images - images.mean(0)) + _seeds(each, _disagreement(flat), seed)
     return Curves(np.asarray(budgets, np.int64), each, drawn)
 
 

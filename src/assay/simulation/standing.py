@@ -106,21 +106,37 @@ def _sure(gain: float, ahead: Floats, strategies: int) -> bool:
     return interval(ahead, gain, 1 - (1 - LEVEL) / strategies)[0] > 0
 
 
-def judge(decides: Field, rows: Sequence[Row], reported: Sequence[Row] | None) -> Row:
-    """The strategy to use: the largest area on DECIDES that is surely above CONTROL's; and which are as good."""
-    sure = [row for row in rows if row["sure"]]
+def leader(rows: Sequence[Row]) -> str | None:
+    """The strategy with the largest area; None if that is CONTROL."""
+    return None if rows[0]["name"] == CONTROL else str(rows[0]["name"])
+
+
+def judge(
+    decides: Field, rows: Sequence[Row], reported: Sequence[Row] | None, again: Row | None = None
+) -> Row:
+    """The strategy to use, if it is surely above CONTROL on DECIDES; and which are as good.
+
+    `again`: the leader beside CONTROL on seeds that had no say in choosing it. Where there is none, the largest area
+    that is sure at the level for all strategies together.
+    """
+    sure = [row for row in rows if (again["sure"] and row["name"] == again["name"] if again else row["sure"])]
     if not sure:
-        return {"strategy": None, "alike": [], "text": _undecided(rows)}
+        return {"strategy": None, "alike": [], "text": _undecided(rows, again)}
     best = sure[0]
     alike = [row["name"] for row in rows if row["name"] != best["name"] and _alike(decides, best, row)]
-    text = f"{best['name']}: {points(best['over_random'])} points of accuracy over random, " + _range(best)
+    text = f"{best['name']}: {points((again or best)['over_random'])} points of accuracy over random"
+    text += f"{_fresh(again)}, {_range(best)}"
     text += "".join(f"; {said}" for said in [_saving(best)] if said)
     if reported is not None:
-        again = next(row for row in reported if row["name"] == best["name"])
-        text += f". On {REPORTED}, which had no say: {points(again['over_random'])}"
+        row = next(row for row in reported if row["name"] == best["name"])
+        text += f". On {REPORTED}, which had no say: {points(row['over_random'])}"
     if alike:
         text += f". Not told apart from it: {_listed(alike)}"
     return {"strategy": best["name"], "alike": alike, "text": text + "."}
+
+
+def _fresh(again: Row | None) -> str:
+    return f" on {len(again['curve'][0]['seeds'])} seeds that did not choose it" if again else ""
 
 
 def _alike(field: Field, best: Row, row: Row) -> bool:
@@ -131,16 +147,16 @@ def _alike(field: Field, best: Row, row: Row) -> bool:
     return low <= 0 <= high
 
 
-def _undecided(rows: Sequence[Row]) -> str:
+def _undecided(rows: Sequence[Row], again: Row | None) -> str:
     others = [row for row in rows if row["name"] != CONTROL]
     if not others:
         return "Only random was replayed: name strategies to compare it with."
-    best = others[0]
+    best = again or others[0]
     chance = f", which the luckiest of {len(others)} may show by chance"
     return (
         f"Can't tell: no strategy is surely better than random on these {DECIDES} images; the nearest is "
-        f"{best['name']} with {points(best['over_random'])} points of accuracy, {_range(best)}"
-        f"{chance if best['over_random']['low'] > 0 else ''}. "
+        f"{best['name']} with {points(best['over_random'])} points of accuracy{_fresh(again)}, {_range(best)}"
+        f"{chance if not again and best['over_random']['low'] > 0 else ''}. "
         "More seeds, or more labelled val images, would narrow that."
     )
 
