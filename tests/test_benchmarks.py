@@ -158,9 +158,9 @@ def test_label_efficiency_is_a_table_of_its_own(tmp_path):
         "strategy": "margin",
         "seeds": 5,
         "seconds": 0.01,
-        **{f"{part}_area": [61.23, 60.0, 62.0] for part in ("low", "high")},
-        **{f"{part}_over_random": [-1.2, -2.0, 0.4] for part in ("low", "high")},
-        **{f"{part}_labels": "520 [430, 640]" for part in ("low", "high")},
+        "area": [61.23, 60.0, 62.0],
+        "over_random": [-1.2, -2.0, 0.4],
+        "labels": "520 [430, 640]",
     }
     beside = {
         "encoder": "pixels",
@@ -170,10 +170,20 @@ def test_label_efficiency_is_a_table_of_its_own(tmp_path):
         "over_random": None,
         "seconds": 2.0,
     }
-    write_results("label_efficiency", [], {"efficiency": [row], "references": [beside]}, tmp_path)
+    elsewhere = {
+        "data": "hands",
+        "images": 700,
+        "seeds": 12,
+        "labels": "10 to 500",
+        "strategy": "auto",
+        "area": [66.3, 65.0, 67.0],
+        "over_random": [2.9, 1.0, 4.8],
+    }
+    tables = {"efficiency": [row], "elsewhere": [elsewhere], "references": [beside]}
+    write_results("label_efficiency", [], tables, tmp_path)
     lines = report.table(tmp_path).splitlines()
-    gain = "61.2 | −1.2 [−2.0, +0.4] | 520 [430, 640]"
-    assert f"| pixels | margin | 5 | {gain} | {gain} | 0.01 s |" in lines
+    assert "| pixels | margin | 5 | 61.2 | −1.2 [−2.0, +0.4] | 520 [430, 640] | 0.01 s |" in lines
+    assert "| hands | 700 | 12 | 10 to 500 | auto | 66.3 | +2.9 [+1.0, +4.8] |" in lines
     assert "| pixels | badge | scikit-activeml | 60.0 | – | 2.00 s |" in lines
 
 
