@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 
 import pytest
@@ -141,3 +142,9 @@ def test_no_pipeline_and_a_broken_one(tmp_path):
     (tmp_path / "dvc.yaml").write_text("stages: [")
     with pytest.raises(RevisionError, match="not valid YAML"):
         stage_states(tmp_path)
+
+
+def test_a_part_of_an_output_that_stays_in_the_cache_makes_nothing_stale(root):
+    run_dvc(["repro", "-q"], root)
+    shutil.rmtree(root / "data" / "snapshot")
+    assert {s.stage: s.state for s in stage_states(root, outs=False)} == FRESH

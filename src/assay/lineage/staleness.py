@@ -150,8 +150,10 @@ def _unchanged(records: Records, path: str, md5: str | None) -> bool:
         return records.written[path] == md5
     if (tracked := records.root / f"{path}.dvc").exists():
         return bool(_yaml(tracked)["outs"][0].get("md5") == md5)
-    if not (records.root / path).exists():
-        return False
+    if not (
+        records.root / path
+    ).exists():  # a part of an output stays in the cache with it: its writer's state tells
+        return any(path.startswith(f"{out}/") for out in records.written)
     found = content_md5(records.root / path, records.ignored)
     return found is None or found == md5
 
