@@ -34,6 +34,7 @@ from assay.lineage.branches import commit_paths, uncommitted
 from assay.lineage.revisions import DvcError, run_dvc, stages
 from assay.streams import reported
 from assay.summary import Summary, confidence, markdown, summarise
+from assay.terminal import lines_table
 from assay.tracking import last_run
 from own_server import own_server
 
@@ -250,13 +251,12 @@ def _metrics_table(summary: Summary) -> Table:
 
 def _queue_table(summary: Summary) -> Table:
     title = f"Label next (the first {min(5, len(summary.queue))} of {summary.queued:,})"
-    table = Table("image", "split", "strategy", "predicted", title=title, title_justify="left")
-    table.add_column("confidence", justify="right")
-    table.add_column("why")
+    widths = {"image": 12, "split": 5, "strategy": 19, "predicted": 16}
+    rows = []
     for row in summary.queue[:5]:
-        table.add_row(row["id"][:12], row["split"], row["strategy"], row["predicted"] or "",
-                      confidence(row["confidence"]), row["reason"])  # fmt: skip
-    return table
+        guess = f"{row['predicted']} {confidence(row['confidence'])}" if row["predicted"] else ""
+        rows.append((row["id"][:12], row["split"], row["strategy"], guess, row["reason"]))
+    return lines_table(rows, widths, "why", title)
 
 
 if __name__ == "__main__":

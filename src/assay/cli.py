@@ -187,14 +187,16 @@ def queue(
     ] = None,
     split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="Only this split.")] = None,
     export: Csv = None,
+    html: Html = None,
     as_json: Json = False,
 ) -> None:
     """The images to label next, best first. `--csv` makes the file that `assay label` reads back."""
     from assay.commands import queue
+    from assay.terminal import Terminal
 
     layout, _ = project()
-    shown = limit if limit is not None or export is not None else 20
-    show(queue.run(layout, shown, split, export), as_json, queue.render)
+    shown = limit if limit is not None or export is not None or html is not None else 20
+    show(queue.run(layout, shown, split, export, html, Terminal()), as_json, queue.render)
 
 
 @app.command(rich_help_panel=DESK)

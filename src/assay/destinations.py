@@ -22,7 +22,7 @@ STDOUT = 1
 def check_file(path: Path, option: str = "") -> Path:
     """`path`, if a file can be written there. UsageError before the work is done, not after it."""
     try:
-        if _is_written_through(path):
+        if is_written_through(path):
             if not path.exists() or not os.access(path, os.W_OK):
                 raise PermissionError(None, "no writing there")
         elif path.is_dir():
@@ -53,7 +53,7 @@ def write_out(path: Path, data: bytes) -> None:
             sys.stdout.flush()
             with open(STDOUT, "wb", closefd=False) as stream:
                 stream.write(data)
-        elif _is_written_through(path):
+        elif is_written_through(path):
             with path.open("wb") as stream:
                 stream.write(data)
         else:
@@ -82,7 +82,7 @@ def refusal(path: Path, error: Exception, option: str = "") -> UsageError:
     )
 
 
-def _is_written_through(path: Path) -> bool:
+def is_written_through(path: Path) -> bool:
     """True for devices and pipes, and for all that only looks like files: renaming would put a file in their place."""
     named = os.path.abspath(path)  # noqa: PTH100  # a link is not followed
     if named.startswith(SYSTEM) and not named.startswith(MEMORY):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -17,6 +18,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 
 from assay.errors import AssayError
 
@@ -66,6 +68,20 @@ class Terminal:
         yield advance
         if (seconds := monotonic() - started) > 1:
             err.print(f"{label}: {done:,} {unit}, {rate(done, seconds, unit)}", highlight=False)
+
+
+def lines_table(
+    rows: Sequence[Sequence[str]], widths: Mapping[str, int], last: str, title: str | None = None
+) -> Table:
+    """A line a row, however narrow: columns of at most `widths`, the last one has what is left; too long is cut."""
+    table = Table(box=None, header_style="bold", expand=True, title=title, title_justify="left")
+    for at, (name, most) in enumerate(widths.items()):
+        width = min(most, max([len(name), *(cell_len(row[at]) for row in rows)]))
+        table.add_column(name, no_wrap=True, min_width=width, max_width=width)
+    table.add_column(last, no_wrap=True, ratio=1)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
 
 
 def rate(done: int, seconds: float, unit: str) -> str:

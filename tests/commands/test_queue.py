@@ -7,11 +7,12 @@ import pytest
 from rich.console import Console
 
 from assay.commands import label, queue
+from assay.data.pool import content_id
 from assay.errors import MissingInput, UsageError
 
 
-def shown(module, result) -> str:
-    console = Console(file=StringIO(), width=160)
+def shown(module, result, width: int = 160) -> str:
+    console = Console(file=StringIO(), width=width)
     module.render(result, console)
     return console.file.getvalue()
 
@@ -45,7 +46,7 @@ def test_the_exported_file_filled_in_is_taken_by_label(desk, tmp_path):
         writer.writeheader()
         writer.writerows(rows[:4])
     taken = label.run(desk.params(), desk.layout, file)
-    assert taken["ignored_columns"] == ["predicted", "confidence", "reason"]
+    assert taken["ignored_columns"] == ["image", "predicted", "confidence", "reason"]
     assert taken["written"] == {"label": 3, "exclude": 1}
     after = queue.run(desk.layout, None)
     assert (after["open"], after["answered"]) == (1, 4)
@@ -62,3 +63,48 @@ def test_a_mistyped_folder_is_not_made(desk, tmp_path):
     with pytest.raises(UsageError, match="there is no folder"):
         queue.run(desk.layout, None, export=tmp_path / "nowhere" / "out.csv")
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_each_image_has_one_line_of_80_columns(desk):
+    result = queue.run(desk.layout)
+    long = [
+        row | {"reason": "a long reason " * 9, "path": "s:" + "f/" * 30, "predicted": "drawing of an owl"}
+        for row in result["rows"]
+    ]
+    lines = shown(queue, result | {"rows": [row | {"confidence": 0.4} for row in long]}, 80).splitlines()
+    assert len(lines) == 1 + len(long) + 2
+    assert max(map(len, lines)) <= 80
+    for line, row in zip(lines[1:], long, strict=False):
+        assert row["id"][:12] in line
+        assert row["split"] in line
+        assert "a long" in line
+
+
+def test_the_images_lie_beside_the_file(desk, tmp_path):
+    file = tmp_path / "to-label.csv"
+    queue.run(desk.layout, None, export=file)
+    rows = list(csv.DictReader(StringIO(file.read_text())))
+    for row in rows:
+        assert content_id((tmp_path / row["image"]).read_bytes()) == row["id"]
+        assert row["image"].startswith("to-label-images/")
+    kept = tmp_path / "to-label-images" / "mine.txt"
+    kept.write_text("a note")
+    queue.run(desk.layout, 1, export=file)
+    assert kept.read_text() == "a note"
+    assert len(list(kept.parent.iterdir())) == len(rows) + 1
+
+
+def test_a_page_with_every_image_and_the_classes(desk, tmp_path):
+    page = tmp_path / "queue.html"
+    result = queue.run(desk.layout, None, page=page)
+    text = page.read_text()
+    assert text.count("data:image/jpeg;base64,") == result["open"] == 5
+    assert "5 images on the page" in shown(queue, result)
+
+
+def test_what_the_page_saves_is_taken_by_label(desk, tmp_path):
+    first, second = queue.run(desk.layout, None)["rows"][:2]
+    file = tmp_path / "review.csv"
+    lines = [f"{first['id']},{first['path']},odd,", f"{second['id']},{second['path']},,yes"]
+    file.write_text("\n".join(["id,path,label,exclude", *lines]))
+    assert label.run(desk.params(), desk.layout, file)["written"] == {"label": 1, "exclude": 1}

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
@@ -32,11 +33,13 @@ from prefect.client.schemas.filters import (
 )
 from prefect.exceptions import ParameterTypeError
 from prefect.flows import load_flow_from_entrypoint
+from rich.console import Console
 
 from assay.data.files import write_json, write_table
 from assay.data.holding import holding
 from assay.errors import WorkspaceBusy
 from assay.lineage.revisions import run_dvc
+from assay.summary import Summary
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("api")]
 ROOT = Path(__file__).parents[2]
@@ -118,6 +121,17 @@ def test_the_result_is_an_artifact(ran: tuple[Path, Any]) -> None:
     assert "**Label next** (1 of 1)" in text
     assert "close \\| call" in text
     assert "| train | ran |" in text
+
+
+def test_the_queue_has_a_line_of_80_columns_an_image(flow: ModuleType) -> None:
+    row = {"id": "a" * 64, "split": "train", "strategy": "uncertainty_herding", "predicted": "longsleeve",
+           "confidence": 0.43, "reason": "a long reason " * 9}  # fmt: skip
+    console = Console(file=StringIO(), width=80)
+    console.print(flow._queue_table(Summary(queue=[row] * 5, queued=5)))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert sum("aaaaaaaaaaaa" in line and "a long" in line for line in lines) == 5
+    assert max(map(len, lines)) <= 80
+    assert len(lines) == 2 + 5
 
 
 def test_cached_stages_are_shown_as_such(flow: ModuleType, ran: tuple[Path, Any]) -> None:

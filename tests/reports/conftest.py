@@ -53,6 +53,14 @@ class Browser:
         script = "const e = document.querySelector(%s); e.value = %s; e.dispatchEvent(new Event('change'))"
         self.run(f"{{ {script % (json.dumps(selector), json.dumps(value))} }}")
 
+    def emulate(self, scheme: str, width: int) -> None:
+        """`light` or `dark` by prefers-color-scheme, in a window so wide (px)."""
+        self._ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        phone = width < 500
+        self._ask(
+            "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=phone
+        )
+
     def _ask(self, method: str, **params: Any) -> dict[str, Any]:
         self._asked += 1
         self._socket.send(json.dumps({"id": self._asked, "method": method, "params": params}))

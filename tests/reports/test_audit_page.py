@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+from io import StringIO
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from assay.label_audit.table import RANKED
-from assay.review.page import page
+from assay.review.page import page, queue_page
 
 MANY = 130
 NASTY = '<b onmouseover="alert(1)">owl</b></script>'
@@ -62,8 +64,8 @@ def test_the_likeliest_come_first_by_pages(browser, file):
     assert browser.texts("h1") == ["Which labels are wrong?"]
     assert shown(browser).startswith("1–60 of 130")
     cards = browser.texts("#suspects .sample")
-    assert "wrong: > 99 %; val" in cards[0]
-    assert "of its 50 nearest, 0 are labelled 'dog'" in cards[0]
+    assert "wrong: > 99 % · val" in cards[0]
+    assert "nearest" not in cards[0], "the reasons are on the large picture"
     browser.click("#suspects .pager.top button[title='last page']")
     assert shown(browser).startswith("121–130 of 130")
     assert browser.texts(".verdict code") == ["--csv"]
@@ -81,3 +83,90 @@ def test_they_are_filtered_by_kind_class_and_text(browser, file):
     browser.choose("#suspects input[type=search]", "folder/010")
     assert shown(browser).startswith("1–1 of 1")
     assert browser.troubles == []
+
+
+def key(browser, name: str) -> None:
+    browser.run(
+        f"document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {{key: {name!r}, bubbles: true}}))"
+    )
+
+
+def saved(browser) -> list[list[str]]:
+    """What the page would download, as rows."""
+    browser.run("window.made = null; URL.createObjectURL = blob => { window.made = blob; return '#'; }")
+    browser.click(".judging .save")
+    return list(csv.reader(StringIO(browser.run("window.made.text()"))))
+
+
+@pytest.fixture
+def fresh(browser, file):
+    browser.open(file)
+    browser.run("localStorage.clear()")
+    browser.open(file)
+    return browser
+
+
+def test_labels_are_judged_by_keys_and_saved_for_assay_label(fresh, file):
+    assert fresh.texts(".judging .tally") == [f"0 of {MANY} judged"]
+    assert fresh.run("document.querySelector('.judging .save').disabled")
+    key(fresh, "ArrowRight")  # the first
+    for name in ("k", "t", "x", "t", "u"):
+        key(fresh, name)
+    key(fresh, "ArrowLeft")
+    key(fresh, "t")
+    assert fresh.texts(".judging .tally") == [f"4 of {MANY} judged: 1 kept, 2 changed, 1 excluded"]
+    fresh.open(file)  # what was judged is still there
+    ids = [f"{n:064x}" for n in range(4)]
+    assert saved(fresh) == [
+        ["id", "path", "label", "exclude"],
+        [ids[0], "s:folder/000.png", NASTY, ""],
+        [ids[1], "s:folder/001.png", "dog", ""],
+        [ids[2], "s:folder/002.png", "", "yes"],
+        [ids[3], "s:folder/003.png", "dog", ""],
+    ]
+    assert fresh.troubles == []
+
+
+def test_a_click_shows_the_image_large_with_the_reason_and_keys_go_on(fresh):
+    fresh.click("#suspects .sample .picture")
+    assert "of its 50 nearest, 0 are labelled 'dog'" in fresh.texts("dialog[open]")[0]
+    key(fresh, "t")
+    assert "of its 50 nearest, 1 are labelled 'dog'" in fresh.texts("dialog[open]")[0]
+    fresh.click("dialog .close")
+    assert fresh.texts("dialog[open]") == []
+    assert fresh.texts(".judging .tally") == [f"1 of {MANY} judged: 1 changed"]
+
+
+def test_keys_go_over_the_pages_and_another_class_has_to_be_one(fresh):
+    fresh.run("document.querySelectorAll('#suspects .sample')[59].click()")
+    key(fresh, "k")
+    assert shown(fresh).startswith("61–120 of 130")
+    fresh.choose("#suspects .sample.current input", "unicorn")
+    assert fresh.texts(".judging .tally") == [f"1 of {MANY} judged: 1 kept"]
+    fresh.choose("#suspects .sample.current input", "cat")
+    assert "2 of" in fresh.texts(".judging .tally")[0]
+
+
+def test_the_list_as_it_is_filtered_has_the_judgements_and_no_formula(browser, tmp_path):
+    ids = ["a" * 64]
+    rows = {"rank": [0], "id": ids, "score": [0.1], "strategy": ["margin"], "reason": ["near"], "predicted": ["=1+1"],
+            "confidence": [0.4], "split": ["train"], "path": ["s:=x.png"]}  # fmt: skip
+    made = tmp_path / "queue.html"
+    table = pa.table(rows)
+    made.write_text(queue_page(table, 3, ["=1+1", "owl"], tmp_path / "no pool"), encoding="utf-8")
+    browser.open(made)
+    browser.run("localStorage.clear()")
+    assert "1 of 3 images" in browser.texts("header")[0]
+    key(browser, "t")
+    assert saved(browser)[1] == [*ids, "s:=x.png", "'=1+1", ""]
+    assert browser.troubles == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone(fresh, scheme):
+    fresh.emulate(scheme, 360)
+    try:
+        assert fresh.run("document.documentElement.scrollWidth") <= 360
+        assert fresh.run("matchMedia('(prefers-color-scheme: dark)').matches") == (scheme == "dark")
+    finally:
+        fresh.emulate("light", 1200)

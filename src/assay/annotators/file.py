@@ -1,9 +1,10 @@
 """People answer in files: CSV for a spreadsheet or JSONL for a tool goes out, the same or any copies of it come in.
 
-A batch goes out as `labelling/<batch>.csv`; fill in its column `label` (or `exclude` with `why`) where it lies. Every
-CSV and JSONL file in the folder is read at each `assay annotate`: hand out copies, drop the answers of a tool there, in
-parts, several times: what was taken is not taken twice, and what cannot be taken is named with file and line. A row
-where nothing is filled in is still open. The one thing that names an image is the column `id`, whole.
+A batch goes out as `labelling/<batch>.csv`, its images in `<batch>-images` beside it; fill in its column `label` (or
+`exclude` with `why`) where it lies. Every CSV and JSONL file in the folder is read at each `assay annotate`: hand out
+copies, drop the answers of a tool there, in parts, several times: what was taken is not taken twice, and what cannot be
+taken is named with file and line. A row where nothing is filled in is still open. The one thing that names an image is
+the column `id`, whole.
 
 The folder is transport only and not for git: what was taken is in data/edits/, what was refused in data/ledger/.
 """
@@ -25,13 +26,14 @@ from assay.data.labelfile import Classes, Row, RowError, csv_records, parse, to_
 from assay.data.snapshot import Snapshot
 from assay.data.text import files_in, json_lines, read_text
 from assay.errors import EditError
+from assay.exported import put_beside
 from assay.layout import locate, shown
 from assay.ledger import Answer, Batch
 from assay.params import Section
 
 NAME = "file"
 WAITS = True
-SHOWN = ("id", "path", "split", "strategy", "reason", "predicted", "confidence", "given")
+SHOWN = ("id", "path", "image", "split", "strategy", "reason", "predicted", "confidence", "given")
 """What a person sees of an image; `given`: the label that it has."""
 ASKED = ("label", "exclude", "why", "by", "seconds")
 """What a person may fill in; of this, `label` and `exclude` are the answer."""
@@ -51,7 +53,11 @@ def send(batch: Batch, desk: Desk) -> str:
     options = desk.options(Options)
     file = locate(desk.layout.root, options.folder) / f"{batch.name}.{options.format}"
     if not file.exists():
-        rows = [{**row.model_dump(), "given": row.label, "label": None} for row in batch.rows]
+        images = put_beside(file, [row.id for row in batch.rows], desk.layout)
+        rows = [
+            {**row.model_dump(), "given": row.label, "label": None, "image": images.get(row.id)}
+            for row in batch.rows
+        ]
         text = to_fill_in(rows, (*SHOWN, *ASKED)) if options.format == "csv" else _as_jsonl(rows)
         with suppress(FileExistsError), replacing(file, new=True) as aside:
             aside.write_bytes(text.encode())

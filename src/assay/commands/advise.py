@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from assay import exported
 from assay.advice.verdict import number, takes
 from assay.commands.queue import with_paths
 from assay.data.files import read_json, write_json
-from assay.data.labelfile import to_fill_in
 from assay.destinations import write_out
 from assay.errors import MissingInput
 from assay.layout import Layout
@@ -26,7 +26,7 @@ from assay.progress import Progress, silent
 
 SHOWN, PICTURED = 20, 60
 """Suspects in the JSON and on the page; the file has all."""
-COLUMNS = ("id", "path", "split", "given", "suggested", "confidence", "label", "exclude", "why")
+COLUMNS = ("id", "path", "image", "split", "given", "suggested", "confidence", "label", "exclude", "why")
 """Of the file of suspects; `label`, `exclude` and `why` are left for people to fill in."""
 
 
@@ -44,7 +44,7 @@ def run(
     result = advice(params, layout, progress)
     rows = result["suspects"]["rows"]
     if suspects is not None:
-        write_out(suspects, as_csv(rows, layout).encode())
+        write_csv(suspects, rows, layout)
     if page is not None:
         write_out(page, as_page(result, layout).encode())
     shown = {**result["suspects"], "rows": rows[:SHOWN]}
@@ -78,12 +78,13 @@ def advice(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]
         return result
 
 
-def as_csv(rows: list[dict[str, Any]], layout: Layout) -> str:
+def write_csv(file: Path, rows: list[dict[str, Any]], layout: Layout) -> None:
     """A file for `assay label`: the suspects that the time allows to review, the likeliest first."""
     ids = pa.table({"id": pa.array([row["id"] for row in rows], pa.string())})
     paths = with_paths(layout, ids)["path"].to_pylist()
     shown = zip(rows, paths, strict=True)
-    return to_fill_in(({**row, "path": path, "confidence": row["score"]} for row, path in shown), COLUMNS)
+    asked = [{**row, "path": path, "confidence": row["score"]} for row, path in shown]
+    exported.export(file, asked, COLUMNS, layout)
 
 
 def as_page(result: dict[str, Any], layout: Layout) -> str:

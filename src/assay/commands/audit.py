@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from assay import exported
 from assay.annotators import now
 from assay.commands.queue import with_paths
 from assay.data.edits import Annotation, Judgement, read_batches, write_batch
 from assay.data.files import read_json, read_table
-from assay.data.labelfile import to_fill_in
 from assay.data.suspects import LIKELY, Share, looked_at, read_judged, share_of, suspects
 from assay.destinations import write_out
 from assay.errors import UsageError
@@ -35,9 +35,21 @@ SURE = 0.9
 """Probability from which on `--apply` acts, where `--above` says nothing else."""
 SHOWN = 20
 CHECK = Path("check.csv")
-BLIND = ("id", "path", "split", "given", "label", "exclude", "why")
+BLIND = ("id", "path", "image", "split", "given", "label", "exclude", "why")
 """Of the file for a check: what the audit thinks of it is not said."""
-COLUMNS = ("id", "path", "split", "given", "suggested", "probability", "reason", "label", "exclude", "why")
+COLUMNS = (
+    "id",
+    "path",
+    "image",
+    "split",
+    "given",
+    "suggested",
+    "probability",
+    "reason",
+    "label",
+    "exclude",
+    "why",
+)
 """Of the exported file; `label`, `exclude` and `why` are left for people to fill in."""
 
 
@@ -87,7 +99,7 @@ def run(
         "applied": apply and act(params, layout, open_, apply, least, dry_run),
     }
     if export is not None:
-        write_out(export, to_fill_in(result["rows"], COLUMNS).encode())
+        exported.export(export, result["rows"], COLUMNS, layout)
     if page is not None:
         from assay.review.page import page as made
 
@@ -128,7 +140,7 @@ def draw(
 
     rows = drawn(table["probability"].to_numpy(), count, params.seed)
     asked = with_paths(layout, table.take(pa.array(rows, pa.int64())).sort_by("id")).to_pylist()
-    write_out(file, to_fill_in([row | {"why": why(row["given"])} for row in asked], BLIND).encode())
+    exported.export(file, [row | {"why": why(row["given"])} for row in asked], BLIND, layout)
     return {"check": len(asked), "file": str(file), "share": asdict(share)}
 
 

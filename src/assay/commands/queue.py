@@ -9,37 +9,51 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from assay import ledger
+from assay import exported, ledger
 from assay.data.edits import answers_to, read_batches
-from assay.data.files import read_table
-from assay.data.labelfile import to_fill_in
+from assay.data.files import read_json, read_table
 from assay.data.standing import standings
 from assay.data.suspects import REVIEW, second_looks
 from assay.destinations import write_out
 from assay.layout import Layout
 from assay.params import Split
+from assay.progress import Progress, silent
+from assay.terminal import lines_table
 
-COLUMNS = ("id", "path", "split", "predicted", "confidence", "reason", "label", "exclude", "why")
+COLUMNS = ("id", "path", "image", "split", "predicted", "confidence", "reason", "label", "exclude", "why")
 """Of the exported file; `label`, `exclude` and `why` are left for people to fill in."""
+
+WIDTHS = {"": 6, "image": 12, "from": 16, "split": 5, "predicted": 16}
+"""Of the columns on the screen; the reason has what is left of a line."""
 
 
 def run(
-    layout: Layout, limit: int | None = 20, split: Split | None = None, export: Path | None = None
+    layout: Layout,
+    limit: int | None = 20,
+    split: Split | None = None,
+    export: Path | None = None,
+    page: Path | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
-    """The open part of the queue, best first; a file gets all of it unless `limit` was given."""
+    """The open part of the queue, best first; a file and a page get all of it unless `limit` was given."""
     queue, answered = open_queue(layout)
     if split is not None:
         queue = queue.filter(pc.equal(queue["split"], split))
-    rows = with_paths(layout, queue.slice(0, limit)).to_pylist()
+    table = with_paths(layout, queue.slice(0, limit))
+    rows = table.to_pylist()
     if export is not None:
-        write_out(export, to_fill_in(rows, COLUMNS).encode())
+        exported.export(export, rows, COLUMNS, layout)
+    if page is not None:
+        from assay.review.page import queue_page
+
+        write_out(page, queue_page(table, len(queue), categories(layout), layout.pool, progress).encode())
     return {
         "open": len(queue),
         "answered": answered,
         "rows": rows,
-        "file": None if export is None else str(export),
+        "file": export and str(export),
+        "page": page and str(page),
     }
 
 
@@ -65,6 +79,12 @@ def open_queue(layout: Layout) -> tuple[pa.Table, int]:
     return queue.filter(pc.invert(answered)), pc.sum(answered).as_py() or 0
 
 
+def categories(layout: Layout) -> list[str]:
+    """The classes that there are, for a person to choose from."""
+    found = read_json(layout.snapshot / "snapshot.json", made_by="curate")["categories"]
+    return [str(name) for name in found]
+
+
 def with_paths(layout: Layout, queue: pa.Table) -> pa.Table:
     """The queue with a column `path`: the first origin of each image."""
     samples = read_table(layout.snapshot / "samples.parquet", ["id", "origins"], made_by="curate")
@@ -75,18 +95,24 @@ def with_paths(layout: Layout, queue: pa.Table) -> pa.Table:
 
 
 def render(result: dict[str, Any], console: Console) -> None:
+    """A line an image, or where the files are."""
+    if result["page"]:
+        console.print(f"{len(result['rows']):,} images on the page {escape(result['page'])}", highlight=False)
     if result["file"]:
         file = escape(result["file"])
-        console.print(f"{len(result['rows']):,} images in {file}: fill in `label`, then `assay label {file}`")
+        console.print(
+            f"{len(result['rows']):,} images in {file}, column `image`: fill in `label`, then `assay label {file}`",
+            highlight=False,
+        )
+    if result["page"] or result["file"]:
         return
-    table = Table("", "image", "from", "split", "why", "predicted", box=None, header_style="bold")
-    for row in result["rows"]:
-        table.add_row(str(row["rank"] + 1), row["id"][:12], *map(escape, _cells(row)))
-    console.print(table)
+    rows = [(str(row["rank"] + 1), row["id"][:12], *_cells(row)) for row in result["rows"]]
+    console.print(lines_table(rows, WIDTHS, "why"))
     shown, total = len(result["rows"]), result["open"]
     console.print(f"{shown:,} of {total:,} open; {result['answered']:,} answered since", highlight=False)
+    console.print("with pictures: `assay queue --html queue.html`; to fill in: `--csv`", highlight=False)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
     guess = f"{row['predicted']} ({row['confidence']:.0%})" if row["predicted"] else ""
-    return row["path"] or "", row["split"], row["reason"], guess
+    return row["path"] or "", row["split"], guess, row["reason"]

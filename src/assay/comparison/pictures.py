@@ -51,13 +51,15 @@ def held(ids: pa.Array, pool: Pool | None) -> NDArray[np.bool_]:
     return positions(ids, whole(pool.index["id"])) >= 0
 
 
-def thumbnails(ids: Sequence[str], pool: Pool | None, progress: Progress = silent) -> dict[str, str]:
+def thumbnails(
+    ids: Sequence[str], pool: Pool | None, progress: Progress = silent, size: int = SIZE
+) -> dict[str, str]:
     """Data URIs of images that the pool holds, by id; of one that cannot be read there is none."""
     if pool is None:
         return {}
     found: dict[str, str] = {}
     for sample, data in track(progress, pool.read_many(ids), "thumbnails", len(set(ids))):
         with suppress(BadImage):
-            small = thumbnail(data, SIZE)
+            small = thumbnail(data, size)
             found[sample] = f"data:image/jpeg;base64,{base64.b64encode(small).decode()}"
     return found

@@ -1,7 +1,8 @@
-"""The suspects as one self-contained page, with pictures, filters and pages."""
+"""Suspects, or the queue, as one self-contained page: pictures, filters, keys, and what was judged as a CSV."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,17 @@ from assay import reports
 from assay.comparison.page import listed
 from assay.comparison.pictures import opened, thumbnails
 from assay.data.matching import positions, whole
-from assay.data.pool import Pool
+from assay.data.suspects import REVIEW
 from assay.progress import Progress, silent
 
 KINDS = ("0.9 and more", "0.7 to 0.9", "under 0.7", "confident learning agrees", "looked at again")
 """How likely a label is to be wrong, and what else is known of it."""
 WORDS = ("given", "suggested", "split", "reason")
 VALUES = ("probability", "origin")
+QUEUED = ("to label", "to look at again")
+LARGE, LARGE_ONES, SMALL = 400, 300, 160
+"""The longer side in px of the first LARGE_ONES pictures, and of the others: a page should stay under some 25 MB."""
+PICTURES = 2000
 
 
 def page(
@@ -31,12 +36,38 @@ def page(
     progress: Progress = silent,
 ) -> str:
     """`table`: the RANKED rows to show, the likeliest first; the first `pictures` of them have one."""
-    images: Pool | None = opened(pool)
-    chosen = np.arange(len(table)) < pictures
-    found = thumbnails(table["id"].slice(0, pictures).to_pylist(), images, progress)
     with_origin = table.append_column("origin", origins(table["id"], samples))
+    chosen, found = _pictures(table, pool, pictures, progress)
     suspects = listed(with_origin, kinds(table), KINDS, WORDS, VALUES, chosen, found)
-    return reports.page("audit.html.j2", result=result, lists={"suspects": {**suspects, "all": len(table)}})
+    classes = pc.unique(pa.concat_arrays([whole(table["given"]), whole(table["suggested"])])).to_pylist()
+    said = "the model disagrees" if result["share"]["low"] <= 0 else "wrong"
+    lists = {"suspects": {**suspects, "all": len(table), "classes": sorted(classes), "said": said}}
+    return reports.page("audit.html.j2", result=result, lists=lists)
+
+
+def queue_page(
+    table: pa.Table, open_: int, classes: Sequence[str], pool: Path, progress: Progress = silent
+) -> str:
+    """`table`: QUEUE rows with a `path`, best first; `open_`: how many there are in all."""
+    again = pc.equal(table["strategy"], REVIEW).to_numpy(zero_copy_only=False)
+    shown = table.append_column("origin", pc.fill_null(table["path"], ""))
+    chosen, found = _pictures(table, pool, PICTURES, progress)
+    words = ("predicted", "split", "strategy", "reason")
+    kind = np.where(again, 2, 1).astype(np.int64)
+    queue = listed(shown, kind, QUEUED, words, ("confidence", "origin"), chosen, found)
+    lists = {"queue": {**queue, "all": len(table), "classes": list(classes)}}
+    return reports.page("queue.html.j2", lists=lists, open=open_)
+
+
+def _pictures(
+    table: pa.Table, pool: Path, most: int, progress: Progress
+) -> tuple[np.ndarray, dict[str, str]]:
+    """((n,) which rows have one: the first `most`; data URIs by id)."""
+    images, ids = opened(pool), table["id"].slice(0, most).to_pylist()
+    found = thumbnails(ids[:LARGE_ONES], images, progress, LARGE)
+    if ids[LARGE_ONES:]:
+        found |= thumbnails(ids[LARGE_ONES:], images, progress, SMALL)
+    return np.arange(len(table)) < most, found
 
 
 def kinds(table: pa.Table) -> np.ndarray:
