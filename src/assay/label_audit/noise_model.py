@@ -46,8 +46,10 @@ STEPS = 40
 """Of EM."""
 TIED = 50.0
 """Labels of each class that T is tied to R by."""
-NATS, NATS_A_LABEL = 12.0, 0.002
+NATS, NATS_A_LABEL = 15.0, 0.002
 """Of held-out log-likelihood that a free T must gain."""
+LEAST_WRONG = 0.05
+"""Share of wrong labels that it must find: what is less may be classes that the beliefs confuse one way."""
 
 
 @dataclass(frozen=True)
@@ -183,9 +185,10 @@ def free_kernel(logs: Chances, given: Ints, seed: int) -> Kernel | None:
         return None
     beta, matrix = _em(logs, given, *_tied(logs, given))
     q = sharpened(logs, beta)
-    if np.quantile(1 - q.max(1), 0.1) > WEAK / 2:
+    shares = np.bincount(q.argmax(1), minlength=len(matrix)) / len(q)
+    if (1 - np.diag(matrix)) @ shares < LEAST_WRONG or np.quantile(1 - q.max(1), 0.1) > WEAK:
         return None
-    return _kernel_of(matrix, np.bincount(q.argmax(1), minlength=len(matrix)) / len(q))
+    return _kernel_of(matrix, shares)
 
 
 def _tied(logs: Chances, given: Ints) -> tuple[float, Matrix]:
