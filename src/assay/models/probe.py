@@ -1,7 +1,7 @@
 """A linear probe: multinomial logistic regression on the embeddings, standardised. Seconds to train.
 
-No options. To expect: with encoder efficientnet_lite0 71–76 % on CIFAR-10. It learns quickly with train.lr 0.003 or
-more and does not need train.augment, which it ignores: it sees vectors, not images.
+No options. To expect: with encoder efficientnet_lite0 71–76 % on CIFAR-10, what a logistic regression has whose penalty
+was chosen on val. It does not need train.augment, which it ignores: it sees vectors, not images.
 """
 
 from __future__ import annotations
@@ -16,6 +16,11 @@ from assay.models import ModelSpec, parse_options
 from assay.params.bounds import Section
 
 INPUT = "embeddings"
+
+
+GAIN = 6.0
+"""Length of a vector as the layer sees it. Adam moves all weights at one rate: with vectors of length √d a step of it
+moves a logit by some units, and on noisy labels val loss is least before the first epoch ends."""
 
 
 class Options(Section):
@@ -46,7 +51,10 @@ def build(spec: ModelSpec) -> nn.Module:
 
 
 def prepare(module: nn.Module, batches: Iterable[torch.Tensor]) -> None:
-    """Set mean and scale from the training vectors, a batch at a time (Chan et al. 1979, in float64)."""
+    """Set mean and scale from the training vectors, a batch at a time (Chan et al. 1979, in float64).
+
+    Standardised, and then of length GAIN.
+    """
     assert isinstance(module, Probe)
     count, mean, squares = 0, module.mean.double(), torch.zeros_like(module.mean, dtype=torch.float64)
     for batch in batches:
@@ -56,4 +64,5 @@ def prepare(module: nn.Module, batches: Iterable[torch.Tensor]) -> None:
         mean = mean + delta * len(x) / (count + len(x))
         count += len(x)
     module.mean.copy_(mean)
-    module.scale.copy_(torch.from_numpy(scale_of((squares / max(count, 1)).numpy(), count)))
+    scale = scale_of((squares / max(count, 1)).numpy(), count)
+    module.scale.copy_(torch.from_numpy(scale) * (len(scale) ** 0.5 / GAIN))
