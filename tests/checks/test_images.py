@@ -36,3 +36,15 @@ def test_limits_are_params(project, draw, findings):
     project.add("p", draw(1))
     (found,) = findings("images", limits={"small": 65.0})
     assert found["reason"] == "too small: 64 px < 65"
+
+
+def test_what_all_are_is_no_trouble(project, draw, findings):
+    """Drawings on white paper are not bright; a dark one among them is dark."""
+    for n in range(24):
+        paper = np.full((64, 64), 255, np.uint8)
+        paper[20 + n % 8 : 22 + n % 8, 8 : 30 + n] = 30
+        project.add(f"p{n}", paper)
+    project.add("bad", NOISE // 5)
+    (found,) = findings("images")
+    assert found["id"] == "bad"
+    assert "very dark" in found["reason"]

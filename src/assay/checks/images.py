@@ -9,7 +9,8 @@ Each limit is a name of `audit.limits`, each measure a column of `assay.traits`,
     bright        0.95  5th percentile of the luma: not even the shadows are dark
     blurry         0.3  deviation of the Laplacian over that of the image, at 64 pixels or fewer
 
-The limits for dark, bright and aspect are cleanvision's. A blank image is not called dark or blurred as well.
+The limits for dark, bright and aspect are cleanvision's. A blank image is not called dark or blurred as well; and dark,
+bright and blurry is only what is so beside the others: drawings on white paper are not bright, and a soft lens blurs all.
 """
 
 from __future__ import annotations
@@ -42,7 +43,12 @@ MEASURES: tuple[Measure, ...] = (
     ("blurry", lambda t: t["sharpness"], False, "blurry: sharpness {value:.2f} < {limit:g}"),
 )
 """Name of the limit, what is measured, whether more is worse, and how to say it."""
-HIDDEN_BY_BLANK = ("dark", "bright", "blurry")
+RELATIVE = ("dark", "bright", "blurry")
+"""Not said of blank images, nor of what is usual in the data set."""
+MANY = 20
+"""Images from which on there is a usual."""
+UNUSUAL, NORMAL, LEAST_SPREAD = 3.0, 1.4826, 0.01
+"""Robust standard deviations from the median; of a normal distribution, over its median absolute deviation."""
 
 
 def check(context: Context) -> pa.Table:
@@ -55,8 +61,8 @@ def check(context: Context) -> pa.Table:
     for name, measure, more_is_worse, text in MEASURES:
         values, limit = measure(columns), context.limits[name]
         beyond = values > limit if more_is_worse else values < limit
-        if name in HIDDEN_BY_BLANK:
-            beyond &= ~blank
+        if name in RELATIVE:
+            beyond &= ~blank & unusual(values, more_is_worse)
         for row in np.flatnonzero(beyond).tolist():
             value = float(values[row])
             reasons.setdefault(row, []).append(text.format(value=value, limit=limit))
@@ -65,6 +71,16 @@ def check(context: Context) -> pa.Table:
         (ids[row], scores[row], True, "; ".join(why), None) for row, why in reasons.items()
     ]
     return findings(rows)
+
+
+def unusual(values: np.ndarray, more_is_worse: bool) -> np.ndarray:
+    """(n,) whether each is far from the median, in the worse direction; of a few images, all may be."""
+    if len(values) < MANY:
+        return np.ones(len(values), bool)
+    middle = np.median(values)
+    spread = max(NORMAL * float(np.median(np.abs(values - middle))), LEAST_SPREAD)
+    apart = (values - middle) / spread
+    return np.asarray((apart if more_is_worse else -apart) > UNUSUAL)
 
 
 def _score(value: float, limit: float, more_is_worse: bool) -> float:
