@@ -29,7 +29,7 @@ PACKAGES = (
     "scikit-activeml",
     "cleanlab",
 )
-TABLES = ("rows", "limits", "efficiency", "elsewhere", "references", "timings", "audited", "cleaned")
+TABLES = ("rows", "limits", "efficiency", "elsewhere", "references", "timings", "audited", "cleaned", "real")
 """What a subject measured beside its figures, as a list of rows."""
 
 

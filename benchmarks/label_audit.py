@@ -4,7 +4,7 @@ The labels that are planted are known to this file only. cleanlab's scores are g
 of the probe in the same run, and the best of the three counts; and, for what the neighbours alone are worth, once more
 our mean of probe and neighbours, as its filters are. Then what cleaning is worth: a linear probe learnt from the labels
 as they are, without the suspects, with their suggestions, with the suspects looked at, and from the right labels;
-measured on the clean test set.
+measured on the clean test set. Labels that nobody planted: `real_labels.py`.
 
 Noise: alike for all classes; by class (cleanlab's own generator, with zeros in the matrix); by image (X. Xia et al.:
 Part-dependent label noise, NeurIPS 2020, algorithm 2, on the pixels).
@@ -29,6 +29,7 @@ from sklearn.metrics import average_precision_score
 from assay import linear_probe
 from assay.label_audit.beliefs import STRENGTH, principal, rotated
 from assay.label_audit.judge import Judged, judge
+from benchmarks import real_labels
 from benchmarks.encoded import HOME, Data, data_of, vectors_of
 from benchmarks.figures import Figure
 from benchmarks.subjects import Measured, Setting
@@ -57,8 +58,10 @@ def measure(setting: Setting) -> Measured:
     encoders = ENCODERS[1:] if setting.quick else ENCODERS
     rows = [row for encoder in encoders for row in _rows(data, encoder, home, most)]
     cleaned = _cleaned(data, encoders[0], home, most)
+    real = [] if setting.quick else real_labels.rows(encoders, home)
     figures = [figure for encoder in encoders for figure in _figures(rows, encoder)]
-    return figures, {"images": what, "audited_images": most, "audited": rows, "cleaned": cleaned}
+    about = {"images": what, "audited_images": most, "audited": rows, "cleaned": cleaned, "real": real}
+    return figures + real_labels.figures(real), about
 
 
 # --- planted noise

@@ -37,12 +37,18 @@ CLEANED = [
     "| suspects looked at | all right |",
     "|--:|--:|--:|--:|--:|--:|--:|",
 ]
+REAL = [
+    "| set | encoder | labels | n × draws | wrong | estimated | interval, mean | holds "
+    "| ≥ 0.9 of 1,000 | of these wrong | calibration error | AP | cleanlab's best |",
+    "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+]
 TITLES = {
     "rows": "Calibration of `assay attribute`:",
     "limits": "Where it does not hold:",
     "efficiency": "Label efficiency: accuracy over the logarithm of the labels, points [95 %]:",
     "audited": "Label audit, with planted noise, beside the best of cleanlab's scores, and of its filters:",
     "cleaned": "What cleaning is worth, points of accuracy over the labels as they are ± 95 %:",
+    "real": "Label audit, with labels that nobody planted (clean ones, and those of people), means over draws:",
     "elsewhere": "On other data, `efficientnet_lite0`, area in points [95 %]:",
     "references": "Beside scikit-activeml, three seeds on 5,000 images each:",
 }
@@ -157,6 +163,16 @@ def _cleaned(row: dict[str, Any]) -> str:
     return f"| {row['share']:.0%} | {row['estimated']:.1%} | {row['as_they_are']:.2f} | {told} |"
 
 
+def _real(row: dict[str, Any]) -> str:
+    said = f"{row['wrong']:.1%} | {row['estimated']:.1%} | {row['low']:.1%}–{row['high']:.1%} | {row['holds']:.0%}"
+    sure = "" if row["sure_wrong"] is None else f"{row['sure_wrong']:.0%}"
+    scores = [f"{row[name]:.3f}" if name in row else "" for name in ("average_precision", "theirs")]
+    return (
+        f"| {row['set']} | {row['encoder']} | {row['labels']} | {row['n']:,} × {row['draws']} | {said} "
+        f"| {row['sure']:.1f} | {sure} | {row['ece']:.3f} | {' | '.join(scores)} |"
+    )
+
+
 KINDS = {
     "rows": (CALIBRATION, _calibration),
     "limits": (CALIBRATION, _calibration),
@@ -165,6 +181,7 @@ KINDS = {
     "references": (REFERENCES, _reference),
     "audited": (AUDITED, _audited),
     "cleaned": (CLEANED, _cleaned),
+    "real": (REAL, _real),
 }
 
 

@@ -196,3 +196,30 @@ def test_label_efficiency_runs(tmp_path, monkeypatch):
     strategies = {row["strategy"] for row in about["efficiency"]}
     assert strategies == {"random", "margin", "auto"}
     assert [figure.name.split(": ")[0] for figure in figures][:2] == ["pixels, 10 to 40 labels"] * 2
+
+
+def test_labels_that_nobody_planted_are_a_table_with_their_targets(tmp_path):
+    from benchmarks import real_labels
+
+    row = {
+        "set": "zoo", "encoder": "pixels", "n": 500, "draws": 6, "wrong": 0.17, "estimated": 0.2, "low": 0.06,
+        "high": 0.4, "holds": 1.0, "error": 0.06, "sure": 17.0, "sure_wrong": 0.87, "ece": 0.05,
+        "average_precision": 0.64, "theirs": 0.63, "margin": 0.01, "labels": "annotator1",
+    }  # fmt: skip
+    clean = row | {
+        "labels": "clean",
+        "wrong": 0.0,
+        "estimated": 0.01,
+        "low": 0.0,
+        "sure": 0.0,
+        "sure_wrong": None,
+    }
+    worst = row | {"labels": "worst", "wrong": 0.41, "estimated": 0.36, "margin": -0.01}
+    figures = real_labels.figures([row, clean, worst])
+    missed = {figure.name for figure in figures if not figure.is_met}
+    assert missed == {"average precision beyond cleanlab's best, least of the means (people's labels)"}
+    write_results("label_audit", figures, {"real": [row, clean]}, tmp_path)
+    lines = report.table(tmp_path).splitlines()
+    said = "17.0% | 20.0% | 6.0%–40.0% | 100% | 17.0 | 87% | 0.050 | 0.640 | 0.630"
+    assert f"| zoo | pixels | annotator1 | 500 × 6 | {said} |" in lines
+    assert real_labels.figures([]) == []

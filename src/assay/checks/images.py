@@ -10,7 +10,7 @@ Each limit is a name of `audit.limits`, each measure a column of `assay.traits`,
     blurry         0.3  deviation of the Laplacian over that of the image, at 64 pixels or fewer
 
 The limits for dark, bright and aspect are cleanvision's. A blank image is not called dark or blurred as well; and dark,
-bright and blurry is only what is so beside the others: drawings on white paper are not bright, and a soft lens blurs all.
+bright and blurry is only what is so beside the others: drawings on white paper are not bright, a soft lens blurs all.
 """
 
 from __future__ import annotations

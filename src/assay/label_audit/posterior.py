@@ -37,6 +37,8 @@ SMALL = 0.02
 """The prior density of ε falls as 1 / (ε + SMALL)."""
 OFTEN, SELDOM = (0.002, 0.25), (0.025, 0.5)
 """Scales of δ's prior, two exponentials: where the beliefs are sure, and what `unsure` to the fourth adds."""
+SHOWN = 2.0
+"""What `unsure` is divided by for a T that held-out labels speak for: failures of an encoder do not go by class."""
 TAIL = 0.2
 """Weight of the second."""
 MANY = 1000
@@ -128,8 +130,9 @@ def _weights(surface: Surface) -> tuple[NDArray[np.float64], NDArray[np.float64]
     cells = np.gradient(SHARES)
     area = (cells * SHARES)[:, None] * np.gradient(SPLITS)
     area[0, 0] = 0.5 * (SHARES[1] / 2) ** 2
-    some = base[..., None] * (density * area * _fails(fails, surface.unsure))[:, None]
-    none = base * (CLEAN * cells * _fails(SHARES, surface.unsure))[:, None]
+    unsure = surface.unsure / (SHOWN if surface.free else 1)
+    some = base[..., None] * (density * area * _fails(fails, unsure))[:, None]
+    none = base * (CLEAN * cells * _fails(SHARES, unsure))[:, None]
     total = some.sum() + none.sum()
     return some / total, none / total
 
