@@ -112,3 +112,13 @@ def test_a_failed_trial_is_told_and_breaks_nothing(browser, file, summary, tmp_p
     assert browser.run("document.body.textContent.includes('training diverged </script>')")
     curves(summary, tmp_path / "race.png")
     assert (tmp_path / "race.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_on_a_phone_the_chart_stays_large_enough_to_read_and_the_page_fits(browser, file):
+    browser.emulate("dark", 360)
+    try:
+        browser.open(file)
+        assert browser.run("document.documentElement.scrollWidth") <= 360
+        assert browser.run("document.querySelector('#chart svg').getBoundingClientRect().width") > 600
+    finally:
+        browser.emulate("light", 1200)

@@ -76,7 +76,7 @@ def _svg(name: str, height: float, parts: Sequence[str]) -> Markup:
     from markupsafe import Markup
 
     opening = f'<svg class="chart {name}" viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" role="img">'
-    whole: Markup = Markup(f"{opening}{''.join(parts)}</svg>")
+    whole: Markup = Markup(f"""<div class="scroll">{opening}{"".join(parts)}</svg></div>""")
     return whole
 
 
