@@ -70,6 +70,7 @@ def test_the_likeliest_come_first_by_pages(browser, file):
     assert shown(browser).startswith("121–130 of 130")
     assert browser.texts(".verdict code") == ["--csv"]
     assert "camera = left" in browser.texts("table")[0]
+    assert "70.0 % [60.0, 80.0]" in browser.texts("table")[0]
 
 
 def test_they_are_filtered_by_kind_class_and_text(browser, file):
