@@ -21,7 +21,7 @@ from assay.progress import silent
 from assay.race import answers, data_track, standing
 from assay.race.course import Course, Done, Turn
 from assay.sides import Side
-from assay.stages import curate, embed, ingest, select
+from assay.stages import audit, curate, embed, ingest, select
 
 PARAMS = {
     "ingest": {
@@ -44,7 +44,7 @@ def side(tmp_path_factory: pytest.TempPathFactory) -> Side:
     layout.root.mkdir()
     layout.params.write_text(yaml.safe_dump(PARAMS))
     params = load_params(layout.params)
-    for stage in (ingest, embed, curate, select):
+    for stage in (ingest, embed, curate, audit, select):
         stage.run(params, layout, silent)
     git = ["git", "-C", str(layout.root), "-c", "user.name=Ada", "-c", "user.email=ada@localhost"]
     (layout.root / ".gitignore").write_text("/data\n/.assay\n")

@@ -38,7 +38,7 @@ def test_the_stock_is_the_labelled_and_the_unlabelled_images_of_train(stock, lab
     assert all(truth[sample] is not None for sample in stock.unlabelled), "blank images are asked of nobody"
 
 
-def test_the_labels_a_probe_believes_least_are_mostly_the_planted_ones(stock, labels, truth):
+def test_the_likeliest_to_be_wrong_are_mostly_the_planted_ones(stock, labels, truth):
     ids = list(labels.given)
     wrong = {sample for sample in ids if labels.given[sample] != truth[sample]}
     first = data_track.most_suspicious(labels, stock, ids, len(wrong) // 2, seed=0)
@@ -153,7 +153,7 @@ def test_lonely_labels_are_suspicious_and_nobody_is_believed_for_its_own_group()
     vectors = np.random.default_rng(1).normal(given[:, None] * 8.0, 1.0, (31, 4)).astype(np.float32)
     scores = suspicion(vectors, [str(k) for k in given], np.arange(31), seed=0)
     assert scores.argmax() == 30
-    assert scores[30] == 1.0
+    assert scores[30] > 0.5
     assert beliefs(vectors[:5], given[:5], vectors, 3)[:, 0].tolist() == [1.0] * 31, (
         "one class is all it knows"
     )
