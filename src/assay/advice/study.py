@@ -149,11 +149,11 @@ def suspect(study: Study) -> Suspected:
         for run, outcome in zip(runs, study.notebook.results("suspects", judge, runs), strict=True):
             own[run.ask] += outcome.asked / len(judges)
             val += outcome.val / (len(judges) * FOLDS)
-    rng = np.random.default_rng(study.params.seed)
+    seed = study.params.seed
     seen = suspects.judgeable(study.given, fold)
     own[~seen] = np.eye(own.shape[1], dtype=np.float32)[study.given[~seen]]
     return Suspected(
-        suspects.find(own, study.given, rng), suspects.find(val, study.ground.targets["val"], rng)
+        suspects.find(own, study.given, seed), suspects.find(val, study.ground.targets["val"], seed)
     )
 
 

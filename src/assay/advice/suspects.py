@@ -1,8 +1,5 @@
-"""Which labels look wrong, and what share of them are: confident learning (Northcutt, Jiang & Chuang, JAIR 2021).
-
-From out-of-fold probabilities: a label is suspect when the image looks more like another class than images of that
-class do on average. What the probabilities come from sets the quality: a weak model's own mistakes look like wrong
-labels, so its error rate is nearer to an upper bound.
+"""Which labels look wrong, and what share of them are: the audit's model of noise (`assay.label_audit`), on what the
+learner says of images that it has not seen.
 """
 
 from __future__ import annotations
@@ -12,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.data.suspects import LIKELY
 from assay.label_audit.folds import folds as folds
+from assay.label_audit.judge import explain
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Beliefs = NDArray[np.float32] | Floats
 
 FOLDS = 4
-DRAWS = 2000
-LEVELS = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Suspects:
     suggested: Ints
     """(rows,) the class that each looks like."""
     score: Floats
-    """(rows,) how much likelier that is than the given one: difference of the probabilities."""
+    """(rows,) the probability that the label is wrong."""
     rate: tuple[float, float, float]
 
     def __len__(self) -> int:
@@ -49,45 +46,20 @@ class Suspects:
         return labels
 
 
-def find(probabilities: Beliefs, given: Ints, rng: np.random.Generator) -> Suspects:
-    """Suspects among labels `given` (n,) from out-of-fold `probabilities` (n, k)."""
-    n, classes = probabilities.shape
-    counted = confident(probabilities, given)
-    # right, wrong and uncounted of each class: all that the rate is made of
-    verdict = np.where(counted == given, 0, np.where(counted < classes, 1, 2))
-    cells = np.bincount(given * 3 + verdict, minlength=classes * 3)
-    labels = np.bincount(given, minlength=classes)
-    draws = rng.multinomial(n, cells / n, DRAWS).reshape(DRAWS, classes, 3)
-    low, high = np.percentile(_rate(draws, labels), LEVELS)
-    value = float(_rate(cells.reshape(1, classes, 3), labels)[0])
-
-    score = probabilities.max(1) - probabilities[np.arange(n), given]
-    rows = np.flatnonzero((counted != given) & (counted < classes) & (score > 0))
-    rows = rows[np.argsort(-score[rows], kind="stable")].astype(np.int64)
-    suggested = probabilities[rows].argmax(1).astype(np.int64)
-    return Suspects(rows, suggested, score[rows], (value, min(float(low), value), max(float(high), value)))
-
-
-def confident(probabilities: Beliefs, given: Ints) -> Ints:
-    """(n,) the class that each image is confidently of; `k` where it is confidently of none.
-
-    The threshold of a class is the mean probability of it among the images labelled so. A class nobody has: never.
-    """
-    n, classes = probabilities.shape
-    counts = np.bincount(given, minlength=classes)
-    own = np.bincount(given, probabilities[np.arange(n), given], minlength=classes)
-    threshold = np.where(counts > 0, own / np.maximum(counts, 1), np.inf)
-    above = np.where(probabilities >= threshold, probabilities, -1.0)
-    best: Ints = np.where(above.max(1) >= 0, above.argmax(1), classes).astype(np.int64)
-    return best
-
-
-def _rate(cells: NDArray[np.int64], labels: Ints) -> Floats:
-    """(draws,) off-diagonal mass of the joint of given and right classes, its rows scaled to the labels there are."""
-    total = cells[:, :, :2].sum(2).astype(float)
-    share = np.divide(cells[:, :, 1], total, out=np.zeros_like(total), where=total > 0)
-    rate: Floats = share @ labels / labels.sum()
-    return rate
+def find(probabilities: Beliefs, given: Ints, seed: int) -> Suspects:
+    """Suspects among labels `given` (n,) from out-of-fold `probabilities` (n, k): those probably wrong."""
+    if not len(given):
+        return Suspects(given, given, np.zeros(0), (0.0, 0.0, 0.0))
+    believed = np.where(np.bincount(given, minlength=probabilities.shape[1]) > 0, probabilities, 0.0)
+    right, found = explain(believed.astype(np.float64), given, seed)
+    every = np.arange(len(given))
+    wrong, others = 1 - right[every, given], right.copy()
+    others[every, given] = -1
+    rows = np.flatnonzero(wrong >= LIKELY)
+    rows = rows[np.argsort(-wrong[rows], kind="stable")].astype(np.int64)
+    share = float(wrong.mean())
+    rate = (share, min(found.low, share), max(found.high, share))
+    return Suspects(rows, others[rows].argmax(1).astype(np.int64), wrong[rows], rate)
 
 
 def judgeable(targets: Ints, fold: Ints) -> NDArray[np.bool_]:
