@@ -40,8 +40,8 @@ from assay.params.bounds import Section, complaints
 Explanation = list[tuple[float, str]]
 
 COLD_START = "maxherding"
-"""Stands in for a strategy that needs a model while there is none. With 10 to 1,000 labels of Fashion-MNIST its area
-under the learning curve is 7 points above chance; that of `kcenter`, which begins with the oddest images, 12 below."""
+"""Stands in for a strategy that needs a model while there is none: areas under the learning curves of all strategies
+are in `benchmarks/README.md`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,9 +92,9 @@ class Candidates:
 
 
 def draws_of(ids: Sequence[str], seed: int = 0) -> NDArray[np.float64]:
-    """(n,) in 0…1, drawn once for each id: what is under the share of the control arm belongs to it, for ever.
+    """(n,) in 0…1, drawn once for each id: their order is that in which the control arm grows.
 
-    `seed` is for replays. A project has one, whatever its `seed`: which labels were random is not to be forgotten.
+    `seed` is for replays. A project has one order, whatever its `seed`: which labels were random is not forgotten.
     """
     prefix = f"{seed}:control:".encode()
     first8 = b"".join(hashlib.sha256(prefix + sample.encode()).digest()[:8] for sample in ids)
