@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from assay import linear_probe
 from assay.linear_probe import fit, scale_of
 
 
@@ -37,3 +38,19 @@ def test_one_huge_dimension_hides_no_other():
 @pytest.mark.parametrize("d", [0, 1, 3])
 def test_vectors_that_are_all_the_same_divide_by_one(d):
     assert scale_of(np.zeros(d), 5).tolist() == [1] * d
+
+
+def test_vectors_are_left_alone_unless_they_may_be_overwritten():
+    X, y = rare_channels(500)
+    before, mine = X.copy(), X.copy()
+    kept, overwritten = fit(X, y, 3, 0.3), fit(mine, y, 3, 0.3, overwrite=True)
+    assert np.array_equal(X, before)
+    assert np.array_equal(mine, kept.standardised(X))
+    assert np.array_equal(kept.weights, overwritten.weights)
+
+
+def test_the_scale_comes_from_all_dimensions_however_many_at_a_time(monkeypatch):
+    X, y = rare_channels(500)
+    whole = fit(X, y, 3, 0.3)
+    monkeypatch.setattr(linear_probe, "AT_ONCE", 1000)
+    assert np.array_equal(fit(X, y, 3, 0.3).scale, whole.scale)

@@ -42,21 +42,6 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Vectors:
-    """The stored embeddings of some ids."""
-
-    embeddings: Embeddings
-    ids: NDArray[np.str_]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def batch(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        vectors: NDArray[np.float32] = self.embeddings.vectors(self.ids[rows].tolist())
-        return vectors
-
-
-@dataclass(frozen=True)
 class Encoded:
     """The embeddings of some images, computed when asked for."""
 
@@ -93,7 +78,7 @@ def open_inputs(spec: InputSpec, ids: Sequence[str], layout: Layout, progress: P
         return _pixels(ids, spec.image_size, spec.color, layout, progress)
     stored = read_json(layout.embeddings / ABOUT, made_by="embed")
     if (stored["encoder"], stored["options"]) == (spec.encoder, spec.encoder_options):
-        return Vectors(Embeddings.open(layout.embeddings), np.array(ids, dtype=np.str_))
+        return Rows(Embeddings.open(layout.embeddings).at_hand(ids, layout.scratch), np.arange(len(ids)))
     encoder = plugins.load("encoders", str(spec.encoder)).load(spec.encoder_options, "auto")
     return Encoded(encoder, _pixels(ids, encoder.size, encoder.color, layout, progress))
 

@@ -11,7 +11,6 @@ A finding on a class or a split rather than on an image has the id "". Excluded 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -35,13 +34,13 @@ class Stored:
     """The vectors of some images, read from the files as they are asked for."""
 
     embeddings: Embeddings
-    ids: Sequence[str]
+    rows: NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.rows)
 
     def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self.embeddings.vectors([self.ids[row] for row in rows.tolist()])
+        return self.embeddings.at(self.rows[rows])
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,8 @@ class Context(Version):
         from assay.label_audit.measured import answers, measured
 
         held, most = self.labels, int(self.limits["label_teachers"])
-        stored = Stored(self.embeddings, held.ids)
+        pa.default_memory_pool().release_unused()  # Arrow keeps what reading the tables took
+        stored = Stored(self.embeddings, self.embeddings.rows(held.ids))
         judged = judge(stored, held.given, held.groups, len(held.categories), self.seed, most, model)
         return measured(judged, *held.looks(answers(self.batches)))
 

@@ -104,9 +104,15 @@ class Embeddings:
 
     def vectors(self, ids: Sequence[str]) -> NDArray[np.float32]:
         """(len(ids), dim) float32, in the order of `ids`. PoolError for one that was never embedded."""
-        rows = self._rows(ids)
+        return self.at(self.rows(ids))
+
+    def at(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(len(rows), dim) float32: the vectors at some of `rows`."""
         out = np.empty((len(rows), self.dim), np.float32)
-        self._gather(rows, out)
+        shard_of = np.searchsorted(self._starts, rows, side="right") - 1
+        for number in np.unique(shard_of):
+            mine = shard_of == number
+            out[mine] = self._vectors(self.shards[number])[rows[mine] - self._starts[number]]
         return out
 
     def at_hand(self, ids: Sequence[str], folder: Path) -> NDArray[np.float32]:
@@ -119,45 +125,34 @@ class Embeddings:
 
         The file has no name any more and goes with the array.
         """
-        rows = self._rows(ids)
+        rows = self.rows(ids)
         if not len(rows):
             return np.empty((0, self.dim), np.float32)
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder) as file:
             for start in range(0, len(rows), BLOCK):
-                out = np.empty((len(rows[start : start + BLOCK]), self.dim), np.float32)
-                self._gather(rows[start : start + BLOCK], out)
-                file.write(out.data)
+                file.write(self.at(rows[start : start + BLOCK]).data)
             file.flush()
             return np.memmap(file, np.float32, "r", shape=(len(rows), self.dim))
 
-    def _rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        try:
-            return np.array([self._row_of[sample] for sample in ids], np.int64)
-        except KeyError as error:
-            raise PoolError(
-                f"{self.path} has no vector for image {error.args[0]}", hint="run `assay embed`"
-            ) from None
-
-    def _gather(self, rows: NDArray[np.int64], out: NDArray[np.float32]) -> None:
-        """Copy `rows`, counted over all shards, to `out`."""
-        shard_of = np.searchsorted(self._starts, rows, side="right") - 1
-        for number in np.unique(shard_of):
-            mine = shard_of == number
-            out[mine] = self._maps[number][rows[mine] - self._starts[number]]
+    def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """Where the vectors of some images are, counted over all shards. PoolError as `vectors`."""
+        wanted = pa.array(ids, pa.string())
+        found = pc.index_in(wanted, value_set=self._id_column)
+        if found.null_count:
+            missing = wanted.filter(found.is_null())[0]
+            raise PoolError(f"{self.path} has no vector for image {missing}", hint="run `assay embed`")
+        rows: NDArray[np.int64] = found.to_numpy().astype(np.int64)
+        return rows
 
     def _tables(self, kind: str) -> pa.Table:
         return pa.concat_tables(read_table(part(self.path, s, kind)) for s in self.shards).combine_chunks()
 
-    @cached_property
-    def _row_of(self) -> dict[str, int]:
-        return {sample: row for row, sample in enumerate(self.ids)}
-
-    @cached_property
-    def _maps(self) -> list[NDArray[np.float32]]:
-        return [_mapped(part(self.path, shard, "vectors")) for shard in self.shards]
+    def _vectors(self, shard: str) -> NDArray[np.float32]:
+        """Mapped anew each time: what was read of a map counts as memory of this process as long as it is there."""
+        return _mapped(part(self.path, shard, "vectors"))
 
     @cached_property
     def _starts(self) -> NDArray[np.int64]:
         """The row at which each shard begins."""
-        return np.cumsum([0, *(len(vectors) for vectors in self._maps)])[:-1]
+        return np.cumsum([0, *(len(self._vectors(shard)) for shard in self.shards)])[:-1]

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data.edits import Annotation, annotations_json
+from assay.data.matching import positions, whole
 from assay.data.snapshot import ANNOTATIONS, Snapshot
 
 TRAIN = pa.schema({"id": pa.string(), "split": pa.string(), "label": pa.string(), "annotations": pa.string()})
@@ -44,8 +45,11 @@ def kept(snapshot: Snapshot) -> pa.Table:
 
 def labelled(snapshot: Snapshot) -> pa.Table:
     """(id, split, label) of the kept samples that a classifier can learn from or be measured on, by id."""
-    rows = kept(snapshot).join(snapshot.single_labels, "id", join_type="inner")
-    return rows.select(["id", "split", "label"]).sort_by("id").combine_chunks()
+    rows, single = kept(snapshot), snapshot.single_labels
+    found = positions(whole(rows["id"]), whole(single["id"]))
+    labels = single["label"].take(pa.array(found[found >= 0]))
+    rows = rows.filter(pa.array(found >= 0)).select(["id", "split"])
+    return rows.append_column("label", labels).combine_chunks()
 
 
 def _limited(rows: pa.Table, limit: int, seed: int) -> pa.Table:

@@ -36,11 +36,7 @@ def principal(vectors: Vectors, teachers: Ints, width: int = WIDTH) -> Floats:
 
     Distances are those between the embeddings, as far as the components hold them.
     """
-    drawn = vectors[teachers[:DRAWN]]
-    mean = drawn.mean(0, dtype=np.float64).astype(np.float32)
-    drawn -= mean
-    _, axes = np.linalg.eigh((drawn.T @ drawn).astype(np.float64))
-    basis = np.ascontiguousarray(axes[:, ::-1][:, :width], dtype=np.float32)
+    mean, basis = _axes(vectors[teachers[:DRAWN]], width)
     components = np.empty((len(vectors), basis.shape[1]), np.float32)
     for start in range(0, len(vectors), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(vectors)))
@@ -48,15 +44,25 @@ def principal(vectors: Vectors, teachers: Ints, width: int = WIDTH) -> Floats:
     return components
 
 
+def _axes(drawn: Floats, width: int) -> tuple[Floats, Floats]:
+    """The mean (d,) of the images drawn, which are overwritten, and the axes (d, width) of their components."""
+    mean = drawn.mean(0, dtype=np.float64).astype(np.float32)
+    drawn -= mean
+    _, axes = np.linalg.eigh((drawn.T @ drawn).astype(np.float64))
+    return mean, np.ascontiguousarray(axes[:, ::-1][:, :width], dtype=np.float32)
+
+
 def rotated(components: Floats, seed: int) -> Floats:
-    """The same in axes drawn at random: a probe, which scales all axes alike, then sees them in their own proportions.
+    """The same, in place, in axes drawn at random: a probe, which scales all alike, sees them in their own proportions.
 
     Scaled along the components instead, the last of them would weigh as much as the first, noise as much as signal.
     """
     width = components.shape[1]
     drawn = np.random.default_rng(seed).standard_normal((width, width))
-    turned: Floats = components @ np.linalg.qr(drawn)[0].astype(np.float32)
-    return turned
+    turn = np.linalg.qr(drawn)[0].astype(np.float32)
+    for start in range(0, len(components), BLOCK):
+        components[start : start + BLOCK] = components[start : start + BLOCK] @ turn
+    return components
 
 
 def teachers(given: Ints, most: int, seed: int) -> Ints:
@@ -74,7 +80,7 @@ def out_of_fold(components: Floats, right: Chances, fold: Ints, taught: Ints) ->
     for number in np.unique(fold):
         held, others = fold == number, taught[fold[taught] != number]
         probe = linear_probe.fit(
-            components[others], targets[others], right.shape[1], STRENGTH, weights[others]
+            components[others], targets[others], right.shape[1], STRENGTH, weights[others], overwrite=True
         )
         believed[held] = probe.probabilities(components[held])
     return believed

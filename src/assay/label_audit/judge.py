@@ -104,9 +104,8 @@ def judge(
     with threadpool_limits(1):  # of the libraries that are loaded by now
         fold, taught = folds(given, groups, FOLDS, seed), teachers(given, most or len(given), seed)
         space = principal(vectors, taught)
-        probed = rotated(space, seed)
         near = nearest(space, groups, taught, enough(len(taught), classes))
-        del space
+        probed = rotated(space, seed)
 
         def ask(right: Chances) -> tuple[Chances, Chances]:
             return out_of_fold(probed, right, fold, taught), votes(near, right)

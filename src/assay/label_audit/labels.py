@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay.data.matching import positions, whole
 from assay.data.snapshot import Snapshot
 from assay.data.training import labelled
 
@@ -54,15 +55,25 @@ def labels_of(snapshot: Snapshot) -> Labels:
     """Test is left out: it is nobody's to review by a model's opinion, and nothing learns from it."""
     rows = labelled(snapshot)
     rows = rows.filter(pc.not_equal(rows["split"], "test"))
-    ids, named = rows["id"].to_pylist(), np.array(rows["label"].to_pylist(), dtype=object)
-    categories, given = np.unique(named.astype(str), return_inverse=True)
+    ids, categories = rows["id"].to_pylist(), sorted(pc.unique(rows["label"]).to_pylist())
+    given = pc.index_in(rows["label"], value_set=pa.array(categories, pa.string()))
     numbers = group_numbers(snapshot.samples, ids)
-    return Labels(ids, rows["split"].to_pylist(), given.astype(np.int64), numbers, tuple(categories.tolist()))
+    return Labels(
+        ids, rows["split"].to_pylist(), given.to_numpy().astype(np.int64), numbers, tuple(categories)
+    )
 
 
 def group_numbers(samples: pa.Table, ids: Sequence[str]) -> NDArray[np.int64]:
     """A number for each id: the same for images of one group; an image without a group is one of its own."""
-    named = dict(zip(samples["id"].to_pylist(), samples["group"].to_pylist(), strict=True))
-    keys = [f"group {named[sample]}" if named.get(sample) else f"image {sample}" for sample in ids]
-    numbers: NDArray[np.int64] = np.unique(np.array(keys), return_inverse=True)[1].astype(np.int64)
+    wanted = pa.array(ids, pa.string())
+    found = positions(wanted, whole(samples["id"]))
+    group = whole(samples["group"]).take(pa.array(found, mask=found < 0))
+    keys = pc.if_else(
+        pc.fill_null(pc.not_equal(group, ""), False), _marked("group ", group), _marked("image ", wanted)
+    )
+    numbers: NDArray[np.int64] = pc.rank(keys, tiebreaker="dense").to_numpy().astype(np.int64) - 1
     return numbers
+
+
+def _marked(kind: str, names: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(pa.scalar(kind), names, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.label_audit.beliefs import Chances, Floats, Ints
 
@@ -19,7 +20,7 @@ BLOCK = 4096
 class Neighbours:
     """The nearest images of each of n, the nearest first; −1 where there are no more."""
 
-    rows: Ints
+    rows: NDArray[np.int32]
     """(n, k)"""
     distance: Floats
     """(n,) mean distance to them, ∞ without any."""
@@ -38,16 +39,16 @@ def nearest(components: Floats, groups: Ints, taught: Ints, count: int) -> Neigh
     """
     import faiss
 
-    space = np.ascontiguousarray(components[:, :WIDTH])
+    space = components[:, :WIDTH]
     largest = int(np.bincount(groups[taught]).max())
     fetched = min(len(taught), count + min(largest, count))
     index = faiss.IndexFlatL2(space.shape[1])
-    index.add(space[taught])
-    rows = np.full((len(space), count), -1, np.int64)
+    index.add(np.ascontiguousarray(space[taught]))
+    rows = np.full((len(space), count), -1, np.int32)
     distance = np.full(len(space), np.inf, np.float32)
     for start in range(0, len(space), BLOCK):
         here = slice(start, start + BLOCK)
-        squared, found = index.search(space[here], fetched)
+        squared, found = index.search(np.ascontiguousarray(space[here]), fetched)
         rows[here], distance[here] = _others(taught[found], squared, groups, start, count)
     return Neighbours(rows, distance)
 

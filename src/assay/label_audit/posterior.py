@@ -54,6 +54,8 @@ EDGES = np.array(
 """Of ε, within which one model stands for all."""
 LEAST = 2e-3
 """Posterior weight below which a model is left out."""
+BLOCK = 16_384
+"""Labels of which the probabilities are computed at a time."""
 LEVELS = 0.025, 0.975
 HIGHEST = 0.95
 
@@ -89,8 +91,10 @@ class Posterior:
         for model in self.models:
             q = sharpened(logs, model.exponent)
             one = self.free or kernel(q, model.alike)
-            chances = joint(q, given, one, model.share, model.more, model.fails)
-            found += model.weight * chances / chances.sum(1, keepdims=True)
+            for start in range(0, len(q), BLOCK):
+                rows = slice(start, start + BLOCK)
+                chances = joint(q[rows], given[rows], one, model.share, model.more, model.fails)
+                found[rows] += model.weight * chances / chances.sum(1, keepdims=True)
         return found
 
 
