@@ -27,8 +27,8 @@ class Version:
     @cached_property
     def kept(self) -> pa.Table:
         """The samples that are not excluded."""
-        samples = self.snapshot.samples
-        return samples.filter(pc.invert(samples["excluded"]))
+        samples, out = self.snapshot.samples, self.snapshot.samples["excluded"]
+        return samples.filter(pc.invert(out)) if pc.any(out).as_py() else samples
 
     @cached_property
     def split_of(self) -> dict[str, str]:

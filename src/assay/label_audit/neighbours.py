@@ -72,9 +72,9 @@ def _padded(rows: Ints, count: int) -> Ints:
 
 def votes(near: Neighbours, right: Chances) -> Chances:
     """(n, k) the mean of what the neighbours are believed to be, `right` (n, k); even where there are none."""
-    total = np.zeros_like(right)
+    total, padded = np.zeros_like(right), np.vstack([right, np.zeros(right.shape[1])])
     for column in near.rows.T:
-        total[column >= 0] += right[column[column >= 0]]
+        total += padded[column]  # the zeros for −1
     counts = total.sum(1, keepdims=True)
     even = np.full_like(right, 1 / right.shape[1])
     shares: Chances = np.divide(total, counts, out=even, where=counts > 0)
