@@ -84,6 +84,11 @@ def test_what_changes_is_seen_and_what_follows_waits(ran):
     edit(ran, "params.yaml", "lr: 0.2", "lr: 0.1")
     edit(ran, "params.yaml", "other: 1", "other: 2")
     assert states(ran)["learn"][0] == "fresh"
+    edit(ran, "params.yaml", "b: [1, 2]", "b: [1, 3], c: null")
+    assert states(ran)["fold"] == ("stale", "fold.b: [1, 2] → [1, 3]")
+    edit(ran, "params.yaml", "[1, 3]", "[1, 2]")
+    assert states(ran)["fold"] == ("stale", "fold.c is new among its params")
+    edit(ran, "params.yaml", ", c: null", "")
     (ran / "data/edits/0002-b.jsonl").write_text("more\n")
     assert states(ran)["fold"] == ("stale", "data/edits changed")
     assert states(ran)["learn"] == ("after", "waits for fold")

@@ -15,6 +15,8 @@ from assay.errors import RevisionError
 
 GRACE = 5.0
 """Seconds that a cancelled command has to end by itself."""
+WIDTH = "200"
+"""Columns that a command is told it has: its lines go into a log, which has no width to break them at."""
 
 
 def environment() -> dict[str, str]:
@@ -38,7 +40,7 @@ def run_streaming(
     process = subprocess.Popen(
         command,
         cwd=cwd,
-        env={**environment(), **(env or {})},
+        env={**environment(), "COLUMNS": WIDTH, **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -128,10 +128,22 @@ def _changed_params(records: Records, name: str) -> Iterator[str]:
     recorded = records.locked[name].get("params", {}).get("params.yaml", {})
     for key, value in recorded.items():
         if (now := _lookup(records.params, key)) != value:
-            yield f"{key}: {_short(value)} → {_short(now)}"
+            yield from _changed_values(key, value, now)
     for key in records.declared[name].get("params", []):
         if isinstance(key, str) and key not in recorded:
             yield f"{key} is new among its params"
+
+
+def _changed_values(key: str, before: Any, now: Any) -> Iterator[str]:
+    """Each single value of two that differ: of a whole section nobody sees which."""
+    if not (isinstance(before, dict) and isinstance(now, dict)):
+        yield f"{key}: {_short(before)} → {_short(now)}"
+        return
+    for name in {**before, **now}:
+        if name not in before:
+            yield f"{key}.{name} is new among its params"
+        elif name not in now or before[name] != now[name]:
+            yield from _changed_values(f"{key}.{name}", before[name], now.get(name))
 
 
 def _changed_definition(declared: dict[str, Any], locked: dict[str, Any]) -> Iterator[str]:
