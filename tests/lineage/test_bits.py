@@ -20,12 +20,21 @@ def lock(snapshot: str = "1", model: str = "2", code: str = "c") -> str:
         "curate": stage("assay curate", {"src/curate.py": code}, {"data/snapshot": snapshot}),
         "train": stage("assay train", {"data/snapshot/ruler.parquet": snapshot}, {"outputs/model": model}),
     }
-    return yaml.safe_dump({"schema": "2.0", "stages": stages}, sort_keys=False)
+    # as DVC leaves it after a stage was put between others: the pipeline's order is dvc.yaml's
+    return yaml.safe_dump({"schema": "2.0", "stages": dict(reversed(stages.items()))}, sort_keys=False)
+
+
+DECLARED = """\
+stages:
+  curate: {cmd: assay curate, outs: [data/snapshot]}
+  train: {cmd: assay train, deps: [data/snapshot/ruler.parquet], outs: [outputs/model]}
+"""
 
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:
     (tmp_path / "dvc.lock").write_text(lock())
+    (tmp_path / "dvc.yaml").write_text(DECLARED)
     who = ("-c", "user.name=a", "-c", "user.email=a@localhost")
     for command in (["init", "-q"], ["add", "-A"], [*who, "commit", "-qm", "a"]):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)

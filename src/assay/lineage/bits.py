@@ -10,6 +10,7 @@ import yaml
 
 from assay.lineage.mending import read_lock
 from assay.lineage.process import run_git
+from assay.lineage.revisions import stages
 
 Lock = Mapping[str, Mapping[str, Any]]
 
@@ -23,7 +24,8 @@ def same_bits(root: Path) -> str | None:
     now = read_lock(root).get("stages") or {}
     if not recorded or _went_in(recorded) != _went_in(now):
         return None
-    other = [name for name in now if _came_out(recorded[name]) != _came_out(now[name])]
+    # in the pipeline's order: dvc.lock has a stage that was new at its end
+    other = [name for name in stages(root) if name in now and _came_out(recorded[name]) != _came_out(now[name])]
     if not other:
         return "same bits as recorded"
     return f"this machine computes other last digits in: {', '.join(other)} – commit dvc.lock to make this result yours"
