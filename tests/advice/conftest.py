@@ -12,7 +12,7 @@ import pytest
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import silent
-from assay.stages import curate, select
+from assay.stages import audit, curate, select
 
 CLASSES = ("top", "left", "plain")
 SIZE = 12
@@ -59,6 +59,7 @@ class Workshop:
         self.project.embed()
         params = self.params()
         curate.run(params, self.layout, silent)
+        audit.run(params, self.layout, silent)
         select.run(params, self.layout, silent)
         return self.layout
 

@@ -161,7 +161,6 @@ def test_every_change_of_a_run_is_another_run(workshop):
         Run(rows, flipped, 0),
         Run(rows[1:], targets[1:], 0),
         Run(rows, targets, 0, {"lr": 0.5}),
-        Run(rows, targets, 0, ask=rows[:3]),
     ]
     model = Model(workshop.params(), layout, ground, silent)
     assert len({model.key(run) for run in runs}) == len(runs)

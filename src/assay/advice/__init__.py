@@ -5,7 +5,7 @@
     notebook.py   what every such training came to, kept in .assay/advice: a second call trains nothing
     plan.py       how much can be tried in the minutes that were given
     curve.py      a power law through the accuracies at growing numbers of labels
-    suspects.py   which labels look wrong, and what share of them are
+    suspects.py   which labels the audit takes for wrong, and what people would find
     noise.py      the noise of seeds and of a finite val set, as draws that everything else is computed from
     trials.py     what the best of N settings is worth, the luck of being chosen taken off
     verdict.py    the options side by side: recommend one, or say that nobody can tell, and what would tell

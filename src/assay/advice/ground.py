@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from assay.data.embeddings import Embeddings
 from assay.data.files import read_json, read_table
+from assay.data.suspects import read_judged
 from assay.data.training import drawn_order
 from assay.errors import GateError
 from assay.label_audit.labels import group_numbers
@@ -40,6 +41,8 @@ class Ground:
     ruler_queue: int
     """Images that the queue asks for before it asks for training images."""
     embeddings: Embeddings
+    judged: pa.Table
+    """What the label audit says of every label of train and val."""
 
     @cached_property
     def ids(self) -> dict[str, tuple[str, ...]]:
@@ -75,6 +78,7 @@ def open_ground(layout: Layout) -> Ground:
     selection = read_json(layout.selection / "selection.json", made_by="select")
     samples = read_table(layout.snapshot / "samples.parquet", made_by="curate")
     embeddings = Embeddings.open(layout.embeddings)
+    judged = read_judged(layout.audit, ["id", "suggested", "probability", "looks"])
     check(table)
     kept = samples.filter(pc.invert(samples["excluded"]))
     open_ = pc.and_(pc.equal(kept["split"], "train"), pc.invert(kept["labelled"]))
@@ -87,6 +91,7 @@ def open_ground(layout: Layout) -> Ground:
         unlabelled=int(pc.sum(open_).as_py() or 0),
         ruler_queue=int(selection["queue"].get("ruler", 0)),
         embeddings=embeddings,
+        judged=judged,
     )
 
 

@@ -48,18 +48,15 @@ class Run:
     """(rows,)"""
     seed: int
     changes: dict[str, Any] = field(default_factory=dict)
-    ask: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Rows of train that the result is asked about, besides all of val."""
     stop: tuple[Ints, Ints] | None = None
     """(rows, targets) of val that say which epoch is kept; None: val as it is."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Probabilities on val (n, k) and on the rows asked about; none at all if the training failed."""
+    """Probabilities on val (n, k); none at all if the training failed."""
 
     val: Probabilities
-    asked: Probabilities
     seconds: float
 
     @property
@@ -115,14 +112,14 @@ class Model:
         checkpoint = self._layout.scratch / "advice" / f"{self.key(run)}.pt"
         started = perf_counter()
         try:
-            val, asked = self._train(run, checkpoint, on_epoch)
+            val = self._train(run, checkpoint, on_epoch)
         except AssayError:
             if not run.changes:
                 raise
             nothing = np.zeros((0, len(self._ground.categories)), np.float32)
-            return Outcome(nothing, nothing, perf_counter() - started)
+            return Outcome(nothing, perf_counter() - started)
         checkpoint.unlink(missing_ok=True)
-        return Outcome(val, asked, perf_counter() - started)
+        return Outcome(val, perf_counter() - started)
 
     def seconds(self, run: Run) -> float:
         """What it would take: the second of two epochs on a few batches, scaled up."""
@@ -144,7 +141,7 @@ class Model:
         checkpoint.unlink(missing_ok=True)
         return (ends[-1] - ends[0]) / part * self._settings(run).epochs
 
-    def _train(self, run: Run, checkpoint: Path, on_epoch: OnEpoch) -> tuple[Probabilities, Probabilities]:
+    def _train(self, run: Run, checkpoint: Path, on_epoch: OnEpoch) -> Probabilities:
         settings = self._settings(run)
         params = self._params.model_copy(update={"seed": run.seed, "train": settings})
         classes = len(self._ground.categories)
@@ -168,10 +165,7 @@ class Model:
             module.load_state_dict(fitted.weights)
             batch = settings.batch * 4
             answers: Probabilities = self._task.predict(module, self._val.inputs, batch, device)
-            asked = np.zeros((0, classes), np.float32)
-            if len(run.ask):
-                asked = self._task.predict(module, Some(self._train_inputs, run.ask), batch, device)
-        return answers, asked
+        return answers
 
     def _settings(self, run: Run) -> Train:
         return self._params.train.model_copy(update=run.changes)
@@ -232,8 +226,7 @@ class Probe:
         started = perf_counter()
         strength = self.strength * run.changes.get("strength", 1.0)
         probe = linear_probe.fit(self._train[run.rows], run.targets, len(self._ground.categories), strength)
-        val, asked = probe.probabilities(self._val), probe.probabilities(self._train[run.ask])
-        outcome = Outcome(val, asked, perf_counter() - started)
+        outcome = Outcome(probe.probabilities(self._val), perf_counter() - started)
         on_epoch()
         return outcome
 
@@ -271,10 +264,10 @@ class Probe:
 
 
 def _key(ground: Ground, run: Run, more: list[Any]) -> str:
-    """What every learner's outcome follows from: ids and classes of all that was learnt from, asked and measured."""
+    """What every learner's outcome follows from: ids and classes of all that was learnt from and measured."""
     ids = ground.ids["train"]
     state = hashlib.sha256(canonical_digest([more, ground.categories, run.seed, run.changes]).encode())
-    for split_ids in ([ids[row] for row in run.rows], ground.ids["val"], [ids[row] for row in run.ask]):
+    for split_ids in ([ids[row] for row in run.rows], ground.ids["val"]):
         state.update(("\n".join(split_ids) + "\0").encode())
     if run.stop:
         state.update("\n".join(ground.ids["val"][row] for row in run.stop[0]).encode())

@@ -58,14 +58,14 @@ class Notebook:
     def _read(self, key: str) -> Outcome | None:
         try:
             with np.load(io.BytesIO(self._file(key).read_bytes())) as held:
-                return Outcome(held["val"], held["asked"], float(held["seconds"]))
+                return Outcome(held["val"], float(held["seconds"]))
         except (OSError, KeyError, ValueError, zipfile.BadZipFile):
             return None
 
     def _write(self, key: str, outcome: Outcome | None) -> None:
         assert outcome is not None
         stream = io.BytesIO()
-        np.savez_compressed(stream, val=outcome.val, asked=outcome.asked, seconds=outcome.seconds)
+        np.savez_compressed(stream, val=outcome.val, seconds=outcome.seconds)
         write_bytes(self._file(key), stream.getvalue())
 
 

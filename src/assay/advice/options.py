@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from assay.advice import curve, trials
 from assay.advice.noise import Measured, interval
-from assay.advice.study import BASE, CORRECTED, LEFT_OUT, Study, Suspected
-from assay.advice.suspects import Suspects
+from assay.advice.study import BASE, CORRECTED, LEFT_OUT, Study
+from assay.advice.suspects import Suspected
 from assay.advice.verdict import Gain, Option
+from assay.data.suspects import share_of
 from assay.metric_table import named
 
 Floats = NDArray[np.float64]
@@ -30,7 +31,7 @@ class Facts:
     measured: Measured
     found: Suspected
     reviewed: Suspected
-    """Those of the suspects that fit into the time."""
+    """Those of them that fit into the time."""
 
     @property
     def best_value(self) -> float:
@@ -86,29 +87,32 @@ def more_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
         "taken for random images, labelled as well as those there are; a queue that chooses well beats that"
     ]
     if not there:
-        remarks.append("no unlabelled train image is left: bring new ones in by a source")
+        remarks.append("no unlabelled train image is left")
     elif amount < affordable:
         remarks.append(f"all {there:,} unlabelled train images that there are")
     if amount > 3 * n:
         remarks.append(f"from {n:,} labels to {n + amount:,} is far for a curve to be trusted")
     if study.ground.ruler_queue:
         remarks.append(f"the queue asks for {study.ground.ruler_queue:,} val and test images first")
-    annotate = (
-        "`assay annotate`"
-        if study.params.select.annotator
-        else "`assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`"
-    )
     option = Option(
         "labels",
         gain,
         amount,
         "labels",
         amount * costs.seconds_per_label / 3600,
-        f"{annotate}, then `dvc repro`",
+        _next_labels(study),
         remarks,
         lambda hours: float(np.diff(law.at([n, n + hours * 3600 / costs.seconds_per_label]))[0, 0]),
     )
     return option, _drawn(facts, law, laws[0], amount)
+
+
+def _next_labels(study: Study) -> str:
+    if not study.ground.unlabelled:
+        return "bring new images in by a source of `ingest.sources`, then `dvc repro`"
+    if study.params.select.annotator:
+        return "`assay annotate`, then `dvc repro`"
+    return "`assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`, then `dvc repro`"
 
 
 def _law(facts: Facts, values: Floats, best: curve.Curve | None = None) -> curve.Curve:
@@ -156,18 +160,24 @@ def affordable_reviews(study: Study) -> int:
 
 
 def cleaner_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
-    """The effect of correcting the suspects that the time allows to review, as far as their suggestions are right."""
+    """The effect of looking at the suspects that the time allows: as far as they are wrong, they are put right."""
     study, costs = facts.study, facts.study.params.advise
     found, reviewed = facts.found, facts.reviewed
     amount = len(reviewed)
     gains = {name: facts.difference(name) for name in (CORRECTED, LEFT_OUT) if name in study.outcomes}
+    share = share_of(study.ground.judged)
+    expected = float(reviewed.train.probability.sum() + reviewed.val.probability.sum())
     remarks = [
-        "an estimate: every reviewed suspect is taken to be what it looks like; a person will know better"
+        f"about {expected:,.0f} of them are expected to be wrong ({share.by}), and to be what they look like"
     ]
     if not amount:
-        remarks = ["no label looks wrong"]
+        remarks = ["no label is likely enough to be wrong that a second look would pay"]
+    elif share.can_be_nothing:
+        remarks.append(
+            "it may be none: what the audit disagrees with may be hard images; `assay audit --check 50` tells"
+        )
     if 0 < amount < len(found):
-        remarks.append(f"{len(found) - amount:,} more suspects are beyond the time")
+        remarks.append(f"{len(found) - amount:,} more are beyond the time")
     if len(reviewed.val):
         remarks.append(f"{len(reviewed.val):,} of them are val images: they decide which epoch is kept")
     if (left := gains.get(LEFT_OUT)) and left.low > 0:
@@ -182,19 +192,19 @@ def cleaner_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
         remarks,
     )
     about = {
-        "count": len(found),
+        "count": found.likely,
         "reviewed": amount,
-        "rate": _rate(found.train),
-        "val_rate": _rate(found.val),
+        "rate": {
+            "value": _round(share.value),
+            "low": _round(share.low),
+            "high": _round(share.high),
+            "by": share.by,
+        },
         "corrected": gains[CORRECTED].rounded if CORRECTED in gains else None,
         "left_out": gains[LEFT_OUT].rounded if LEFT_OUT in gains else None,
-        "rows": sorted((*_rows(facts, "train"), *_rows(facts, "val")), key=lambda row: -row["score"]),
+        "rows": sorted((*_rows(facts, "train"), *_rows(facts, "val")), key=lambda row: -row["probability"]),
     }
     return option, about
-
-
-def _rate(found: Suspects) -> dict[str, float]:
-    return dict(zip(("value", "low", "high"), (_round(x) for x in found.rate), strict=True))
 
 
 def _rows(facts: Facts, split: Literal["train", "val"]) -> list[dict[str, Any]]:
@@ -205,9 +215,9 @@ def _rows(facts: Facts, split: Literal["train", "val"]) -> list[dict[str, Any]]:
             "split": split,
             "given": ground.categories[ground.targets[split][row]],
             "suggested": ground.categories[suggested],
-            "score": round(float(score), 4),
+            "probability": round(float(probability), 4),
         }
-        for row, suggested, score in zip(found.rows, found.suggested, found.score, strict=True)
+        for row, suggested, probability in zip(found.rows, found.suggested, found.probability, strict=True)
     ]
 
 

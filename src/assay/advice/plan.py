@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from assay.advice.suspects import FOLDS
 from assay.params import Params, Train
 
 PARTS = (0.25, 0.4, 0.63)
@@ -32,8 +31,7 @@ class Plan:
     def trainings(self) -> float:
         """In units of one training on all labels."""
         finals = min(FINALISTS, self.trials) * (self.seeds - 1)
-        out_of_fold = FOLDS - 1
-        return self.seeds * (1 + sum(PARTS) + 2) + out_of_fold + self.trials + finals
+        return self.seeds * (1 + sum(PARTS) + 2) + self.trials + finals
 
 
 def make(params: Params, seconds: float) -> Plan:

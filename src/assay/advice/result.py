@@ -9,6 +9,7 @@ from assay.advice.ground import Ground
 from assay.advice.noise import interval
 from assay.advice.options import Facts, affordable_reviews, cleaner_labels, more_labels, the_model
 from assay.advice.study import BASE, Study
+from assay.advice.suspects import suspected
 from assay.advice.verdict import judge, ranked
 from assay.layout import Layout
 from assay.metric_table import named
@@ -16,16 +17,16 @@ from assay.params import Params
 from assay.progress import Progress
 
 NOISY_VAL = 0.03
-"""Share of wrong val labels, at least, from which on it is worth a remark."""
+"""Share of wrong labels, at least, from which on it is worth a remark that val has them too."""
 
 
 def compute(params: Params, layout: Layout, ground: Ground, progress: Progress) -> dict[str, Any]:
     """Train what is not known yet, and advise. JSON-able; the same for the same project, params and machine."""
     study = studies.begin(params, layout, ground, progress)
-    if study.plan.why:
+    if study.stands_in:
         progress.say(f"A probe on the embeddings stands in for {params.train.model}: {study.plan.why}")
     studies.learn_curve(study)
-    found = studies.suspect(study)
+    found = suspected(ground)
     if len(reviewed := found.first(affordable_reviews(study))):
         studies.clean(study, reviewed)
     studies.tune(study)
@@ -54,7 +55,7 @@ def tell(facts: Facts) -> dict[str, Any]:
             "classes": len(study.ground.categories),
             "model": params.train.model,
             "learner": study.learner.name,
-            "stands_in": study.learner is study.probe,
+            "stands_in": study.stands_in,
             "why": study.plan.why,
             "seeds": study.plan.seeds,
             "training_seconds": round(facts.seconds, 2),
@@ -85,16 +86,16 @@ def _baseline(facts: Facts) -> dict[str, float]:
 def _remarks(study: Study, suspects: dict[str, Any]) -> list[str]:
     """What one has to know to read the numbers."""
     remarks = []
-    if study.learner is study.probe:
+    if study.stands_in:
         remarks.append(
             f"A probe on the embeddings stands in for {study.params.train.model}: {study.plan.why}. It has no noise "
             "between seeds, and learns from more or cleaner labels in its own way: read the order, not the decimals"
         )
-    classes, rate = len(study.ground.categories), suspects["val_rate"]["value"]
-    if suspects["val_rate"]["low"] > NOISY_VAL and named(study.params.track.primary).is_share:
+    classes, rate = len(study.ground.categories), suspects["rate"]["value"]
+    if suspects["rate"]["low"] > NOISY_VAL and named(study.params.track.primary).is_share:
         factor = 1 - rate * classes / (classes - 1)
         remarks.append(
-            f"About {rate:.0%} of the val labels look wrong themselves: real gains are larger than those measured, "
-            f"by up to {1 / max(factor, 0.1):.1f} times, for all options alike; and so are their intervals"
+            f"About {rate:.0%} of the labels are wrong, those of val as well: real gains are larger than those "
+            f"measured, by up to {1 / max(factor, 0.1):.1f} times, for all options alike; and so are their intervals"
         )
     return remarks

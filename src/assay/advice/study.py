@@ -10,21 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.advice import plan as plans
-from assay.advice import suspects
 from assay.advice.curve import nested
 from assay.advice.ground import Ground
 from assay.advice.learners import Learner, Model, Outcome, Probe, Run
 from assay.advice.noise import Measured, measure
 from assay.advice.notebook import Notebook
 from assay.advice.plan import FINALISTS, PARTS, Plan
-from assay.advice.suspects import FOLDS, Suspects
+from assay.advice.suspects import Suspected
 from assay.data.files import read_json, recall, write_json
+from assay.data.suspects import LIKELY
 from assay.layout import Layout
 from assay.lineage.closure import model_input
 from assay.params import Params
 from assay.progress import Progress
 
 BASE, LEFT_OUT, CORRECTED = "baseline", "left out", "corrected"
+REVIEWING = 7
+"""Names the draws of what a review finds."""
 WHOLE, PART = "whole", "part"
 Ints = NDArray[np.int64]
 
@@ -49,6 +51,11 @@ class Study:
     @property
     def seeds(self) -> list[int]:
         return [self.params.seed + k for k in range(self.plan.seeds)]
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether another model learns than that of params.yaml."""
+        return self.learner is self.probe and self.params.train.model != self.probe.name
 
     @property
     def given(self) -> Ints:
@@ -113,68 +120,30 @@ def learn_curve(study: Study) -> None:
     study.train("learning curve", runs)
 
 
-@dataclass(frozen=True)
-class Suspected:
-    """The suspects of both splits that may be reviewed; test is nobody's to review by a model's opinion."""
-
-    train: Suspects
-    val: Suspects
-
-    def __len__(self) -> int:
-        return len(self.train) + len(self.val)
-
-    def first(self, count: int) -> Suspected:
-        """The likeliest `count` of both."""
-        scores = np.sort(np.concatenate([self.train.score, self.val.score]))[::-1]
-        if not count:
-            return Suspected(self.train.above(np.inf), self.val.above(np.inf))
-        least = float(scores[min(count, len(scores)) - 1]) if len(scores) else np.inf
-        return Suspected(self.train.above(least), self.val.above(least))
-
-
-def suspect(study: Study) -> Suspected:
-    """Who looks mislabelled, by models that have not seen the label, nor one of the same group.
-
-    The learner's and the probe's probabilities are averaged: two that err differently see more than either.
-    """
-    fold = suspects.folds(study.given, study.ground.groups, FOLDS, study.params.seed)
-    runs = []
-    for k in range(FOLDS):
-        rows = np.flatnonzero(fold != k)
-        runs.append(Run(rows, study.given[rows], study.params.seed, ask=np.flatnonzero(fold == k)))
-    judges = [study.learner] if study.learner is study.probe else [study.learner, study.probe]
-    own = np.zeros((len(study.given), len(study.ground.categories)), np.float32)
-    val = np.zeros((len(study.ground.targets["val"]), own.shape[1]), np.float32)
-    for judge in judges:
-        for run, outcome in zip(runs, study.notebook.results("suspects", judge, runs), strict=True):
-            own[run.ask] += outcome.asked / len(judges)
-            val += outcome.val / (len(judges) * FOLDS)
-    seed = study.params.seed
-    seen = suspects.judgeable(study.given, fold)
-    own[~seen] = np.eye(own.shape[1], dtype=np.float32)[study.given[~seen]]
-    return Suspected(
-        suspects.find(own, study.given, seed), suspects.find(val, study.ground.targets["val"], seed)
-    )
-
-
 def clean(study: Study, reviewed: Suspected) -> None:
-    """The suspects that the time allows to review: left out, and taken for what they look like.
+    """After a look at the labels that the time allows: the wrong ones put right; and the likely ones left out instead.
 
-    Of val too: it says which epoch is kept, and wrong labels there stop a model that has learnt the right ones early,
-    so that cleaning train alone can make things worse. What is measured stays val as it was given.
+    For each seed a draw of which are wrong, by their probabilities: a person says that a right label is right. Of val
+    too: it says which epoch is kept, and wrong labels there stop a model that has learnt the right ones early, so that
+    cleaning train alone can make things worse. What is measured stays val as it was given.
     """
+    runs = {CORRECTED: [_put_right(study, reviewed, seed) for seed in study.seeds]}
     val_given = study.ground.targets["val"]
-    val_rows = np.arange(len(val_given))
-    relabelled, stop = reviewed.train.corrected(study.given), (val_rows, reviewed.val.corrected(val_given))
-    runs = {CORRECTED: [Run(study.every, relabelled, seed, stop=stop) for seed in study.seeds]}
     kept, val_kept = (
-        np.setdiff1d(rows, some.rows)
-        for rows, some in ((study.every, reviewed.train), (val_rows, reviewed.val))
+        np.setdiff1d(np.arange(n), some.above(LIKELY).rows)
+        for n, some in ((len(study.given), reviewed.train), (len(val_given), reviewed.val))
     )
     if len(val_kept) and len(np.unique(study.given[kept])) == len(np.unique(study.given)):
         stop = (val_kept, val_given[val_kept])
         runs[LEFT_OUT] = [Run(kept, study.given[kept], seed, stop=stop) for seed in study.seeds]
-    study.train("without suspects", runs)
+    study.train("cleaner labels", runs)
+
+
+def _put_right(study: Study, reviewed: Suspected, seed: int) -> Run:
+    rng, val = np.random.default_rng([seed, REVIEWING]), study.ground.targets["val"]
+    wrong = [some.found_wrong(rng) for some in (reviewed.train, reviewed.val)]
+    stop = (np.arange(len(val)), wrong[1].corrected(val))
+    return Run(study.every, wrong[0].corrected(study.given), seed, stop=stop)
 
 
 def tune(study: Study) -> None:

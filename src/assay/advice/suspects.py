@@ -1,70 +1,89 @@
-"""Which labels look wrong, and what share of them are: the audit's model of noise (`assay.label_audit`), on what the
-learner says of images that it has not seen.
-"""
+"""The label audit's suspects among the images that advice stands on, and what people would find if they looked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assay.data.suspects import LIKELY
-from assay.label_audit.folds import folds as folds
-from assay.label_audit.judge import explain
+from assay.advice.ground import Ground
+from assay.data.matching import positions, whole
+from assay.data.suspects import LIKELY, POSSIBLE, suspects
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Beliefs = NDArray[np.float32] | Floats
-
-FOLDS = 4
 
 
 @dataclass(frozen=True)
 class Suspects:
-    """Of one split, the likeliest first. `rate`: estimated share of wrong labels, with a 95 % interval over samples."""
+    """Of one split, the likeliest first."""
 
     rows: Ints
     suggested: Ints
     """(rows,) the class that each looks like."""
-    score: Floats
-    """(rows,) the probability that the label is wrong."""
-    rate: tuple[float, float, float]
+    probability: Floats
+    """(rows,) that the label is wrong."""
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def above(self, least: float) -> Suspects:
-        """Those with at least this score."""
-        n = int((self.score >= least).sum())
-        return Suspects(self.rows[:n], self.suggested[:n], self.score[:n], self.rate)
+        """Those at least this likely to be wrong."""
+        return self.take(self.probability >= least)
+
+    def take(self, chosen: NDArray[np.bool_]) -> Suspects:
+        return Suspects(self.rows[chosen], self.suggested[chosen], self.probability[chosen])
+
+    def found_wrong(self, rng: np.random.Generator) -> Suspects:
+        """Those that a person who looks at all of them finds to be wrong: a draw, each with its probability."""
+        return self.take(rng.random(len(self)) < self.probability)
 
     def corrected(self, given: Ints) -> Ints:
-        """The labels, the suspects taken for what they look like."""
+        """The labels `given` (n,), these taken for what they look like."""
         labels = given.copy()
         labels[self.rows] = self.suggested
         return labels
 
 
-def find(probabilities: Beliefs, given: Ints, seed: int) -> Suspects:
-    """Suspects among labels `given` (n,) from out-of-fold `probabilities` (n, k): those probably wrong."""
-    if not len(given):
-        return Suspects(given, given, np.zeros(0), (0.0, 0.0, 0.0))
-    believed = np.where(np.bincount(given, minlength=probabilities.shape[1]) > 0, probabilities, 0.0)
-    right, found = explain(believed.astype(np.float64), given, seed)
-    every = np.arange(len(given))
-    wrong, others = 1 - right[every, given], right.copy()
-    others[every, given] = -1
-    rows = np.flatnonzero(wrong >= LIKELY)
-    rows = rows[np.argsort(-wrong[rows], kind="stable")].astype(np.int64)
-    share = float(wrong.mean())
-    rate = (share, min(found.low, share), max(found.high, share))
-    return Suspects(rows, others[rows].argmax(1).astype(np.int64), wrong[rows], rate)
+@dataclass(frozen=True)
+class Suspected:
+    """Labels of both splits that a second look may tell of; test is nobody's to review by a model's opinion."""
+
+    train: Suspects
+    val: Suspects
+
+    def __len__(self) -> int:
+        return len(self.train) + len(self.val)
+
+    @property
+    def likely(self) -> int:
+        """How many are more likely wrong than right: the audit's suspects."""
+        return len(self.train.above(LIKELY)) + len(self.val.above(LIKELY))
+
+    def first(self, count: int) -> Suspected:
+        """The likeliest `count` of both; more where some are equally likely."""
+        ordered = np.sort(np.concatenate([self.train.probability, self.val.probability]))[::-1]
+        least = float(ordered[min(count, len(ordered)) - 1]) if count and len(ordered) else np.inf
+        return Suspected(self.train.above(least), self.val.above(least))
 
 
-def judgeable(targets: Ints, fold: Ints) -> NDArray[np.bool_]:
-    """(n,) False for images of a class that is in one fold alone: whoever judged them has never seen another."""
-    held = np.zeros((int(targets.max()) + 1, int(fold.max()) + 1), bool)
-    held[targets, fold] = True
-    several: NDArray[np.bool_] = held.sum(1) > 1
-    return several[targets]
+def suspected(ground: Ground) -> Suspected:
+    """Those of the audit that had one look, down to the probability at which a second look begins to pay."""
+    found = suspects(ground.judged, POSSIBLE).sort_by([("probability", "descending"), ("id", "ascending")])
+    return Suspected(_of(found, ground, "train"), _of(found, ground, "val"))
+
+
+def _of(found: pa.Table, ground: Ground, split: Literal["train", "val"]) -> Suspects:
+    """Those that are in this split of the selection, and look like one of its classes."""
+    names = pa.array(ground.categories, pa.string())
+    rows = positions(whole(found["id"]), pa.array(ground.ids[split], pa.string()))
+    suggested = np.asarray(
+        pc.fill_null(pc.index_in(whole(found["suggested"]), value_set=names), -1), np.int64
+    )
+    there = (rows >= 0) & (suggested >= 0)
+    probability = np.asarray(found["probability"], np.float64)
+    return Suspects(np.asarray(rows, np.int64), suggested, probability).take(there)

@@ -17,7 +17,7 @@ from assay.data.files import read_json, write_json
 from assay.destinations import write_out
 from assay.errors import MissingInput
 from assay.layout import Layout
-from assay.lineage.fingerprint import canonical_digest, code_digest, run_code
+from assay.lineage.fingerprint import canonical_digest, code_digest, run_code, table_digest
 from assay.metric_table import named
 from assay.params import Params
 from assay.params.bounds import with_changes
@@ -60,6 +60,7 @@ def advice(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]
     mine = code_digest(set((PACKAGE / "advice").glob("*.py")))
     known = [
         ground.digest,
+        table_digest(ground.judged),
         steering,
         run_code(params),
         mine,
@@ -83,7 +84,7 @@ def write_csv(file: Path, rows: list[dict[str, Any]], layout: Layout) -> None:
     ids = pa.table({"id": pa.array([row["id"] for row in rows], pa.string())})
     paths = with_paths(layout, ids)["path"].to_pylist()
     shown = zip(rows, paths, strict=True)
-    asked = [{**row, "path": path, "confidence": row["score"]} for row, path in shown]
+    asked = [{**row, "path": path, "confidence": row["probability"]} for row, path in shown]
     exported.export(file, asked, COLUMNS, layout)
 
 
@@ -97,7 +98,7 @@ def as_page(result: dict[str, Any], layout: Layout) -> str:
     metric, found = result["primary"], result["suspects"]
     cleaned = [
         {"title": name, "gain": found[key]}
-        for key, name in (("corrected", "taken for the suggestion"), ("left_out", "left out"))
+        for key, name in (("corrected", "looked at, and put right if wrong"), ("left_out", "left out"))
         if found[key]
     ]
     tried = [{"title": trial["name"], "gain": trial["gain"]} for trial in result["trials"]]
@@ -147,8 +148,8 @@ def render(result: dict[str, Any], console: Console) -> None:
         table.add_row(bold, told, bought, takes(option["hours"]), rate)
     console.print(table)
     found = result["suspects"]
-    share = "{value:.0%} \\[{low:.0%}, {high:.0%}]".format(**found["rate"])
-    console.print(f"\n{found['count']:,} labels look wrong: about {share} of train", highlight=False)
+    share = "{value:.1%} \\[{low:.1%}, {high:.1%}] of the labels are wrong ({by})".format(**found["rate"])
+    console.print(f"\n{share}: {found['count']:,} suspects", highlight=False)
     for remark in result["remarks"]:
         console.print(f"[yellow]·[/] {escape(remark)}", highlight=False)
     console.print(f"\n[bold]{escape(verdict['text'])}[/]", highlight=False)
