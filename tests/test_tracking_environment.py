@@ -50,7 +50,9 @@ def test_what_a_training_noted_is_of_that_training_only(params: Params, layout: 
     mark = fingerprint(params, layout)
     assert environment.noted(layout, mark) is None
     environment.note(params, layout)
-    assert environment.noted(layout, mark) == environment.describe(params)
+    noted = environment.noted(layout, mark)
+    assert noted is not None
+    assert noted.environment == environment.describe(params)
     other = params.model_copy(update={"seed": 1})
     assert environment.noted(layout, fingerprint(other, layout)) is None
 

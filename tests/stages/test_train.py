@@ -162,10 +162,11 @@ def test_without_val_it_says_so_and_runs_all_epochs(learnable: Layout, make_para
 
 
 def test_divergence_is_named_with_what_to_do(learnable: Layout, make_params) -> None:
-    with pytest.raises(
-        AssayError, match=r"diverged: the loss of epoch \d is not a number \(train.lr 1e\+30"
-    ) as caught:
-        train.run(make_params(train={"lr": 1e30}), learnable, silent)
+    params = make_params()
+    beyond = params.train.model_copy(update={"lr": 1e30})  # past the bounds: so that it surely diverges
+    said = r"diverged: the loss of epoch \d is not a number \(train.lr 1e\+30"
+    with pytest.raises(AssayError, match=said) as caught:
+        train.run(params.model_copy(update={"train": beyond}), learnable, silent)
     assert "lower train.lr" in str(caught.value.hint)
     assert not (learnable.outputs / "model").exists()
     assert not list((learnable.scratch / "checkpoints").glob("*"))

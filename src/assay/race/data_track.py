@@ -90,11 +90,18 @@ def stock(side: Side, train: pa.Table, categories: Sequence[str]) -> Stock:
     snapshot = Snapshot.load(side.path("data/snapshot"))
     rows = kept(snapshot)
     open_ = pc.and_(pc.equal(rows["split"], "train"), pc.invert(rows["labelled"]))
-    unlabelled = set(rows.filter(open_)["id"].to_pylist()) - set(blank(side.layout).to_pylist())
+    unlabelled = set(rows.filter(open_)["id"].to_pylist()) - _blank(side)
     embeddings = Embeddings.open(side.path("data/embeddings"))
     ids = rows["id"].to_pylist()
     groups = dict(zip(ids, group_numbers(snapshot.samples, ids).tolist(), strict=True))
     return Stock(train, tuple(categories), frozenset(unlabelled), embeddings, groups)
+
+
+def _blank(side: Side) -> set[str]:
+    """Images that nobody is asked about; of a version that was never audited none is known."""
+    if "audit" in side.lock.get("stages", {}):
+        side.bring(["data/audit"])
+    return set(blank(side.layout).to_pylist())
 
 
 def beginning(stock: Stock) -> Labels:
