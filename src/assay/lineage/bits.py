@@ -25,7 +25,9 @@ def same_bits(root: Path) -> str | None:
     if not recorded or _went_in(recorded) != _went_in(now):
         return None
     # in the pipeline's order: dvc.lock has a stage that was new at its end
-    other = [name for name in stages(root) if name in now and _came_out(recorded[name]) != _came_out(now[name])]
+    other = [
+        name for name in stages(root) if name in now and _came_out(recorded[name]) != _came_out(now[name])
+    ]
     if not other:
         return "same bits as recorded"
     return f"this machine computes other last digits in: {', '.join(other)} – commit dvc.lock to make this result yours"
