@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from assay import gates
 from assay.data.edits import EditError, Judgement, write_batch
-from assay.data.files import read_json
 from assay.data.snapshot import Snapshot
 from assay.errors import GateError, MissingInput, ParamsError
 from assay.progress import silent
@@ -56,7 +57,7 @@ def test_a_leak_shuts_the_gate_and_leaves_what_was_there(small, draw):
     assert "excludes 1 copy" in caught.value.hint
     assert "assay resolve leakage" in caught.value.hint
     assert Snapshot.load(small.layout.snapshot).digest() == digest
-    (row,) = read_json(small.layout.scratch / "leakage.json")
+    (row,) = json.loads((small.layout.scratch / "leakage.json").read_text(encoding="utf-8"))
     assert row["related"] == small.names["p0"]
 
 
