@@ -6,6 +6,8 @@ from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
@@ -147,6 +149,23 @@ def test_second_looks_that_were_drawn_measure_the_probabilities(audited, tmp_pat
     assert share["high"] < 0.1, "the wrong ones are put right"
     assert "measured" in shown(audited.audit())
     audited.audit(apply="suggested")
+
+
+def test_in_a_replay_the_oracle_has_looked_already(audited, tmp_path):
+    """What it knows is filled in; of the others, the file is for people."""
+    truth = audited.layout.pool / "truth"
+    truth.mkdir()
+    known = sorted(audited.project.names.values())[:50]
+    notes = ['[{"category":"across"}]'] * len(known)
+    pq.write_table(pa.table({"id": known, "annotations": notes}), truth / "00000.parquet")
+    file = tmp_path / "check.csv"
+    found = audit.run(audited.params(annotator="oracle"), audited.layout, check=40, export=file)
+    rows = list(csv.DictReader(StringIO(file.read_text())))
+    assert {row["id"]: row["label"] for row in rows} == {
+        row["id"]: "across" if row["id"] in known else "" for row in rows
+    }
+    assert 0 < found["answered"] == sum(row["label"] != "" for row in rows) < len(rows)
+    assert f"{found['answered']} of them answered" in shown(found)
 
 
 def test_without_an_audit_it_says_what_to_run(audited):

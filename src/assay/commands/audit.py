@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assay import exported
-from assay.annotators import now
+from assay import exported, plugins
+from assay.annotators import Desk, ask, now
 from assay.commands.queue import with_paths
 from assay.data.edits import Annotation, Judgement, read_batches, write_batch
 from assay.data.files import read_json, read_table
@@ -140,8 +140,19 @@ def draw(
 
     rows = drawn(table["probability"].to_numpy(), count, params.seed)
     asked = with_paths(layout, table.take(pa.array(rows, pa.int64())).sort_by("id")).to_pylist()
-    exported.export(file, [row | {"why": why(row["given"])} for row in asked], BLIND, layout)
-    return {"check": len(asked), "file": str(file), "share": asdict(share)}
+    told = told_at_once(params, layout, [row["id"] for row in asked])
+    rows_out = [row | {"why": why(row["given"]), "label": told.get(row["id"], "")} for row in asked]
+    exported.export(file, rows_out, BLIND, layout)
+    return {"check": len(asked), "answered": len(told), "file": str(file), "share": asdict(share)}
+
+
+def told_at_once(params: Params, layout: Layout, ids: Sequence[str]) -> dict[str, str]:
+    """The labels that an annotator gives without waiting, as the oracle does in a replay; {} where people answer."""
+    name = params.select.annotator
+    if name is None or plugins.load("annotators", name).WAITS:
+        return {}
+    said = {row.id: row.annotations for row in ask(name, ids, Desk(layout, params))}
+    return {sample: notes[0].category for sample, notes in said.items() if notes and len(notes) == 1}
 
 
 UNMEASURED = UsageError(
@@ -234,9 +245,12 @@ def likely(probability: float) -> str:
 def render(result: dict[str, Any], console: Console) -> None:
     """How many, whether it pays, the first of them, what was written, and where the model is worse."""
     if "check" in result:
+        rest = result["check"] - result["answered"]
+        fill = "fill in `label` (the one given, where it is right), leave `why`, " if rest else ""
+        oracle = f"{result['answered']:,} of them answered by the annotator; " if result["answered"] else ""
         console.print(
-            f"{result['check']:,} labels to look at in {escape(result['file'])}, drawn over all probabilities: fill in "
-            f"`label` (the one given, where it is right), leave `why`, then `assay label {escape(result['file'])}`",
+            f"{result['check']:,} labels to look at in {escape(result['file'])}, drawn over all probabilities: {oracle}"
+            f"{fill}then `assay label {escape(result['file'])}`",
             highlight=False,
         )
         return
