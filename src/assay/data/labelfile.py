@@ -23,6 +23,8 @@ from assay.errors import EditError
 WHO = ("id", "path")
 WHAT = ("label", "exclude", "split", "group")
 ABOUT = ("why", "by", "seconds")
+SHOWN = ("image", "predicted", "given", "suggested", "confidence", "probability", "reason")
+"""What exported files tell people beside: nobody has to hear that it is not read back."""
 YES, NO = frozenset({"true", "yes", "y", "1", "x"}), frozenset({"false", "no", "n", "0"})
 SPLITS: Mapping[str, Split] = {"train": "train", "val": "val", "test": "test"}
 PREFIX = 8
@@ -174,7 +176,7 @@ def read_rows(file: Path, names: Names, classes: Classes) -> tuple[list[Row], li
             rows.append(parse(line, _image(record, names), record, classes))
         except RowError as problem:
             problems.append(Problem(line, str(problem)))
-    ignored = [name for name in header if name not in (*WHO, *WHAT, *ABOUT)]
+    ignored = [name for name in header if name not in (*WHO, *WHAT, *ABOUT, *SHOWN)]
     return rows, problems, ignored
 
 
