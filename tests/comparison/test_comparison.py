@@ -171,6 +171,8 @@ NONE = {"value": 0.001, "low": -0.01, "high": 0.012, "n": 1000, "p_value": 0.9}
         ({}, GAIN, "nothing changed; ruler unchanged; accuracy +4.1 [+2.9, +5.3]; by nothing that is on record"),
         ({"dataset": True}, NONE, "data outside of the training set changed; ruler unchanged; accuracy +0.1 "
          "[−1.0, +1.2]; no more than these test samples' noise"),
+        ({"data": None, "dataset": True}, NONE, "dataset changed (training set unknown); ruler unchanged; accuracy "
+         "+0.1 [−1.0, +1.2]; no more than these test samples' noise"),
         ({"code": None, "model": True}, GAIN, "model changed (code unknown); ruler unchanged; accuracy +4.1 "
          "[+2.9, +5.3]; by the model, but for the noise of training: `assay attribute` measures that"),
     ],

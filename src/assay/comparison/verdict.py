@@ -21,12 +21,12 @@ def sentence(result: Found) -> str:
 def _what_changed(changed: Found) -> str:
     names = [name for name in PLAYERS if changed[name]]
     if not changed["data"] and changed["dataset"]:
-        names.append("data outside of the training set")
+        names.append("dataset" if changed["data"] is None else "data outside of the training set")
     if changed["seed"]:
         names.append("seed")
     if changed["environment"]:
         names.append("environment")
-    unknown = [name for name in PLAYERS if changed[name] is None]
+    unknown = ["training set" if name == "data" else name for name in PLAYERS if changed[name] is None]
     told = (
         f"{' + '.join(names)} changed" if names else f"nothing {'known to have ' if unknown else ''}changed"
     )
