@@ -221,7 +221,8 @@ def test_every_kind_of_bad_image_has_its_place_in_the_books(clean):
     folder.mkdir(parents=True)
     for name, data in files.items():
         (folder / name).write_bytes(data)
-    clean.set({"ingest": {"sources": [{"name": "parts", "format": "imagefolder", "path": "raw/parts"}]}})
+    source = {"name": "parts", "format": "imagefolder", "path": "raw/parts"}
+    clean.set({"ingest": {"sources": [source]}, "evaluate": {"slices": []}})
     assert clean.repro("curate") == ["ingest", "embed", "curate"]
 
     book = clean.read("data/pool/report.json")["sources"]["parts"]
