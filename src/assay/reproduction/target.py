@@ -43,7 +43,8 @@ class Target:
         short = self.commit[:8]
         if self.kind == "run":
             lines = sum(
-                line[:1] in "+-" and line[:3] not in ("+++", "---") for line in self.patch.split("\n")
+                line.startswith(("+", "-")) and not line.startswith(("+++", "---"))
+                for line in self.patch.split("\n")
             )
             changed = f", with {count(lines, 'line')} of uncommitted changes" if self.patch else ""
             return f"run {self.run_name} ({short}{changed})"
