@@ -131,7 +131,7 @@ class Train(Section):
     """auto: in colour if the model was made for that, or any training image is."""
     epochs: Rounds = 10
     batch: Rows = 64
-    lr: Annotated[float, within(0, 1000, above=True)] = 1e-3
+    lr: Annotated[float, within(0, 1_000_000, above=True)] = 1e-3
     weight_decay: Annotated[float, within(0, 1000)] = 1e-2
     label_smoothing: Annotated[float, within(0, 1, below=True)] = 0.0
     class_weights: Literal["none", "balanced"] = "none"
