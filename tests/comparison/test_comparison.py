@@ -123,7 +123,7 @@ def test_a_version_before_there_was_a_project(versions):
     assert all("missing" in result[part] for part in ("data", "code", "environment", "ruler", "metrics"))
     assert {"key": "train.model", "part": "model", "a": None, "b": "cnn"} in result["model"]["differ"]
     assert result["verdict"].startswith(
-        "model + seed changed (data, code unknown); ruler unknown; not compared: "
+        "model + seed changed (training set, code unknown); ruler unknown; not compared: "
     )
 
 

@@ -21,6 +21,7 @@ class Browser:
     def __init__(self, socket: Any) -> None:
         self._socket = socket
         self._asked = 0
+        self._loaded = False
         self.troubles: list[str] = []
         for domain in ("Page", "Runtime", "Network", "Log"):
             self._ask(f"{domain}.enable")
@@ -35,6 +36,15 @@ class Browser:
         ):
             assert time.monotonic() < deadline, f"{file} does not load"
             time.sleep(0.05)
+
+    def reload(self) -> None:
+        """Open the page again in the same process, which has seen every write to `localStorage`."""
+        self.troubles.clear()
+        self._loaded = False
+        self._ask("Page.reload")
+        while not self._loaded:
+            said = json.loads(self._socket.recv(timeout=60))
+            self._note(said["method"], said["params"])
 
     def run(self, script: str) -> Any:
         """The value of an expression on the page."""
@@ -72,7 +82,9 @@ class Browser:
             self._note(said["method"], said["params"])
 
     def _note(self, event: str, about: dict[str, Any]) -> None:
-        if event == "Runtime.exceptionThrown":
+        if event == "Page.loadEventFired":
+            self._loaded = True
+        elif event == "Runtime.exceptionThrown":
             self.troubles.append(json.dumps(about["exceptionDetails"]))
         elif event == "Log.entryAdded" and about["entry"]["level"] == "error":
             self.troubles.append(about["entry"]["text"])

@@ -103,7 +103,7 @@ def saved(browser) -> list[list[str]]:
 def fresh(browser, file):
     browser.open(file)
     browser.run("localStorage.clear()")
-    browser.open(file)
+    browser.reload()
     return browser
 
 
@@ -116,7 +116,7 @@ def test_labels_are_judged_by_keys_and_saved_for_assay_label(fresh, file):
     key(fresh, "ArrowLeft")
     key(fresh, "t")
     assert fresh.texts(".judging .tally") == [f"4 of {MANY} judged: 1 kept, 2 changed, 1 excluded"]
-    fresh.open(file)  # what was judged is still there
+    fresh.reload()  # what was judged is still there
     ids = [f"{n:064x}" for n in range(4)]
     assert saved(fresh) == [
         ["id", "path", "label", "exclude"],
