@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from assay.label_audit import noise_model
 from assay.label_audit.judge import explain
@@ -71,3 +73,19 @@ def test_probabilities_are_probabilities():
     assert np.isfinite(said).all()
     assert np.allclose(said.sum(1), 1)
     assert 0 <= found.low <= found.high <= 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0, 0.6), st.floats(0.8, 4.5), st.floats(0, 1), st.integers(0, 99))
+def test_the_likelihood_of_a_label_is_the_sum_over_the_right_classes(share, exponent, alike_weight, seed):
+    rng = np.random.default_rng(seed)
+    given_labels = rng.integers(0, CLASSES, 40)
+    logs = noise_model.logs_of(sharp(rng.integers(0, CLASSES, 40), rng))
+    found = noise_model.surface(
+        logs, given_labels, np.array([exponent]), np.array([share]), np.array([alike_weight])
+    )
+    q = noise_model.sharpened(logs, exponent)
+    one = noise_model.kernel(q, alike_weight)
+    more = noise_model.harder(found.unsure[0]) * one.harder * share**0.5
+    chances = noise_model.joint(q, given_labels, one, share, more, fails=0.0)
+    assert np.log(chances.sum(1)).sum() == pytest.approx(found.loglik.item(), rel=1e-6)

@@ -1,18 +1,23 @@
-"""How labels go wrong: the likelihood of the given labels under a share of wrong ones and a sharpness of the beliefs.
+"""Noise model of the labels: the log-likelihood of the given labels for each rate of wrong labels.
 
-The right class k of an image x is drawn by q(k | x), the given label j then by how labels go wrong:
+The right class k of an image x is distributed as the sharpened belief q; the given label j follows from k:
 
     q(k | x) ∝ belief_k(x)^β
-    p(given = j | x) = q_j (1 − e(x)) + ε Σₖ qₖ ρₖ Rₖⱼ + c h(x) Σₖ qₖ q_j / (1 − qₖ)      e(x) = ε ρ + c h(x)
+    p(given = j | x) = q_j (1 − e_j(x)) + ε Σₖ qₖ ρₖ Rₖⱼ + c h(x) Σ_{k≠j} qₖ q_j / (1 − qₖ)
+    e_j(x) = min(ε ρ_j + c h(x), MOST)
 
-The beliefs are out of fold: no label has a part in what is believed of its own image, so β, fitted, calibrates them.
-ε is the share of labels that go wrong whatever the image, ρ and R (a `Kernel`) in which classes and to which ones. As
-people err more where an image is hard (h: the chance that it is not of its likeliest class), c = A √ε of that is added.
+    β      exponent of the beliefs, fitted. The beliefs are out of fold: a label does not influence the belief of its
+           own image, so fitting β to the labels calibrates the beliefs.
+    ε      rate of errors that do not depend on the image
+    ρ, R   class dependence of these errors (`Kernel`): relative rate of each right class, distribution of the given one
+    h(x)   1 − maxₖ q(k | x), how hard the image is
+    c      A √ε, rate of the additional errors on hard images: people err more often there
 
-Wrong labels contradict beliefs also where these are sharp, confusions of the beliefs do not: that tells ε from β. R is
-a mixture of "any other class" and "one that looks alike", by the beliefs' own confusions: one number rather than k².
-A T that is free (J. Goldberger, E. Ben-Reuven: Training deep neural networks using a noise adaptation layer, ICLR 2017)
-books confusions as errors; it is used where held-out likelihood says so.
+A label error contradicts the beliefs where they are sharp as well; a confusion of the beliefs does not. This separates
+ε from β. R is a mixture of the uniform kernel and the beliefs' own confusion matrix: one parameter instead of k². A
+free transition matrix T (J. Goldberger, E. Ben-Reuven: Training deep neural networks using a noise adaptation layer,
+ICLR 2017) fits confusions of the beliefs as label errors; it replaces R only where held-out labels support it
+(`free_kernel`).
 """
 
 from __future__ import annotations
@@ -29,68 +34,70 @@ Matrix = NDArray[np.float64]
 Floats = NDArray[np.float64]
 
 FLOOR = 1e-3
-"""Added to beliefs: nothing is impossible."""
+"""Added to each belief, so that its logarithm is finite."""
 EXPONENTS = np.geomspace(0.8, 4.5, 20)
-"""β"""
+"""Grid of β."""
 SHARES = np.concatenate([[0.0], np.geomspace(0.002, 0.6, 36)])
-"""ε"""
+"""Grid of ε."""
 ALIKE = np.linspace(0, 1, 5)
-"""Weight of the classes that look alike in R."""
+"""Grid of the weight of the confusion matrix in R; the rest of the weight is uniform."""
 HARDER = 0.6
-"""A. On CIFAR-10N people err about 0.6 √ε more often on an image that no model can tell."""
+"""A at `unsure` = 0. On CIFAR-10N the error rate of people is about 0.6 √ε higher at h = 1."""
 WEAK = 0.15
-"""h of the surest tenth of the images, about from which on beliefs cannot tell wrong labels from hard images."""
+"""10 % quantile of h from about which on the beliefs cannot separate wrong labels from hard images."""
 MOST = 0.97
-"""Chance of a wrong label, at most."""
+"""Upper bound of e_j(x)."""
 STEPS = 40
-"""Of EM."""
+"""Iterations of EM."""
 TIED = 50.0
-"""Labels of each class that T is tied to R by."""
+"""Pseudo-counts per class that draw T towards R."""
 NATS, NATS_A_LABEL = 15.0, 0.002
-"""Of held-out log-likelihood that a free T must gain."""
+"""Least gain of a free T in held-out log-likelihood: the larger of NATS and NATS_A_LABEL times the labels."""
 LEAST_WRONG = 0.05
-"""Share of wrong labels that it must find: what is less may be classes that the beliefs confuse one way."""
+"""Least share of wrong labels under a free T; below it, one-way confusions of the beliefs explain the gain as well."""
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """Of the labels that go wrong whatever the image: in which classes, and to which ones."""
+    """Class dependence of the errors that do not depend on the image."""
 
     rates: Floats
-    """(k,) ρ: how often in each class, over the mean."""
+    """(k,) ρ: error rate of each right class, divided by the mean rate."""
     matrix: Matrix
-    """(k, k) R[right, given]; zero diagonal, rows sum to 1."""
+    """(k, k) R[right, given]: distribution of the given class of an error; zero diagonal, rows sum to 1."""
     harder: float
-    """0…1: part of A."""
+    """0…1: factor of A."""
 
 
 @dataclass(frozen=True)
 class Surface:
-    """Log-likelihood of all labels for each β, kernel and ε."""
+    """Log-likelihood of n labels on the grid of β, kernel and ε."""
 
     loglik: NDArray[np.float64]
     """(β, kernel, ε)"""
     hard: Floats
     """(β,) mean of h."""
     unsure: Floats
-    """(β,) h of the surest tenth, over WEAK."""
+    """(β,) 10 % quantile of h, divided by WEAK: 1 and more, the beliefs are not sure of any image."""
     count: int
-    """Labels."""
+    """n"""
     free: Kernel | None
-    """The kernel, if it was fitted; else the kernels of ALIKE."""
+    """The one kernel of the grid if it was fitted; None: the kernels are those of ALIKE."""
 
     @property
     def best(self) -> tuple[int, int, int]:
+        """Indices (β, kernel, ε) of the maximum."""
         at = np.unravel_index(int(self.loglik.argmax()), self.loglik.shape)
         return int(at[0]), int(at[1]), int(at[2])
 
 
 def logs_of(beliefs: Chances) -> Chances:
+    """(n, k) finite logarithms of beliefs."""
     return np.log(beliefs + FLOOR)
 
 
 def sharpened(logs: Chances, exponent: float) -> Chances:
-    """(n, k) q, of the logarithms of beliefs."""
+    """(n, k) q = softmax(β log belief), with β = `exponent`."""
     scaled = exponent * logs
     powers = np.exp(scaled - scaled.max(1, keepdims=True))
     chances: Chances = powers / powers.sum(1, keepdims=True)
@@ -98,7 +105,7 @@ def sharpened(logs: Chances, exponent: float) -> Chances:
 
 
 def looks_alike(q: Chances) -> Matrix:
-    """(k, k) what else images of each likeliest class are believed to be; zero diagonal, rows sum to 1."""
+    """(k, k) confusion matrix of the beliefs: q of the images of each likeliest class; zero diagonal, rows sum to 1."""
     classes = q.shape[1]
     seen = np.eye(classes)[q.argmax(1)].T @ q + 0.5 / classes
     np.fill_diagonal(seen, 0)
@@ -107,14 +114,14 @@ def looks_alike(q: Chances) -> Matrix:
 
 
 def kernel(q: Chances, alike: float) -> Kernel:
-    """Errors to any other class, and by the weight `alike` to one that looks alike."""
+    """R = (1 − alike) × uniform + alike × confusion matrix of q; ρ = 1."""
     classes = q.shape[1]
     any_other = (1 - np.eye(classes)) / max(1, classes - 1)
     return Kernel(np.ones(classes), (1 - alike) * any_other + alike * looks_alike(q), alike)
 
 
 def harder(unsure: float | Floats) -> float | Floats:
-    """A of beliefs whose surest tenth is `unsure`: where nothing is sure, nothing is known of hard images."""
+    """A = HARDER / (1 + unsure⁴). It falls to 0 where no belief is sure: h does not measure hardness there."""
     return HARDER / (1 + unsure**4)
 
 
@@ -126,7 +133,7 @@ def surface(
     alike: Sequence[float] | Floats = ALIKE,
     free: Kernel | None = None,
 ) -> Surface:
-    """The log-likelihoods, from logarithms of out-of-fold beliefs (n, k) and the labels `given` (n,)."""
+    """Log-likelihood of the labels `given` (n,), from logarithms of their out-of-fold beliefs (n, k)."""
     loglik = np.empty((len(exponents), 1 if free else len(alike), len(shares)))
     hard, unsure = np.empty(len(exponents)), np.empty(len(exponents))
     for i, exponent in enumerate(exponents):
@@ -139,7 +146,7 @@ def surface(
 
 
 def _loglik(q: Chances, h: Floats, given: Ints, one: Kernel, shares: Floats, more: float) -> Floats:
-    """(shares,)"""
+    """(shares,) Σ log p(given | x) for each ε of `shares`; `more`: A."""
     rows = np.arange(len(given))
     own, slips = q[rows, given], ((q * one.rates) @ one.matrix)[rows, given]
     odds = q / np.maximum(1 - q, 1e-9)
@@ -147,31 +154,41 @@ def _loglik(q: Chances, h: Floats, given: Ints, one: Kernel, shares: Floats, mor
     found = np.empty(len(shares))
     for i, share in enumerate(shares):
         c = more * one.harder * share**0.5
-        right = 1 - np.minimum(share * one.rates[given] + c * h, MOST)
-        found[i] = np.log(np.maximum(own * right + share * slips + c * blurred, 1e-12)).sum()
+        stays = _stays_right(h, given, one, share, c)
+        found[i] = np.log(np.maximum(own * stays + share * slips + c * blurred, 1e-12)).sum()
     return found
 
 
-def joint(q: Chances, given: Ints, one: Kernel, share: float, more: float, fails: float) -> Chances:
-    """(n, k) p(right = k, given | x), up to a factor; in a share `fails` of the images the beliefs tell nothing.
+def _stays_right(h: Floats, given: Ints, one: Kernel, share: float, c: float) -> Floats:
+    """(n,) 1 − e_j(x): the probability that a label of the right class `given` is not turned into another."""
+    stays: Floats = 1 - np.minimum(share * one.rates[given] + c * h, MOST)
+    return stays
 
-    `more`: c.
+
+def joint(q: Chances, given: Ints, one: Kernel, share: float, more: float, fails: float) -> Chances:
+    """(n, k) p(right = k, given | x), up to a factor of each row.
+
+    `share`: ε; `more`: c; `fails`: δ, the share of images on which the beliefs fail: q is replaced by the row of R of
+    the likeliest class.
     """
     rows, h = np.arange(len(given)), 1 - q.max(1)
     believed = (1 - fails) * q + fails * one.matrix[q.argmax(1)]
     slips = share * (one.rates[:, None] * one.matrix)[:, given].T
     wrong = slips + (more * h * q[rows, given])[:, None] / np.maximum(1 - q, 1e-9)
     chances: Chances = believed * wrong
-    right = 1 - np.minimum(share * one.rates[given] + more * h, MOST)
-    chances[rows, given] = believed[rows, given] * right
+    chances[rows, given] = believed[rows, given] * _stays_right(h, given, one, share, more)
     return chances
 
 
-# --- a T that is free
+# --- free transition matrix T
 
 
 def free_kernel(logs: Chances, given: Ints, seed: int) -> Kernel | None:
-    """The kernel of a T that is free, if it makes labels likelier that it was not fitted to; else None."""
+    """The kernel of a free T, or None where held-out labels do not support one.
+
+    Twofold cross-validation: T must gain NATS over the best restricted kernel. On all labels it must find LEAST_WRONG,
+    and the surest tenth of the beliefs must be surer than WEAK.
+    """
     order = np.random.default_rng(seed).permutation(len(given))
     halves = order[: len(order) // 2], order[len(order) // 2 :]
     gained = 0.0
@@ -192,7 +209,7 @@ def free_kernel(logs: Chances, given: Ints, seed: int) -> Kernel | None:
 
 
 def _tied(logs: Chances, given: Ints) -> tuple[float, Matrix]:
-    """β and T of the likeliest of the kernels that look alike."""
+    """β and T = (1 − ε) I + ε R of the grid point with the largest likelihood."""
     found = surface(logs, given, EXPONENTS[::2], SHARES[::2])
     i, m, s = found.best
     exponent, share = float(EXPONENTS[::2][i]), max(float(SHARES[::2][s]), 0.01)
@@ -202,7 +219,7 @@ def _tied(logs: Chances, given: Ints) -> tuple[float, Matrix]:
 
 
 def _em(logs: Chances, given: Ints, exponent: float, tied: Matrix) -> tuple[float, Matrix]:
-    """β and T under which the labels are likeliest, T drawn towards `tied`."""
+    """β and T that maximise the likelihood of the labels, by EM; a Dirichlet prior draws T towards `tied`."""
     matrix, classes = tied, len(tied)
     for _ in range(STEPS):
         q = sharpened(logs, exponent)
@@ -216,7 +233,7 @@ def _em(logs: Chances, given: Ints, exponent: float, tied: Matrix) -> tuple[floa
 
 
 def _newton(exponent: float, q: Chances, logs: Chances, right: Chances) -> float:
-    """β after one step towards the least cross-entropy between `right` and q."""
+    """β after one Newton step on the cross-entropy between `right` (n, k) and q; a step is a factor of 1.3 at most."""
     mean = (q * logs).sum(1)
     slope = float((mean - (right * logs).sum(1)).sum())
     curvature = float(((q * logs**2).sum(1) - mean**2).sum())
@@ -226,11 +243,13 @@ def _newton(exponent: float, q: Chances, logs: Chances, right: Chances) -> float
 
 
 def _fits(logs: Chances, given: Ints, exponent: float, matrix: Matrix) -> float:
+    """Log-likelihood of the labels under q T."""
     rows = np.arange(len(given))
     return float(np.log((sharpened(logs, exponent) @ matrix)[rows, given] + 1e-12).sum())
 
 
 def _kernel_of(matrix: Matrix, shares: Floats) -> Kernel:
+    """ρ and R of T; `shares` (k,): of the images by their likeliest class."""
     wrong, away = 1 - np.diag(matrix), matrix.copy()
     np.fill_diagonal(away, 0)
     return Kernel(wrong / float(wrong @ shares), away / away.sum(1, keepdims=True), 1.0)

@@ -1,9 +1,9 @@
-"""What may be believed of the share of wrong labels, and of each label, given the likelihood of all of them.
+"""Posterior of the noise model: an interval of the rate of wrong labels, a probability of each label.
 
-The posterior of (β, R, ε + δ) on a grid. δ is what would pass for wrong labels and is the beliefs' own failure: an
-encoder that is sure and wrong. It cannot be told from ε by the likelihood, only by how sure the beliefs are at all (its
-prior widens as their surest tenth gets less sure), so the less an encoder can tell, the wider the interval; zero is
-always possible. Probabilities of labels are averaged over the posterior: they are high only where ε is surely not zero.
+The posterior of (β, R, ε + δ, δ / (ε + δ)) is computed on a grid. δ is the share of images on which the beliefs fail:
+the encoder is sure and wrong. The likelihood depends on ε + δ only; the prior of δ decides how the sum is split. Its
+scale grows with `Surface.unsure`, so a weaker encoder gives a wider interval. ε = 0 has the prior probability CLEAN.
+The probability of a label is averaged over the posterior: it is near 1 only where the posterior of ε is away from 0.
 """
 
 from __future__ import annotations
@@ -30,39 +30,43 @@ from assay.label_audit.noise_model import (
 Floats = NDArray[np.float64]
 
 USUAL, SPREAD = np.log(1.9), 0.35
-"""Of log β: regularised probes are less sure than they might be."""
+"""Mean and deviation of the normal prior of log β. The mean is above 0: regularised probes are underconfident."""
 CLEAN = 0.2
-"""Prior probability that no label is wrong."""
+"""Prior probability of ε = 0."""
 SMALL = 0.02
 """The prior density of ε falls as 1 / (ε + SMALL)."""
 OFTEN, SELDOM = (0.002, 0.25), (0.025, 0.5)
-"""Scales of δ's prior, two exponentials: where the beliefs are sure, and what `unsure` to the fourth adds."""
+"""Prior of δ: a mixture of two exponentials. The scale of each is OFTEN[0] + OFTEN[1] unsure⁴, and likewise SELDOM."""
 SHOWN = 2.0
-"""What `unsure` is divided by for a T that held-out labels speak for: failures of an encoder do not go by class."""
+"""Divisor of `unsure` where T is free: failures of an encoder do not depend on the class as these errors do."""
 TAIL = 0.2
-"""Weight of the second."""
+"""Weight of the second exponential."""
 MANY = 1000
-"""Labels up to which the likelihood counts in full. No model of noise is quite right, and more labels do not mend it:
-beyond, it counts as that of √(MANY × labels)."""
+"""Labels up to which the likelihood has weight 1; of n more it is tempered to that of √(MANY n), as the error of a
+misspecified model does not shrink with n."""
 SPLITS = np.linspace(0, 1, 11)
-"""δ / (ε + δ)"""
+"""Grid of δ / (ε + δ)."""
+RATES, FAILS = SHARES[:, None] * (1 - SPLITS), SHARES[:, None] * SPLITS
+"""(ε + δ, split) ε and δ of the grid; SHARES is the grid of ε + δ here."""
 MORE, MORE_WEIGHTS = np.array([0.0, 0.5, 1.0, 2.0, 3.0]), np.array([0.1, 0.25, 0.35, 0.2, 0.1])
-"""How much larger c may be, as wrong labels of hard images leave no trace."""
+"""Grid of the factor of c in the interval, and its prior: labels show no errors on images that no belief is sure of."""
 EDGES = np.array(
     [0, 0.005, 0.01, 0.02, 0.03, 0.045, 0.06, 0.08, 0.1, 0.13, 0.17, 0.21, 0.26, 0.32, 0.4, 0.5, 1]
 )
-"""Of ε, within which one model stands for all."""
+"""Bins of ε; `Posterior.models` has the posterior mean of each bin."""
 LEAST = 2e-3
-"""Posterior weight below which a model is left out."""
+"""Least posterior weight of a bin that is kept."""
 BLOCK = 16_384
-"""Labels of which the probabilities are computed at a time."""
+"""Rows of the (n, k) table that are computed at a time."""
 LEVELS = 0.025, 0.975
+"""Quantiles of the interval."""
 HIGHEST = 0.95
+"""Largest rate of wrong labels in the interval."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """One of those that the posterior is a mixture of."""
+    """A component of the mixture that stands for the posterior: the mean of one bin of ε."""
 
     weight: float
     share: float
@@ -74,19 +78,22 @@ class Model:
     more: float
     """c"""
     alike: float
-    """Mean weight of look-alike classes in R."""
+    """Mean weight of the confusion matrix in R."""
 
 
 @dataclass(frozen=True)
 class Posterior:
+    """Mixture of models, and what the grid says of the rate of wrong labels."""
+
     models: tuple[Model, ...]
     low: float
     high: float
     """95 % interval of the share of wrong labels."""
     free: Kernel | None
+    """The kernel of all models if it was fitted; None: each model has that of its `alike`."""
 
     def right(self, logs: Chances, given: Ints) -> Chances:
-        """(n, k) the probability of each class to be the right one, the label `given` (n,) considered."""
+        """(n, k) p(right = k | x, given), averaged over the models; `logs` (n, k): logarithms of the beliefs."""
         found = np.zeros_like(logs)
         for model in self.models:
             q = sharpened(logs, model.exponent)
@@ -99,11 +106,10 @@ class Posterior:
 
 
 def posterior(surface: Surface) -> Posterior:
-    """Over what the surface was computed on."""
+    """The posterior of the labels that the surface was computed on."""
     some, none = _weights(surface)
-    shares, fails = SHARES[:, None] * (1 - SPLITS), SHARES[:, None] * SPLITS
     alike = np.ones(1) if surface.free else ALIKE
-    grid = _Grid(some, shares, fails, alike, np.asarray(harder(surface.unsure)))
+    grid = _Grid(some, RATES, FAILS, alike, np.asarray(harder(surface.unsure)))
     low, high = _interval(grid, surface.hard, float(none.sum()))
     models = [_clean(none, alike)] + [_between(grid, a, b) for a, b in pairwise(EDGES.tolist())]
     kept = [model for model in models if model.weight > LEAST]
@@ -114,35 +120,38 @@ def posterior(surface: Surface) -> Posterior:
 
 @dataclass(frozen=True)
 class _Grid:
+    """The posterior of ε > 0, and the values of its axes."""
+
     weights: NDArray[np.float64]
-    """(β, kernel, ε + δ, split), posterior."""
+    """(β, kernel, ε + δ, split) posterior; the sum is P(ε > 0)."""
     shares: Floats
+    """(ε + δ, split) ε"""
     fails: Floats
-    """(ε + δ, split)"""
+    """(ε + δ, split) δ"""
     alike: Floats
+    """(kernel,) weight of the confusion matrix, or factor of A of a fitted kernel."""
     harder: Floats
     """(β,) A"""
 
 
 def _weights(surface: Surface) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Posterior weights where some labels are wrong (β, kernel, ε + δ, split), and where none is (β, kernel, δ)."""
+    """Posterior weights of ε > 0 (β, kernel, ε + δ, split), and of ε = 0 (β, kernel, δ); they sum to 1 together."""
     usual = np.exp(-0.5 * ((np.log(EXPONENTS) - USUAL) / SPREAD) ** 2)
     loglik = (surface.loglik - surface.loglik.max()) * min(1.0, (MANY / surface.count) ** 0.5)
     base = np.exp(loglik) * usual[:, None, None] / loglik.shape[1]
-    shares, fails = SHARES[:, None] * (1 - SPLITS), SHARES[:, None] * SPLITS
-    density = (1 - CLEAN) / (shares + SMALL) / np.log((SHARES[-1] + SMALL) / SMALL)
+    density = (1 - CLEAN) / (RATES + SMALL) / np.log((SHARES[-1] + SMALL) / SMALL)
     cells = np.gradient(SHARES)
     area = (cells * SHARES)[:, None] * np.gradient(SPLITS)
     area[0, 0] = 0.5 * (SHARES[1] / 2) ** 2
     unsure = surface.unsure / (SHOWN if surface.free else 1)
-    some = base[..., None] * (density * area * _fails(fails, unsure))[:, None]
+    some = base[..., None] * (density * area * _fails(FAILS, unsure))[:, None]
     none = base * (CLEAN * cells * _fails(SHARES, unsure))[:, None]
     total = some.sum() + none.sum()
     return some / total, none / total
 
 
 def _fails(fails: Floats, unsure: Floats) -> NDArray[np.float64]:
-    """Prior density of δ for each β."""
+    """(β, *fails) prior density of δ at `fails`; `unsure` (β,)."""
     power = (unsure**4).reshape(-1, *[1] * fails.ndim)
     often, seldom = (least + more * power for least, more in (OFTEN, SELDOM))
     density: NDArray[np.float64] = (1 - TAIL) * np.exp(-fails / often) / often
@@ -150,7 +159,7 @@ def _fails(fails: Floats, unsure: Floats) -> NDArray[np.float64]:
 
 
 def _interval(grid: _Grid, hard: Floats, none: float) -> tuple[float, float]:
-    """Of ε and what hard images add to it."""
+    """95 % interval of ε + c E[h], the rate of all wrong labels; `hard` (β,): E[h], `none`: the posterior of ε = 0."""
     root = np.sqrt(grid.shares)[None, None] * grid.alike[None, :, None, None]
     added = root * (grid.harder * hard)[:, None, None, None]
     values = np.minimum(grid.shares[None, None, ..., None] + added[..., None] * MORE, HIGHEST).ravel()
@@ -163,7 +172,7 @@ def _interval(grid: _Grid, hard: Floats, none: float) -> tuple[float, float]:
 
 
 def _clean(none: NDArray[np.float64], alike: Floats) -> Model:
-    """No label is wrong."""
+    """The model of ε = 0."""
     weight = max(float(none.sum()), 1e-300)
     exponent = float(np.exp(none.sum((1, 2)) @ np.log(EXPONENTS) / weight))
     return Model(
@@ -177,7 +186,7 @@ def _clean(none: NDArray[np.float64], alike: Floats) -> Model:
 
 
 def _between(grid: _Grid, low: float, high: float) -> Model:
-    """The mean of the models with ε in low…high."""
+    """The posterior mean of the grid points with low ≤ ε < high."""
     within = (grid.shares >= low) & (grid.shares < high)
     held = grid.weights * within
     weight = max(float(held.sum()), 1e-300)
