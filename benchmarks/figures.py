@@ -29,7 +29,18 @@ PACKAGES = (
     "scikit-activeml",
     "cleanlab",
 )
-TABLES = ("rows", "limits", "efficiency", "elsewhere", "references", "timings", "audited", "cleaned", "real")
+TABLES = (
+    "rows",
+    "limits",
+    "efficiency",
+    "elsewhere",
+    "references",
+    "timings",
+    "audited",
+    "cleaned",
+    "real",
+    "foreign",
+)
 """What a subject measured beside its figures, as a list of rows."""
 
 

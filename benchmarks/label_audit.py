@@ -27,9 +27,12 @@ from scipy.stats import truncnorm
 from sklearn.metrics import average_precision_score
 
 from assay import linear_probe
+from assay.checks.outliers import LIMITS
+from assay.data.suspects import FOREIGN, combined
 from assay.label_audit.beliefs import STRENGTH, principal, rotated
 from assay.label_audit.judge import Judged, judge
-from benchmarks import real_labels
+from assay.label_audit.outliers import scores
+from benchmarks import foreign, real_labels
 from benchmarks.encoded import HOME, Data, data_of, vectors_of
 from benchmarks.figures import Figure
 from benchmarks.subjects import Measured, Setting
@@ -59,9 +62,11 @@ def measure(setting: Setting) -> Measured:
     rows = [row for encoder in encoders for row in _rows(data, encoder, home, most)]
     cleaned = _cleaned(data, encoders[0], home, most)
     real = [] if setting.quick else real_labels.rows(encoders, home)
+    strange = foreign.rows(data, encoders, home, setting.images(foreign.MOST))
     figures = [figure for encoder in encoders for figure in _figures(rows, encoder)]
-    about = {"images": what, "audited_images": most, "audited": rows, "cleaned": cleaned, "real": real}
-    return figures + real_labels.figures(real), about
+    about = {"images": what, "audited_images": most, "audited": rows, "cleaned": cleaned}
+    about |= {"real": real, "foreign": strange}
+    return figures + real_labels.figures(real) + foreign.figures(strange), about
 
 
 # --- planted noise
@@ -134,7 +139,7 @@ class Ranking:
 
 
 def _rows(data: Data, encoder: str, home: Path, most: int) -> list[Row]:
-    vectors, right = np.array(vectors_of(data.pool, encoder, home)[:most]), data.pool_targets[:most]
+    vectors, right = np.array(vectors_of(data.pool[:most], encoder, home)), data.pool_targets[:most]
     rows = []
     for name, flip in NOISE.items():
         given = flip(data, right, np.random.default_rng(0))
@@ -154,11 +159,13 @@ def _row(noise: str, encoder: str, said: Judged, wrong: Bools) -> Row:
         "estimated": said.rate,
         "ece": calibration_error(said.wrong, wrong),
         "flagged": int((said.wrong >= 0.5).sum()),
+        "excluded": float((scores(said.distance, LIMITS["outlier"]) > FOREIGN).mean()),
     }
     if not wrong.any():
         return row
     mean = (said.probe + said.vote) / 2
     ours = Ranking.of(said.wrong, wrong)
+    both = combined(said.wrong, scores(said.distance, LIMITS["outlier"]))
     alone, helped = (
         {
             name: Ranking.of(-get_label_quality_scores(said.given, beliefs, method=name), wrong)
@@ -172,6 +179,7 @@ def _row(noise: str, encoder: str, said: Judged, wrong: Bools) -> Row:
     return row | {
         **_beside("average_precision", ours, alone, helped),
         **_beside("precision", ours, alone, helped),
+        "average_precision_combined": Ranking.of(both, wrong).average_precision,
         "f1": f1(said.wrong >= 0.5, wrong),
         "f1_theirs": max(filters.values()),
         "filters": filters,
@@ -228,7 +236,7 @@ def _figures(rows: list[Row], encoder: str) -> list[Figure]:
 
 def _cleaned(data: Data, encoder: str, home: Path, most: int) -> list[Row]:
     """Points of accuracy, over learning from the labels as they are."""
-    vectors, right = np.array(vectors_of(data.pool, encoder, home)[:most]), data.pool_targets[:most]
+    vectors, right = np.array(vectors_of(data.pool[:most], encoder, home)), data.pool_targets[:most]
     both = np.concatenate([vectors, vectors_of(data.test, encoder, home)])
     seen = rotated(principal(both, np.arange(len(right))), 0)
 

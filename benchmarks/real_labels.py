@@ -33,8 +33,8 @@ from benchmarks.figures import Figure
 VARIABLE = "ASSAY_REAL_LABELS"
 PEOPLE, FOLDERS = "cifar10n-dev", ("clothing-dev", "sign-language-digits")
 CLEAN = "clean"
-SIZES = {500: 6, 1000: 4, 3000: 2}
-"""Labels, and how often they are drawn; a smaller set is taken whole, once."""
+SIZES = {500: 6, 1000: 4, 3000: 2, 7500: 2}
+"""Labels, and how often they are drawn; the set is taken whole as well, once."""
 SCORES = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 SIDE = 96
 """Images are kept at this size, that of the larger encoder."""
@@ -61,7 +61,7 @@ def rows(encoders: tuple[str, ...], home: Path) -> list[Row]:
     """A row for each set, encoder, label set and size; none without the folder."""
     folder = os.environ.get(VARIABLE)
     made = []
-    for real in _sets(Path(folder)) if folder else ():
+    for real in sets(Path(folder)) if folder else ():
         for encoder in encoders:
             vectors = np.array(vectors_of(real.images, encoder, home))
             chosen = real.labels if encoder != "pixels" else {CLEAN: real.labels[CLEAN]}
@@ -72,7 +72,7 @@ def rows(encoders: tuple[str, ...], home: Path) -> list[Row]:
 
 
 def _sizes(most: int) -> list[tuple[int, int]]:
-    return [(n, many) for n, many in SIZES.items() if n < most] + ([(most, 1)] if most < max(SIZES) else [])
+    return [(n, many) for n, many in SIZES.items() if n < most] + [(most, 1)]
 
 
 def _row(real: Real, encoder: str, name: str, vectors: NDArray[np.float32], n: int, many: int) -> Row:
@@ -190,7 +190,7 @@ def _most(of: list[Row], key: str) -> float:
 # --- the sets
 
 
-def _sets(folder: Path) -> Iterator[Real]:
+def sets(folder: Path) -> Iterator[Real]:
     if (folder / PEOPLE).exists():
         yield _people(folder / PEOPLE)
     for name in FOLDERS:

@@ -42,6 +42,11 @@ REAL = [
     "| ≥ 0.9 of 1,000 | of these wrong | calibration error | AP | cleanlab's best |",
     "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
 ]
+STRANGE = [
+    "| encoder | set | foreign images | AP by probability | by outlier score | combined "
+    "| foreign ones proposed for exclusion | others |",
+    "|---|---|---|--:|--:|--:|--:|--:|",
+]
 TITLES = {
     "rows": "Calibration of `assay attribute`:",
     "limits": "Where it does not hold:",
@@ -49,6 +54,7 @@ TITLES = {
     "audited": "Label audit, with planted noise, beside the best of cleanlab's scores, and of its filters:",
     "cleaned": "What cleaning is worth, points of accuracy over the labels as they are ± 95 %:",
     "real": "Label audit, with labels that nobody planted (clean ones, and those of people), means over draws:",
+    "foreign": "Images of no class, 4 %, among 8 % of wrong labels: average precision for both, means over draws:",
     "elsewhere": "On other data, `efficientnet_lite0`, area in points [95 %]:",
     "references": "Beside scikit-activeml, three seeds on 5,000 images each:",
 }
@@ -173,6 +179,13 @@ def _real(row: dict[str, Any]) -> str:
     )
 
 
+def _foreign(row: dict[str, Any]) -> str:
+    scores = " | ".join(f"{row[order]:.3f}" for order in ("wrong", "outlier", "combined"))
+    found = f"{row['excluded_foreign']:.0%}" if "excluded_foreign" in row else ""
+    cells = [row["encoder"], row["set"], row["foreign"], scores, found]
+    return f"| {' | '.join(cells)} | {row['excluded_others']:.2%} |"
+
+
 KINDS = {
     "rows": (CALIBRATION, _calibration),
     "limits": (CALIBRATION, _calibration),
@@ -182,6 +195,7 @@ KINDS = {
     "audited": (AUDITED, _audited),
     "cleaned": (CLEANED, _cleaned),
     "real": (REAL, _real),
+    "foreign": (STRANGE, _foreign),
 }
 
 

@@ -223,3 +223,38 @@ def test_labels_that_nobody_planted_are_a_table_with_their_targets(tmp_path):
     said = "17.0% | 20.0% | 6.0%–40.0% | 100% | 17.0 | 87% | 0.050 | 0.640 | 0.630"
     assert f"| zoo | pixels | annotator1 | 500 × 6 | {said} |" in lines
     assert real_labels.figures([]) == []
+
+
+def test_images_of_no_class_are_planted_and_counted(tmp_path):
+    from benchmarks import foreign
+    from benchmarks.encoded import digits
+
+    rows = foreign.rows(digits(400), ("pixels",), tmp_path, 300)
+    assert {row["foreign"] for row in rows if row["set"] == "images"} == {
+        "none",
+        "another set: digits",
+        "a class left out",
+    }
+    assert all(("excluded_foreign" in row) is (row["foreign"] != "none") for row in rows)
+    figures = foreign.figures(rows)
+    write_results("label_audit", figures, {"foreign": rows}, tmp_path)
+    (line,) = (
+        row for row in report.table(tmp_path).splitlines() if row.startswith("| pixels | images | none |")
+    )
+    assert line.count("|") == 9
+
+
+def test_a_class_left_out_is_foreign_to_the_others():
+    import numpy as np
+
+    from benchmarks.foreign import ADDED, Vectors, planted
+
+    right = np.repeat(np.arange(4), 100)
+    one = Vectors("four", np.eye(4, dtype=np.float32)[right], right)
+    for draw in range(3):
+        of = planted(one, "a class left out", one, draw)
+        out = int(of.vectors[of.foreign].argmax(1)[0])
+        assert (of.vectors[of.foreign].argmax(1) == out).all()
+        assert not (of.vectors[~of.foreign].argmax(1) == out).any()
+        assert (of.classes, of.foreign.sum()) == (3, round(ADDED * 300))
+        assert not (of.wrong & of.foreign).any()

@@ -110,7 +110,16 @@ def _audit(
             help="Draw so many labels for a second look, 50 for a start: answers measure the probabilities.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option(help="--apply by probabilities that nobody has measured.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            help="--apply by probabilities that nobody has measured; exclude by the outlier score too."
+        ),
+    ] = False,
+    sort: Annotated[
+        Literal["wrong", "outlier", "combined"] | None,
+        typer.Option(help="By the probability of a wrong label (default), the outlier score, or both."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """What is odd about the snapshot, and how likely each label is to be wrong -> data/audit.
@@ -121,10 +130,11 @@ def _audit(
 
     Examples:  assay audit --html audit.html   ·   assay audit --csv review.csv   ·   assay audit --check 50
     """
-    if (above, limit, export, html, apply, check, dry_run, model) == (None,) * 6 + (False, False):
+    if (above, limit, export, html, apply, check, sort, dry_run, model) == (None,) * 7 + (False, False):
         _run_stage("audit", as_json)
         return
     from assay.commands import audit
+    from assay.review.listing import render
     from assay.terminal import Terminal
 
     layout, params = project()
@@ -141,9 +151,10 @@ def _audit(
         model,
         check,
         force,
+        sort or "wrong",
         Terminal(),
     )
-    show(found, as_json, audit.render)
+    show(found, as_json, render)
 
 
 WITH_OPTIONS = {"audit": _audit}

@@ -17,6 +17,7 @@ from assay.data.queued import review_queue
 from assay.data.suspects import worth
 from assay.errors import AssayError, MissingInput, UsageError
 from assay.progress import silent
+from assay.review import listing
 from assay.stages import audit as stage
 from assay.stages import curate, select
 
@@ -24,14 +25,16 @@ from assay.stages import curate, select
 class Zoo:
     """The zoo, curated; ids by name and back."""
 
-    def __init__(self, project) -> None:
-        self.project, self.layout = project, project.layout
+    def __init__(self, project, **limits) -> None:
+        self.project, self.layout, self.limits = project, project.layout, limits
         project.embed()
         self.curate()
 
     def params(self, **select):
         chosen = {"strategy": "random", "ruler_halfwidth": 0.49, "budget": 4, **select}
-        return self.project.params(select=chosen, curate={"near_duplicate": 1.0})
+        return self.project.params(
+            select=chosen, curate={"near_duplicate": 1.0}, audit={"limits": self.limits}
+        )
 
     def curate(self) -> None:
         curate.run(self.params(), self.layout, silent)
@@ -59,7 +62,7 @@ def audited(zoo) -> Zoo:
 
 def shown(result) -> str:
     console = Console(file=StringIO(), width=160)
-    audit.render(result, console)
+    listing.render(result, console)
     return console.file.getvalue()
 
 
@@ -238,4 +241,63 @@ def test_the_model_is_asked_from_a_commit_only(audited):
 
 
 def test_nothing_is_ever_called_certain():
-    assert [audit.likely(chance) for chance in (0.5, 0.99, 0.991, 1.0)] == ["50%", "99%", "> 99%", "> 99%"]
+    assert [listing.likely(chance) for chance in (0.5, 0.99, 0.991, 1.0)] == ["50%", "99%", "> 99%", "> 99%"]
+
+
+@pytest.fixture
+def with_stranger(zoo, draw) -> Zoo:
+    """The zoo, and a picture that is of none of its kinds."""
+    zoo.add("stranger", draw(7), label="along", split="train")
+    return Zoo(zoo, outlier=4.0)
+
+
+def test_an_image_that_does_not_belong_is_proposed_for_exclusion_whatever_its_label(with_stranger, tmp_path):
+    file, stranger = tmp_path / "review.csv", with_stranger.project.names["stranger"]
+    result = with_stranger.audit(export=file)
+    rows = {row["id"]: row for row in result["rows"]}
+    assert {sample for sample, row in rows.items() if row["proposed"] == "exclude"} == {stranger}
+    assert rows[stranger]["outlier"] > 0.5
+    assert result["foreign"] == 1
+    assert result["suspects"] == sum(row["probability"] >= 0.5 for row in rows.values())
+    assert "1 images that may not belong" in shown(result)
+    assert ", exclude?" in shown(result)
+    written = {row["id"]: row for row in csv.DictReader(StringIO(file.read_text()))}
+    assert (written[stranger]["proposed"], written[stranger]["exclude"]) == ("exclude", ""), "people decide"
+    assert float(written[stranger]["outlier"]) == rows[stranger]["outlier"]
+    assert with_stranger.layout.audit.joinpath("audit.json").read_text().count(stranger) >= 1
+    json.dumps(result)
+
+
+def test_the_order_is_by_wrong_labels_outliers_or_both(with_stranger):
+    def column(sort: str, name: str) -> list[float]:
+        return [row[name] for row in with_stranger.audit(above=0.0, limit=100, sort=sort)["rows"]]
+
+    for sort, name in (("wrong", "probability"), ("outlier", "outlier"), ("combined", "combined")):
+        values = column(sort, name)
+        assert values == sorted(values, reverse=True)
+    wrong, outlier, combined = (column("wrong", name) for name in ("probability", "outlier", "combined"))
+    for p, o, both in zip(wrong, outlier, combined, strict=True):
+        assert both == pytest.approx(1 - (1 - p) * (1 - o))
+    first = with_stranger.audit(sort="outlier")["rows"][0]["id"]
+    assert first == with_stranger.project.names["stranger"]
+
+
+def test_what_does_not_belong_is_left_out_by_force_only_and_never_relabelled(with_stranger):
+    stranger = with_stranger.project.names["stranger"]
+    for what in ("suggested", "exclude"):
+        force = what == "suggested"
+        tried = with_stranger.audit(apply=what, above=0.9999999, dry_run=True, force=force)
+        assert tried["applied"]["count"] == 0
+    done = with_stranger.audit(apply="exclude", above=0.9999999, force=True)
+    assert "and 1 may not belong" in shown(done)
+    (judgement,) = with_stranger.judgements()
+    assert (judgement.id, judgement.op) == (stranger, "exclude")
+    assert "outlier score 0." in judgement.why
+    assert with_stranger.audit()["foreign"] == 0, "asked about once"
+
+
+def test_an_audit_without_the_outlier_score_says_to_run_it_again(audited):
+    file = audited.layout.audit / "label_errors.parquet"
+    pq.write_table(pq.read_table(file).drop_columns(["outlier"]), file)
+    with pytest.raises(MissingInput, match="earlier version"):
+        audited.audit()

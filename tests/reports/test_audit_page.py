@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from assay.data.suspects import for_review
 from assay.label_audit.table import RANKED
 from assay.review.page import page, queue_page
 
@@ -27,6 +28,7 @@ def file(tmp_path_factory) -> Path:
         "suggested": ["dog"] * MANY,
         "score": [0.5] * MANY,
         "probability": [1 - n / 300 for n in range(MANY)],
+        "outlier": [0.4 + n / 1000 for n in range(MANY)],
         "flagged": [n < 40 for n in range(MANY)],
         "looks": [1] * MANY,
         "judgements": [0] * MANY,
@@ -44,13 +46,11 @@ def file(tmp_path_factory) -> Path:
     }
     result = {
         "labels": 1000, "share": {"value": 0.1, "low": 0.05, "high": 0.2, "by": "estimated"},
-        "suspects": MANY, "above": 0.5,
+        "suspects": MANY, "foreign": 29, "above": 0.5, "sort": "wrong",
         "trained": None, "payoff": {"text": "look at them (`--csv`)"}, "slices": {"tested": 4, "rows": [slice_]},
     }  # fmt: skip
-    made = folder / "audit.html"
-    made.write_text(
-        page(result, pa.table(columns, RANKED), samples, folder / "no pool", 10), encoding="utf-8"
-    )
+    made, table = folder / "audit.html", for_review(pa.table(columns, RANKED), 0.5)
+    made.write_text(page(result, table, samples, folder / "no pool", 10), encoding="utf-8")
     return made
 
 
@@ -64,7 +64,7 @@ def test_the_likeliest_come_first_by_pages(browser, file):
     assert browser.texts("h1") == ["Which labels are wrong?"]
     assert shown(browser).startswith("1–60 of 130")
     cards = browser.texts("#suspects .sample")
-    assert "wrong: > 99 % · val" in cards[0]
+    assert "wrong: > 99 % · outlier 0.40 · val" in cards[0]
     assert "nearest" not in cards[0], "the reasons are on the large picture"
     browser.click("#suspects .pager.top button[title='last page']")
     assert shown(browser).startswith("121–130 of 130")
@@ -83,6 +83,18 @@ def test_they_are_filtered_by_kind_class_and_text(browser, file):
     assert shown(browser).startswith("1–13 of 13")
     browser.choose("#suspects input[type=search]", "folder/010")
     assert shown(browser).startswith("1–1 of 1")
+    assert browser.troubles == []
+
+
+def test_they_are_sorted_by_wrong_label_outlier_or_both(browser, file):
+    browser.open(file)
+    assert "29 images that may not belong" in browser.texts("header")[0]
+    browser.choose("#suspects select.sort", "outlier")
+    assert "outlier 0.53, exclude?" in browser.texts("#suspects .sample")[0]
+    browser.choose("#suspects select.sort", "combined")
+    assert "wrong: > 99 %" in browser.texts("#suspects .sample")[0]
+    browser.click('#suspects [data-kind="may not belong"]')
+    assert shown(browser).startswith("1–29 of 29")
     assert browser.troubles == []
 
 

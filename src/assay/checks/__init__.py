@@ -90,6 +90,5 @@ class Context(Version):
         given = self.imports.filter(pc.is_valid(self.imports["annotations"]))["id"]
         by_source = set(given.to_pylist())
         looks = [labels[sample] + (sample in by_source) for sample in held.ids]
-        return ranked(
-            judged, held.ids, held.splits, held.categories, looks, [answers[sample] for sample in held.ids]
-        )
+        before, limit = [answers[sample] for sample in held.ids], self.limits["outlier"]
+        return ranked(judged, held.ids, held.splits, held.categories, looks, before, limit)

@@ -11,29 +11,35 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from assay import exported, plugins
 from assay.annotators import Desk, ask, now
 from assay.commands.queue import with_paths
 from assay.data.edits import Annotation, Judgement, read_batches, write_batch
 from assay.data.files import read_json, read_table
-from assay.data.suspects import LIKELY, Share, looked_at, read_judged, share_of, suspects
+from assay.data.suspects import (
+    LIKELY,
+    Order,
+    Share,
+    for_review,
+    looked_at,
+    read_judged,
+    share_of,
+    suspects,
+)
 from assay.destinations import write_out
 from assay.errors import UsageError
 from assay.layout import Layout
 from assay.lineage.people import whoami
 from assay.params import Params
 from assay.progress import Progress, silent
+from assay.review.listing import SHOWN, likely
 from assay.review.payoff import payoff
 from assay.workspace import writes
 
 Apply = Literal["suggested", "exclude"]
 SURE = 0.9
 """Probability from which on `--apply` acts, where `--above` says nothing else."""
-SHOWN = 20
 CHECK = Path("check.csv")
 BLIND = ("id", "path", "image", "split", "given", "label", "exclude", "why")
 """Of the file for a check: what the audit thinks of it is not said."""
@@ -45,6 +51,8 @@ COLUMNS = (
     "given",
     "suggested",
     "probability",
+    "outlier",
+    "proposed",
     "reason",
     "label",
     "exclude",
@@ -66,9 +74,12 @@ def run(
     model: bool = False,
     check: int | None = None,
     force: bool = False,
+    sort: Order = "wrong",
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """The suspects from probability `above` on that nobody has looked at since, at most `limit`, and what was done.
+    """The suspects from probability `above` on and the images that do not belong, and what was done with them.
+
+    Those that nobody has looked at since, in the order of `sort`, at most `limit`.
 
     `check`: that many labels drawn for a second look instead, of whatever probability, and exported to CHECK.
     """
@@ -81,16 +92,20 @@ def run(
         return draw(params, layout, _without(suspects(judged, 0.0), settled), check, export or CHECK, share)
     if apply == "suggested" and share.by == "estimated" and not force:
         raise UNMEASURED
-    open_ = _without(suspects(judged, least), settled).slice(0, limit)
+    open_ = _without(for_review(judged, least, sort), settled)
+    open_ = (_for(apply, open_, least, force) if apply else open_).slice(0, limit)
+    count = int(pc.sum(pc.greater_equal(open_["probability"], least)).as_py() or 0)
     result: dict[str, Any] = {
         "labels": len(judged),
         "share": asdict(share),
         "trained": trained,
         "above": least,
-        "suspects": len(open_),
+        "sort": sort,
+        "suspects": count,
+        "foreign": int(pc.sum(pc.equal(open_["proposed"], "exclude")).as_py() or 0),
         "settled": len(judged.filter(pc.greater_equal(judged["probability"], least)))
         - len(suspects(judged, least)),
-        "payoff": payoff(share, len(open_)),
+        "payoff": payoff(share, count),
         "slices": None if apply else slices(params, layout),
         "others": other_issues(layout),
         "rows": with_paths(layout, open_).to_pylist(),
@@ -164,6 +179,17 @@ UNMEASURED = UsageError(
 # --- what is done
 
 
+def _for(what: Apply, table: pa.Table, least: float, force: bool) -> pa.Table:
+    """The rows that `--apply` acts on.
+
+    `suggested`: wrong labels of images that belong. `exclude`: wrong labels, and images that do not belong only by
+    force, as nobody measures the outlier score.
+    """
+    if what == "suggested":
+        return table.filter(pc.equal(table["proposed"], "relabel"))
+    return table if force else table.filter(pc.greater_equal(table["probability"], least))
+
+
 @writes("judgements")
 def act(
     params: Params, layout: Layout, table: pa.Table, what: Apply, least: float, dry_run: bool
@@ -182,11 +208,12 @@ def act(
         by, at = f"{whoami(layout.root)} (assay audit)", now()
         judgements = [judgement(row, what, by, at) for row in table.to_pylist()]
         batch = write_batch(layout.edits, f"audit-{what}", judgements)
-    wrong = float(pc.sum(table["probability"]).as_py() or 0.0)
+    suspect = table["probability"].filter(pc.greater_equal(table["probability"], least))
     return {
         "what": what,
         "count": len(table),
-        "expected_right": len(table) - wrong,
+        "foreign": len(table) - len(suspect),
+        "expected_right": len(suspect) - float(pc.sum(suspect).as_py() or 0.0),
         "changes": _tally(table),
         "batch": batch and batch.relative_to(layout.root).as_posix(),
         "dry_run": dry_run,
@@ -201,6 +228,8 @@ def _tally(table: pa.Table) -> list[dict[str, Any]]:
 
 def judgement(row: Mapping[str, Any], what: Apply, by: str, at: str) -> Judgement:
     why = f"wrong with probability {likely(row['probability'])}: {row['reason']}"
+    if row["proposed"] == "exclude":
+        why = f"outlier score {row['outlier']:.2f}, {why}"
     if what == "exclude":
         return Judgement(id=row["id"], op="exclude", by=by, at=at, why=f"labelled {row['given']!r}, {why}")
     return Judgement(
@@ -227,101 +256,3 @@ def slices(params: Params, layout: Layout) -> dict[str, Any] | None:
     right = np.asarray(table["correct"].to_numpy(zero_copy_only=False), bool)
     vectors = Embeddings.open(layout.embeddings).vectors(ids) if ids else None
     return worse_slices(right, [held[s] for s in ids], params.evaluate.slices, vectors, params.seed)
-
-
-# --- what is shown
-
-
-def word(result: Mapping[str, Any]) -> str:
-    """What a probability is called: where all labels may be right, it says that the model disagrees and no more."""
-    return "the model disagrees" if Share(**result["share"]).can_be_nothing else "wrong"
-
-
-def likely(probability: float) -> str:
-    """Nothing is certain that was estimated."""
-    return "> 99%" if probability > 0.99 else f"{probability:.0%}"
-
-
-def render(result: dict[str, Any], console: Console) -> None:
-    """How many, whether it pays, the first of them, what was written, and where the model is worse."""
-    if "check" in result:
-        rest = result["check"] - result["answered"]
-        fill = "fill in `label` (the one given, where it is right), leave `why`, " if rest else ""
-        oracle = f"{result['answered']:,} of them answered by the annotator; " if result["answered"] else ""
-        console.print(
-            f"{result['check']:,} labels to look at in {escape(result['file'])}, drawn over all probabilities: {oracle}"
-            f"{fill}then `assay label {escape(result['file'])}`",
-            highlight=False,
-        )
-        return
-    settled = f"; {result['settled']:,} more were looked at and stand" if result["settled"] else ""
-    console.print(
-        f"{result['labels']:,} labels audited: {result['suspects']:,} suspects from probability "
-        f"{result['above']:g} on{settled}{_asked(result['trained'])}",
-        highlight=False,
-    )
-    console.print(f"[bold]{escape(result['payoff']['text'])}[/]", highlight=False)
-    if result["applied"]:
-        _render_applied(result, console)
-        return
-    table = Table(
-        "", "image", "from", "split", "labelled", "looks like", word(result), box=None, header_style="bold"
-    )
-    for rank, row in enumerate(result["rows"], 1):
-        cells = (row["path"] or "", row["split"], row["given"], row["suggested"], likely(row["probability"]))
-        table.add_row(str(rank), row["id"][:12], *map(escape, cells))
-    if result["rows"]:
-        console.print(table)
-    _render_slices(result["slices"], console)
-    if others := ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in result["others"].items()):
-        console.print(f"the other checks found: {others} (data/audit/audit.json)", highlight=False)
-    if result["file"]:
-        file = escape(result["file"])
-        console.print(
-            f"{result['suspects']:,} suspects in {file}: fill in `label`, then `assay label {file}`"
-        )
-    elif result["suspects"]:
-        console.print(
-            "next: `assay audit --csv review.csv`, look at them, `assay label review.csv`; or --apply suggested"
-        )
-    if result["page"]:
-        console.print(f"page: {escape(result['page'])}", highlight=False, soft_wrap=True)
-
-
-def _asked(trained: int | None) -> str:
-    if trained is None:
-        return ""
-    return (
-        f"; the model was asked too, {f'{trained} were trained for it' if trained else 'all known already'}"
-    )
-
-
-def _render_applied(result: dict[str, Any], console: Console) -> None:
-    done = result["applied"]
-    verb = "would be" if done["dry_run"] else "were"
-    what = "labelled as suggested" if done["what"] == "suggested" else "left out"
-    for row in done["changes"][:SHOWN]:
-        console.print(
-            f"  {row['count']:,} × {escape(row['given'])} → {escape(row['suggested'])}", highlight=False
-        )
-    console.print(
-        f"{done['count']:,} images {verb} {what}, from probability {result['above']:g} on; of these about "
-        f"{done['expected_right']:.0f} were right as they were",
-        highlight=False,
-    )
-    if done["what"] == "exclude" and not result["payoff"]["dropping"]:
-        console.print(
-            "[yellow]at this share of wrong labels leaving them out is not expected to help[/]",
-            highlight=False,
-        )
-    if done["batch"]:
-        console.print(f"written: {done['batch']}. next: look at it, commit it, `dvc repro`", highlight=False)
-
-
-def _render_slices(found: dict[str, Any] | None, console: Console) -> None:
-    for row in (found or {"rows": []})["rows"]:
-        console.print(
-            f"the model is worse on [bold]{escape(row['name'])}[/]: {row['accuracy']:.3f} "
-            f"\\[{row['low']:.3f}, {row['high']:.3f}] of {row['n']:,} against {row['rest']:.3f}",
-            highlight=False,
-        )

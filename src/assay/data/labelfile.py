@@ -23,7 +23,17 @@ from assay.errors import EditError
 WHO = ("id", "path")
 WHAT = ("label", "exclude", "split", "group")
 ABOUT = ("why", "by", "seconds")
-SHOWN = ("image", "predicted", "given", "suggested", "confidence", "probability", "reason")
+SHOWN = (
+    "image",
+    "predicted",
+    "given",
+    "suggested",
+    "confidence",
+    "probability",
+    "outlier",
+    "proposed",
+    "reason",
+)
 """What exported files tell people beside: nobody has to hear that it is not read back."""
 YES, NO = frozenset({"true", "yes", "y", "1", "x"}), frozenset({"false", "no", "n", "0"})
 SPLITS: Mapping[str, Split] = {"train": "train", "val": "val", "test": "test"}

@@ -1,4 +1,10 @@
-"""Suspects: labels that the check `label_errors` takes for wrong, and that nobody has looked at since."""
+"""Suspects: labels that are probably wrong and images that do not belong, that nobody has looked at since.
+
+`probability` is that of a wrong label, `outlier` the outlier score of the image (`assay.label_audit`). An image that is
+of no class need not have a label that looks wrong: beside the two there is the order of
+
+    combined = 1 − (1 − probability)(1 − outlier)
+"""
 
 from __future__ import annotations
 
@@ -8,8 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from assay.data.edits import Judgement, answers_to
 from assay.data.files import read_table
@@ -24,6 +32,12 @@ MARK = "audit check"
 """How the `why` of an answer begins that `assay audit --check` asked for."""
 LIKELY, POSSIBLE = 0.5, 0.1
 """Probabilities of being wrong: of a suspect, where nothing else is said; and of what a second look tells of."""
+FOREIGN = 0.5
+"""Outlier score above which an image is proposed for exclusion: that of the limit of the check `outliers`."""
+Order = Literal["wrong", "outlier", "combined"]
+ORDERS: dict[Order, str] = {"wrong": "probability", "outlier": "outlier", "combined": "combined"}
+"""Orders of a review, and the column that each sorts by, the largest first."""
+Floats = NDArray[np.float64]
 Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
 
@@ -66,7 +80,13 @@ def read_judged(audit: Path, columns: list[str] | None = None) -> pa.Table:
             f"{audit / FILE} is not there: no label was audited",
             hint="run `assay audit`; `audit.checks` must be [] or name label_errors",
         )
-    return read_table(audit / FILE, columns, made_by="audit")
+    table = read_table(audit / FILE, columns, made_by="audit")
+    if columns is None and "outlier" not in table.column_names:
+        raise MissingInput(
+            f"{audit / FILE} was written by an earlier version: it has no outlier score",
+            hint="run `assay audit`",
+        )
+    return table
 
 
 def looked_at(judged: pa.Table, batches: Batches) -> set[str]:
@@ -91,6 +111,28 @@ def suspects(judged: pa.Table, least: float = LIKELY, most: float = 1.0) -> pa.T
         pc.greater_equal(judged["probability"], least), pc.less_equal(judged["probability"], most)
     )
     return judged.filter(pc.and_(likely, pc.less(judged["looks"], 2)))
+
+
+def combined(probability: Floats, outlier: Floats) -> Floats:
+    """(n,) 1 − (1 − probability)(1 − outlier): what the combined order sorts by."""
+    both: Floats = 1 - (1 - probability) * (1 - outlier)
+    return both
+
+
+def for_review(judged: pa.Table, least: float, order: Order = "wrong") -> pa.Table:
+    """The suspects from probability `least` on and the images that do not belong, with `combined` and `proposed`.
+
+    `proposed`: "exclude" for an image that does not belong, "relabel" for the others. Images that had a second look are
+    left out.
+    """
+    wrong, outlier = judged["probability"], judged["outlier"]
+    foreign = pc.greater(outlier, FOREIGN)
+    both = combined(wrong.to_numpy(), outlier.to_numpy())
+    table = judged.append_column("combined", pa.array(both)).append_column(
+        "proposed", pc.if_else(foreign, "exclude", "relabel")
+    )
+    open_ = pc.and_(pc.or_(pc.greater_equal(wrong, least), foreign), pc.less(judged["looks"], 2))
+    return table.filter(open_).sort_by([(ORDERS[order], "descending"), ("id", "ascending")])
 
 
 def worth(probability: float, rate: float, classes: int) -> float:

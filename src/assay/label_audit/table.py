@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from assay.data.suspects import Share, with_share
 from assay.label_audit.judge import Judged
+from assay.label_audit.outliers import scores
 
 RANKED = pa.schema(
     {
@@ -18,15 +19,16 @@ RANKED = pa.schema(
         "suggested": pa.string(),
         "score": pa.float64(),
         "probability": pa.float64(),
+        "outlier": pa.float64(),
         "flagged": pa.bool_(),
         "looks": pa.int32(),
         "judgements": pa.int32(),
         "reason": pa.string(),
     }
 )
-"""score: how much more is believed of the suggested class than of the given, −1 to 1; probability: that the label is
-wrong; flagged: confident learning says so too; looks: how often the image was labelled, by its sources and by edit
-batches; judgements: how many edit batches had made of it when this was written."""
+"""score: belief in the suggested class less that in the given one, −1…1; probability: that the label is wrong; outlier:
+outlier score of the image (`outliers.py`); flagged: confident learning calls the label wrong as well; looks: how often
+the image was labelled, by sources and edit batches; judgements: number of edit batches on it when this was written."""
 
 DECIMALS = 6
 """Rounded, so that the last bits of another machine make no other table."""
@@ -39,8 +41,12 @@ def ranked(
     categories: Sequence[str],
     looks: Sequence[int],
     judgements: Sequence[int],
+    limit: float,
 ) -> pa.Table:
-    """RANKED rows of n labels, and the share of wrong ones; those equally likely to be wrong by their ids."""
+    """RANKED rows of n labels, and the share of wrong ones; those equally likely to be wrong by their ids.
+
+    `limit`: that of the outlier score, in robust standard deviations.
+    """
     rows = np.arange(len(ids))
     beliefs = judged.beliefs
     score = np.round(beliefs[rows, judged.suggested] - beliefs[rows, judged.given], DECIMALS)
@@ -54,6 +60,7 @@ def ranked(
             "suggested": [categories[k] for k in judged.suggested],
             "score": score,
             "probability": probability,
+            "outlier": np.round(scores(judged.distance, limit), DECIMALS),
             "flagged": judged.flagged,
             "looks": pa.array(looks, pa.int32()),
             "judgements": pa.array(judgements, pa.int32()),

@@ -14,13 +14,20 @@ from assay import reports
 from assay.comparison.page import listed
 from assay.comparison.pictures import opened, thumbnails
 from assay.data.matching import positions, whole
-from assay.data.suspects import REVIEW
+from assay.data.suspects import ORDERS, REVIEW
 from assay.progress import Progress, silent
 
-KINDS = ("0.9 and more", "0.7 to 0.9", "under 0.7", "confident learning agrees", "looked at again")
-"""How likely a label is to be wrong, and what else is known of it."""
+KINDS = (
+    "0.9 and more",
+    "0.7 to 0.9",
+    "under 0.7",
+    "confident learning agrees",
+    "looked at again",
+    "may not belong",
+)
+"""How likely a label is to be wrong, and what else is known of it and of its image."""
 WORDS = ("given", "suggested", "split", "reason")
-VALUES = ("probability", "origin")
+VALUES = ("probability", "outlier", "combined", "origin")
 QUEUED = ("to label", "to look at again")
 LARGE, LARGE_ONES, SMALL = 400, 300, 160
 """The longer side in px of the first LARGE_ONES pictures, and of the others: a page should stay under some 25 MB."""
@@ -35,13 +42,14 @@ def page(
     pictures: int,
     progress: Progress = silent,
 ) -> str:
-    """`table`: the RANKED rows to show, the likeliest first; the first `pictures` of them have one."""
+    """`table`: the rows of `for_review` to show, in their order; the first `pictures` of them have one."""
     with_origin = table.append_column("origin", origins(table["id"], samples))
     chosen, found = _pictures(table, pool, pictures, progress)
     suspects = listed(with_origin, kinds(table), KINDS, WORDS, VALUES, chosen, found)
     classes = pc.unique(pa.concat_arrays([whole(table["given"]), whole(table["suggested"])])).to_pylist()
     said = "the model disagrees" if result["share"]["low"] <= 0 else "wrong"
-    lists = {"suspects": {**suspects, "all": len(table), "classes": sorted(classes), "said": said}}
+    shown = {"all": len(table), "classes": sorted(classes), "said": said, "sorted": ORDERS[result["sort"]]}
+    lists = {"suspects": {**suspects, **shown}}
     return reports.page("audit.html.j2", result=result, lists=lists)
 
 
@@ -74,7 +82,8 @@ def kinds(table: pa.Table) -> np.ndarray:
     """(n,) the KINDS of each row, as bits."""
     p = table["probability"].to_numpy()
     agrees, looks = table["flagged"].to_numpy(zero_copy_only=False), table["looks"].to_numpy()
-    of = (p >= 0.9, (p >= 0.7) & (p < 0.9), p < 0.7, agrees, looks > 1)
+    foreign = pc.equal(table["proposed"], "exclude").to_numpy(zero_copy_only=False)
+    of = (p >= 0.9, (p >= 0.7) & (p < 0.9), p < 0.7, agrees, looks > 1, foreign)
     return np.asarray(sum(np.asarray(held, np.int64) << bit for bit, held in enumerate(of)), np.int64)
 
 
