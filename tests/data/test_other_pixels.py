@@ -9,28 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.data.images import decode, inspect
+from assay.data.images import inspect
 from assay.errors import BadImage
+from tests.data.pixels import check, grey, over_white
 
 RNG = np.random.default_rng(24)
 COLOUR = RNG.integers(0, 256, (5, 7, 3))
 ALPHA = RNG.integers(0, 256, (5, 7, 1))
-
-
-def check(data, expected, close=0):
-    info = inspect(data, 10**6)
-    assert (info.height, info.width) == expected.shape[:2]
-    assert np.abs(decode(data).astype(int) - expected).max() <= close
-    luma = expected @ [0.299, 0.587, 0.114]
-    assert np.abs(decode(data, "gray")[..., 0].astype(int) - luma).max() <= close + 1
-
-
-def grey(values):
-    return np.repeat(values, 3, axis=2)
-
-
-def over_white(colour, alpha):
-    return colour * (alpha / 255) + 255 - alpha
 
 
 def bmp(rows, bits, *, compression=0, masks=(), table=b"", top_down=False, version=40):

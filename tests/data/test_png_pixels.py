@@ -10,6 +10,7 @@ import pytest
 
 from assay.data.images import decode, inspect
 from assay.errors import BadImage
+from tests.data.pixels import check, eight, over_white
 
 GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
 CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
@@ -47,11 +48,6 @@ def _packed(row, bits):
     return np.packbits((row[..., None] >> np.arange(bits)[::-1] & 1).astype(np.uint8).ravel()).tobytes()
 
 
-def eight(values, bits):
-    """The eight highest bits; fewer than eight are spread over 0…255."""
-    return values >> (bits - 8) if bits >= 8 else values * 255 // (2**bits - 1)
-
-
 def meaning(values, kind, bits, colours=None):
     """RGB (h, w, 3), over white."""
     if kind == PALETTE:
@@ -60,16 +56,7 @@ def meaning(values, kind, bits, colours=None):
     colour = shown[..., :3] if CHANNELS[kind] >= 3 else np.repeat(shown[..., :1], 3, axis=2)
     if CHANNELS[kind] in (1, 3):
         return colour
-    alpha = shown[..., -1:] / 255
-    return colour * alpha + 255 * (1 - alpha)
-
-
-def check(data, expected, close=0):
-    info = inspect(data, 10**6)
-    assert (info.height, info.width) == expected.shape[:2]
-    assert np.abs(decode(data).astype(int) - expected).max() <= close
-    luma = expected @ [0.299, 0.587, 0.114]
-    assert np.abs(decode(data, "gray")[..., 0].astype(int) - luma).max() <= close + 1
+    return over_white(colour, shown[..., -1:])
 
 
 def palette(bits):
@@ -119,7 +106,7 @@ def test_a_palette_with_alphas_for_its_first_colours(bits, alphas):
     values[1] = np.arange(7)[:, None]
     alpha = np.full((2**bits, 1), 255.0)
     alpha[: len(alphas), 0] = alphas
-    expected = (colours * alpha / 255 + 255 - alpha)[values[..., 0]]
+    expected = over_white(colours, alpha)[values[..., 0]]
     check(png(values, PALETTE, bits, chunk_of(colours), (b"tRNS", bytes(alphas))), expected, close=1)
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from assay.data.images import decode, inspect
 from assay.errors import BadImage
+from tests.data.pixels import check, eight, grey, over_white
 
 SHORT, LONG = 3, 4
 MIN_IS_WHITE, MIN_IS_BLACK, RGB, PALETTE, CMYK, YCBCR, LAB = 0, 1, 2, 3, 5, 6, 8
@@ -102,21 +103,7 @@ def _lzw(raw):
 
 
 def grey8(values, bits):
-    """The eight highest of the declared bits; fewer than eight are spread over 0…255."""
-    shown = values >> (bits - 8) if bits >= 8 else values * 255 // (2**bits - 1)
-    return np.repeat(shown, 3, axis=2)
-
-
-def over_white(colour, alpha):
-    return colour * (alpha / 255) + 255 - alpha
-
-
-def check(data, expected, close=0):
-    info = inspect(data, 10**6)
-    assert (info.height, info.width) == expected.shape[:2]
-    assert np.abs(decode(data).astype(int) - expected).max() <= close
-    luma = expected @ [0.299, 0.587, 0.114]
-    assert np.abs(decode(data, "gray")[..., 0].astype(int) - luma).max() <= close + 1
+    return grey(eight(values, bits))
 
 
 def refused(data, why):
@@ -198,11 +185,11 @@ def test_alpha_is_laid_over_white(bits, planar):
 
 def test_grey_with_alpha():
     values = samples(8, 2)
-    grey, alpha = (np.repeat(values[..., k : k + 1], 3, axis=2) for k in (0, 1))
-    check(tiff(values, MIN_IS_BLACK, 8, t338=(2,)), over_white(grey, alpha), close=1)
+    shade, alpha = (grey(values[..., k : k + 1]) for k in (0, 1))
+    check(tiff(values, MIN_IS_BLACK, 8, t338=(2,)), over_white(shade, alpha), close=1)
     refused(tiff(values, MIN_IS_BLACK, 8, t338=(0,)), "unsupported: several grey channels")
     multiplied = np.stack([values[..., 0] * values[..., 1] // 255, values[..., 1]], axis=2)
-    check(tiff(multiplied, MIN_IS_BLACK, 8, t338=(1,)), over_white(grey, alpha), close=2)
+    check(tiff(multiplied, MIN_IS_BLACK, 8, t338=(1,)), over_white(shade, alpha), close=2)
 
 
 @pytest.mark.parametrize("bits", [8, 16])
