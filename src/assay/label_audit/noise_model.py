@@ -47,6 +47,10 @@ WEAK = 0.15
 """10 % quantile of h from about which on the beliefs cannot separate wrong labels from hard images."""
 MOST = 0.97
 """Upper bound of e_j(x)."""
+LEAST_LIKELY = 1e-12
+"""Lower bound of p(given | x)."""
+TOGETHER = 16
+"""Probabilities in a product of which the logarithm is taken: LEAST_LIKELY to that power is a double still."""
 STEPS = 40
 """Iterations of EM."""
 TIED = 50.0
@@ -98,10 +102,10 @@ def logs_of(beliefs: Chances) -> Chances:
 
 def sharpened(logs: Chances, exponent: float) -> Chances:
     """(n, k) q = softmax(β log belief), with β = `exponent`."""
-    scaled = exponent * logs
-    powers = np.exp(scaled - scaled.max(1, keepdims=True))
-    chances: Chances = powers / powers.sum(1, keepdims=True)
-    return chances
+    q: Chances = exponent * logs  # log FLOOR and more: no power is too small for its sum
+    np.exp(q, out=q)
+    q /= q.sum(1, keepdims=True)
+    return q
 
 
 def looks_alike(q: Chances) -> Matrix:
@@ -115,9 +119,13 @@ def looks_alike(q: Chances) -> Matrix:
 
 def kernel(q: Chances, alike: float) -> Kernel:
     """R = (1 − alike) × uniform + alike × confusion matrix of q; ρ = 1."""
-    classes = q.shape[1]
+    return _mixed(looks_alike(q), alike)
+
+
+def _mixed(confusion: Matrix, alike: float) -> Kernel:
+    classes = len(confusion)
     any_other = (1 - np.eye(classes)) / max(1, classes - 1)
-    return Kernel(np.ones(classes), (1 - alike) * any_other + alike * looks_alike(q), alike)
+    return Kernel(np.ones(classes), (1 - alike) * any_other + alike * confusion, alike)
 
 
 def harder(unsure: float | Floats) -> float | Floats:
@@ -137,31 +145,60 @@ def surface(
     loglik = np.empty((len(exponents), 1 if free else len(alike), len(shares)))
     hard, unsure = np.empty(len(exponents)), np.empty(len(exponents))
     for i, exponent in enumerate(exponents):
-        q = sharpened(logs, float(exponent))
-        h = 1 - q.max(1)
-        hard[i], unsure[i] = h.mean(), np.quantile(h, 0.1) / WEAK
-        for m, one in enumerate([free] if free else [kernel(q, float(a)) for a in alike]):
-            loglik[i, m] = _loglik(q, h, given, one, shares, float(harder(unsure[i])))
+        at = _at(sharpened(logs, float(exponent)), given)
+        hard[i], unsure[i] = at.hard.mean(), np.quantile(at.hard, 0.1) / WEAK
+        confusion = looks_alike(at.q)
+        for m, one in enumerate([free] if free else [_mixed(confusion, float(a)) for a in alike]):
+            loglik[i, m] = _loglik(at, given, one, shares, float(harder(unsure[i])))
     return Surface(loglik, hard, unsure, len(given), free)
 
 
-def _loglik(q: Chances, h: Floats, given: Ints, one: Kernel, shares: Floats, more: float) -> Floats:
+@dataclass(frozen=True)
+class _At:
+    """What p(given | x) consists of at one β, for all kernels and ε."""
+
+    q: Chances
+    """(n, k)"""
+    own: Floats
+    """(n,) q_j"""
+    hard: Floats
+    """(n,) h"""
+    blurred: Floats
+    """(n,) h Σ_{k≠j} qₖ q_j / (1 − qₖ)"""
+
+
+def _at(q: Chances, given: Ints) -> _At:
+    rows, hard = np.arange(len(given)), 1 - q.max(1)
+    own, odds = q[rows, given], q / np.maximum(1 - q, 1e-9)
+    return _At(q, own, hard, hard * own * (odds.sum(1) - odds[rows, given]))
+
+
+def _loglik(at: _At, given: Ints, one: Kernel, shares: Floats, more: float) -> Floats:
     """(shares,) Σ log p(given | x) for each ε of `shares`; `more`: A."""
-    rows = np.arange(len(given))
-    own, slips = q[rows, given], ((q * one.rates) @ one.matrix)[rows, given]
-    odds = q / np.maximum(1 - q, 1e-9)
-    blurred = h * own * (odds.sum(1) - odds[rows, given])
-    found = np.empty(len(shares))
+    slips = (at.q @ (one.rates[:, None] * one.matrix))[np.arange(len(given)), given]
+    rates, found = one.rates[given], np.empty(len(shares))
     for i, share in enumerate(shares):
         c = more * one.harder * share**0.5
-        stays = _stays_right(h, given, one, share, c)
-        found[i] = np.log(np.maximum(own * stays + share * slips + c * blurred, 1e-12)).sum()
+        likely = _stays_right(at.hard, rates, float(share), c)
+        likely *= at.own
+        likely += share * slips
+        likely += c * at.blurred
+        found[i] = _sum_of_logs(np.maximum(likely, LEAST_LIKELY, out=likely))
     return found
 
 
-def _stays_right(h: Floats, given: Ints, one: Kernel, share: float, c: float) -> Floats:
-    """(n,) 1 − e_j(x): the probability that a label of the right class `given` is not turned into another."""
-    stays: Floats = 1 - np.minimum(share * one.rates[given] + c * h, MOST)
+def _sum_of_logs(values: Floats) -> float:
+    """Σ log of values (n,) from LEAST_LIKELY to 1: the logarithms of products of TOGETHER of them, which are fewer."""
+    cut = len(values) // TOGETHER * TOGETHER
+    products = values[:cut].reshape(TOGETHER, -1).prod(0)
+    return float(np.log(products).sum() + np.log(values[cut:]).sum())
+
+
+def _stays_right(h: Floats, rates: Floats, share: float, c: float) -> Floats:
+    """(n,) 1 − e_j(x): the probability that a label of the right class j stays; `rates` (n,): ρ_j."""
+    wrong = share * rates
+    wrong += c * h
+    stays: Floats = np.subtract(1, np.minimum(wrong, MOST, out=wrong), out=wrong)
     return stays
 
 
@@ -176,7 +213,7 @@ def joint(q: Chances, given: Ints, one: Kernel, share: float, more: float, fails
     slips = share * (one.rates[:, None] * one.matrix)[:, given].T
     wrong = slips + (more * h * q[rows, given])[:, None] / np.maximum(1 - q, 1e-9)
     chances: Chances = believed * wrong
-    chances[rows, given] = believed[rows, given] * _stays_right(h, given, one, share, more)
+    chances[rows, given] = believed[rows, given] * _stays_right(h, one.rates[given], share, more)
     return chances
 
 
