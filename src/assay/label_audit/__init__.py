@@ -1,11 +1,12 @@
-"""Which labels are wrong: every label with the probability that it is, and the class that the image looks like.
+"""Label audit: for each label the estimated probability that it is wrong and the likeliest other class.
 
-1. A linear probe on the embeddings says what an image is that it has not seen, nor one of its group (`beliefs.py`);
-   so do the labels of its nearest neighbours (`neighbours.py`). They are pooled as makes the given labels likeliest.
-2. A model of how labels go wrong (`noise_model.py`) tells wrong labels from hard images as far as beliefs allow: the
-   posterior of the share of wrong labels (`posterior.py`) gives it an interval, and each label a probability.
-3. Where there are labels enough, probe and neighbours learn again from what was found, and (2) is repeated.
-4. Second looks of people, drawn by design, say what the probabilities are worth (`measured.py`).
+1. Out-of-fold beliefs of a linear probe on the embeddings (`beliefs.py`; folds keep groups whole) and of the nearest
+   neighbours' labels (`neighbours.py`), mixed with the weight that maximises the likelihood of the given labels.
+2. A noise model (`noise_model.py`) and its posterior (`posterior.py`): an interval of the share of wrong labels, and a
+   probability for each label.
+3. With enough labels, probe and neighbours are fitted again to the labels that (2) finds right, and (2) is repeated.
+4. The probabilities are estimated. Answers of people to labels drawn for it measure them (`measured.py`).
+5. Beside them, an outlier score of each image (`outliers.py`): whether it belongs to the data at all.
 
-`judge.py` is all of it, arrays in and arrays out; `table.py` the table that is kept.
+`judge.py` runs 1 to 3 on arrays; `table.py` is the table that is kept.
 """
