@@ -4,8 +4,8 @@ Every row is some thousands of attributions of corners whose expectations are kn
 5 seeds:
 
     simulated  accuracy; the bootstrap over samples is replaced by what it tends to with ever more replicates
-               (corners.exact_moments), from there on it is the code of `assay.attribution`
-    whole      `assay.attribution.attribute` itself, probabilities in, verdicts out, for each metric
+               (corners.exact_moments), from there on it is the code of `assay.experiments.attribution`
+    whole      `assay.experiments.attribution.attribute` itself, probabilities in, verdicts out, for each metric
     digits     small networks on real digits with planted wrong labels: seeds and test samples are drawn from many
 
 `coverage` is over all shares, `false_alarm` that of the null player which is called most; `told` is how often the first
@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.attribution import corners as shapley
-from assay.attribution.intervals import half_width, p_value
-from assay.attribution.noise import Moments, noise
+from assay.experiments import corners as shapley
+from assay.experiments.noise import Moments, noise
+from assay.metrics.intervals import half_width, p_value
 from benchmarks import whole
 from benchmarks.corners import Digits, Simulated, World, exact_moments, train_digits
 from benchmarks.figures import Figure

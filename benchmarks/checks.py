@@ -83,12 +83,12 @@ def works(files: list[str]) -> dict[str, tuple[Callable[[], object], int]]:
 
 def our_checks(files: list[str]) -> int:
     """What embed and audit do for it: read, decode, statistics, thumbnails, verdicts. How many issues."""
-    from assay.data import images
+    from assay.data.images.decode import decode
     from assay.stages.embed import _measure
 
     traits = []
     for start in range(0, len(files), BATCH):
-        pixels = [images.decode(_read(file)) for file in files[start : start + BATCH]]
+        pixels = [decode(_read(file)) for file in files[start : start + BATCH]]
         sizes = np.array([one.shape[:2] for one in pixels], np.float64)
         statistics, _thumbnails = _measure(pixels)
         traits.append({**statistics, "height": sizes[:, 0], "width": sizes[:, 1]})
@@ -111,14 +111,14 @@ def _verdicts(traits: dict[str, np.ndarray], ids: list[str]) -> int:
 
 def thumbnails(files: list[str]) -> list[np.ndarray]:
     """(n, 256) int8 of each shard."""
-    from assay.data import images
+    from assay.data.images.decode import decode
     from assay.stages.embed import _measure
 
     shards = [files[start : start + SHARD] for start in range(0, len(files), SHARD)]
     return [
         np.concatenate(
             [
-                _measure([images.decode(_read(file)) for file in shard[start : start + BATCH]])[1]
+                _measure([decode(_read(file)) for file in shard[start : start + BATCH]])[1]
                 for start in range(0, len(shard), BATCH)
             ]
         )
@@ -128,7 +128,7 @@ def thumbnails(files: list[str]) -> list[np.ndarray]:
 
 def our_pairs(shards: list[np.ndarray]) -> int:
     """As embed does: each shard with those before it and with itself."""
-    from assay.near_duplicates import find_pairs
+    from assay.data.near_duplicates import find_pairs
 
     return sum(len(find_pairs(shard, shards[:number])[0]) for number, shard in enumerate(shards))
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from assay.attribution.corners import Plan, plan
-from assay.attribution.noise import Moments, Trainings
+from assay.experiments.corners import Plan, plan
+from assay.experiments.noise import Moments, Trainings
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -180,7 +180,7 @@ def wrong_labels(labels: NDArray[np.int64], rng: np.random.Generator) -> tuple[N
 
 
 def exact_moments(draw: Draw) -> Moments:
-    """Of accuracy: what `assay.attribution.noise.moments` tends to with ever more bootstrap replicates.
+    """Of accuracy: what `assay.experiments.noise.moments` tends to with ever more bootstrap replicates.
 
     Accuracy is a mean, and the bootstrap's variance of a mean is known: that of x, divided by n. Where rulers differ
     in size it is so to first order (the influence of a sample, as in the infinitesimal jackknife).

@@ -16,15 +16,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.commands.diff import spare_pandas, write_page
-from assay.comparison import SAMPLES, Comparison, compare
-from assay.comparison.ruler import ruler_part
-from assay.comparison.samples import Loaded, data_part
 from assay.data.files import read_table, write_json, write_table
 from assay.data.snapshot import ANNOTATIONS, Snapshot
 from assay.data.snapshot import SAMPLES as COLUMNS
+from assay.experiments.comparison import SAMPLES, Comparison, compare
+from assay.experiments.comparison.ruler import ruler_part
+from assay.experiments.comparison.samples import Loaded, data_part
+from assay.experiments.sides import Side
 from assay.layout import Layout
 from assay.params import load_params
-from assay.sides import Side
 from benchmarks.figures import Figure
 from benchmarks.memory import peak
 from benchmarks.project import ROOT

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from assay import plugins
+from assay.commands.terminal import Terminal
 from assay.data.files import replacing
-from assay.terminal import Terminal
 from benchmarks.subjects import Setting
 
 HOME = Path(__file__).parents[1] / ".assay" / "label_efficiency"

@@ -20,8 +20,8 @@ from sklearn.metrics import average_precision_score
 
 from assay.checks.outliers import LIMITS
 from assay.data.suspects import FOREIGN, combined
-from assay.label_audit.judge import judge
-from assay.label_audit.outliers import scores
+from assay.labels.judge import judge
+from assay.labels.outliers import scores
 from benchmarks import real_labels
 from benchmarks.encoded import Data, digits, vectors_of
 from benchmarks.figures import Figure

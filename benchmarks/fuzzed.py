@@ -20,11 +20,11 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from assay import ledger
-from assay.data import images
+from assay.data import ledger
 from assay.data.edits import read_batch
+from assay.data.images.decode import decode, decode_resized, inspect, thumbnail
+from assay.data.images.orientation import Pixels
 from assay.data.labelfile import Classes, Names, read_rows
-from assay.data.orientation import Pixels
 from assay.errors import BadImage
 from assay.layout import Layout
 from assay.params import load_params, parse_params
@@ -129,18 +129,14 @@ def make_image(rng: Rng) -> bytes:
 
 def take_image(data: bytes, _folder: Path) -> str:
     """Inspect it as the door does; what it lets in, every later stage has to read."""
-    info = images.inspect(data, MAX_PIXELS)
+    info = inspect(data, MAX_PIXELS)
     try:
-        colour = images.decode(data)
-        grey = images.decode_resized(data, 32, "gray")
-        images.thumbnail(data, 48)
+        colour = decode(data)
+        grey = decode_resized(data, 32, "gray")
+        thumbnail(data, 48)
         if colour.shape != (info.height, info.width, 3) or grey.shape != (32, 32, 1):
             raise Unbalanced(f"{info} came as {colour.shape}, and in grey as {grey.shape}")
-        if (
-            info.format != "JPEG"
-            and colour.size < SMALL
-            and not _is_luma(images.decode(data, "gray"), colour)
-        ):
+        if info.format != "JPEG" and colour.size < SMALL and not _is_luma(decode(data, "gray"), colour):
             raise Unbalanced("its grey is not that of its colours")
     except BadImage as error:
         raise Unbalanced(f"taken at the door, and then: {error}") from None
@@ -166,7 +162,7 @@ def ingest_together(inputs: list[bytes], folder: Path) -> None:
 
 def _is_sound(data: bytes) -> bool:
     try:
-        return bool(images.inspect(data, MAX_PIXELS))
+        return bool(inspect(data, MAX_PIXELS))
     except BadImage:
         return False
 

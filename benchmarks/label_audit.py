@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 from scipy.stats import truncnorm
 from sklearn.metrics import average_precision_score
 
-from assay import linear_probe
 from assay.checks.outliers import LIMITS
 from assay.data.suspects import FOREIGN, combined
-from assay.label_audit.beliefs import STRENGTH, principal, rotated
-from assay.label_audit.judge import Judged, judge
-from assay.label_audit.outliers import scores
+from assay.labels.beliefs import STRENGTH, principal, rotated
+from assay.labels.judge import Judged, judge
+from assay.labels.outliers import scores
+from assay.training import linear_probe
 from benchmarks import foreign, real_labels
 from benchmarks.encoded import HOME, Data, data_of, vectors_of
 from benchmarks.figures import Figure

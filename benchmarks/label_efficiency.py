@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 
 from assay import plugins
-from assay.simulation import crew, curves
-from assay.simulation.arena import Arena, Images, choose_strength
-from assay.simulation.curves import area, interval
-from assay.simulation.replay import OURS, Trajectory, pool_size
-from assay.simulation.standing import CONTROL, Field, needs, stand
-from assay.terminal import Terminal
+from assay.commands.terminal import Terminal
+from assay.experiments.simulation import crew, curves
+from assay.experiments.simulation.arena import Arena, Images, choose_strength
+from assay.experiments.simulation.curves import area, interval
+from assay.experiments.simulation.replay import OURS, Trajectory, pool_size
+from assay.experiments.simulation.standing import CONTROL, Field, needs, stand
 from benchmarks import references
 from benchmarks.encoded import HOME, Data, data_of, vectors_of
 from benchmarks.figures import Figure

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from assay.cli import STAGES
+from assay.commands.cli import STAGES
 from benchmarks.clock import Failed, environment
 from benchmarks.figures import Figure
 from benchmarks.pictures import write_folders

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.metrics import average_precision_score
 
-from assay.label_audit.judge import Judged, judge
+from assay.labels.judge import Judged, judge
 from benchmarks.encoded import vectors_of
 from benchmarks.figures import Figure
 

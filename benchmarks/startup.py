@@ -15,7 +15,7 @@ DEMO = {"name": "digits", "format": "demo"}
 LIMITS = {"assay --help": 0.4, "assay status": 1.0}
 PROGRAM = """
 import sys
-from assay.cli import main
+from assay.commands.cli import main
 try:
     main()
 except SystemExit as end:

@@ -22,16 +22,16 @@ import torchvision
 from torch import nn
 from torchvision.transforms import v2
 
-from assay import plugins, training
-from assay.augmentation import RECIPES
+from assay import plugins
 from assay.data.pool import Pool
-from assay.inputs import InputSpec, open_inputs, to_device
 from assay.layout import Layout
 from assay.models import ModelSpec
 from assay.params import Train, parse_params
 from assay.progress import silent
 from assay.stages import ingest
-from assay.training import Examples
+from assay.training.augmentation import RECIPES
+from assay.training.fit import Examples, deterministic, fit
+from assay.training.inputs import InputSpec, open_inputs, to_device
 from benchmarks.figures import Figure
 from benchmarks.pictures import SIZE, write_folders
 from benchmarks.subjects import Measured, Setting
@@ -132,8 +132,8 @@ def _ours(case: Case, augment: str, examples: Examples, layout: Layout) -> list[
     settings = case.settings(augment)
     checkpoint = layout.scratch / "benchmark.pt"
     marks = [perf_counter()]
-    with training.deterministic(settings.threads):
-        training.fit(
+    with deterministic(settings.threads):
+        fit(
             case.build(),
             examples,
             None,

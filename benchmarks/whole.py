@@ -1,4 +1,4 @@
-"""Attributions from probabilities to verdicts, by `assay.attribution.attribute` itself, for every metric.
+"""Attributions from probabilities to verdicts, by `assay.experiments.attribution.attribute` itself, for every metric.
 
 Four classes, one of them rare (6 %). A network is its logits: how far the right class is ahead, the sample's
 difficulty, and the seed's noise. data puts the right class further ahead; model is null.
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.attribution import Corner, Outcome, attribute, plan
-from assay.metrics import METRICS, Judged, values_of
+from assay.experiments.attribution import Corner, Outcome, attribute, plan
+from assay.metrics.classification import METRICS, Judged, values_of
 
 SHARES = (0.4, 0.3, 0.24, 0.06)
 AHEAD = {False: 1.6, True: 2.0}

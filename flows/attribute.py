@@ -19,13 +19,13 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import DirectoryPath, PositiveInt
 from rich.console import Console
 
-from assay import cells
-from assay.cells import Cell, Result
 from assay.commands.attribute import conclude, markdown, prepare, render
-from assay.factorial import Division
+from assay.commands.streams import reported
+from assay.experiments import cells
+from assay.experiments.cells import Cell, Result
+from assay.experiments.factorial import Division
 from assay.layout import Layout
 from assay.params import load_params
-from assay.streams import reported
 from own_server import own_server
 
 ARTIFACT = "assay-attribution"

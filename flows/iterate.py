@@ -25,11 +25,11 @@ from pydantic import DirectoryPath, Field, PositiveInt
 from rich.console import Console
 
 from assay.commands.iterate import WAITING, render, run
+from assay.commands.streams import reported
 from assay.layout import Layout
 from assay.params import load_params
 from assay.rounds.family import note
 from assay.rounds.stages import patiently
-from assay.streams import reported
 from own_server import own_server
 from pipeline import holding, task_of
 

@@ -26,16 +26,16 @@ from pydantic import DirectoryPath
 from rich.console import Console
 from rich.table import Table
 
+from assay.commands.streams import reported
+from assay.commands.terminal import lines_table
 from assay.data import holding as locks
 from assay.data.files import write_json
 from assay.errors import AssayError, WorkspaceBusy
 from assay.layout import Layout
 from assay.lineage.branches import commit_paths, uncommitted
 from assay.lineage.revisions import DvcError, run_dvc, stages
-from assay.streams import reported
-from assay.summary import Summary, confidence, markdown, summarise
-from assay.terminal import lines_table
 from assay.tracking import last_run
+from assay.tracking.summary import Summary, confidence, markdown, summarise
 from own_server import own_server
 
 Stage = Literal["ingest", "embed", "curate", "audit", "select", "train", "evaluate", "track"]

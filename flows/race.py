@@ -23,11 +23,11 @@ from pydantic import DirectoryPath, Field, PositiveInt
 from rich.console import Console
 
 from assay.commands.race import render, run, train
+from assay.commands.streams import reported
+from assay.experiments.race.course import Done, Turn
+from assay.experiments.race.family import note
 from assay.layout import Layout
 from assay.params import load_params
-from assay.race.course import Done, Turn
-from assay.race.family import note
-from assay.streams import reported
 from own_server import own_server
 
 ARTIFACT = "assay-race"

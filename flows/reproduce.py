@@ -22,11 +22,11 @@ from rich.console import Console
 
 from assay.commands.reproduce import failed, markdown, render, since_then, with_exit_code
 from assay.commands.reproduce import reproduce as build_again
+from assay.commands.streams import reported
 from assay.errors import AssayError
 from assay.layout import Layout
 from assay.params import load_params
 from assay.progress import Silent
-from assay.streams import reported
 from own_server import own_server
 
 ARTIFACT = "assay-reproduction"

@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.flows import load_flow_from_entrypoint
 from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ANALYTICS_ENABLED, temporary_settings
 
-from assay.streams import reported
+from assay.commands.streams import reported
 from own_server import answers, api_of, own_server, start
 
 SERVED = {

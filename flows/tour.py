@@ -25,6 +25,8 @@ import yaml
 from rich.console import Console
 
 from assay.annotators.oracle import answer
+from assay.commands.streams import reported
+from assay.commands.terminal import fail
 from assay.data.files import read_json, read_table
 from assay.data.suspects import read_judged, suspects
 from assay.errors import AssayError
@@ -34,8 +36,6 @@ from assay.lineage.bits import same_bits
 from assay.lineage.process import environment
 from assay.lineage.revisions import git_commit, git_dirty_patch
 from assay.params import load_params
-from assay.streams import reported
-from assay.terminal import fail
 from assay.tracking import tracking_uri
 
 PARAMS: dict[str, Any] = {

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.data.images import ImageInfo
+from assay.data.images.decode import ImageInfo
 from assay.data.pool import PoolWriter, content_id
 from assay.layout import Layout
 from assay.params import Params, parse_params

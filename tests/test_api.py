@@ -13,7 +13,7 @@ from PIL import Image
 import assay
 from assay.data.edits import Judgement
 from assay.data.fold import fold
-from assay.data.images import ImageInfo
+from assay.data.images.decode import ImageInfo
 from assay.data.pool import Pool, PoolWriter, content_id
 
 

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+from assay import plugins
+from benchmarks import pictures, report, selection
+from benchmarks.clock import Failed, run
+from benchmarks.figures import Figure, write_results
 
-from assay import plugins  # noqa: E402
-from benchmarks import pictures, report, selection  # noqa: E402
-from benchmarks.clock import Failed, run  # noqa: E402
-from benchmarks.figures import Figure, write_results  # noqa: E402
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_subject_runs_and_leaves_its_results(tmp_path):

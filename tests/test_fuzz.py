@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks import fuzz, fuzzed  # noqa: E402
+from benchmarks import fuzz, fuzzed
 
 
 @pytest.mark.parametrize("kind", fuzzed.KINDS)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from assay.cli import app
+from assay.commands.cli import app
 
 ROOT = Path(__file__).parents[1]
 LINES = [

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from assay.data.pool import Pool
     from assay.data.snapshot import Snapshot
     from assay.errors import AssayError
-    from assay.torchdata import ImageDataset, dataset
+    from assay.training.torchdata import ImageDataset, dataset
 
 __version__ = "0.1.0"
 
@@ -49,12 +49,12 @@ _HOME = {
     "Annotation": "assay.data.edits",
     "AssayError": "assay.errors",
     "Difference": "assay.data.difference",
-    "ImageDataset": "assay.torchdata",
+    "ImageDataset": "assay.training.torchdata",
     "Judgement": "assay.data.edits",
     "Pool": "assay.data.pool",
     "Selection": "assay.api",
     "Snapshot": "assay.data.snapshot",
-    "dataset": "assay.torchdata",
+    "dataset": "assay.training.torchdata",
     "diff": "assay.data.difference",
     "pool": "assay.api",
     "selection": "assay.api",

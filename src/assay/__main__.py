@@ -10,15 +10,15 @@ import sys
 def main() -> None:
     """Run the command line."""
     if sys.argv[1:] == ["ingest"]:
-        from assay import door
+        from assay.intake import unchanged
 
-        if (summary := door.nothing_new("")) is not None:
-            from assay.streams import reported
+        if (summary := unchanged.nothing_new("")) is not None:
+            from assay.commands.streams import reported
 
             with reported():
-                print("\n".join(door.books(summary)), flush=True)
+                print("\n".join(unchanged.books(summary)), flush=True)
             return
-    from assay.cli import main
+    from assay.commands.cli import main
 
     main()
 

@@ -55,6 +55,6 @@ def _folder(path: Path, rev: str | None, root: Path) -> Path:
     try:
         return checkout_dir(rev, name, root)
     except NotKept:
-        from assay.sides import revision_side
+        from assay.experiments.sides import revision_side
 
         return revision_side(rev, root.resolve()).path(name)

@@ -6,7 +6,7 @@ import pytest
 
 from assay import plugins
 from assay.annotators import Desk
-from assay.ledger import Asked, Batch
+from assay.data.ledger import Asked, Batch
 from assay.params import Ingest, Params, Section, Select, Source
 
 NAMES = plugins.names("annotators")

@@ -5,9 +5,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.annotators import Desk, ask, oracle
+from assay.data.ledger import Asked, Batch
 from assay.errors import ParamsError
 from assay.layout import Layout
-from assay.ledger import Asked, Batch
 from assay.params import Ingest, Params, Select, Source
 
 PARAMS = Params(ingest=Ingest(sources=[Source(name="s", format="demo")]))

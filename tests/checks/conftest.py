@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from assay import audit, gates, plugins
+from assay import checks, gates, plugins
 from assay.checks import Context
 from assay.data.files import fresh_dir
 
@@ -20,7 +20,7 @@ def looked_into(project) -> Callable[..., Context]:
         params = project.params(curate=curate)
         with fresh_dir(project.layout.snapshot) as folder:
             gates.fold_version(params, project.layout).snapshot.write(folder)
-        return audit.open_context(params, project.layout)
+        return checks.open_context(params, project.layout)
 
     return open_
 

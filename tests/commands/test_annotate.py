@@ -13,12 +13,13 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from assay import ledger, plugins
+from assay import plugins
 from assay.annotators import Desk
 from assay.commands import annotate, label, queue
+from assay.data import ledger
+from assay.data.ledger import Answer
 from assay.data.pool import PoolWriter
 from assay.errors import EditError
-from assay.ledger import Answer
 
 
 def shown(module, result) -> str:

@@ -16,8 +16,8 @@ from assay.data.edits import Annotation, Judgement, read_batches, write_batch
 from assay.data.queued import review_queue
 from assay.data.suspects import worth
 from assay.errors import AssayError, MissingInput, UsageError
+from assay.labels import listing
 from assay.progress import silent
-from assay.review import listing
 from assay.stages import audit as stage
 from assay.stages import curate, select
 

@@ -7,14 +7,14 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from assay import ledger
 from assay.commands import promote, status
+from assay.data import ledger
 from assay.data.champion import Champion, write_champion
 from assay.data.edits import Annotation, Judgement, write_batch
 from assay.data.files import write_json
+from assay.data.ledger import Asked
 from assay.layout import Layout
-from assay.ledger import Asked
-from assay.metric_table import OVERALL, named
+from assay.metrics.table import OVERALL, named
 
 
 def shown(result) -> str:
@@ -126,10 +126,10 @@ def test_the_screen_itself_needs_nothing_heavy(desk):
     program = """
 import sys
 from pathlib import Path
-from assay import ledger
+from assay.data import ledger
 from assay.commands import promote, status
 from assay.layout import Layout
-from assay.ledger import Asked
+from assay.data.ledger import Asked
 from assay.params import Ingest, Params, Source
 params = Params(ingest=Ingest(sources=[Source(name="s", format="demo")]))
 status.run(params, Layout(Path(sys.argv[1])))

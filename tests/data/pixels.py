@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.data.images import decode, inspect
+from assay.data.images.decode import decode, inspect
 
 
 def check(data, expected, close=0):

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.data.decoded import DecodedCache
-from assay.data.images import decode_resized
+from assay.data.images.decode import decode_resized
+from assay.data.images.decoded import DecodedCache
 from assay.data.pool import Pool, content_id
 from assay.errors import PoolError
 from assay.progress import silent
@@ -58,7 +58,7 @@ def test_pixels_are_right_at_once_also_after_appending(pool: Pool, tmp_path: Pat
 
 
 def test_chunks_change_nothing(pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.data.decoded.CHUNK_IMAGES", 3)
+    monkeypatch.setattr("assay.data.images.decoded.CHUNK_IMAGES", 3)
     check(DecodedCache(tmp_path / "c", 6, "gray"), pool, pool.ids)
 
 
@@ -118,7 +118,7 @@ class Dying(Counting):
 
 
 def _die(pool: Path, cache: Path) -> None:
-    import assay.data.decoded as decoded
+    import assay.data.images.decoded as decoded
 
     decoded.CHUNK_IMAGES = 4
     opened = Pool.open(pool)

@@ -6,7 +6,7 @@ import pytest
 from assay.data.difference import diff
 from assay.data.edits import Annotation, Judgement
 from assay.data.fold import fold
-from assay.data.images import ImageInfo
+from assay.data.images.decode import ImageInfo
 from assay.data.pool import Pool, PoolWriter, content_id
 from assay.data.snapshot import Snapshot
 from assay.errors import EditError

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from assay.data.images import ImageInfo, decode, decode_resized, inspect
-from assay.data.png import encode_png
+from assay.data.images.decode import ImageInfo, decode, decode_resized, inspect
+from assay.data.images.png import encode_png
 from assay.errors import BadImage
 
 LIMIT = 200_000

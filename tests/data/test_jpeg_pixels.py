@@ -10,7 +10,7 @@ import pytest
 import simplejpeg
 from PIL import Image
 
-from assay.data.images import _pixels, decode, decode_resized, inspect
+from assay.data.images.decode import _pixels, decode, decode_resized, inspect
 from assay.errors import BadImage
 
 COLOURS = np.array(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.data.images import inspect
+from assay.data.images.decode import inspect
 from assay.errors import BadImage
 from tests.data.pixels import check, grey, over_white
 

@@ -3,7 +3,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from assay.data.png import check_png, encode_png
+from assay.data.images.png import check_png, encode_png
 
 
 def test_the_pixels_come_back():

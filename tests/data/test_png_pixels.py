@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 
-from assay.data.images import decode, inspect
+from assay.data.images.decode import decode, inspect
 from assay.errors import BadImage
 from tests.data.pixels import check, eight, over_white
 

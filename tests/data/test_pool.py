@@ -12,7 +12,7 @@ import textwrap
 import pyarrow as pa
 import pytest
 
-from assay.data.images import ImageInfo
+from assay.data.images.decode import ImageInfo
 from assay.data.pool import Pool, PoolWriter, content_id
 from assay.data.shards import _may_repeat, tar_header
 from assay.errors import MissingInput, PoolError
@@ -78,7 +78,7 @@ def test_kill_9_loses_nothing_that_was_committed(tmp_path):
     program = textwrap.dedent("""
         import sys
         from pathlib import Path
-        from assay.data.images import ImageInfo
+        from assay.data.images.decode import ImageInfo
         from assay.data.pool import PoolWriter, content_id
         writer = PoolWriter(Path(sys.argv[1]), 5, 1 << 20)
         for n in range(10**9):

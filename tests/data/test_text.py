@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from assay import factorial, ledger
 from assay.annotators import file as people
-from assay.data import text
+from assay.data import ledger, text
 from assay.data.edits import Annotation, Judgement, read_batch, read_batches, write_batch
 from assay.data.labelfile import csv_records
 from assay.errors import EditError, ParamsError, RevisionError
+from assay.experiments import factorial
 from assay.lineage.staleness import stage_states
 from assay.params import load_params
 

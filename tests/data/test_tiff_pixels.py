@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.data.images import decode, inspect
+from assay.data.images.decode import decode, inspect
 from assay.errors import BadImage
 from tests.data.pixels import check, eight, grey, over_white
 

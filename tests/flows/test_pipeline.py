@@ -39,7 +39,7 @@ from assay.data.files import write_json, write_table
 from assay.data.holding import holding
 from assay.errors import WorkspaceBusy
 from assay.lineage.revisions import run_dvc
-from assay.summary import Summary
+from assay.tracking.summary import Summary
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("api")]
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from assay import plugins
-from assay.data.png import encode_png
+from assay.data.images.png import encode_png
 from assay.data.records import Record
 from assay.errors import ParamsError
 from assay.params import Source

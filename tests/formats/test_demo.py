@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.data.images import decode, inspect
+from assay.data.images.decode import decode, inspect
 from assay.errors import BadImage, ParamsError
 from assay.formats import demo
 from assay.params import Source

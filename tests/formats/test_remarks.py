@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from assay import door
 from assay.formats import imagefolder
 from assay.formats._remarks import Classes
+from assay.intake import unchanged
 from assay.layout import Layout
 from assay.params import Source, parse_params
 from assay.progress import silent
@@ -51,5 +51,5 @@ def test_the_books_say_it_at_every_look(tmp_path, images):
         (tmp_path / "raw" / name / "1.png").write_bytes(images[n])
     params = parse_params({"ingest": {"sources": [{"name": "raw", "format": "imagefolder", "path": "raw"}]}})
     for _ in range(2):
-        said = "\n".join(door.books(ingest.run(params, Layout(tmp_path), silent)))
+        said = "\n".join(unchanged.books(ingest.run(params, Layout(tmp_path), silent)))
         assert "look: classes 'testing', 'training' may be meant as splits" in said

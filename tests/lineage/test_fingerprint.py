@@ -12,7 +12,8 @@ from assay.data.files import write_json, write_table
 from assay.errors import MissingInput
 from assay.layout import Layout
 from assay.lineage import fingerprint as module
-from assay.lineage.fingerprint import Fingerprint, canonical_digest, changed, code_digest, table_digest
+from assay.lineage.digests import canonical_digest, code_digest
+from assay.lineage.fingerprint import Fingerprint, changed, table_digest
 from assay.params import Params, parse_params
 
 ONE = Fingerprint(selection="s", ruler="r", params="p", code="c")

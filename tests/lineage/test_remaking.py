@@ -11,8 +11,8 @@ import pytest
 
 import assay
 from assay.errors import NotKept
+from assay.experiments.sides import revision_side
 from assay.lineage.revisions import run_dvc
-from assay.sides import revision_side
 
 DVC_YAML = """
 stages:

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from assay import linear_probe, training
-from assay.linear_probe import scale_of
 from assay.models import ModelSpec
 from assay.models.probe import GAIN, Probe, build, prepare
 from assay.params import Train
 from assay.progress import silent
 from assay.tasks import classification
-from assay.training import Examples
+from assay.training import linear_probe
+from assay.training.fit import Examples, fit
+from assay.training.linear_probe import scale_of
 
 
 def test_it_standardises_with_the_statistics_of_all_batches() -> None:
@@ -60,7 +60,7 @@ def test_on_noisy_labels_it_is_as_good_as_a_logistic_regression(tmp_path: Path) 
     prepare(model, [torch.from_numpy(seen[cuts[0]])])
     train, val = (Examples(Vectors(seen[rows]), given[rows]) for rows in cuts[:2])
     settings = Train(model="probe", epochs=12, batch=64, lr=0.003, device="cpu", patience=5)
-    fitted = training.fit(model, train, val, classification, settings, 0, tmp_path / "c.pt", silent)
+    fitted = fit(model, train, val, classification, settings, 0, tmp_path / "c.pt", silent)
     model.load_state_dict(fitted.weights)
     said = classification.predict(model, Vectors(seen[cuts[2]]), 256, torch.device("cpu"))
     assert (said.argmax(1) == right[cuts[2]]).mean() > theirs - 0.015

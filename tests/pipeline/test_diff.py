@@ -16,7 +16,7 @@ from assay.tracking import attached
 LIGHT = """
 import sys
 HEAVY = ("torch", "mlflow", "prefect", "pandas", "dvc", "sklearn", "matplotlib", "scipy")
-from assay.cli import main
+from assay.commands.cli import main
 try:
     main()
 except SystemExit:

@@ -39,7 +39,7 @@ def dying(*args, **options):
         os.killpg(0, signal.SIGKILL)
     return real(*args, **options)
 {owner}.{name} = dying
-from assay.cli import main
+from assay.commands.cli import main
 main()
 """
 """An `assay` that kills itself, and the dvc that called it, at the n-th call of a function."""

@@ -30,7 +30,7 @@ def dying(*args, **options):
         os.killpg(0, signal.SIGKILL)
     return real(*args, **options)
 module.{name} = dying
-from assay.cli import main
+from assay.commands.cli import main
 main()
 """
 """An `assay` that kills itself at the n-th call of a function of its own."""

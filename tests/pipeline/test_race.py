@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from assay.commands import race
+from assay.experiments.race import course
 from assay.layout import Layout
 from assay.params import load_params
-from assay.race import course
 from tests.pipeline.conftest import Workspace
 
 pytestmark = pytest.mark.timeout(900)

@@ -16,9 +16,9 @@ import pytest
 import torch
 
 from assay.errors import ReproductionError
+from assay.experiments.reproduction.target import CUT, Target, find, refuse_lost
 from assay.layout import Layout
 from assay.params import load_params
-from assay.reproduction.target import CUT, Target, find, refuse_lost
 
 pytestmark = [
     pytest.mark.slow,
@@ -129,7 +129,7 @@ def test_forced_code_diverges_at_train_and_is_named(of: Callable[[Case], Any]) -
     found = of(with_forced_code)
     assert (found["verdict"], found["stage"]) == ("diverged", "train")
     assert found["output"] in ("outputs/history.csv", "outputs/model")
-    assert "train: src/assay/training.py: not what it was when this was recorded" in found["because"]
+    assert "train: src/assay/training/fit.py: not what it was when this was recorded" in found["because"]
     first = {one["output"]: one["first"] for one in found["differences"]}
     assert first["outputs/history.csv"].startswith("line 2 (epoch 1): lr ")
     assert "probability of" in first["outputs/predictions.parquet"]

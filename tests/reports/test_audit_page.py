@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from assay.data.suspects import for_review
-from assay.label_audit.table import RANKED
-from assay.review.page import page, queue_page
+from assay.labels.page import page, queue_page
+from assay.labels.table import RANKED
 
 MANY = 130
 NASTY = '<b onmouseover="alert(1)">owl</b></script>'

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from assay.comparison import SAMPLES, Comparison, compare
-from assay.comparison.page import page
 from assay.data.difference import KINDS
+from assay.experiments.comparison import SAMPLES, Comparison, compare
+from assay.experiments.comparison.page import page
 from assay.layout import Layout
 from assay.params import load_params
 
@@ -25,7 +25,7 @@ CLASSES = ["cat", "dog", '<b onmouseover="alert(1)">owl</b></script>']
 def _versions(tmp_path: Path):
     """The fixture of tests/comparison."""
     spec = importlib.util.spec_from_file_location(
-        "versions", Path(__file__).parents[1] / "comparison/conftest.py"
+        "versions", Path(__file__).parents[1] / "experiments/comparison/conftest.py"
     )
     sys.modules["versions"] = made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)

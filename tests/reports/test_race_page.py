@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from assay.race.picture import curves, page
+from assay.experiments.race.picture import curves, page
 
 SEEDS, STEPS = (0, 1), 2
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from assay import reports
+from assay.reports import page as reports
 
 
 def test_data_comes_back_as_it_was_and_cannot_end_its_script():
@@ -40,6 +40,6 @@ def test_numbers_as_people_write_them(said, expected):
 
 
 def test_the_base_page_asks_nobody_for_anything():
-    text = reports.page("base.html.j2")
+    text = reports.render("base.html.j2")
     assert "default-src 'none'" in text
     assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", text)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from assay.data.embeddings import PAIRS, part
 from assay.data.files import write_json, write_table
-from assay.data.images import ImageInfo
+from assay.data.images.decode import ImageInfo
 from assay.data.pool import PoolWriter, content_id
 from assay.layout import Layout
 from assay.params import Params, parse_params

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from assay.data.embeddings import Embeddings
-from assay.data.images import ImageInfo
+from assay.data.images.decode import ImageInfo
 from assay.data.pool import PoolWriter, content_id
 from assay.errors import MissingInput, PoolError
 from assay.layout import Layout

@@ -13,10 +13,10 @@ from assay.data.champion import Champion, sha256, write_champion
 from assay.data.files import read_json, read_table, write_json, write_table
 from assay.errors import GateError, MissingInput, ParamsError
 from assay.layout import Layout
-from assay.metrics import METRICS
+from assay.metrics.classification import METRICS
 from assay.progress import silent
 from assay.stages import embed, evaluate, train
-from assay.tasks.classification import predict_ids
+from assay.training.predict import predict_ids
 
 PLOTS = {"confusion.csv", "confusion.png", "intervals.png", "calibration.png", "per_class.png", "errors.png"}
 
@@ -178,8 +178,8 @@ def test_plots_are_pictures(trained: Layout, make_params) -> None:
 
 
 def test_no_mistakes_make_a_picture_too(tmp_path: Path) -> None:
-    from assay.metrics import Judged, measure, per_class
-    from assay.plots import draw_all
+    from assay.metrics.classification import Judged, measure, per_class
+    from assay.reports.plots import draw_all
 
     judged = Judged(np.eye(40, dtype=np.float32)[np.arange(80) % 40], np.arange(80) % 40)
     names = [f'class "{k}", a long name' for k in range(40)]

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.comparison import pictures
-from assay.data.decoded import DecodedCache
-from assay.data.images import decode, decode_resized, inspect, thumbnail
+from assay.data.images.decode import decode, decode_resized, inspect, thumbnail
+from assay.data.images.decoded import DecodedCache
 from assay.data.pool import Pool
 from assay.layout import Layout
 from assay.params import parse_params
 from assay.progress import silent
+from assay.reports import pictures
 from assay.stages import embed, ingest
 
 SIZE = (20, 14)

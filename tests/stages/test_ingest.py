@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from assay import door, intake
 from assay.data.files import read_json
 from assay.data.pool import Pool, content_id, side_table
 from assay.errors import ParamsError, SourceError
+from assay.intake import ingest as intake
+from assay.intake import unchanged
 from assay.layout import Layout
 from assay.params import Params, parse_params
 from assay.progress import silent
@@ -119,7 +120,7 @@ def test_the_books_balance(layout, images):
     book = summary["sources"]["raw"]
     assert book["files"] == 32 == sum(book[n] for n in ("samples", "duplicates", "quarantined", "ignored"))
     assert (book["duplicates"], book["quarantined"], book["ignored"]) == (1, 3, 6)
-    assert door.books(summary)[1] == (
+    assert unchanged.books(summary)[1] == (
         "  raw: 32 files = 22 samples + 1 duplicates + 3 quarantined "
         "(empty file 1, not an image 1, truncated 1) + 6 ignored"
     )

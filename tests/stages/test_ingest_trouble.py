@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from assay import door, intake
 from assay.data.pool import Pool
 from assay.formats import imagefolder
+from assay.intake import ingest as intake
+from assay.intake import unchanged
 from assay.layout import Layout
 from assay.params import Source, load_params
 from assay.progress import silent
@@ -77,16 +78,16 @@ def test_a_link_to_itself_is_quarantined_and_the_quick_look_stays(root):
     (root / "raw" / "cat" / "loop").symlink_to("loop")
     assert look(root)["reasons"] == {"loop": 1}
     assert reasons(root) == {"cat/loop": "loop: a link that leads to itself"}
-    assert door.nothing_new(str(root)) is not None
+    assert unchanged.nothing_new(str(root)) is not None
 
 
 def test_a_link_that_leads_somewhere_again_is_followed(root):
     (root / "raw" / "cat" / "far.png").symlink_to(root / "share" / "2.png")
     assert look(root)["reasons"] == {"dangling link": 1}
-    assert door.nothing_new(str(root)) is not None
+    assert unchanged.nothing_new(str(root)) is not None
     (root / "share").mkdir()
     shutil.copyfile(root / "raw" / "dog" / "1.png", root / "share" / "2.png")
-    assert door.nothing_new(str(root)) is None
+    assert unchanged.nothing_new(str(root)) is None
     assert look(root)["duplicates"] == 1
 
 
@@ -98,7 +99,7 @@ def test_folders_within_folders_of_any_depth(root, images):
     try:
         (deep / "2.png").write_bytes(images[2])
         assert look(root)["samples"] == 3
-        assert door.nothing_new(str(root)) is not None
+        assert unchanged.nothing_new(str(root)) is not None
     finally:
         subprocess.run(["rm", "-rf", root / "raw"], check=True)  # shutil.rmtree would not get down there
 
@@ -149,7 +150,7 @@ def test_a_file_without_permission_is_read_once_it_may_be(root):
     file = root / "raw" / "dog" / "1.png"
     file.chmod(0)
     assert "unreadable 1" in command(root)[-1]
-    assert door.nothing_new(str(root)) is None
+    assert unchanged.nothing_new(str(root)) is None
     file.chmod(0o644)
     assert command(root)[-1] == "  raw: 2 files = 2 samples + 0 duplicates + 0 quarantined"
 
@@ -159,7 +160,7 @@ def test_an_error_of_the_disk_is_never_remembered(root):
     (root / "raw" / "dog" / "2.png").symlink_to("/proc/self/mem")
     for _ in range(2):
         assert look(root)["reasons"] == {"unreadable": 1}
-        assert door.nothing_new(str(root)) is None, "the next look tries again"
+        assert unchanged.nothing_new(str(root)) is None, "the next look tries again"
     assert reasons(root) == {"dog/2.png": "unreadable: Input/output error"}
     memory = (root / ".assay" / "ingest" / "raw.parquet").read_bytes()
     assert b"dog/1.png" in memory
@@ -195,7 +196,7 @@ def test_forty_gigabytes_are_not_read(root):
             file.truncate(40 << 30)
     assert look(root)["reasons"] == {"too large": 1, "not an image": 1}
     assert reasons(root)["cat/a.jpg"] == "too large: 40,960 MB > 512 (ingest.max_mb)"
-    assert door.nothing_new(str(root)) is not None
+    assert unchanged.nothing_new(str(root)) is not None
 
 
 def test_the_limit_of_a_file_is_a_param(root, images):
@@ -212,9 +213,9 @@ def test_a_tilde_is_the_home_folder(root, monkeypatch):
     (root / "raw").rename(root / "home" / "raw")
     write(root, {"path": "~/raw"})
     assert look(root)["samples"] == 2
-    assert door.nothing_new(str(root)) is not None
+    assert unchanged.nothing_new(str(root)) is not None
     shutil.copyfile(root / "home/raw/cat/0.png", root / "home/raw/dog/2.png")
-    assert door.nothing_new(str(root)) is None
+    assert unchanged.nothing_new(str(root)) is None
     (root / "table.csv").write_text("path,label\n0.png,cat\n")
     write(root, {"path": "table.csv", "format": "csv", "options": {"image_root": "~/raw/cat"}})
     assert look(root)["samples"] == 1
@@ -231,7 +232,7 @@ def test_what_other_code_refused_is_judged_again(root, monkeypatch):
     )
     look(root)
     assert read == []
-    monkeypatch.setattr(door, "code", lambda salt: f"another version {salt!r}")
+    monkeypatch.setattr(unchanged, "code", lambda salt: f"another version {salt!r}")
     assert look(root)["quarantined"] == 1
     assert read == ["half.png"], "what was taken in is not read again"
 

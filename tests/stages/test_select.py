@@ -18,10 +18,10 @@ from assay.data.champion import Champion, sha256, write_champion
 from assay.data.edits import Annotation, Judgement
 from assay.data.files import write_table
 from assay.data.fold import fold
-from assay.data.images import ImageInfo
+from assay.data.images.decode import ImageInfo
 from assay.data.pool import Pool, PoolWriter, content_id
 from assay.data.queued import QUEUE
-from assay.data.training import drawn_order
+from assay.data.training_set import drawn_order
 from assay.errors import AssayError, MissingInput, ParamsError
 from assay.layout import Layout
 from assay.params import Ingest, Params, Source, Train
@@ -306,14 +306,13 @@ def test_only_new_images_are_shown_to_the_champion(project, monkeypatch):
     promote(project)
     project.run(strategy="margin", ruler_halfwidth=0.49)
     first = project.bytes("queue.parquet")
-    task = plugins.load("tasks", "classification")
     asked: list[list[str]] = []
 
-    def counting(model, ids, *rest, real=task.predict_ids):
+    def counting(model, ids, *rest, real=select.predict_ids):
         asked.append(list(ids))
         return real(model, ids, *rest)
 
-    monkeypatch.setattr(task, "predict_ids", counting)
+    monkeypatch.setattr(select, "predict_ids", counting)
     project.run(strategy="margin", ruler_halfwidth=0.49)
     assert asked == []
     assert project.bytes("queue.parquet") == first

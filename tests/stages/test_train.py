@@ -20,8 +20,8 @@ from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Silent, silent
 from assay.stages import train
-from assay.tasks.classification import load_model, predict_ids
-from assay.training import Row, best_epoch, deterministic, schedule
+from assay.training.fit import Row, best_epoch, deterministic, schedule
+from assay.training.predict import load_model, predict_ids
 
 
 class Heard(Silent):

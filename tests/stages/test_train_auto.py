@@ -5,12 +5,13 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from assay.data.files import read_json
+from assay.data.files import read_json, read_table
 from assay.layout import Layout
 from assay.models import Pictures, cnn, torchvision
 from assay.progress import silent
 from assay.stages import train
-from assay.tasks.classification import predict_ids
+from assay.training.build import training_pictures
+from assay.training.predict import predict_ids
 
 AUTO = {"image_size": "auto", "color": "auto"}
 PHOTOGRAPHS = Pictures(532, "rgb")
@@ -26,7 +27,7 @@ def index(*rows: tuple[int, int, str]) -> pa.Table:
 
 def of(*rows: tuple[int, int, str]) -> Pictures:
     table = index(*rows)
-    return train.training_pictures(table, table["id"])
+    return training_pictures(table, table["id"])
 
 
 def inputs(layout: Layout) -> dict[str, object]:
@@ -51,7 +52,7 @@ def test_one_coloured_image_makes_it_coloured():
 
 def test_images_that_are_not_learnt_from_have_no_say():
     table = index((28, 28, "L"), (400, 400, "RGB"))
-    assert train.training_pictures(table, pa.chunked_array([["0"]])) == DIGITS
+    assert training_pictures(table, pa.chunked_array([["0"]])) == DIGITS
 
 
 def test_each_model_says_what_suits_it():
@@ -88,5 +89,5 @@ def test_what_is_stated_wins_and_the_rest_follows_the_model(learnable, make_para
 def test_a_probe_sees_no_pixels_and_predicts(learnable, make_params):
     train.run(make_params(train={**AUTO, "model": "probe", "options": {}}), learnable, silent)
     assert inputs(learnable)["image_size"] == 0
-    ids = train.read_table(learnable.selection / "train.parquet", ["id"])["id"].to_pylist()[:3]
+    ids = read_table(learnable.selection / "train.parquet", ["id"])["id"].to_pylist()[:3]
     assert predict_ids(learnable.outputs / "model", ids, learnable, 2, silent).probabilities.shape == (3, 3)

@@ -8,8 +8,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 
 from assay.errors import MissingInput, ParamsError
-from assay.inputs import Rows
 from assay.tasks import classification as task
+from assay.training.inputs import Rows
+from assay.training.predict import load_model
 
 
 def test_labels_become_numbers_in_the_order_of_the_categories() -> None:
@@ -60,4 +61,4 @@ def test_uncertainty_is_one_minus_the_margin() -> None:
 
 def test_a_model_that_is_not_there(tmp_path) -> None:
     with pytest.raises(MissingInput, match=r"model.json is not there"):
-        task.load_model(tmp_path)
+        load_model(tmp_path)

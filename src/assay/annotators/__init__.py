@@ -10,7 +10,7 @@ An annotator is one file with
 Images are named by their content id, going out and coming in, and by nothing else. `send` may be called again for a
 batch that is out already (somebody pulled the plug in between) and must then leave it as it is. `collect` may repeat
 itself, answer what it was not asked, contradict itself or give nonsense: it passes on all that came, and the ledger
-(src/assay/ledger.py) takes from it what can be taken and puts the rest on record.
+(src/assay/data/ledger.py) takes from it what can be taken and puts the rest on record.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from pydantic import BaseModel, ValidationError
 
 from assay import plugins
 from assay.data.edits import Judgement
+from assay.data.ledger import Answer, Asked, Batch
 from assay.errors import ParamsError
 from assay.layout import Layout
-from assay.ledger import Answer, Asked, Batch
 from assay.params import Params
 from assay.params.bounds import complaints
 

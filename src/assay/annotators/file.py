@@ -23,13 +23,13 @@ from assay.annotators import Desk, now
 from assay.data.edits import read_batches
 from assay.data.files import replacing
 from assay.data.labelfile import Classes, Row, RowError, csv_records, parse, to_fill_in, valid_classes
+from assay.data.ledger import Answer, Batch
 from assay.data.snapshot import Snapshot
 from assay.data.text import files_in, json_lines, read_text
 from assay.errors import EditError
-from assay.exported import put_beside
 from assay.layout import locate, shown
-from assay.ledger import Answer, Batch
 from assay.params import Section
+from assay.reports.exported import put_beside
 
 NAME = "file"
 WAITS = True

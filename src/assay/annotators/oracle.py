@@ -17,11 +17,11 @@ from pydantic import TypeAdapter
 
 from assay.annotators import Desk, now
 from assay.data.edits import Annotation, Judgement
+from assay.data.ledger import Answer, Batch
 from assay.data.pool import side_table
 from assay.data.suspects import REVIEW
 from assay.errors import ParamsError
 from assay.layout import Layout
-from assay.ledger import Answer, Batch
 from assay.params import Fraction, Params, Section, Seed
 from assay.params.bounds import within
 

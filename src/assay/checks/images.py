@@ -1,6 +1,6 @@
 """Pictures that show nothing, or not well: blank, too small, oddly shaped, dark, bright, blurred.
 
-Each limit is a name of `audit.limits`, each measure a column of `assay.traits`, 0…1 unless it says otherwise:
+Each limit is a name of `audit.limits`, each measure a column of `assay.data.images.traits`, 0…1 unless stated:
 
     blank         0.02  standard deviation of the luma: below it there is nothing to see
     small           16  pixels of the shorter side

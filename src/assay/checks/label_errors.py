@@ -1,4 +1,4 @@
-"""Labels of training and validation images that are probably wrong: see `assay.label_audit`, and `assay audit`.
+"""Labels of training and validation images that are probably wrong: see `assay.labels`, and `assay audit`.
 
     label_errors           0.5  probability of being wrong from which on a label is an issue
     label_teachers       50000  labels that the audit learns from, at most, drawn at random; all of them are judged

@@ -2,7 +2,7 @@
 
     outlier    6.0  robust standard deviations of the log-distance above its median from which on it is an issue
 
-The measure is the outlier score of `assay.label_audit.outliers`, 0.5 at the limit; score: 1 − outlier score.
+The measure is the outlier score of `assay.labels.outliers`, 0.5 at the limit; score: 1 − outlier score.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pyarrow as pa
 from assay.checks import Context
 from assay.data.findings import Finding, findings
 from assay.data.suspects import FOREIGN
-from assay.label_audit.outliers import scores
+from assay.labels.outliers import scores
 
 LIMITS = {"outlier": 6.0}
 

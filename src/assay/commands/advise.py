@@ -10,19 +10,20 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assay import exported
-from assay.advice.verdict import number, takes
 from assay.commands.queue import with_paths
 from assay.data.files import read_json, write_json
-from assay.destinations import write_out
 from assay.errors import MissingInput
+from assay.experiments.advice.verdict import number, takes
 from assay.layout import Layout
-from assay.lineage.fingerprint import canonical_digest, code_digest, run_code, table_digest
-from assay.metric_table import named
+from assay.lineage.digests import canonical_digest, code_digest
+from assay.lineage.fingerprint import run_code, table_digest
+from assay.metrics.table import named
 from assay.params import Params
 from assay.params.bounds import with_changes
 from assay.plugins import PACKAGE
 from assay.progress import Progress, silent
+from assay.reports import exported
+from assay.reports.destinations import write_out
 
 SHOWN, PICTURED = 20, 60
 """Suspects in the JSON and on the page; the file has all."""
@@ -53,11 +54,11 @@ def run(
 
 def advice(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     """What was found before for the same data, params and code; else computed."""
-    from assay.advice.ground import open_ground
+    from assay.experiments.advice.ground import open_ground
 
     ground = open_ground(layout)
     steering = params.model_dump(mode="json", include={"seed", "task", "embed", "train", "track", "advise"})
-    mine = code_digest(set((PACKAGE / "advice").glob("*.py")))
+    mine = code_digest(set((PACKAGE / "experiments" / "advice").glob("*.py")))
     known = [
         ground.digest,
         table_digest(ground.judged),
@@ -72,7 +73,7 @@ def advice(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]
     try:
         return dict(read_json(file))
     except (MissingInput, ValueError):
-        from assay.advice.result import compute
+        from assay.experiments.advice.result import compute
 
         result = compute(params, layout, ground, progress)
         write_json(file, result)
@@ -90,10 +91,10 @@ def write_csv(file: Path, rows: list[dict[str, Any]], layout: Layout) -> None:
 
 def as_page(result: dict[str, Any], layout: Layout) -> str:
     """One self-contained HTML page."""
-    from assay import reports
-    from assay.advice import charts
-    from assay.comparison.pictures import thumbnails
     from assay.data.pool import Pool
+    from assay.experiments.advice import charts
+    from assay.reports.page import render
+    from assay.reports.pictures import thumbnails
 
     metric, found = result["primary"], result["suspects"]
     cleaned = [
@@ -110,7 +111,7 @@ def as_page(result: dict[str, Any], layout: Layout) -> str:
     }
     found_pictures = thumbnails([row["id"] for row in found["rows"][:PICTURED]], Pool.open(layout.pool))
     thumbs = [{**row, "src": src} for row in found["rows"] if (src := found_pictures.get(row["id"]))]
-    return reports.page(
+    return render(
         "advise.html.j2",
         result=result,
         m=result["measured_on"],

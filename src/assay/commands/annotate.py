@@ -17,16 +17,17 @@ from typing import Any
 import pyarrow as pa
 from rich.console import Console
 
-from assay import ledger, plugins
+from assay import plugins
 from assay.annotators import Desk, now
 from assay.commands.queue import open_queue, with_paths
+from assay.commands.workspace import writes, writing
+from assay.data import ledger
 from assay.data.edits import Judgement, answers_to, read_batches, write_batch
+from assay.data.ledger import Asked, Batch
 from assay.data.snapshot import Snapshot
 from assay.data.standing import recorded, standings
 from assay.layout import Layout
-from assay.ledger import Asked, Batch
 from assay.params import Params
-from assay.workspace import writes, writing
 
 PEOPLE = "people"
 """Who answers when select.annotator is null: whoever calls `assay label`."""

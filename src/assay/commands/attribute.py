@@ -15,26 +15,26 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assay import attribution, cells
-from assay.attribution import Corner, Outcome, Plan
-from assay.attribution.telling import sentence
-from assay.cells import Cell, Result
 from assay.data.files import write_bytes, write_json
-from assay.destinations import write_out
 from assay.errors import TrackingError, UsageError
-from assay.factorial import Division, Factorial, check_pool, factorial
+from assay.experiments import attribution, cells
+from assay.experiments.attribution import Corner, Outcome, Plan
+from assay.experiments.attribution.telling import sentence
+from assay.experiments.cells import Cell, Result
+from assay.experiments.factorial import Division, Factorial, check_pool, factorial
+from assay.experiments.sides import open_side
 from assay.layout import Layout
-from assay.lineage.fingerprint import canonical_digest
-from assay.markdown import table, text
-from assay.metric_table import Metric, named
-from assay.metrics import METRICS, Judged
+from assay.lineage.digests import canonical_digest
+from assay.metrics.classification import METRICS, Judged
+from assay.metrics.table import Metric, named
 from assay.params import Params
 from assay.progress import Progress, silent
-from assay.reports import p_value
-from assay.sides import open_side
+from assay.reports.destinations import write_out
+from assay.reports.markdown import table, text
+from assay.reports.page import p_value
 
 if TYPE_CHECKING:
-    from assay.attribution import Attribution
+    from assay.experiments.attribution import Attribution
 
 SEEDS = 1000
 """At most: each is a training of every corner."""
@@ -195,15 +195,15 @@ def _summary(work: Work, results: Mapping[str, Result], found: Attribution, para
 
 def _page(summary: dict[str, Any], found: Attribution, home: Path) -> str:
     """One self-contained page; the waterfall of each metric is drawn beside it as well."""
-    from assay import reports
-    from assay.attribution.waterfall import waterfall
+    from assay.experiments.attribution.waterfall import waterfall
+    from assay.reports.page import render
 
     pictures = {}
     for name, one in found.metrics.items():
         waterfall(one, home / f"waterfall-{name}.png", title=f"{named(name).title}: {_span(summary)}")
         encoded = base64.b64encode((home / f"waterfall-{name}.png").read_bytes()).decode()
         pictures[name] = f"data:image/png;base64,{encoded}"
-    return reports.page("attribution.html.j2", result=summary, pictures=pictures, sentence=sentence(summary))
+    return render("attribution.html.j2", result=summary, pictures=pictures, sentence=sentence(summary))
 
 
 def _log(

@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay import exported, plugins
+from assay import plugins
 from assay.annotators import Desk, ask, now
 from assay.commands.queue import with_paths
+from assay.commands.workspace import writes
 from assay.data.edits import Annotation, Judgement, read_batches, write_batch
 from assay.data.files import read_json, read_table
 from assay.data.suspects import (
@@ -27,15 +28,15 @@ from assay.data.suspects import (
     share_of,
     suspects,
 )
-from assay.destinations import write_out
 from assay.errors import UsageError
+from assay.labels.listing import SHOWN, likely
+from assay.labels.payoff import payoff
 from assay.layout import Layout
 from assay.lineage.people import whoami
 from assay.params import Params
 from assay.progress import Progress, silent
-from assay.review.listing import SHOWN, likely
-from assay.review.payoff import payoff
-from assay.workspace import writes
+from assay.reports import exported
+from assay.reports.destinations import write_out
 
 Apply = Literal["suggested", "exclude"]
 SURE = 0.9
@@ -116,7 +117,7 @@ def run(
     if export is not None:
         exported.export(export, result["rows"], COLUMNS, layout)
     if page is not None:
-        from assay.review.page import page as made
+        from assay.labels.page import page as made
 
         samples = read_table(layout.snapshot / "samples.parquet", ["id", "origins"], made_by="curate")
         write_out(page, made(result, open_, samples, layout.pool, pictures, progress).encode())
@@ -125,8 +126,8 @@ def run(
 
 def ask_model(params: Params, layout: Layout, progress: Progress) -> tuple[pa.Table, int]:
     """RANKED as the stage makes it, with the model's opinion; and how many models were trained for it now."""
-    from assay.audit import open_context
-    from assay.review.network import out_of_fold
+    from assay.checks import open_context
+    from assay.experiments.out_of_fold import out_of_fold
 
     context = open_context(params, layout)
     believed, trained = out_of_fold(context, params, layout, progress)
@@ -151,7 +152,7 @@ def draw(
     params: Params, layout: Layout, table: pa.Table, count: int, file: Path, share: Share
 ) -> dict[str, Any]:
     """A CSV of labels to look at, drawn over all probabilities: `assay label` takes it back, and they are measured."""
-    from assay.label_audit.measured import drawn, why
+    from assay.labels.measured import drawn, why
 
     rows = drawn(table["probability"].to_numpy(), count, params.seed)
     asked = with_paths(layout, table.take(pa.array(rows, pa.int64())).sort_by("id")).to_pylist()
@@ -246,7 +247,7 @@ def slices(params: Params, layout: Layout) -> dict[str, Any] | None:
     if not file.exists():
         return None
     from assay.data.embeddings import Embeddings
-    from assay.review.slices import worse_slices
+    from assay.labels.slices import worse_slices
 
     table = read_table(file, ["id", "correct"], made_by="evaluate")
     samples = read_table(layout.snapshot / "samples.parquet", ["id", "metadata"], made_by="curate")

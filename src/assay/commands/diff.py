@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assay.comparison import Comparison, compare
-from assay.comparison.verdict import points
 from assay.data.difference import FIELDS, KINDS, kinds_of
-from assay.destinations import write_out
+from assay.experiments.comparison import Comparison, compare
+from assay.experiments.comparison.verdict import points
+from assay.experiments.sides import WORKSPACE, open_side
 from assay.layout import Layout
-from assay.metric_table import named
+from assay.metrics.table import named
 from assay.params import Params
 from assay.progress import Progress, silent
-from assay.reports import p_value
-from assay.sides import WORKSPACE, open_side
+from assay.reports.destinations import write_out
+from assay.reports.page import p_value
 
 THUMBNAILS = 2000
 MOST = 8
@@ -73,7 +73,7 @@ def write_page(
     progress: Progress = silent,
 ) -> Found:
     """Write the page, with at most `rows` samples of each list; UsageError if there is no writing there."""
-    from assay.comparison.page import page
+    from assay.experiments.comparison.page import page
 
     text, shown = page(compared, layout.pool, thumbnails, rows, progress)
     write_out(html, text.encode())

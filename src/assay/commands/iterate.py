@@ -19,9 +19,9 @@ from assay.commands import annotate, promote
 from assay.commands.queue import open_queue
 from assay.data.files import read_json
 from assay.data.holding import holding
+from assay.data.ledger import Batch
 from assay.errors import PromotionRefused
 from assay.layout import Layout
-from assay.ledger import Batch
 from assay.lineage import branches
 from assay.lineage.revisions import DvcError, stages
 from assay.params import Params

@@ -9,8 +9,9 @@ from typing import Any
 
 from rich.console import Console
 
-from assay import ledger
 from assay.annotators import now
+from assay.commands.workspace import writes
+from assay.data import ledger
 from assay.data.edits import ANSWERS, Judgement, answers_to, read_batches, write_batch
 from assay.data.labelfile import Names, Problem, Row, read_rows, valid_classes, without_contradictions
 from assay.data.snapshot import Snapshot
@@ -20,7 +21,6 @@ from assay.errors import EditError
 from assay.layout import Layout
 from assay.lineage.people import whoami
 from assay.params import Params
-from assay.workspace import writes
 
 SHOWN = 20
 """Bad rows named in an error."""

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from assay.annotators import now
+from assay.commands.workspace import writes
 from assay.data.champion import MODEL, Champion, read_champion, sha256, write_champion
 from assay.data.files import fresh_dir, read_json
 from assay.errors import PromotionRefused
@@ -17,10 +18,9 @@ from assay.lineage.fingerprint import fingerprint
 from assay.lineage.people import whoami
 from assay.lineage.revisions import DvcError, dvc_add, run_dvc
 from assay.lineage.staleness import stage_states
-from assay.metric_table import headline, named
+from assay.metrics.table import headline, named
 from assay.params import Params
 from assay.progress import Progress, silent
-from assay.workspace import writes
 
 RESULT = ("select", "train", "evaluate")
 """Stages that must be up to date: a number of yesterday's model decides nothing about today's."""

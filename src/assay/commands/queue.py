@@ -10,16 +10,17 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.markup import escape
 
-from assay import exported, ledger
+from assay.commands.terminal import lines_table
+from assay.data import ledger
 from assay.data.edits import answers_to, read_batches
 from assay.data.files import read_json, read_table
 from assay.data.standing import standings
 from assay.data.suspects import REVIEW, second_looks
-from assay.destinations import write_out
 from assay.layout import Layout
 from assay.params import Split
 from assay.progress import Progress, silent
-from assay.terminal import lines_table
+from assay.reports import exported
+from assay.reports.destinations import write_out
 
 COLUMNS = ("id", "path", "image", "split", "predicted", "confidence", "reason", "label", "exclude", "why")
 """Of the exported file; `label`, `exclude` and `why` are left for people to fill in."""
@@ -45,7 +46,7 @@ def run(
     if export is not None:
         exported.export(export, rows, COLUMNS, layout)
     if page is not None:
-        from assay.review.page import queue_page
+        from assay.labels.page import queue_page
 
         write_out(page, queue_page(table, len(queue), categories(layout), layout.pool, progress).encode())
     return {
@@ -60,7 +61,7 @@ def run(
 def open_queue(layout: Layout) -> tuple[pa.Table, int]:
     """The queue without the images that somebody has judged since, and how many those are.
 
-    An image to be looked at again is judged once that second look is taken: see assay.ledger.
+    An image to be looked at again is judged once that second look is taken: see assay.data.ledger.
     """
     queue = read_table(layout.selection / "queue.parquet", made_by="select")
     batches = read_batches(layout.edits)

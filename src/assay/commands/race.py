@@ -16,25 +16,25 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assay import cells
 from assay.data.files import write_bytes, write_json
-from assay.destinations import write_out
 from assay.errors import GateError, ParamsError, TrackingError
-from assay.factorial import check_pool
+from assay.experiments import cells
+from assay.experiments.factorial import check_pool
+from assay.experiments.race import answers as answering
+from assay.experiments.race import course as racing
+from assay.experiments.race import data_track, space
+from assay.experiments.race.course import CHOSEN_ON, Course, Done, Execute, Turn
+from assay.experiments.race.verdict import sentence
+from assay.experiments.sides import Side, open_side
 from assay.layout import Layout
-from assay.lineage.fingerprint import canonical_digest
+from assay.lineage.digests import canonical_digest
 from assay.lineage.revisions import DvcError
-from assay.metric_table import named
+from assay.metrics.table import named
 from assay.params import Params
 from assay.params.bounds import with_changes
+from assay.params.yamlfile import read_yaml
 from assay.progress import Progress, silent
-from assay.race import answers as answering
-from assay.race import course as racing
-from assay.race import data_track, space
-from assay.race.course import CHOSEN_ON, Course, Done, Execute, Turn
-from assay.race.verdict import sentence
-from assay.sides import Side, open_side
-from assay.yamlfile import read_yaml
+from assay.reports.destinations import write_out
 
 BAD_PARAMS = 2
 """Exit code of a stage that refuses its params: a trial that cannot be trained, not a fault of the machine."""
@@ -182,7 +182,7 @@ def conclude(
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """From all results: curves, intervals, the verdict; written to MLflow and to a page."""
-    from assay.race.standing import stand
+    from assay.experiments.race.standing import stand
 
     course = work.course
     told = stand(racers, course.metric, course.stock.categories)
@@ -216,7 +216,7 @@ def conclude(
 
 
 def draw(summary: dict[str, Any], home: Path) -> None:
-    from assay.race.picture import curves, page
+    from assay.experiments.race.picture import curves, page
 
     curves(summary, home / "race.png")
     write_bytes(home / "race.html", page(summary).encode())
@@ -262,7 +262,7 @@ def log(
     progress: Progress,
 ) -> dict[str, Any] | None:
     """A parent run with the curves, and a child for each training. A server that is away costs a remark only."""
-    from assay.race.family import children, parent
+    from assay.experiments.race.family import children, parent
     from assay.tracking.families import log_family
 
     files = [home / name for name in ("race.html", "race.png", "race.json")]

@@ -13,18 +13,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from assay.data.text import read_text
-from assay.destinations import check_folder
 from assay.errors import AssayError, ParamsError, ReproductionError
+from assay.experiments.reproduction.differing import Difference
+from assay.experiments.reproduction.environment import Change, against_pins, against_run
+from assay.experiments.reproduction.rebuild import Rebuilt, rebuilt
+from assay.experiments.reproduction.target import Target, find
+from assay.experiments.reproduction.verdict import Judgement, judged
 from assay.layout import Layout
 from assay.lineage.history import recordings, subject
-from assay.markdown import bold, table
 from assay.params import Params, load_params
 from assay.progress import Progress, silent
-from assay.reproduction.differing import Difference
-from assay.reproduction.environment import Change, against_pins, against_run
-from assay.reproduction.rebuild import Rebuilt, rebuilt
-from assay.reproduction.target import Target, find
-from assay.reproduction.verdict import Judgement, judged
+from assay.reports.destinations import check_folder
+from assay.reports.markdown import bold, table
 from assay.tracking import environment
 
 EXIT = {"bitwise identical": 0, "within tolerance": 0, "diverged": 1, "cannot be reproduced": 2}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay import gates
 from assay.annotators import now
+from assay.commands.workspace import writes
 from assay.data.edits import Judgement, write_batch
 from assay.data.findings import issues
 from assay.errors import PluginError
@@ -13,7 +14,6 @@ from assay.gates import leakage
 from assay.layout import Layout
 from assay.lineage.people import whoami
 from assay.params import Params
-from assay.workspace import writes
 
 if TYPE_CHECKING:
     from rich.console import Console

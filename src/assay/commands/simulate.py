@@ -11,12 +11,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from assay.data.files import write_bytes, write_json
-from assay.destinations import write_out
 from assay.errors import TrackingError, UsageError
 from assay.layout import Layout
 from assay.params import Params
 from assay.params.bounds import with_changes
 from assay.progress import Progress, silent
+from assay.reports.destinations import write_out
 
 PAGE = "simulation.html"
 
@@ -33,8 +33,8 @@ def run(
 
     `changed`: keys of params.simulate, None is as it was; `workers`: processes, None is one a core.
     """
-    from assay.simulation import study
-    from assay.simulation.arena import open_ground
+    from assay.experiments.simulation import study
+    from assay.experiments.simulation.arena import open_ground
 
     asked = with_changes(params.simulate, "simulate", changed or {})
     ground = open_ground(layout)
@@ -68,7 +68,7 @@ def budgets(text: str | None) -> list[int] | None:
 
 
 def draw(summary: dict[str, Any], home: Path) -> None:
-    from assay.simulation.charts import page, picture
+    from assay.experiments.simulation.charts import page, picture
 
     picture(summary, home / "simulation.png")
     write_bytes(home / PAGE, page(summary).encode())
@@ -78,7 +78,7 @@ def log(
     summary: dict[str, Any], home: Path, params: Params, layout: Layout, progress: Progress
 ) -> dict[str, Any] | None:
     """A parent run with the curves, and a child for each strategy. A server that is away costs a remark only."""
-    from assay.simulation.family import children, parent
+    from assay.experiments.simulation.family import children, parent
     from assay.tracking.families import log_family
 
     files = [home / name for name in (PAGE, "simulation.png", "simulation.json")]
@@ -94,7 +94,7 @@ def log(
 
 def render(result: dict[str, Any], console: Console) -> None:
     """A table of the strategies, the verdict, and where to look."""
-    from assay.simulation.standing import needs, points
+    from assay.experiments.simulation.standing import needs, points
 
     n, verdict = result["samples"], result["verdict"]
     console.print(

@@ -18,7 +18,7 @@ from assay.errors import AssayError
 from assay.layout import Layout
 from assay.lineage import mending
 from assay.lineage.staleness import StageState, stage_states
-from assay.metric_table import headline, named
+from assay.metrics.table import headline, named
 from assay.params import SPLITS, Params
 
 BEHIND = ("stale", "after", "never ran")
@@ -82,7 +82,7 @@ def people_status(layout: Layout) -> dict[str, Any]:
     """What waits with people: images sent and not answered, in how many batches, since when."""
     if not any(layout.ledger.glob("*.jsonl")):
         return {"open": 0, "batches": [], "since": None}
-    from assay import ledger  # pyarrow: see above
+    from assay.data import ledger  # pyarrow: see above
 
     rows = ledger.account(ledger.read(layout.ledger), answers_to(read_batches(layout.edits)))
     waiting = [row for row in rows if row["open"] and _is_answered_by_people(row["annotator"])]

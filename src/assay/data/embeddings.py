@@ -1,8 +1,8 @@
 """What is stored of each image besides its bytes: a vector, image statistics, a thumbnail, near-duplicates.
 
     data/embeddings/00000.npy               (n, d) float32 for the n images of the pool's shard 00000, in its order
-    data/embeddings/00000.parquet           id and the statistics of `assay.traits`
-    data/embeddings/00000.thumbnails.npy    (n, 256) int8: see `assay.near_duplicates`
+    data/embeddings/00000.parquet           id and the statistics of `assay.data.images.traits`
+    data/embeddings/00000.thumbnails.npy    (n, 256) int8: see `assay.data.near_duplicates`
     data/embeddings/00000.pairs.parquet     id, other (the older), similarity; written last: the shard is done
     data/embeddings/embeddings.json         encoder, options, dim, shards; written when all are done
 

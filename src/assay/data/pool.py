@@ -28,7 +28,7 @@ import pyarrow as pa
 
 from assay.data import columns
 from assay.data.files import ASIDE, alone_in, aside_of, claim, read_table, sync_dir, write_table
-from assay.data.images import ImageInfo
+from assay.data.images.decode import ImageInfo
 from assay.data.shards import BLOCK, END, INDEX, read_index, tar_header
 from assay.errors import MissingInput, PoolError
 

@@ -61,7 +61,7 @@ def recorded(snapshot: Snapshot, ids: Iterable[str]) -> dict[str, Standing]:
     In plain Python: the first value that pyarrow makes from Python's imports pandas, which `assay status` has no
     time for.
     """
-    from assay.data.training import annotation_texts
+    from assay.data.training_set import annotation_texts
 
     wanted = set(ids)
     texts = annotation_texts(snapshot, wanted)

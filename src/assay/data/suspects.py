@@ -1,6 +1,6 @@
 """Suspects: labels that are probably wrong and images that do not belong, that nobody has looked at since.
 
-`probability` is that of a wrong label, `outlier` the outlier score of the image (`assay.label_audit`). An image that is
+`probability` is that of a wrong label, `outlier` the outlier score of the image (`assay.labels`). An image that is
 of no class need not have a label that looks wrong: beside the two there is the order of
 
     combined = 1 − (1 − probability)(1 − outlier)

@@ -8,7 +8,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
-from assay.data.png import encode_png
+from assay.data.images.png import encode_png
 
 Grey = NDArray[np.uint8]
 Rng = np.random.Generator

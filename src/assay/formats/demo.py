@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from assay.data.edits import Annotation
-from assay.data.png import encode_png
+from assay.data.images.png import encode_png
 from assay.data.records import Record
 from assay.errors import ParamsError
 from assay.formats import _plant, options_of

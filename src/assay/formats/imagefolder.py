@@ -23,9 +23,9 @@ from pathlib import Path
 
 from assay.data.edits import Annotation
 from assay.data.records import DANGLING, IGNORED, Record
-from assay.data.watch import is_folder, is_image_name, unreadable
 from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, options_of, place_of
+from assay.intake.watch import is_folder, is_image_name, unreadable
 from assay.params import Section, Source
 
 IGNORE = [

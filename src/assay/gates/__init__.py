@@ -16,11 +16,11 @@ from assay.data.embeddings import Embeddings
 from assay.data.files import write_json
 from assay.data.findings import issues
 from assay.data.fold import fold
+from assay.data.near_duplicates import FLOOR
 from assay.data.pool import Pool
 from assay.data.version import Version, near_pairs
 from assay.errors import GateError, ParamsError
 from assay.layout import Layout
-from assay.near_duplicates import FLOOR
 from assay.params import Params
 
 NAMED = 10

@@ -15,7 +15,11 @@ from assay.params import Params
 from assay.plugins import PACKAGE
 
 ONLOOKERS = frozenset(
-    f"assay.{name}" for name in ("errors", "layout", "params", "plugins", "progress", "tracking", "yamlfile")
+    f"assay.{name}"
+    for name in (
+        *("errors", "layout", "params", "plugins", "progress", "tracking"),
+        *("lineage.closure", "lineage.digests"),
+    )
 )
 """Modules that watch a stage, talk about it or hand it its values, but decide nothing about what it writes: the
 values of params are in the fingerprint, defaults included, and params.yaml spells all of them out."""
@@ -32,17 +36,27 @@ def import_closure(module: str, package: Path = PACKAGE) -> list[Path]:
     return _close(_start(module, package), None, frozenset(), package)
 
 
+def deciding(module: str, package: Path = PACKAGE) -> list[Path]:
+    """The files of `import_closure` whose change may change what the module computes: no onlookers."""
+    return _close(_start(module, package), None, _without(ONLOOKERS, package), package)
+
+
 def stage_closure(stage: str, params: Params, package: Path = PACKAGE) -> list[Path]:
     """The code whose change may change what a stage writes: imports, the plug-ins of params, no onlookers."""
     aside = ONLOOKERS - ({"assay.tracking"} if stage == "track" else set())
-    without = {package.joinpath(*module.split(".")[1:]) for module in aside}
-    return _close(_start(f"{package.name}.stages.{stage}", package), params, without, package)
+    return _close(
+        _start(f"{package.name}.stages.{stage}", package), params, _without(aside, package), package
+    )
 
 
 def model_input(model: str, package: Path = PACKAGE) -> str | None:
     """The constant INPUT of a model's file ("pixels", "embeddings"), without importing it; None if absent."""
     tree = ast.parse((package / "models" / f"{model}.py").read_text(encoding="utf-8"))
     return _constants(tree).get("INPUT")
+
+
+def _without(modules: Set[str], package: Path) -> frozenset[Path]:
+    return frozenset(package.joinpath(*module.split(".")[1:]) for module in modules)
 
 
 def _close(start: list[Path], params: Params | None, without: Set[Path], package: Path) -> list[Path]:

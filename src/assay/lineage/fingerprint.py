@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 
 from assay.data.files import read_json, read_table
 from assay.layout import Layout
 from assay.lineage.closure import model_input, stage_closure
+from assay.lineage.digests import canonical_digest, code_digest
 from assay.params import Params
 from assay.plugins import PACKAGE
 
@@ -69,23 +68,7 @@ def run_code(params: Params, package: Path = PACKAGE) -> str:
     return code_digest({file for stage in stages for file in stage_closure(stage, params, package)}, package)
 
 
-def code_digest(files: set[Path], package: Path = PACKAGE) -> str:
-    """Over the paths inside the package and the bytes of some files."""
-    return canonical_digest(
-        {
-            file.relative_to(package).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in files
-        }
-    )
-
-
 def table_digest(table: pa.Table) -> str:
     """Over the content of a table with an id: the order of rows and columns and the format don't count."""
     rows = sorted(table.to_pylist(), key=lambda row: str(row["id"]))
     return canonical_digest(rows)
-
-
-def canonical_digest(value: Any) -> str:
-    """SHA-256 (hex) of a JSON-able value: sorted keys, no spaces, UTF-8."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -15,7 +15,7 @@ import yaml
 from assay.errors import RevisionError
 from assay.lineage import rwlock
 from assay.lineage.process import run_git
-from assay.yamlfile import read_yaml
+from assay.params.yamlfile import read_yaml
 
 LOCK = "dvc.lock"
 REPOSITORY = Path(".dvc", "tmp", "lock")

@@ -18,7 +18,7 @@ from assay.errors import NotKept, RevisionError, UnknownRevision
 from assay.layout import Layout
 from assay.lineage import mending
 from assay.lineage.process import run_git, run_streaming
-from assay.yamlfile import read_yaml
+from assay.params.yamlfile import read_yaml
 
 PATCH_LIMIT = 1_000_000
 """Characters of a patch that are kept."""

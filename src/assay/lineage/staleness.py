@@ -21,7 +21,7 @@ import yaml
 from assay.data.text import read_text
 from assay.errors import RevisionError
 from assay.lineage.mending import read_lock
-from assay.yamlfile import read_yaml
+from assay.params.yamlfile import read_yaml
 
 Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

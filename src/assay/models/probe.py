@@ -11,9 +11,9 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from assay.linear_probe import scale_of
 from assay.models import ModelSpec, parse_options
 from assay.params.bounds import Section
+from assay.training.linear_probe import scale_of
 
 INPUT = "embeddings"
 

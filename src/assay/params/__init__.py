@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from assay.errors import ParamsError
-from assay.metric_table import overall
+from assay.metrics.table import overall
 from assay.params.base import SPLITS as SPLITS
 from assay.params.base import Split as Split
 from assay.params.base import _plugin
@@ -31,7 +31,7 @@ from assay.params.race import TUNABLE as TUNABLE
 from assay.params.race import Race as Race
 from assay.params.race import Range as Range
 from assay.params.race import Space as Space
-from assay.yamlfile import read_yaml
+from assay.params.yamlfile import read_yaml
 
 
 class Source(Section):
@@ -87,7 +87,7 @@ class Curate(Section):
     splits: SplitFractions = SplitFractions()
     split_seed: Seed = 0
     near_duplicate: Annotated[float, within(0.5, 1, above=True)] = 0.99
-    """Similarity of two thumbnails from which on they count as one picture: see src/assay/near_duplicates.py."""
+    """Similarity of two thumbnails from which on they count as one picture: see src/assay/data/near_duplicates.py."""
 
 
 class Audit(Section):

@@ -50,7 +50,7 @@ class Race(Section):
     """Independent repetitions of the whole race: with one there is no telling luck from effect."""
     strategy: Annotated[str, _plugin("strategies")] = "margin"
     space: Space = SPACE
-    """What a trial of the model track may change of `train`: see src/assay/race/space.py."""
+    """What a trial of the model track may change of `train`: see src/assay/experiments/race/space.py."""
 
     @model_validator(mode="after")
     def _space_is_of_train(self) -> Race:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from assay.markdown import bold, table, text
-from assay.metric_table import Metric, named
+from assay.metrics.table import Metric, named
+from assay.reports.markdown import bold, table, text
 from assay.rounds.record import Record, Stopped
 from assay.tracking.families import Node
 

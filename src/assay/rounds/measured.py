@@ -8,13 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from assay.comparison.measured import Predicted
 from assay.data.files import read_json, read_table
 from assay.data.matching import positions, whole
 from assay.errors import RevisionError
+from assay.experiments.comparison.measured import Predicted
 from assay.layout import Layout
 from assay.lineage.revisions import checkout_dir
-from assay.metrics import compare
+from assay.metrics.classification import compare
 from assay.params import Params
 
 PREDICTIONS, SELECTION = "outputs/predictions.parquet", "data/selection"

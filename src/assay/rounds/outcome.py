@@ -7,12 +7,12 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any
 
-from assay import ledger
+from assay.data import ledger
 from assay.data.edits import ANSWERS, answers_to, batch_files, read_batch, read_batches
 from assay.data.files import read_json
+from assay.data.ledger import Batch
 from assay.errors import RevisionError
 from assay.layout import Layout
-from assay.ledger import Batch
 from assay.lineage import branches
 from assay.lineage.revisions import checkout_dir
 from assay.lineage.revisions import remember as keep

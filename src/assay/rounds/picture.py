@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.data.files import replacing
-from assay.metric_table import named
+from assay.metrics.table import named
 
 COLOR = "#0072B2"
 WIDTH, HEIGHT, DPI = 7.2, 4.2, 120

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assay.errors import RevisionError
 from assay.lineage.branches import Message, messages
-from assay.metric_table import named
+from assay.metrics.table import named
 
 ROUND, STOP = "Assay-Round: ", "Assay-Stop: "
 """The last line of a message: the same again, for programs."""

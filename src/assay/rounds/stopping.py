@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assay.metric_table import named
+from assay.metrics.table import named
 from assay.params import Iterate
 from assay.rounds.record import Record, spent
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from assay.data.files import write_json
 from assay.errors import TrackingError
-from assay.metric_table import Metric, named
+from assay.metrics.table import Metric, named
 from assay.rounds import picture
 from assay.rounds.place import PREFIX
 from assay.rounds.record import spent

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from assay import audit
+from assay import checks
 from assay.data.files import fresh_dir, write_json, write_table
 from assay.data.suspects import LIKELY, NAME, Share, share_of, suspects
 from assay.layout import Layout
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     """Run the checks of `audit.checks`, and write their findings. MissingInput before `curate`."""
     with progress.bar("audit", 3, "steps") as advance:
-        context = audit.open_context(params, layout)
+        context = checks.open_context(params, layout)
         advance(1)
-        found = audit.run_checks(context, params.audit.checks)
-        measured, summary = audit.details(found, context), audit.summarise(found)
+        found = checks.run_checks(context, params.audit.checks)
+        measured, summary = checks.details(found, context), checks.summarise(found)
         advance(1)
         with fresh_dir(layout.audit) as folder:
-            write_table(folder / "audit.parquet", audit.as_table(found))
+            write_table(folder / "audit.parquet", checks.as_table(found))
             write_json(folder / "audit.json", summary)
             for name, table in measured.items():
                 write_table(folder / f"{name}.parquet", table)

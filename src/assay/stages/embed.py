@@ -11,7 +11,6 @@ Versions and device are this machine's, in .assay/: with others all is computed 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Iterator
@@ -29,15 +28,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from assay import near_duplicates, plugins, traits
-from assay.data import images
+from assay import plugins
+from assay.data import near_duplicates
 from assay.data.embeddings import ABOUT, PAIRS, SUFFIXES, part
 from assay.data.files import read_json, read_table, recall, replacing, write_json, write_table
-from assay.data.orientation import Pixels
+from assay.data.images import traits
+from assay.data.images.decode import decode
+from assay.data.images.orientation import Pixels
 from assay.data.pool import Pool
 from assay.encoders import Encoder
 from assay.errors import BadImage, PoolError
 from assay.layout import Layout
+from assay.lineage.digests import code_of
 from assay.params import Params
 from assay.progress import Progress
 
@@ -45,18 +47,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MACHINE = "embedder.json"
-CODE = (
-    *("stages/embed.py", "traits.py", "near_duplicates.py", "encoders/_backbone.py", "encoders/{encoder}.py"),
-    *(
-        "data/images.py",
-        "data/levels.py",
-        "data/orientation.py",
-        "data/png.py",
-        "data/refusal.py",
-        "data/tiff.py",
-    ),
-)
-"""Files whose change makes other embeddings, as do these:"""
+CODE = ("assay.data.images.decode", "assay.data.images.traits", "assay.data.near_duplicates")
+"""Code whose change, beside that of the encoder, makes other embeddings; as do these:"""
 LIBRARIES = ("numpy", "pillow", "simplejpeg")
 ARRAYS = ("vectors", "thumbnails")
 """What is stored of a shard as arrays, a row an image."""
@@ -102,12 +94,11 @@ def load_encoder(params: Params) -> Encoder:
 
 def maker(params: Params, encoder: Encoder) -> dict[str, Any]:
     """All that embeddings depend on besides the images and the machine."""
-    files = [plugins.PACKAGE / name.format(encoder=params.embed.encoder) for name in CODE]
     return {
         "encoder": params.embed.encoder,
         "options": params.embed.options,
         "batch": params.embed.batch,
-        "code": hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest(),
+        "code": code_of(*CODE, f"assay.encoders.{params.embed.encoder}"),
         "of_encoder": encoder.fingerprint,
     }
 
@@ -185,7 +176,7 @@ class Look:
         """The image for statistics, and the one for the encoder; the full-size pixels are let go."""
         sample, data = encoded
         try:
-            pixels = images.decode(data)
+            pixels = decode(data)
         except BadImage as error:
             raise PoolError(
                 f"image {sample} of the pool cannot be decoded: {error}",

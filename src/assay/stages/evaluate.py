@@ -21,18 +21,19 @@ from rich.console import Console
 from rich.table import Table
 
 from assay import plugins
-from assay.data import images
 from assay.data.champion import MODEL, Champion, champion_model, read_champion, sha256
 from assay.data.files import fresh_dir, read_table, write_json, write_table
+from assay.data.images.decode import decode
 from assay.data.metadata import listed, names
 from assay.data.pool import Pool
 from assay.errors import GateError, MissingInput, ParamsError
 from assay.layout import Layout
-from assay.metric_table import named
-from assay.metrics import METRICS, Judged, compare, measure, per_class
+from assay.metrics.classification import METRICS, Judged, compare, measure, per_class
+from assay.metrics.table import named
 from assay.params import Params
-from assay.plots import THUMBNAILS, Mistake, draw_all
 from assay.progress import Progress
+from assay.reports.plots import THUMBNAILS, Mistake, draw_all
+from assay.training.predict import predict_ids
 
 FEW = 100
 """Test images below which the summary says how little they can tell."""
@@ -112,7 +113,7 @@ def predict(
 ) -> Measured:
     """What a model folder says about labelled images; a label that the model has never heard of is an error."""
     ids, labels = rows["id"].to_pylist(), rows["label"].to_pylist()
-    made = task.predict_ids(model, ids, layout, params.evaluate.batch, progress)
+    made = predict_ids(model, ids, layout, params.evaluate.batch, progress)
     judged = Judged(made.probabilities, task.targets(labels, made.categories))
     return Measured(ids, labels, tuple(made.categories), judged)
 
@@ -148,7 +149,7 @@ def against_champion(
             "difference": {},
             "mcnemar": None,
         }
-    old = task.predict_ids(_weights(layout, champion), test.ids, layout, params.evaluate.batch, progress)
+    old = predict_ids(_weights(layout, champion), test.ids, layout, params.evaluate.batch, progress)
     everything = [*test.categories, *(c for c in old.categories if c not in test.categories)]
     targets = task.targets(test.labels, everything)
     pair = (
@@ -211,7 +212,7 @@ def surest_mistakes(test: Measured, layout: Layout) -> list[Mistake]:
     return [
         Mistake(
             test.ids[row],
-            images.decode(pool.read(test.ids[row])),
+            decode(pool.read(test.ids[row])),
             test.labels[row],
             test.categories[judged.predicted[row]],
             float(judged.confidence[row]),

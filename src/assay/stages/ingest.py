@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from assay import door
-from assay.data import watch
-from assay.data.watch import UNREADABLE
 from assay.errors import SourceError
 from assay.formats import ABSENT
+from assay.intake import unchanged, watch
+from assay.intake.watch import UNREADABLE
 from assay.layout import Layout, is_there, locate
 from assay.params import Ingest, Params, Source, load_params
 from assay.progress import Progress
@@ -22,7 +21,7 @@ from assay.progress import Progress
 def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     """Take in what is new in every source. SourceError for a source that is not there and never was."""
     key = _key(params.ingest, layout)
-    if (summary := door.recall(str(layout.root), key)) is not None:
+    if (summary := unchanged.recall(str(layout.root), key)) is not None:
         return summary
     present = [source for source in params.ingest.sources if not _is_absent(source, layout)]
     notes = [
@@ -38,7 +37,10 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
         _check_columns(params, layout)
         if len(present) == len(params.ingest.sources) and not _is_unreadable(summary):
             watch.remember(
-                layout.root / door.WATCHED, key, summary, [*notes, *files, *watch.everything(layout.pool)]
+                layout.root / unchanged.WATCHED,
+                key,
+                summary,
+                [*notes, *files, *watch.everything(layout.pool)],
             )
     return summary
 
@@ -55,9 +57,9 @@ def _key(params: Ingest, layout: Layout) -> str:
     """Changes with the params of ingest and with its code; noted, so that the next look need not read params.yaml."""
     from assay.data.files import write_bytes
 
-    key = door.code(params.model_dump_json().encode())
+    key = unchanged.code(params.model_dump_json().encode())
     if layout.params.exists() and load_params(layout.params).ingest == params:
-        write_bytes(layout.root / door.KEY, f"{door.state(str(layout.root))} {key}".encode())
+        write_bytes(layout.root / unchanged.KEY, f"{unchanged.state(str(layout.root))} {key}".encode())
     return key
 
 
@@ -67,7 +69,7 @@ def _take_in(
     """Append what is new in the sources; what came of it, and the notes of all files seen."""
     from assay.data.files import write_json
     from assay.data.pool import PoolWriter
-    from assay.intake import Door, balance
+    from assay.intake.ingest import Door, balance
 
     report, books, files = _last_report(layout), {}, []
     with PoolWriter(layout.pool, params.shard_images, params.shard_mb << 20) as pool:
@@ -113,5 +115,5 @@ def _absent(source: Source, layout: Layout, report: dict[str, Any], progress: Pr
 
 def render(summary: dict[str, Any], console: Any) -> None:
     """The books: a line a source."""
-    for line in door.books(summary):
+    for line in unchanged.books(summary):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -6,7 +6,6 @@ train.parquet holds nothing but what is learnt from; everything the queue depend
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -30,13 +29,15 @@ from assay.data.costs import costs_of
 from assay.data.files import fresh_dir, read_table, write_json, write_table
 from assay.data.queued import Queued, mixed, queue_table, review_queue
 from assay.data.snapshot import Snapshot
-from assay.data.training import drawn_order, kept, labelled, training_set
+from assay.data.training_set import drawn_order, kept, labelled, training_set
 from assay.errors import MissingInput
 from assay.layout import Layout
+from assay.lineage.digests import canonical_digest, code_of
 from assay.params import Params
 from assay.progress import Progress
 from assay.strategies import COLD_START, Candidates, check_options, draws_of, explained, needs_embeddings
 from assay.strategies._batch import choose as batch
+from assay.training.predict import predict_ids
 
 Evidence = dict[str, Any] | None
 
@@ -244,7 +245,6 @@ def believe(inputs: Inputs, ids: list[str]) -> Beliefs:
     if inputs.champion is None:
         raise MissingInput("there is no champion to ask", hint="run `assay promote` first")
     model = champion_model(inputs.layout.champion, inputs.champion)
-    predict_ids = plugins.load("tasks", inputs.params.task).predict_ids
 
     def predict(new: list[str]) -> Beliefs:
         made = predict_ids(model, new, inputs.layout, BATCH, inputs.progress)
@@ -255,11 +255,9 @@ def believe(inputs: Inputs, ids: list[str]) -> Beliefs:
 
 def memory(layout: Layout, champion: Champion) -> Path:
     """Where one champion's beliefs are kept: another model, or other code to read images, is another file."""
-    state = hashlib.sha256(champion.model_sha256.encode())
-    for pattern in ("data/*.py", "encoders/*.py", "models/*.py", "tasks/*.py", "inputs.py"):
-        for file in sorted(plugins.PACKAGE.glob(pattern)):
-            state.update(file.read_bytes())
-    return layout.scratch / "beliefs" / f"{state.hexdigest()}.parquet"
+    kinds = ("encoders", "models", "tasks")
+    code = code_of("assay.training.predict", *(f"assay.{k}.{n}" for k in kinds for n in plugins.names(k)))
+    return layout.scratch / "beliefs" / f"{canonical_digest([champion.model_sha256, code])}.parquet"
 
 
 def with_predictions(inputs: Inputs, queue: list[Queued]) -> list[Queued]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 from dataclasses import replace
@@ -11,30 +10,22 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from rich.console import Console
-from torch import nn
 
-from assay import plugins, training
-from assay.data.embeddings import Embeddings
+from assay import plugins
 from assay.data.files import fresh_dir, read_table, write_bytes, write_json
-from assay.data.images import GREY_MODES
-from assay.data.pool import Pool
 from assay.errors import GateError, MissingInput
-from assay.inputs import InputSpec, open_inputs, to_device
 from assay.layout import Layout
-from assay.models import ModelSpec, Pictures
-from assay.params import Params, Train
+from assay.lineage.digests import canonical_digest, code_of
+from assay.models import ModelSpec
+from assay.params import Params
 from assay.progress import Progress
-from assay.training import Examples, Fitted, OnEpoch, derive, deterministic
-
-STEP = 4
-"""px: sizes that are read off the training images are multiples of it."""
-NO_PICTURES = Pictures(0, "rgb")
-"""What a model on embeddings sees."""
+from assay.training.build import build, examples, specify
+from assay.training.fit import Fitted, OnEpoch, Row, deterministic, fit, pick_device, save
+from assay.training.inputs import InputSpec
 
 
 def run(
@@ -61,9 +52,7 @@ def run(
         train = replace(train, class_weights=weights)
         model = build(params, spec, train)
         started = perf_counter()
-        fitted = training.fit(
-            model, train, val, task, params.train, params.seed, checkpoint, progress, on_epoch
-        )
+        fitted = fit(model, train, val, task, params.train, params.seed, checkpoint, progress, on_epoch)
         seconds = perf_counter() - started
     write_outputs(layout, fitted, describe(params, spec, inputs, categories, digest, fitted))
     checkpoint.unlink(missing_ok=True)
@@ -93,86 +82,12 @@ def check_enough(table: pa.Table, categories: list[str], progress: Progress) -> 
         progress.say("no labelled val image: no early stopping, all epochs are run and the last one is kept")
 
 
-def specify(
-    params: Params, categories: list[str], layout: Layout, ids: pa.ChunkedArray
-) -> tuple[ModelSpec, InputSpec]:
-    """What the model has to fit, and what it is fed with; `ids`: of the training images."""
-    kind = plugins.load("models", params.train.model).INPUT
-    embedded = kind == "embeddings"
-    fed = NO_PICTURES if embedded else pictures(params.train, layout, ids)
-    inputs = InputSpec(
-        kind,
-        fed.size,
-        fed.color,
-        params.embed.encoder if embedded else None,
-        params.embed.options if embedded else {},
-    )
-    dim = Embeddings.open(layout.embeddings).dim if embedded else 0
-    return ModelSpec(len(categories), fed.size, fed.color, dim, params.train.options), inputs
-
-
-def pictures(settings: Train, layout: Layout, ids: pa.ChunkedArray) -> Pictures:
-    """What the model is fed with: as set, or what `auto` comes to for this model and these training images."""
-    if settings.image_size != "auto" and settings.color != "auto":
-        return Pictures(settings.image_size, settings.color)
-    of_images = training_pictures(Pool.open(layout.pool).index, ids)
-    suited: Pictures = plugins.load("models", settings.model).suited(settings.options, of_images)
-    return Pictures(
-        suited.size if settings.image_size == "auto" else settings.image_size,
-        suited.color if settings.color == "auto" else settings.color,
-    )
-
-
-def training_pictures(index: pa.Table, ids: pa.ChunkedArray) -> Pictures:
-    """The median of the longer sides in a pool's `index`, to a multiple of STEP; grey if all images are."""
-    rows = index.filter(pc.is_in(index["id"], value_set=ids.combine_chunks()))
-    longer = pc.max_element_wise(rows["width"], rows["height"]).to_numpy()
-    # the lower median, a whole number, rounded: a round of labels should not give the model another size
-    median = int(np.sort(longer)[(len(longer) - 1) // 2])
-    grey = pc.all(pc.is_in(rows["mode"], value_set=pa.array(GREY_MODES))).as_py()
-    return Pictures(max(STEP, STEP * round(median / STEP)), "gray" if grey else "rgb")
-
-
-def examples(
-    table: pa.Table,
-    split: str,
-    categories: list[str],
-    inputs: InputSpec,
-    layout: Layout,
-    progress: Progress,
-    task: Any,
-) -> Examples | None:
-    """The labelled images of a split; None if there are none."""
-    rows = table.filter(pc.equal(table["split"], split)).sort_by("id")
-    if not len(rows):
-        return None
-    wanted = task.targets(rows["label"].to_pylist(), categories)
-    return Examples(open_inputs(inputs, rows["id"].to_pylist(), layout, progress), wanted)
-
-
-def build(params: Params, spec: ModelSpec, train: Examples) -> nn.Module:
-    """The model before its first step; `prepare`, where it has one, sees all training inputs once."""
-    plugin = plugins.load("models", params.train.model)
-    torch.manual_seed(derive(params.seed, "init"))
-    model: nn.Module = plugin.build(spec)
-    if hasattr(plugin, "prepare"):
-        rows = np.arange(len(train))
-        cuts = range(0, len(train), 4096)
-        plugin.prepare(
-            model, (to_device(train.inputs.batch(rows[c : c + 4096]), torch.device("cpu")) for c in cuts)
-        )
-    return model
-
-
 def run_key(params: Params, digest: str) -> str:
     """Names a run: what it learns from, all params that steer it, and the code; only its own checkpoint fits it."""
     steering = params.model_dump(mode="json", include={"task", "seed", "train", "embed"})
-    device = training.pick_device(params.train.device).type
-    state = hashlib.sha256(json.dumps([digest, steering, device, torch.__version__], sort_keys=True).encode())
-    names = ("training", "augmentation", "inputs", f"models/{params.train.model}", f"tasks/{params.task}")
-    for name in names:
-        state.update((plugins.PACKAGE / f"{name}.py").read_bytes())
-    return state.hexdigest()[:32]
+    device = pick_device(params.train.device).type
+    code = code_of("assay.training.build", f"assay.models.{params.train.model}", f"assay.tasks.{params.task}")
+    return canonical_digest([digest, steering, device, torch.__version__, code])[:32]
 
 
 def _forget_others(checkpoint: Path) -> None:
@@ -211,12 +126,12 @@ def describe(
 
 def write_outputs(layout: Layout, fitted: Fitted, about: dict[str, Any]) -> None:
     with fresh_dir(layout.outputs / "model") as folder:
-        training.save(fitted.weights, folder / "model.pt")
+        save(fitted.weights, folder / "model.pt")
         write_json(folder / "model.json", about)
     write_bytes(layout.outputs / "history.csv", history_csv(fitted.history))
 
 
-def history_csv(history: list[training.Row]) -> bytes:
+def history_csv(history: list[Row]) -> bytes:
     """One line an epoch."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, list(history[0]), lineterminator="\n")

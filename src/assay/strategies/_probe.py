@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from assay import linear_probe
-from assay.linear_probe import LinearProbe, softmax
 from assay.strategies import Candidates
+from assay.training import linear_probe
+from assay.training.linear_probe import LinearProbe, softmax
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]

@@ -15,11 +15,11 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.linear_probe import LinearProbe, softmax
 from assay.params.bounds import within
 from assay.strategies import Candidates, Explanation, best_first, kcenter, two_likeliest
 from assay.strategies._probe import fitted, logits, standardised
 from assay.strategies.entropy import entropies
+from assay.training.linear_probe import LinearProbe, softmax
 
 NEEDS_MODEL = False
 NEEDS_EMBEDDINGS = True

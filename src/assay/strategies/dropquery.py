@@ -13,12 +13,12 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.linear_probe import LinearProbe, softmax
 from assay.params.bounds import Count, within
 from assay.strategies import Candidates, Explanation, affordable, maxherding, two_likeliest
 from assay.strategies._clusters import medoids
 from assay.strategies._probe import fitted, logits, standardised
 from assay.strategies.margin import margins
+from assay.training.linear_probe import LinearProbe, softmax
 
 NEEDS_MODEL = False
 NEEDS_EMBEDDINGS = True

@@ -13,12 +13,12 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.linear_probe import softmax
 from assay.params.bounds import Count, within
 from assay.strategies import Candidates, Explanation, two_likeliest
 from assay.strategies._herding import Sample, draw, herd, labelled_points, told
 from assay.strategies._probe import fitted, logits, temperature
 from assay.strategies.margin import margins
+from assay.training.linear_probe import softmax
 
 NEEDS_MODEL = False
 NEEDS_EMBEDDINGS = True

@@ -49,7 +49,7 @@ def attach(result: dict[str, Any], params: Params, layout: Layout, progress: Pro
 
 def _compare(before: str, run: str, folder: Path, layout: Layout) -> str | None:
     """Write the files; None, or what was in the way."""
-    command = [sys.executable, "-m", "assay.comparison.attach", before, run, str(folder)]
+    command = [sys.executable, "-m", "assay.commands.attach_diff", before, run, str(folder)]
     with subprocess.Popen(
         command,
         cwd=layout.root,

@@ -19,11 +19,11 @@ from assay.layout import Layout
 from assay.lineage.fingerprint import Fingerprint
 from assay.lineage.people import whoami
 from assay.lineage.revisions import Patch, git_commit, git_dirty_patch
-from assay.markdown import code, text
 from assay.params import Params, flatten
-from assay.summary import Summary, markdown, summarise
+from assay.reports.markdown import code, text
 from assay.tracking.numbers import as_csv, headline_metrics, result_tags, table
 from assay.tracking.store import Dataset, Point
+from assay.tracking.summary import Summary, markdown, summarise
 from assay.tracking.view import CHAMPION, since
 
 PARAM_LENGTH = 250

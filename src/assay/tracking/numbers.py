@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from assay.metric_table import OVERALL, named
+from assay.metrics.table import OVERALL, named
 from assay.tracking.view import AGAINST, RESULT
 
 Found = Mapping[str, Any]

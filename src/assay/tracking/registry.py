@@ -1,8 +1,8 @@
 """The champion in MLflow's model registry: one version a model, alias `champion`, ready to be served.
 
 The model is exported as `pt2` (torch.export): a graph and its weights, which need no code of ours and no pickle. It
-takes what `assay.inputs` feeds, floats in 0…1 (n, c, h, w) or embeddings (n, d), and gives probabilities (n, classes);
-the names of the classes are in the metadata of its MLmodel, and what it was fed too.
+takes what `assay.training.inputs` feeds, floats in 0…1 (n, c, h, w) or embeddings (n, d), and gives probabilities
+(n, classes); the names of the classes are in the metadata of its MLmodel, and what it was fed too.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from assay.tracking.view import CHAMPION, experiment_tags, since
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-    from assay.tasks.classification import LoadedModel
+    from assay.training.predict import LoadedModel
 
 ALIAS = "champion"
 DEFAULT = "MLFLOW_TRACKING_URI"
@@ -149,7 +149,7 @@ def _log_model(store: Store, run: Run, name: str, folder: Path) -> str:
 
 def export(folder: Path, to: Path, about: Any) -> None:
     """A model folder of `train` as an MLflow model. AssayError if torch cannot export it."""
-    from assay.tasks.classification import load_model
+    from assay.training.predict import load_model
 
     model = load_model(folder)
     try:

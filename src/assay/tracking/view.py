@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from assay.data.champion import Champion
-from assay.markdown import code
-from assay.metric_table import named
+from assay.metrics.table import named
 from assay.params import Params
+from assay.reports.markdown import code
 
 NAME = "assay"
 """Key of the shared view."""

@@ -1,0 +1,91 @@
+"""What every command of the command line has in common: the project it is run in, and how a result is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.commands.streams import has_all_characters
+from assay.errors import UsageError
+from assay.layout import Layout
+from assay.reports.destinations import check_file, check_folder, is_stdout
+
+if TYPE_CHECKING:
+    from assay.params import Params
+
+
+def destination(param: typer.CallbackParam, path: Path | None) -> Path | None:
+    """The FILE of an option; UsageError, before any work, if none can be written there."""
+    return path and check_file(path, param.opts[0])
+
+
+def folder(param: typer.CallbackParam, path: Path | None) -> Path | None:
+    """The DIR of an option; UsageError, before any work, if there can be none."""
+    return path and check_folder(path, param.opts[0])
+
+
+MOST = 1_000_000_000
+"""Rows or pictures that can be asked for: what is more is no number that fits into a table."""
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Csv = Annotated[
+    Path | None,
+    typer.Option(
+        "--csv",
+        metavar="FILE",
+        callback=destination,
+        help="Write them to FILE, with an empty column for the label.",
+    ),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", callback=destination, help="Write one page to FILE: charts, pictures, rows to filter."
+    ),
+]
+
+
+def project() -> tuple[Layout, Params]:
+    """The layout and the params of the folder that a command is run in."""
+    from assay.params import load_params
+
+    layout = Layout(Path())
+    _require_plain(layout.root.resolve())
+    return layout, load_params(layout.params)
+
+
+def _require_plain(root: Path) -> None:
+    """UsageError for a path that is cut off where it becomes an address: MLflow's store would lie in another folder."""
+    if found := [character for character in "#?" if character in str(root)]:
+        raise UsageError(
+            f"the project's path holds {' and '.join(map(repr, found))}: {root}; addresses end there, and MLflow's "
+            "store would be opened in another folder",
+            hint="rename the folder",
+        )
+
+
+def show(result: dict[str, Any], as_json: bool, render: Callable[[Any, Any], None] | None = None) -> None:
+    """A command's result: as JSON, as its `render` writes it, or as it is."""
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(result, indent=2, ensure_ascii=not has_all_characters()))
+        return
+    from assay.commands.terminal import err, out
+
+    console = err if _holds_stdout(result) else out
+    if render is not None:
+        render(result, console)
+    else:
+        from rich.pretty import pprint
+
+        pprint(result, console=console, max_length=12)
+
+
+def _holds_stdout(result: dict[str, Any]) -> bool:
+    """Whether a file that was asked for is what comes out of standard output: nothing else may go there."""
+    made = [result.get("file"), result.get("page")]
+    names = [one["file"] if isinstance(one, dict) else one for one in made if one]
+    return any(is_stdout(Path(name)) for name in names)

@@ -1,0 +1,1 @@
+"""Encoded bytes to pixels: decoding, orientation, refusal, and statistics of the pixels."""

@@ -1,0 +1,277 @@
+"""Who learns in the trials: the model of params.yaml, in this process, or a probe that stands in for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+
+from assay import plugins
+from assay.errors import AssayError
+from assay.experiments.advice.ground import Ground
+from assay.layout import Layout
+from assay.lineage.closure import stage_closure
+from assay.lineage.digests import canonical_digest, code_digest
+from assay.params import Params, Train
+from assay.progress import Progress, silent
+from assay.training import build as starts
+from assay.training import linear_probe
+from assay.training.fit import Examples, deterministic, fit, pick_device
+from assay.training.inputs import Inputs
+
+Ints = NDArray[np.int64]
+Probabilities = NDArray[np.float32]
+OnEpoch = Callable[[], None]
+
+STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+"""Of the probe's regularisation (scikit-learn's C, less is more), chosen by the loss on a third that is held out."""
+ENOUGH = 3000
+"""Rows from which that choice is made at most."""
+TIMED = 4
+"""Batches that a training is timed on."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: which rows of train, what they are taken to be, what is changed of `train`, and the seed."""
+
+    rows: Ints
+    targets: Ints
+    """(rows,)"""
+    seed: int
+    changes: dict[str, Any] = field(default_factory=dict)
+    stop: tuple[Ints, Ints] | None = None
+    """(rows, targets) of val that say which epoch is kept; None: val as it is."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Probabilities on val (n, k); none at all if the training failed."""
+
+    val: Probabilities
+    seconds: float
+
+    @property
+    def failed(self) -> bool:
+        return not len(self.val)
+
+
+class Learner(Protocol):
+    """Somebody who can be trained."""
+
+    name: str
+
+    def key(self, run: Run) -> str:
+        """SHA-256 of all that the outcome follows from."""
+        ...
+
+    def epochs(self, run: Run) -> int: ...
+
+    def learn(self, run: Run, on_epoch: OnEpoch) -> Outcome: ...
+
+
+@dataclass(frozen=True)
+class Some:
+    """Some rows of inputs."""
+
+    inputs: Inputs
+    rows: Ints
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, rows: Ints) -> NDArray[Any]:
+        return self.inputs.batch(self.rows[rows])
+
+
+class Model:
+    """The model of params.yaml, trained as the stage `train` does it, less what is written."""
+
+    def __init__(self, params: Params, layout: Layout, ground: Ground, progress: Progress) -> None:
+        self.name = params.train.model
+        self._params, self._layout, self._ground, self._progress = params, layout, ground, progress
+
+    def key(self, run: Run) -> str:
+        steering = self._params.model_dump(mode="json", include={"task", "train", "embed"})
+        device = pick_device(self._params.train.device).type
+        return _key(self._ground, run, [steering, device, torch.__version__, self._code])
+
+    def epochs(self, run: Run) -> int:
+        return self._settings(run).epochs
+
+    def learn(self, run: Run, on_epoch: OnEpoch) -> Outcome:
+        """A killed training carries on at its last epoch. A loss that is no number: no outcome."""
+        checkpoint = self._layout.scratch / "advice" / f"{self.key(run)}.pt"
+        started = perf_counter()
+        try:
+            val = self._train(run, checkpoint, on_epoch)
+        except AssayError:
+            if not run.changes:
+                raise
+            nothing = np.zeros((0, len(self._ground.categories)), np.float32)
+            return Outcome(nothing, perf_counter() - started)
+        checkpoint.unlink(missing_ok=True)
+        return Outcome(val, perf_counter() - started)
+
+    def seconds(self, run: Run) -> float:
+        """What it would take: the second of two epochs on a few batches, scaled up."""
+        batch = self._settings(run).batch
+        few = run.rows[:: max(1, len(run.rows) // (TIMED * batch))][: TIMED * batch]
+        part = len(few) / len(run.rows)
+        val = np.arange(max(1, round(len(self._val) * part)))
+        ends: list[float] = []
+        trial = Run(
+            few,
+            self._ground.targets["train"][few],
+            run.seed,
+            {**run.changes, "epochs": 2},
+            stop=(val, self._val.targets[val]),
+        )
+        checkpoint = self._layout.scratch / "advice" / f"timed-{self.key(trial)}.pt"
+        checkpoint.unlink(missing_ok=True)
+        self._train(trial, checkpoint, lambda: ends.append(perf_counter()))
+        checkpoint.unlink(missing_ok=True)
+        return (ends[-1] - ends[0]) / part * self._settings(run).epochs
+
+    def _train(self, run: Run, checkpoint: Path, on_epoch: OnEpoch) -> Probabilities:
+        settings = self._settings(run)
+        params = self._params.model_copy(update={"seed": run.seed, "train": settings})
+        classes = len(self._ground.categories)
+        with deterministic(settings.threads):
+            weights = self._task.class_weights(run.targets, classes, settings.class_weights)
+            examples = Examples(Some(self._train_inputs, run.rows), run.targets, weights)
+            stop = Examples(Some(self._val.inputs, run.stop[0]), run.stop[1]) if run.stop else self._val
+            module = starts.build(params, self._spec[0], examples)
+            fitted = fit(
+                module,
+                examples,
+                stop,
+                self._task,
+                settings,
+                run.seed,
+                checkpoint,
+                silent,
+                lambda _: on_epoch(),
+            )
+            device = pick_device(settings.device)
+            module.load_state_dict(fitted.weights)
+            batch = settings.batch * 4
+            answers: Probabilities = self._task.predict(module, self._val.inputs, batch, device)
+        return answers
+
+    def _settings(self, run: Run) -> Train:
+        return self._params.train.model_copy(update=run.changes)
+
+    @cached_property
+    def _code(self) -> str:
+        stages = ["train", "embed"] if self._spec[1].kind == "embeddings" else ["train"]
+        files = {file for name in stages for file in stage_closure(name, self._params)}
+        return code_digest(files | {Path(__file__)})
+
+    @cached_property
+    def _task(self) -> Any:
+        return plugins.load("tasks", self._params.task)
+
+    @cached_property
+    def _spec(self) -> Any:
+        ids = pa.chunked_array([self._ground.ids["train"]], pa.string())
+        return starts.specify(self._params, list(self._ground.categories), self._layout, ids)
+
+    def _examples(self, split: str) -> Examples:
+        made = starts.examples(
+            self._ground.table,
+            split,
+            list(self._ground.categories),
+            self._spec[1],
+            self._layout,
+            self._progress,
+            self._task,
+        )
+        assert made is not None
+        return made
+
+    @cached_property
+    def _train_inputs(self) -> Inputs:
+        return self._examples("train").inputs
+
+    @cached_property
+    def _val(self) -> Examples:
+        return self._examples("val")
+
+
+class Probe:
+    """Logistic regression on the standardised embeddings: seconds, and no seed in it but that of the rows it gets."""
+
+    name = "probe"
+
+    def __init__(self, params: Params, ground: Ground) -> None:
+        self._params, self._ground = params, ground
+
+    def key(self, run: Run) -> str:
+        embed = self._params.model_dump(mode="json", include={"embed"})
+        return _key(self._ground, replace(run, seed=0, stop=None), ["probe", embed, self._code])
+
+    def epochs(self, run: Run) -> int:
+        return 1
+
+    def learn(self, run: Run, on_epoch: OnEpoch) -> Outcome:
+        started = perf_counter()
+        strength = self.strength * run.changes.get("strength", 1.0)
+        probe = linear_probe.fit(self._train[run.rows], run.targets, len(self._ground.categories), strength)
+        outcome = Outcome(probe.probabilities(self._val), perf_counter() - started)
+        on_epoch()
+        return outcome
+
+    @cached_property
+    def strength(self) -> float:
+        """C, by the loss on a third of the train images (at most ENOUGH of them)."""
+        rng = np.random.default_rng(0)
+        groups = self._ground.groups
+        chosen = rng.permutation(int(groups.max()) + 1)
+        order = np.argsort(chosen[groups], kind="stable")[:ENOUGH]
+        held, rest = order[: len(order) // 3], order[len(order) // 3 :]
+        targets = self._ground.targets["train"]
+        if len(np.unique(targets[rest])) < 2:
+            return STRENGTHS[1]
+        losses = []
+        for strength in STRENGTHS:
+            probe = linear_probe.fit(self._train[rest], targets[rest], len(self._ground.categories), strength)
+            chances = probe.probabilities(self._train[held])
+            losses.append(
+                float(-np.log(np.maximum(chances[np.arange(len(held)), targets[held]], 1e-6)).mean())
+            )
+        return STRENGTHS[int(np.argmin(losses))]
+
+    @cached_property
+    def _code(self) -> str:
+        return code_digest({Path(__file__), *stage_closure("embed", self._params)})
+
+    @cached_property
+    def _train(self) -> NDArray[np.float32]:
+        return self._ground.vectors("train")
+
+    @cached_property
+    def _val(self) -> NDArray[np.float32]:
+        return self._ground.vectors("val")
+
+
+def _key(ground: Ground, run: Run, more: list[Any]) -> str:
+    """What every learner's outcome follows from: ids and classes of all that was learnt from and measured."""
+    ids = ground.ids["train"]
+    state = hashlib.sha256(canonical_digest([more, ground.categories, run.seed, run.changes]).encode())
+    for split_ids in ([ids[row] for row in run.rows], ground.ids["val"]):
+        state.update(("\n".join(split_ids) + "\0").encode())
+    if run.stop:
+        state.update("\n".join(ground.ids["val"][row] for row in run.stop[0]).encode())
+    for targets in (run.targets, ground.targets["val"], *((run.stop[1],) if run.stop else ())):
+        state.update(np.ascontiguousarray(targets, np.int64).tobytes() + b"\0")
+    return state.hexdigest()

@@ -1,0 +1,84 @@
+"""What every training came to, on disk: .assay/advice/<key>.npz. Lost at any time, it is only computed again."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from assay.data.files import write_bytes
+from assay.experiments.advice.learners import Learner, Outcome, Run
+from assay.progress import Progress
+
+KEPT = 2000
+"""Outcomes that are kept, the newest."""
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """Trains what is not known yet."""
+
+    folder: Path
+    progress: Progress
+
+    def results(self, label: str, learner: Learner, runs: Sequence[Run]) -> list[Outcome]:
+        """The outcome of each run, in their order; a bar moves by epochs for those that have to be trained."""
+        keys = [learner.key(run) for run in runs]
+        found = {key: self._read(key) for key in set(keys)}
+        todo = {key: run for key, run in zip(keys, runs, strict=True) if found[key] is None}
+        if todo:
+            with self.progress.bar(
+                label, sum(learner.epochs(run) for run in todo.values()), "epochs"
+            ) as advance:
+                for key, run in todo.items():
+                    done = _Count()
+                    found[key] = learner.learn(run, _reporting(advance, done))
+                    advance(learner.epochs(run) - done.total)  # those that early stopping left out
+                    self._write(key, found[key])
+        return [outcome for key in keys if (outcome := found[key]) is not None]
+
+    def known(self, learner: Learner, run: Run) -> bool:
+        return self._file(learner.key(run)).exists()
+
+    def tidy(self) -> None:
+        """Remove what was not finished by others before, and the oldest of too many outcomes."""
+        for left in self.folder.glob("*.pt"):
+            left.unlink(missing_ok=True)
+        files = sorted(self.folder.glob("*.npz"), key=lambda file: -file.stat().st_mtime_ns)
+        for old in files[KEPT:]:
+            old.unlink(missing_ok=True)
+
+    def _file(self, key: str) -> Path:
+        return self.folder / f"{key}.npz"
+
+    def _read(self, key: str) -> Outcome | None:
+        try:
+            with np.load(io.BytesIO(self._file(key).read_bytes())) as held:
+                return Outcome(held["val"], float(held["seconds"]))
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+            return None
+
+    def _write(self, key: str, outcome: Outcome | None) -> None:
+        assert outcome is not None
+        stream = io.BytesIO()
+        np.savez_compressed(stream, val=outcome.val, seconds=outcome.seconds)
+        write_bytes(self._file(key), stream.getvalue())
+
+
+def _reporting(advance: Callable[[int], None], done: _Count) -> Callable[[], None]:
+    return lambda: advance(done.one())
+
+
+class _Count:
+    """How many epochs a training has reported."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def one(self) -> int:
+        self.total += 1
+        return 1

@@ -1,0 +1,282 @@
+"""From what was measured to the three options, each with the gain that the time is expected to buy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.data.suspects import share_of
+from assay.experiments.advice import curve, trials
+from assay.experiments.advice.noise import Measured, interval
+from assay.experiments.advice.study import BASE, CORRECTED, LEFT_OUT, Study
+from assay.experiments.advice.suspects import Suspected
+from assay.experiments.advice.verdict import Gain, Option
+from assay.metrics.table import named
+
+Floats = NDArray[np.float64]
+NOISES: tuple[dict[str, bool], ...] = ({}, {"seeds": False}, {"val": False})
+"""Both; of val alone; of the seeds alone."""
+STEPS = 40
+"""Points of the drawn curve."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the options are computed from."""
+
+    study: Study
+    measured: Measured
+    found: Suspected
+    reviewed: Suspected
+    """Those of them that fit into the time."""
+
+    @property
+    def best_value(self) -> float:
+        """The best that the primary metric can be, turned so that more is better."""
+        return 1.0 if named(self.study.params.track.primary).higher_is_better else 0.0
+
+    @property
+    def seconds(self) -> float:
+        """What one training of the model takes: measured if it was trained, else timed."""
+        if self.study.learner is self.study.probe:
+            return self.study.plan.seconds
+        return float(np.median([outcome.seconds for outcome in self.study.outcomes[BASE]]))
+
+    def rng(self, purpose: int) -> np.random.Generator:
+        return np.random.default_rng([self.study.params.seed, purpose])
+
+    def draws(self, **noises: bool) -> Floats:
+        """The same draws at every call, so that what is computed from them goes together."""
+        return self.measured.draws(self.rng(1), **noises)
+
+    def difference(self, name: str, against: str = BASE) -> Gain:
+        """One condition less another, on the same images."""
+        a, b = self.measured.column(name), self.measured.column(against)
+        value = float(self.measured.values[a] - self.measured.values[b])
+        both, val, seeds = (draws[:, a] - draws[:, b] for draws in (self.draws(**noise) for noise in NOISES))
+        return as_gain(both, value, val, seeds)
+
+
+def as_gain(draws: Floats, value: float, val: Floats | None = None, seeds: Floats | None = None) -> Gain:
+    """`val`, `seeds`: the draws with that noise alone."""
+    share = 0.5
+    if val is not None and seeds is not None and (total := float(val.var() + seeds.var())) > 0:
+        share = float(val.var()) / total
+    return Gain(value, *interval(draws, value), share)
+
+
+# --- more labels
+
+
+def more_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
+    """Extrapolate the learning curve to the labels that the time buys; and the curve, to be drawn."""
+    study, costs = facts.study, facts.study.params.advise
+    affordable = int(costs.hours * 3600 / costs.seconds_per_label)
+    there = study.ground.unlabelled
+    amount = min(affordable, there) if there else affordable
+    n = len(study.given)
+    law = _law(facts, facts.measured.values[None, :])
+    laws = [_law(facts, facts.draws(**noise), law) for noise in NOISES]
+    ends = [n, n + amount]
+    gained = [np.diff(each.at(ends))[:, 0] for each in laws]
+    gain = as_gain(gained[0], float(np.diff(law.at(ends))[0, 0]), *gained[1:])
+    remarks = [
+        "taken for random images, labelled as well as those there are; a queue that chooses well beats that"
+    ]
+    if not there:
+        remarks.append("no unlabelled train image is left")
+    elif amount < affordable:
+        remarks.append(f"all {there:,} unlabelled train images that there are")
+    if amount > 3 * n:
+        remarks.append(f"from {n:,} labels to {n + amount:,} is far for a curve to be trusted")
+    if study.ground.ruler_queue:
+        remarks.append(f"the queue asks for {study.ground.ruler_queue:,} val and test images first")
+    option = Option(
+        "labels",
+        gain,
+        amount,
+        "labels",
+        amount * costs.seconds_per_label / 3600,
+        _next_labels(study),
+        remarks,
+        lambda hours: float(np.diff(law.at([n, n + hours * 3600 / costs.seconds_per_label]))[0, 0]),
+    )
+    return option, _drawn(facts, law, laws[0], amount)
+
+
+def _next_labels(study: Study) -> str:
+    if not study.ground.unlabelled:
+        return "bring new images in by a source of `ingest.sources`, then `dvc repro`"
+    if study.params.select.annotator:
+        return "`assay annotate`, then `dvc repro`"
+    return "`assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`, then `dvc repro`"
+
+
+def _law(facts: Facts, values: Floats, best: curve.Curve | None = None) -> curve.Curve:
+    """The curve through each row of `values` (draws, conditions).
+
+    `best`, the law of the means: how far the points are from it is noise of the law itself, and is added to the draws.
+    """
+    measured, names = facts.measured, list(facts.study.sizes)
+    sizes = np.array([facts.study.sizes[name] for name in names], float)
+    errors = np.array([measured.error(name) for name in names])
+    columns = [measured.column(name) for name in names]
+    points = values[:, columns]
+    if best is None:
+        return curve.fit(sizes, points, errors, facts.best_value)
+    rng, misfit = facts.rng(2), measured.values[columns] - best.at(sizes.tolist())[0]
+    scale = float(np.sqrt((misfit**2).sum() / max(len(sizes) - 2, 1)))
+    points = points + scale * rng.standard_normal(points.shape)
+    return curve.fit(sizes, points, np.hypot(errors, scale), facts.best_value, rng)
+
+
+def _drawn(facts: Facts, law: curve.Curve, laws: curve.Curve, amount: int) -> dict[str, Any]:
+    """Points as measured, and the law with its band over the sizes up to the labels that the time buys."""
+    study, sign = facts.study, named(facts.study.params.track.primary).sign
+    sizes = np.geomspace(min(study.sizes.values()), len(study.given) + max(amount, 1), STEPS)
+    middle, band = law.at(sizes)[0], np.percentile(laws.at(sizes), (2.5, 97.5), axis=0)
+    points = [{"n": n, "value": _round(sign * facts.measured.value(name))} for name, n in study.sizes.items()]
+    line = [
+        {
+            "n": round(float(n)),
+            "value": _round(sign * m),
+            "low": _round(min(sign * a, sign * b)),
+            "high": _round(max(sign * a, sign * b)),
+        }
+        for n, m, a, b in zip(sizes, middle, *band, strict=True)
+    ]
+    return {"points": points, "line": line, **{name: _round(float(getattr(law, name)[0])) for name in "abc"}}
+
+
+# --- cleaner labels
+
+
+def affordable_reviews(study: Study) -> int:
+    costs = study.params.advise
+    return int(costs.hours * 3600 / costs.seconds_per_review)
+
+
+def cleaner_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
+    """The effect of looking at the suspects that the time allows: as far as they are wrong, they are put right."""
+    study, costs = facts.study, facts.study.params.advise
+    found, reviewed = facts.found, facts.reviewed
+    amount = len(reviewed)
+    gains = {name: facts.difference(name) for name in (CORRECTED, LEFT_OUT) if name in study.outcomes}
+    share = share_of(study.ground.judged)
+    expected = float(reviewed.train.probability.sum() + reviewed.val.probability.sum())
+    remarks = [
+        f"about {expected:,.0f} of them are expected to be wrong ({share.by}), and to be what they look like"
+    ]
+    if not amount:
+        remarks = ["no label is likely enough to be wrong that a second look would pay"]
+    elif share.can_be_nothing:
+        remarks.append(
+            "it may be none: what the audit disagrees with may be hard images; `assay audit --check 50` tells"
+        )
+    if 0 < amount < len(found):
+        remarks.append(f"{len(found) - amount:,} more are beyond the time")
+    if len(reviewed.val):
+        remarks.append(f"{len(reviewed.val):,} of them are val images: they decide which epoch is kept")
+    if (left := gains.get(LEFT_OUT)) and left.low > 0:
+        remarks.append("leaving them out gains as well, and needs nobody's time: see below")
+    option = Option(
+        "review",
+        gains.get(CORRECTED, Gain(0.0, 0.0, 0.0)),
+        amount,
+        "reviews",
+        amount * costs.seconds_per_review / 3600,
+        "`assay advise --suspects suspects.csv`, fill it in, `assay label suspects.csv`, then `dvc repro`",
+        remarks,
+    )
+    about = {
+        "count": found.likely,
+        "reviewed": amount,
+        "rate": {
+            "value": _round(share.value),
+            "low": _round(share.low),
+            "high": _round(share.high),
+            "by": share.by,
+        },
+        "corrected": gains[CORRECTED].rounded if CORRECTED in gains else None,
+        "left_out": gains[LEFT_OUT].rounded if LEFT_OUT in gains else None,
+        "rows": sorted((*_rows(facts, "train"), *_rows(facts, "val")), key=lambda row: -row["probability"]),
+    }
+    return option, about
+
+
+def _rows(facts: Facts, split: Literal["train", "val"]) -> list[dict[str, Any]]:
+    ground, found = facts.study.ground, getattr(facts.reviewed, split)
+    return [
+        {
+            "id": ground.ids[split][row],
+            "split": split,
+            "given": ground.categories[ground.targets[split][row]],
+            "suggested": ground.categories[suggested],
+            "probability": round(float(probability), 4),
+        }
+        for row, suggested, probability in zip(found.rows, found.suggested, found.probability, strict=True)
+    ]
+
+
+# --- the model
+
+
+def the_model(facts: Facts) -> tuple[Option, list[dict[str, Any]]]:
+    """The best of the settings that the time allows to try, the luck of the winner taken off."""
+    study, costs = facts.study, facts.study.params.advise
+    hours_each = facts.seconds / 60 * costs.seconds_per_training_minute / 3600
+    affordable = int(costs.hours / hours_each)
+    if not study.trials:
+        return Option("model", None, 0, "trials", 0.0, "", ["every trial failed"]), []
+    if not affordable:
+        why = f"one training costs {hours_each:.1f} hours, more than there is"
+        return Option("model", None, 0, "trials", 0.0, "", [why]), _trials(facts)
+    tried = len(study.trials)
+    further = min(max(affordable - tried, 0), trials.BEYOND * tried)
+    measured, columns = facts.measured, [facts.measured.column(name) for name in study.trials]
+    base = measured.column(BASE)
+    covariance, val = (
+        np.atleast_2d(np.cov((d[:, columns] - d[:, [base]]).T))
+        for d in (facts.draws(), facts.draws(seeds=False))
+    )
+    spread = float(measured.deviation[base])
+    noise = float(np.sqrt(np.diag(val).mean() + spread**2 * (1 + 1 / measured.runs[base])))
+    gains = measured.values[columns] - measured.values[base]
+    headroom = facts.best_value - measured.value(BASE)
+    known, draws = (
+        trials.best_of(gains, covariance, more, noise, headroom, facts.rng(3)) for more in (0, further)
+    )
+    change = list(study.trials.values())[int(gains.argmax())]
+    best = ", ".join(f"`train.{key}: {value}`" for key, value in change.items())
+    remarks = [
+        f"{tried} tried, {further} more expected to be like them; reckoned without the luck of being chosen"
+    ]
+    if study.failed:
+        remarks.append(f"failed, as the loss was no number: {', '.join(study.failed)}")
+    hint = f"try {best} in params.yaml, then `dvc repro`"
+    if study.learner is study.probe:
+        hint = "`assay race` tries settings of the model itself"
+    amount = tried + further
+    gain = as_gain(draws, float(np.median(draws)))
+    early = float(np.median(known))  # what the trials made have found is there at once
+    option = Option("model", gain, amount, "trials", amount * hours_each, hint, remarks, lambda _: early)
+    return option, _trials(facts)
+
+
+def _trials(facts: Facts) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "change": change,
+            "gain": facts.difference(name).rounded,
+            "seeds": int(facts.measured.runs[facts.measured.column(name)]),
+        }
+        for name, change in facts.study.trials.items()
+    ]
+
+
+def _round(value: float) -> float:
+    return round(float(value), 6) + 0.0

@@ -1,0 +1,101 @@
+"""All of it, from a workspace to advice: what `assay advise` prints, and what its page shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assay.experiments.advice import study as studies
+from assay.experiments.advice.ground import Ground
+from assay.experiments.advice.noise import interval
+from assay.experiments.advice.options import Facts, affordable_reviews, cleaner_labels, more_labels, the_model
+from assay.experiments.advice.study import BASE, Study
+from assay.experiments.advice.suspects import suspected
+from assay.experiments.advice.verdict import judge, ranked
+from assay.layout import Layout
+from assay.metrics.table import named
+from assay.params import Params
+from assay.progress import Progress
+
+NOISY_VAL = 0.03
+"""Share of wrong labels, at least, from which on it is worth a remark that val has them too."""
+
+
+def compute(params: Params, layout: Layout, ground: Ground, progress: Progress) -> dict[str, Any]:
+    """Train what is not known yet, and advise. JSON-able; the same for the same project, params and machine."""
+    study = studies.begin(params, layout, ground, progress)
+    if study.stands_in:
+        progress.say(f"A probe on the embeddings stands in for {params.train.model}: {study.plan.why}")
+    studies.learn_curve(study)
+    found = suspected(ground)
+    if len(reviewed := found.first(affordable_reviews(study))):
+        studies.clean(study, reviewed)
+    studies.tune(study)
+    study.notebook.tidy()
+    return tell(Facts(study, study.measured(), found, reviewed))
+
+
+def tell(facts: Facts) -> dict[str, Any]:
+    """The options, the verdict, and all that they rest on."""
+    study, params = facts.study, facts.study.params
+    labels, drawn = more_labels(facts)
+    review, suspects = cleaner_labels(facts)
+    model, trials = the_model(facts)
+    costs, metric = params.advise, params.track.primary
+    options, val = [labels, review, model], len(study.ground.measured)
+    return {
+        "primary": metric,
+        "higher_is_better": named(metric).higher_is_better,
+        "hours": costs.hours,
+        "verdict": judge(options, metric, costs.hours, val, study.plan.seeds, costs.seconds_per_label),
+        "options": [option.as_dict() for option in ranked(options)],
+        "measured_on": {
+            "split": "val",
+            "val": val,
+            "train": len(study.given),
+            "classes": len(study.ground.categories),
+            "model": params.train.model,
+            "learner": study.learner.name,
+            "stands_in": study.stands_in,
+            "why": study.plan.why,
+            "seeds": study.plan.seeds,
+            "training_seconds": round(facts.seconds, 2),
+        },
+        "baseline": _baseline(facts),
+        "curve": drawn,
+        "suspects": suspects,
+        "trials": trials,
+        "costs": costs.model_dump(mode="json"),
+        "remarks": _remarks(study, suspects),
+    }
+
+
+def _baseline(facts: Facts) -> dict[str, float]:
+    """As the metric is: of a loss, less is better."""
+    measured, sign = facts.measured, named(facts.study.params.track.primary).sign
+    column = measured.column(BASE)
+    value = float(measured.values[column])
+    ends = sorted(sign * end for end in interval(facts.draws()[:, column], value))
+    return {
+        "value": round(sign * value, 6),
+        "low": round(ends[0], 6),
+        "high": round(ends[1], 6),
+        "seed_spread": round(float(measured.spread[column]), 6),
+    }
+
+
+def _remarks(study: Study, suspects: dict[str, Any]) -> list[str]:
+    """What one has to know to read the numbers."""
+    remarks = []
+    if study.stands_in:
+        remarks.append(
+            f"A probe on the embeddings stands in for {study.params.train.model}: {study.plan.why}. It has no noise "
+            "between seeds, and learns from more or cleaner labels in its own way: read the order, not the decimals"
+        )
+    classes, rate = len(study.ground.categories), suspects["rate"]["value"]
+    if suspects["rate"]["low"] > NOISY_VAL and named(study.params.track.primary).is_share:
+        factor = 1 - rate * classes / (classes - 1)
+        remarks.append(
+            f"About {rate:.0%} of the labels are wrong, those of val as well: real gains are larger than those "
+            f"measured, by up to {1 / max(factor, 0.1):.1f} times, for all options alike; and so are their intervals"
+        )
+    return remarks

@@ -1,0 +1,164 @@
+"""What is trained: the baseline, parts of its labels, suspects left out and corrected, a few settings of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.data.files import read_json, recall, write_json
+from assay.data.suspects import LIKELY
+from assay.experiments.advice import plan as plans
+from assay.experiments.advice.curve import nested
+from assay.experiments.advice.ground import Ground
+from assay.experiments.advice.learners import Learner, Model, Outcome, Probe, Run
+from assay.experiments.advice.noise import Measured, measure
+from assay.experiments.advice.notebook import Notebook
+from assay.experiments.advice.plan import FINALISTS, PARTS, Plan
+from assay.experiments.advice.suspects import Suspected
+from assay.layout import Layout
+from assay.lineage.closure import model_input
+from assay.params import Params
+from assay.progress import Progress
+
+BASE, LEFT_OUT, CORRECTED = "baseline", "left out", "corrected"
+REVIEWING = 7
+"""Names the draws of what a review finds."""
+WHOLE, PART = "whole", "part"
+Ints = NDArray[np.int64]
+
+
+@dataclass
+class Study:
+    """What came of every condition, one outcome for each seed."""
+
+    params: Params
+    ground: Ground
+    learner: Learner
+    probe: Probe
+    notebook: Notebook
+    plan: Plan
+    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Labels behind each point of the curve."""
+    trials: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What each trial changes; those that failed are in no outcome."""
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def seeds(self) -> list[int]:
+        return [self.params.seed + k for k in range(self.plan.seeds)]
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether another model learns than that of params.yaml."""
+        return self.learner is self.probe and self.params.train.model != self.probe.name
+
+    @property
+    def given(self) -> Ints:
+        return self.ground.targets["train"]
+
+    @property
+    def every(self) -> Ints:
+        return np.arange(len(self.given))
+
+    def train(self, label: str, runs: dict[str, list[Run]]) -> None:
+        """Train all of it under one bar, and file the outcomes by condition."""
+        flat = [run for some in runs.values() for run in some]
+        found = iter(self.notebook.results(label, self.learner, flat))
+        for name, some in runs.items():
+            self.outcomes[name] = self.outcomes.get(name, []) + [next(found) for _ in some]
+
+    def measured(self) -> Measured:
+        """The primary metric of all conditions, with its noise."""
+        rows = self.ground.measured
+        return measure(
+            {name: [outcome.val[rows] for outcome in held] for name, held in self.outcomes.items()},
+            self.ground.targets["val"][rows],
+            self.params.track.primary,
+            {name: PART if name in self.sizes and name != BASE else WHOLE for name in self.outcomes},
+            self.params.seed,
+        )
+
+
+def begin(params: Params, layout: Layout, ground: Ground, progress: Progress) -> Study:
+    """Find out what a training costs, and plan by it."""
+    notebook = Notebook(layout.scratch / "advice", progress)
+    model, probe = Model(params, layout, ground, progress), Probe(params, ground)
+    plan = plans.make(params, _seconds(model, ground, params, notebook.folder))
+    learner: Learner = model if plan.learner == "model" else probe
+    return Study(params, ground, learner, probe, notebook, plan)
+
+
+def _seconds(model: Model, ground: Ground, params: Params, folder: Path) -> float:
+    """Of one training on all labels; timed once."""
+    run = Run(np.arange(len(ground.targets["train"])), ground.targets["train"], params.seed)
+    file = folder / f"seconds-{model.key(run)}.json"
+    if (known := recall(lambda: float(read_json(file)["seconds"]))) is not None:
+        return known
+    seconds = max(round(model.seconds(run), 3), 0.001)
+    write_json(file, {"seconds": seconds})
+    return seconds
+
+
+def learn_curve(study: Study) -> None:
+    """The baseline, and growing parts of its labels: for each seed another draw, each within the next."""
+    n = len(study.given)
+    sizes = sorted({round(part * n) for part in PARTS})
+    parts = [nested(study.given, sizes, seed) for seed in study.seeds]
+    runs = {
+        f"{size} labels": [
+            Run(part[k], study.given[part[k]], seed) for part, seed in zip(parts, study.seeds, strict=True)
+        ]
+        for k, size in enumerate(sizes)
+    }
+    study.sizes = {**dict(zip(runs, sizes, strict=True)), BASE: n}
+    runs[BASE] = [Run(study.every, study.given, seed) for seed in study.seeds]
+    study.train("learning curve", runs)
+
+
+def clean(study: Study, reviewed: Suspected) -> None:
+    """After a look at the labels that the time allows: the wrong ones put right; and the likely ones left out instead.
+
+    For each seed a draw of which are wrong, by their probabilities: a person says that a right label is right. Of val
+    too: it says which epoch is kept, and wrong labels there stop a model that has learnt the right ones early, so that
+    cleaning train alone can make things worse. What is measured stays val as it was given.
+    """
+    runs = {CORRECTED: [_put_right(study, reviewed, seed) for seed in study.seeds]}
+    val_given = study.ground.targets["val"]
+    kept, val_kept = (
+        np.setdiff1d(np.arange(n), some.above(LIKELY).rows)
+        for n, some in ((len(study.given), reviewed.train), (len(val_given), reviewed.val))
+    )
+    if len(val_kept) and len(np.unique(study.given[kept])) == len(np.unique(study.given)):
+        stop = (val_kept, val_given[val_kept])
+        runs[LEFT_OUT] = [Run(kept, study.given[kept], seed, stop=stop) for seed in study.seeds]
+    study.train("cleaner labels", runs)
+
+
+def _put_right(study: Study, reviewed: Suspected, seed: int) -> Run:
+    rng, val = np.random.default_rng([seed, REVIEWING]), study.ground.targets["val"]
+    wrong = [some.found_wrong(rng) for some in (reviewed.train, reviewed.val)]
+    stop = (np.arange(len(val)), wrong[1].corrected(val))
+    return Run(study.every, wrong[0].corrected(study.given), seed, stop=stop)
+
+
+def tune(study: Study) -> None:
+    """Each trial with one seed, then the best of them with all: where it counts, the number is firm."""
+    images = study.learner is not study.probe and model_input(study.params.train.model) == "pixels"
+    planned = dict(plans.trials(study.params.train, study.plan.learner, images, study.plan.trials))
+    whole = Run(study.every, study.given, study.seeds[0])
+    study.train("trials", {name: [replace(whole, changes=change)] for name, change in planned.items()})
+    study.failed = [name for name in planned if study.outcomes[name][0].failed]
+    for name in study.failed:
+        del study.outcomes[name]
+    study.trials = {name: change for name, change in planned.items() if name not in study.failed}
+    if not study.trials:
+        return
+    held = study.measured()
+    best = sorted(study.trials, key=lambda name: -held.value(name))[:FINALISTS]
+    more = [replace(whole, seed=seed) for seed in study.seeds[1:]]
+    study.train("best trials", {name: [replace(run, changes=planned[name]) for run in more] for name in best})

@@ -1,0 +1,89 @@
+"""The label audit's suspects among the images that advice stands on, and what people would find if they looked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assay.data.matching import positions, whole
+from assay.data.suspects import LIKELY, POSSIBLE, suspects
+from assay.experiments.advice.ground import Ground
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """Of one split, the likeliest first."""
+
+    rows: Ints
+    suggested: Ints
+    """(rows,) the class that each looks like."""
+    probability: Floats
+    """(rows,) that the label is wrong."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def above(self, least: float) -> Suspects:
+        """Those at least this likely to be wrong."""
+        return self.take(self.probability >= least)
+
+    def take(self, chosen: NDArray[np.bool_]) -> Suspects:
+        return Suspects(self.rows[chosen], self.suggested[chosen], self.probability[chosen])
+
+    def found_wrong(self, rng: np.random.Generator) -> Suspects:
+        """Those that a person who looks at all of them finds to be wrong: a draw, each with its probability."""
+        return self.take(rng.random(len(self)) < self.probability)
+
+    def corrected(self, given: Ints) -> Ints:
+        """The labels `given` (n,), these taken for what they look like."""
+        labels = given.copy()
+        labels[self.rows] = self.suggested
+        return labels
+
+
+@dataclass(frozen=True)
+class Suspected:
+    """Labels of both splits that a second look may tell of; test is nobody's to review by a model's opinion."""
+
+    train: Suspects
+    val: Suspects
+
+    def __len__(self) -> int:
+        return len(self.train) + len(self.val)
+
+    @property
+    def likely(self) -> int:
+        """How many are more likely wrong than right: the audit's suspects."""
+        return len(self.train.above(LIKELY)) + len(self.val.above(LIKELY))
+
+    def first(self, count: int) -> Suspected:
+        """The likeliest `count` of both; more where some are equally likely."""
+        ordered = np.sort(np.concatenate([self.train.probability, self.val.probability]))[::-1]
+        least = float(ordered[min(count, len(ordered)) - 1]) if count and len(ordered) else np.inf
+        return Suspected(self.train.above(least), self.val.above(least))
+
+
+def suspected(ground: Ground) -> Suspected:
+    """Those of the audit that had one look, down to the probability at which a second look begins to pay."""
+    found = suspects(ground.judged, POSSIBLE).sort_by([("probability", "descending"), ("id", "ascending")])
+    return Suspected(_of(found, ground, "train"), _of(found, ground, "val"))
+
+
+def _of(found: pa.Table, ground: Ground, split: Literal["train", "val"]) -> Suspects:
+    """Those that are in this split of the selection, and look like one of its classes."""
+    names = pa.array(ground.categories, pa.string())
+    rows = positions(whole(found["id"]), pa.array(ground.ids[split], pa.string()))
+    suggested = np.asarray(
+        pc.fill_null(pc.index_in(whole(found["suggested"]), value_set=names), -1), np.int64
+    )
+    there = (rows >= 0) & (suggested >= 0)
+    probability = np.asarray(found["probability"], np.float64)
+    return Suspects(np.asarray(rows, np.int64), suggested, probability).take(there)

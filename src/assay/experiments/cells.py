@@ -1,0 +1,246 @@
+"""Cells: one training and its evaluation, each an ordinary DVC run in a worktree of its own, kept by fingerprint.
+
+A corner of an attribution, a step of a race, a point of a replay are cells. What they have in common: the code of a
+commit, params, a training set and a ruler that need never have stood together in one commit. What was run once, here or
+in the workspace itself, is never run again: its result is under .assay/cells/<key>, and its stages in DVC's run-cache.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from threading import Event
+from time import perf_counter
+from typing import Any
+
+import pyarrow as pa
+import yaml
+from filelock import FileLock
+
+from assay.data.champion import write_champion
+from assay.data.files import fresh_dir, read_json, read_table, recall, write_json, write_table
+from assay.data.training_set import TRAIN, training_digest
+from assay.errors import AssayError, RevisionError
+from assay.experiments.sides import Side, params_digest
+from assay.layout import Layout
+from assay.lineage import worktrees
+from assay.lineage.fingerprint import Fingerprint, run_code, table_digest
+from assay.lineage.revisions import run_dvc
+from assay.params import Params, parse_params
+from assay.progress import Progress, silent
+
+STAGES = ("train", "evaluate")
+KEPT = ("metrics.json", "history.csv", "predictions.parquet")
+"""Files of outputs/ that are the result of a cell."""
+
+
+class Stopped(AssayError):
+    """Another cell has failed, or the person has had enough."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a result follows from. `train` and `ruler` are tables as select and curate write them."""
+
+    code: Side
+    params: Mapping[str, Any]
+    train: pa.Table
+    ruler: pa.Table
+
+    @cached_property
+    def parsed(self) -> Params:
+        return parse_params(self.params, where="the params of a cell")
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        return Fingerprint(
+            selection=self.train.schema.metadata[b"digest"].decode(),
+            ruler=table_digest(self.ruler),
+            params=params_digest(self.parsed),
+            code=run_code(self.parsed, self.code.package),
+        )
+
+    @property
+    def key(self) -> str:
+        """SHA-256: same key, same result."""
+        return self.fingerprint.digest
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out. `trained`: it had to be trained now; `seconds`: how long that took when it was."""
+
+    key: str
+    predictions: pa.Table
+    metrics: dict[str, Any]
+    history: list[dict[str, float]]
+    seconds: float
+    trained: bool
+
+
+def training_table(rows: pa.Table, categories: Sequence[str]) -> pa.Table:
+    """TRAIN rows (id, split, label, annotations) in the form that `train` reads: sorted, with digest and categories."""
+    table = rows.select(TRAIN.names).cast(TRAIN).sort_by("id").combine_chunks()
+    digest = training_digest(table, categories)
+    return table.replace_schema_metadata(
+        {"digest": digest, "categories": json.dumps(list(categories), ensure_ascii=False)}
+    )
+
+
+def with_seed(params: Params, seed: int) -> dict[str, Any]:
+    """Params of a cell: those of a project with another seed."""
+    return {**params.model_dump(mode="json"), "seed": seed}
+
+
+def own_cell(side: Side) -> Cell:
+    """The cell that a side itself is."""
+    side.bring(["data/selection", "data/snapshot"])
+    return Cell(
+        side,
+        side.params.model_dump(mode="json"),
+        read_table(side.path("data/selection") / "train.parquet", made_by="select"),
+        read_table(side.path("data/snapshot") / "ruler.parquet", made_by="curate"),
+    )
+
+
+def adopt(side: Side, layout: Layout) -> bool:
+    """Keep the result that a side already has, so that its cell need not be run; whether it has one that is its own.
+
+    It has if its model was trained on its selection, with its params and its code: dvc.lock says so.
+    """
+    cell = own_cell(side)
+    if known(cell, layout) is not None:
+        return True
+    if not _in_order(side):
+        return False
+    _keep(cell, {name: side.path(f"outputs/{name}") for name in KEPT}, 0.0, layout)
+    return True
+
+
+def known(cell: Cell, layout: Layout) -> Result | None:
+    """The result of a cell that was run before. Never trains."""
+    return recall(lambda: _kept(cell.key, _home(layout) / cell.key))
+
+
+def _kept(key: str, folder: Path) -> Result:
+    seconds = read_json(folder / "cell.json")["seconds"]
+    with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
+        history = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+    return Result(
+        key,
+        read_table(folder / "predictions.parquet"),
+        read_json(folder / "metrics.json"),
+        history,
+        seconds,
+        trained=False,
+    )
+
+
+def run(cell: Cell, layout: Layout, stop: Event | None = None) -> Result:
+    """The result of a cell: the known one, or `dvc repro` of train and evaluate in a worktree.
+
+    DvcError if a stage fails; Stopped once `stop` is set. Of two that want one cell, one waits.
+    """
+    home = _home(layout)
+    with FileLock(home / f"{cell.key}.lock"):
+        if (result := known(cell, layout)) is not None:
+            return result
+        with worktrees.temporary(layout.root, str(cell.code.commit), cell.code.patch) as project:
+            _set_up(cell, project, layout)
+            begun = perf_counter()
+            env = worktrees.environment_for(project)
+            run_dvc(["repro", "--single-item", *STAGES], project, partial(_unless, stop), env)
+            seconds = perf_counter() - begun
+            _keep(cell, {name: project / "outputs" / name for name in KEPT}, seconds, layout)
+    result = known(cell, layout)
+    assert result is not None
+    return Result(**{**result.__dict__, "trained": True})
+
+
+def run_all(
+    cells: Sequence[Cell],
+    layout: Layout,
+    progress: Progress = silent,
+    on_result: Callable[[Cell, Result], None] | None = None,
+) -> list[Result]:
+    """Results in the order of `cells`, as many at once as the cores bear. What was done before a kill stays done."""
+    if not cells:
+        return []
+    threads = max(cell.parsed.train.threads for cell in cells)
+    workers = max(1, (os.cpu_count() or 1) // threads)
+    stop = Event()
+    with progress.bar("training", len(cells), "cells") as advance, ThreadPoolExecutor(workers) as pool:
+
+        def one(cell: Cell) -> Result:
+            result = run(cell, layout, stop)
+            advance(1)
+            if on_result:
+                on_result(cell, result)
+            return result
+
+        futures = [pool.submit(one, cell) for cell in cells]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _unless(stop: Event | None, line: str) -> None:
+    """Called with each line of DVC's output: an error here ends DVC and the stage it runs."""
+    if stop is not None and stop.is_set():
+        raise Stopped(f"stopped at: {line}")
+
+
+def _set_up(cell: Cell, project: Path, layout: Layout) -> None:
+    """Put what the stages read where they read it. Images and vectors are the workspace's own: ids are contents."""
+    there, ours = Layout(project), Layout(layout.root.resolve())
+    raw = yaml.safe_dump(dict(cell.params), sort_keys=False, allow_unicode=True)
+    there.params.write_text(raw, encoding="utf-8")
+    for folder in (there.selection, there.snapshot, there.champion, there.outputs, there.scratch):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_table(there.selection / "train.parquet", cell.train)
+    write_table(there.snapshot / "ruler.parquet", cell.ruler)
+    write_champion(there.champion, None)
+    (ours.scratch / "decoded").mkdir(parents=True, exist_ok=True)
+    for link, target in (
+        (there.pool, ours.pool),
+        (there.embeddings, ours.embeddings),
+        (there.scratch / "decoded", ours.scratch / "decoded"),
+    ):
+        if target.exists():
+            link.symlink_to(target, target_is_directory=True)
+
+
+def _keep(cell: Cell, files: Mapping[str, Path], seconds: float, layout: Layout) -> None:
+    mark = cell.fingerprint
+    with fresh_dir(_home(layout) / mark.digest) as folder:
+        for name, file in files.items():
+            shutil.copyfile(file, folder / name)
+        write_json(folder / "cell.json", {"seconds": seconds, "seed": cell.parsed.seed, **mark.parts})
+
+
+def _home(layout: Layout) -> Path:
+    home = layout.scratch / "cells"
+    home.mkdir(parents=True, exist_ok=True)
+    return home
+
+
+def _in_order(side: Side) -> bool:
+    """Whether a side's outputs follow from what it holds now, as far as dvc.lock can tell."""
+    from assay.lineage.staleness import stage_states
+
+    try:
+        side.bring([out["path"] for stage in STAGES for out in side.lock["stages"][stage]["outs"]])
+    except (RevisionError, KeyError):
+        return False  # never run, or in no cache and remote any more
+    states = {state.stage: state.state for state in stage_states(side.root)}
+    return all(states.get(stage) in ("fresh", "after") for stage in STAGES)

@@ -1,0 +1,193 @@
+"""What differs between two sides besides the data: params, code, environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from assay.data.text import read_text
+from assay.errors import AssayError, ParamsError, RevisionError
+from assay.experiments.sides import Side
+from assay.layout import Layout
+from assay.lineage.closure import stage_closure
+from assay.lineage.commits import commits_between, patched
+from assay.lineage.fingerprint import SECTIONS
+from assay.params import Params, flatten
+from assay.params.yamlfile import read_yaml
+
+Found = dict[str, Any]
+SEED = "seed"
+DATA_SECTIONS = ("ingest", "curate", "audit", "select")
+"""Their params act through the data that they make."""
+PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
+
+
+def params_part(a: Side, b: Side) -> Found:
+    """`differ`: rows of key, part, a, b; `same`: {key: value}. A value that a side does not have is None.
+
+    `part` says what a param acts through: "model" (in the fingerprint of a run), "seed", "data", or "other".
+    """
+    sides = flat_params(a), flat_params(b)
+    keys = list(dict.fromkeys([*sides[0], *sides[1]]))
+    differ = [key for key in keys if sides[0].get(key) != sides[1].get(key)]
+    rows = [{"key": k, "part": acts_through(k), "a": sides[0].get(k), "b": sides[1].get(k)} for k in differ]
+    return {"differ": rows, "same": {key: sides[0].get(key) for key in keys if key not in differ}}
+
+
+def flat_params(side: Side) -> dict[str, Any]:
+    """Params with the defaults filled in; as they are written, where this assay does not know some of them."""
+    try:
+        return flatten(side.params)
+    except ParamsError:
+        return flatten(_yaml(side.layout.params))
+
+
+def _yaml(file: Path) -> Found:
+    """Empty if the file is not there, or holds none."""
+    try:
+        return read_yaml(file, RevisionError)
+    except RevisionError:
+        return {}
+
+
+def acts_through(key: str) -> str:
+    section = key.split(".")[0]
+    if section == SEED:
+        return SEED
+    if section in SECTIONS:
+        return "model"
+    return "data" if section in DATA_SECTIONS else "other"
+
+
+def code_part(a: Side, b: Side) -> Found:
+    """Which stages run other code, which files that is, and the commits between that touch these files.
+
+    Compared under the params of either side: choosing another model is no change of code.
+    """
+    try:
+        chosen = (a.params, b.params)
+    except ParamsError as error:
+        return {"missing": f"the params of one side are not of this assay: {error}"}
+    same = _sources(a) == _sources(b)
+    rows: list[Found] = [
+        {"stage": stage, "files": [] if same else _files(stage, chosen, a, b)} for stage in _stages(b)
+    ]
+    differ = [row for row in rows if row["files"]]
+    files = sorted({file["file"] for row in differ for file in row["files"]})
+    commits = commits_between(a.commit, b.commit, files, b.root) if a.commit and b.commit else []
+    return {
+        "stages": differ,
+        "same": [row["stage"] for row in rows if not row["files"]],
+        "commits": [asdict(commit) for commit in commits],
+        "uncommitted": {
+            name: sorted(set(files) & set(patched(side.patch))) for name, side in (("a", a), ("b", b))
+        },
+    }
+
+
+def _stages(side: Side) -> list[str]:
+    """In the order of dvc.yaml."""
+    there = {file.stem for file in (side.package / "stages").glob("[!_]*.py")}
+    return [stage for stage in _yaml(side.root / "dvc.yaml").get("stages") or {} if stage in there]
+
+
+def _sources(side: Side) -> dict[str, bytes]:
+    """All of a side's code: where nothing differs, no closure need be followed."""
+    package = side.package
+    return {file.relative_to(package).as_posix(): file.read_bytes() for file in package.rglob("*.py")}
+
+
+def _files(stage: str, chosen: tuple[Params, ...], a: Side, b: Side) -> list[Found]:
+    """The files that the stage runs on one side and not, or not like this, on the other."""
+    found: dict[str, str] = {}
+    for params in chosen:
+        old, new = (_closure(stage, params, side) for side in (a, b))
+        for name in old.keys() | new.keys():
+            if old.get(name) != new.get(name):
+                found[name] = (
+                    "changed" if name in old and name in new else "added" if name in new else "removed"
+                )
+    return [{"file": f"{_prefix(b)}{name}", "change": found[name]} for name in sorted(found)]
+
+
+def _closure(stage: str, params: Params, side: Side) -> dict[str, bytes]:
+    """The files that a stage runs, by their path in the package; {} where a side has no such stage."""
+    try:
+        files = stage_closure(stage, params, side.package)
+    except (KeyError, OSError, SyntaxError):
+        return {}
+    return {file.relative_to(side.package).as_posix(): file.read_bytes() for file in files}
+
+
+def _prefix(side: Side) -> str:
+    return (
+        f"{side.package.relative_to(side.root).as_posix()}/" if side.package.is_relative_to(side.root) else ""
+    )
+
+
+def environment_part(a: Side, b: Side, recorded: tuple[Found | None, Found | None] = (None, None)) -> Found:
+    """Packages whose pinned version differs and, where both sides recorded theirs, what else the machine had other.
+
+    `differ`: rows of name, a, b. `source`: "recorded" (the environments the two were trained in) or "pinned" (those of
+    requirements.lock); `missing` instead, where a side has neither.
+    """
+    if recorded[0] and recorded[1]:
+        return {"source": "recorded", "differ": differing(_flat(recorded[0]), _flat(recorded[1]))}
+    pins = pinned(a.root), pinned(b.root)
+    if pins[0] is None or pins[1] is None:
+        without = a if pins[0] is None else b
+        return {"missing": f"{without.label} has no requirements.lock"}
+    return {"source": "pinned", "differ": differing(pins[0], pins[1])}
+
+
+def pinned(root: Path) -> dict[str, str] | None:
+    """{package: version} of requirements.lock, several versions for several systems joined. None without one."""
+    file = root / "requirements.lock"
+    if not file.exists():
+        return None
+    found: dict[str, set[str]] = {}
+    for name, version in PIN.findall(read_text(file, RevisionError)):
+        found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), set()).add(version)
+    return {name: " | ".join(sorted(versions)) for name, versions in found.items()}
+
+
+def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Found]:
+    """Rows of name, a, b where the two have other values; None where one has nothing."""
+    return [
+        {"name": name, "a": a.get(name), "b": b.get(name)}
+        for name in sorted(a.keys() | b.keys())
+        if a.get(name) != b.get(name)
+    ]
+
+
+def _flat(environment: Found) -> dict[str, Any]:
+    """`machine.cores`, … and the packages by their bare names."""
+    packages = environment.get("packages") or {}
+    return flatten({k: v for k, v in environment.items() if k != "packages"}) | packages
+
+
+def recorded_environments(
+    a: Side, b: Side, params: Params, layout: Layout
+) -> tuple[Found | None, Found | None]:
+    """What the runs among the sides, and the last training of the workspace, noted of where they ran.
+
+    None for a side that has no note, and for both if neither is a run: MLflow takes seconds to be asked.
+    """
+    if "run" not in (a.kind, b.kind):
+        return None, None
+    return _recorded(a, params, layout), _recorded(b, params, layout)
+
+
+def _recorded(side: Side, params: Params, layout: Layout) -> Found | None:
+    from assay.tracking import environment, recorded
+
+    try:
+        if side.run_id:
+            return recorded.environment_of(side.run_id, params, layout)
+        training = environment.noted(side.layout, side.fingerprint) if side.kind == "workspace" else None
+        return training.environment if training else None
+    except (AssayError, OSError):
+        return None

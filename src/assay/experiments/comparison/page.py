@@ -1,0 +1,111 @@
+"""A comparison as one self-contained page that bears a hundred thousand changed samples: as columns, shown by pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assay.data.difference import KINDS
+from assay.data.matching import whole
+from assay.experiments.comparison import Comparison
+from assay.experiments.comparison.measured import FLIPS
+from assay.progress import Progress, silent
+from assay.reports.listed import Found, listed
+from assay.reports.page import render
+from assay.reports.pictures import SIZE, fair_share, held, opened, thumbnails
+
+MOST_CLASSES = 40
+"""Rows of a table of classes, and of a list of what became what; the JSON has them all."""
+MATRIX = 24
+"""Classes up to which from → to is shown as a matrix."""
+CHANGES = (
+    "label_before",
+    "label_after",
+    "split_before",
+    "split_after",
+    "group_before",
+    "group_after",
+    "batch",
+)
+SAID = ("label", "before", "after")
+
+
+def page(
+    compared: Comparison, pool: Path, limit: int, rows: int | None = None, progress: Progress = silent
+) -> tuple[str, Found]:
+    """The page, and for each of its lists how many samples and pictures it holds: `limit` pictures at most.
+
+    `rows`: samples of each list at most, of every kind as many as of any other (None: all). Half of the pictures are of
+    flipped samples, if there are as many; where one list needs less the other has more.
+    """
+    changes = _cut(compared.samples, compared.samples["kinds"].to_numpy(), rows)
+    flips = None if compared.flips is None else _cut(compared.flips, _kinds(compared.flips), rows)
+    images = opened(pool)
+    groups = np.asarray(changes["kinds"].to_numpy(), np.int64)
+    there = held(whole(changes["id"]), images)
+    lists: Found = {}
+    left, wanted = limit, []
+    if flips is not None:
+        of_flips = _kinds(flips)
+        room = max(limit // 2, limit - int(there.sum()))
+        chosen_flips = fair_share(of_flips, held(whole(flips["id"]), images), room)
+        wanted += flips["id"].filter(pa.array(chosen_flips)).to_pylist()
+        left -= len(wanted)
+    chosen = fair_share(groups, there, left)
+    wanted += changes["id"].filter(pa.array(chosen)).to_pylist()
+    pictures = thumbnails(wanted, images, progress)
+    lists["changes"] = listed(changes, groups, KINDS, CHANGES, ("origin",), chosen, pictures)
+    if flips is not None:
+        numbers = ("certainty_before", "certainty_after")
+        lists["flips"] = listed(flips, 1 << of_flips, FLIPS, SAID, numbers, chosen_flips, pictures)
+    for name, table in (("changes", compared.samples), ("flips", compared.flips)):
+        if table is not None:
+            lists[name]["all"] = len(table)
+    text = render(
+        "diff.html.j2",
+        result=compared.result,
+        lists=lists,
+        picture_size=SIZE,
+        classes=_classes(compared.result["data"]),
+        relabelled=_matrix(compared.result["data"]),
+        most=MOST_CLASSES,
+    )
+    shown = {name: {"samples": held["n"], "pictures": held["pictured"]} for name, held in lists.items()}
+    return text, shown
+
+
+def _cut(table: pa.Table, groups: NDArray[Any], rows: int | None) -> pa.Table:
+    if rows is None or len(table) <= rows:
+        return table
+    return table.filter(pa.array(fair_share(groups, np.ones(len(table), bool), rows)))
+
+
+def _kinds(flips: pa.Table) -> NDArray[np.int64]:
+    found = pc.index_in(whole(flips["kind"]), value_set=pa.array(FLIPS))
+    return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+
+
+def _classes(data: Found) -> list[Found]:
+    """The classes in the order of how much their share among the labelled moved, at most MOST_CLASSES."""
+    if "missing" in data:
+        return []
+    rows = {row["category"]: row for row in data["classes"]}
+    moved = [entry["category"] for entry in data["variation"]["all"]["classes"]]
+    order = [*moved, *(name for name in rows if name not in set(moved))]
+    return [rows[name] for name in order[:MOST_CLASSES]]
+
+
+def _matrix(data: Found) -> Found | None:
+    """Relabelled from (rows) to (columns), if the classes are few enough; None otherwise, or without any."""
+    flows = [] if "missing" in data else data["flows"]["relabelled"]
+    names = sorted({name for flow in flows for name in (flow["before"], flow["after"])})
+    if not flows or len(names) > MATRIX:
+        return None
+    counts = {(flow["before"], flow["after"]): flow["count"] for flow in flows}
+    rows = [[counts.get((a, b), 0) for b in names] for a in names]
+    return {"names": names, "rows": rows, "largest": max(counts.values())}

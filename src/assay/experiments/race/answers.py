@@ -1,0 +1,121 @@
+"""Who answers what the data track asks: an annotator in replay, or edit batches that people have written since."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from assay import plugins
+from assay.annotators import Desk, ask
+from assay.data.edits import Judgement, read_batches
+from assay.errors import EditError, ParamsError
+from assay.experiments.sides import Side
+from assay.layout import Layout
+from assay.params import Params
+
+Answer = str | None
+"""The one label of an image; None: it should be left out."""
+
+
+class Answers(Protocol):
+    """`name` for people, `digest` for the key of a race; `about`: the ids it can judge, None for all."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def about(self) -> frozenset[str] | None: ...
+
+    def ask(self, ids: Sequence[str]) -> dict[str, Answer]:
+        """What it says of some images; those that it has no answer to are missing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """A file of src/assay/annotators/: it can be asked about any image."""
+
+    plugin: str
+    layout: Layout
+    params: Params
+    about: frozenset[str] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.plugin
+
+    @property
+    def digest(self) -> str:
+        options = self.params.select.annotator_options
+        return f"{self.plugin} {sorted(options.items())}" if options else self.plugin
+
+    def ask(self, ids: Sequence[str]) -> dict[str, Answer]:
+        return final(ask(self.plugin, ids, Desk(self.layout, self.params)))
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What people decided between the baseline and another revision; they can only be asked about that."""
+
+    name: str
+    held: dict[str, Answer]
+
+    @property
+    def digest(self) -> str:
+        lines = "\n".join(f"{sample}\t{label}" for sample, label in sorted(self.held.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    @property
+    def about(self) -> frozenset[str]:
+        return frozenset(self.held)
+
+    def ask(self, ids: Sequence[str]) -> dict[str, Answer]:
+        return {sample: self.held[sample] for sample in ids if sample in self.held}
+
+
+def annotator(layout: Layout, params: Params) -> Annotator:
+    """The annotator of the params. ParamsError if that is people: a race does not wait for them."""
+    if (name := params.select.annotator) is None:
+        raise ParamsError(
+            "nobody can answer in a race: select.annotator is null",
+            hint="`assay race BASELINE --answers REV` answers with the edit batches that were written between the two; "
+            "in a replay set select.annotator: oracle",
+        )
+    if plugins.load("annotators", name).WAITS:
+        raise ParamsError(
+            f"annotator {name} answers later, and a race does not wait",
+            hint="`assay race BASELINE --answers REV`, or in a replay select.annotator: oracle",
+        )
+    return Annotator(name, layout, params)
+
+
+def batches(side: Side, later: Side) -> Batches:
+    """The edit batches that `later` has and `side` has not. EditError if there is no judgement of an image in them."""
+    before = {name for name, _ in read_batches(side.layout.edits)}
+    new = [judged for name, judged in read_batches(later.layout.edits) if name not in before]
+    held = final(judgement for judged in new for judgement in judged)
+    if not held:
+        raise EditError(
+            f"no edit batch with a label was written between {side.label} and {later.label}",
+            hint="choose an earlier baseline or a later --answers: `git log -- data/edits`",
+        )
+    return Batches(f"the edit batches up to {later.label}", held)
+
+
+def final(judgements: Iterable[Judgement]) -> dict[str, Answer]:
+    """What each image is in the end: the last label, or None if it was left out or has not exactly one."""
+    labels: dict[str, Answer] = {}
+    excluded: dict[str, bool] = {}
+    for judgement in judgements:
+        if judgement.op == "label":
+            notes = judgement.annotations or []
+            labels[judgement.id] = notes[0].category if len(notes) == 1 else None
+        elif judgement.op in ("exclude", "include"):
+            excluded[judgement.id] = judgement.op == "exclude"
+    left_out: dict[str, Answer] = {sample: None for sample, out in excluded.items() if out}
+    return {**labels, **left_out}

@@ -1,0 +1,210 @@
+"""The data track: each step asks for so many labels, and the next model learns from what was answered.
+
+Some of them go to the labels that are most likely wrong, each looked at once; the others to images nobody has labelled
+yet, chosen by a strategy. What changes is the training split only: val and test stay as they were in the baseline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assay import plugins
+from assay.data.edits import Annotation, annotations_json
+from assay.data.embeddings import Embeddings
+from assay.data.snapshot import Snapshot
+from assay.data.training_set import TRAIN, kept
+from assay.experiments.cells import training_table
+from assay.experiments.race.answers import Answer, Answers
+from assay.experiments.sides import Side
+from assay.labels.labels import group_numbers
+from assay.labels.probe import beliefs, suspicion
+from assay.stages.select import blank
+from assay.strategies import COLD_START, Candidates
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What the data of a baseline is: nothing here changes in a race."""
+
+    train: pa.Table
+    """Its training set, train and val: see `assay.data.training_set`."""
+    categories: tuple[str, ...]
+    unlabelled: frozenset[str]
+    """Images of the training split that nobody has judged and on which there is something to see."""
+    embeddings: Embeddings
+    groups: Mapping[str, int]
+    """A number for each image: the same for those of one group."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the data track has learnt so far. `given`: the labels of the training split; `asked`: never asked again."""
+
+    given: Mapping[str, str]
+    asked: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a step has asked, and what came of it. Images, all of them."""
+
+    reviews: int = 0
+    corrected: int = 0
+    new: int = 0
+    left_out: int = 0
+    """Judged to be nothing to learn from."""
+    unanswered: int = 0
+    unknown_class: int = 0
+    """Answered with a class that the baseline does not have: its model has no place for it."""
+
+    @property
+    def labels(self) -> int:
+        """What it cost: everything asked."""
+        return self.reviews + self.new
+
+    def to_json(self) -> dict[str, int]:
+        return {"labels": self.labels, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a step may ask, and how it chooses."""
+
+    labels: int
+    review_share: float
+    strategy: str
+
+    @property
+    def reviews(self) -> int:
+        return round(self.labels * self.review_share)
+
+
+def stock(side: Side, train: pa.Table, categories: Sequence[str]) -> Stock:
+    """Read what a side holds. MissingInput, RevisionError if it is not there."""
+    snapshot = Snapshot.load(side.path("data/snapshot"))
+    rows = kept(snapshot)
+    open_ = pc.and_(pc.equal(rows["split"], "train"), pc.invert(rows["labelled"]))
+    unlabelled = set(rows.filter(open_)["id"].to_pylist()) - _blank(side)
+    embeddings = Embeddings.open(side.path("data/embeddings"))
+    ids = rows["id"].to_pylist()
+    groups = dict(zip(ids, group_numbers(snapshot.samples, ids).tolist(), strict=True))
+    return Stock(train, tuple(categories), frozenset(unlabelled), embeddings, groups)
+
+
+def _blank(side: Side) -> set[str]:
+    """Images that nobody is asked about; of a version that was never audited none is known."""
+    if "audit" in side.lock.get("stages", {}):
+        side.bring(["data/audit"])
+    return set(blank(side.layout).to_pylist())
+
+
+def beginning(stock: Stock) -> Labels:
+    rows = stock.train.filter(pc.equal(stock.train["split"], "train"))
+    return Labels(dict(zip(rows["id"].to_pylist(), rows["label"].to_pylist(), strict=True)))
+
+
+def step(labels: Labels, stock: Stock, answers: Answers, budget: Budget, seed: int) -> tuple[Labels, Asked]:
+    """One labelling budget spent. What the reviews or the new images are too few for goes to the other."""
+    reviewable, open_ = _askable(labels, stock, answers)
+    reviews = min(max(budget.reviews, budget.labels - len(open_)), len(reviewable))
+    new = min(budget.labels - reviews, len(open_))
+    suspects = most_suspicious(labels, stock, reviewable, reviews, seed)
+    chosen = next_queue(labels, stock, open_, new, budget.strategy, seed)
+    asked = [*suspects, *chosen]
+    told = answers.ask(asked)
+    known = {sample: label for sample, label in told.items() if label is None or label in stock.categories}
+    changed = [sample for sample in suspects if sample in known and known[sample] != labels.given[sample]]
+    outcome = Asked(
+        reviews=len(suspects),
+        corrected=sum(known[sample] is not None for sample in changed),
+        new=len(chosen),
+        left_out=sum(label is None for label in known.values()),
+        unanswered=len(set(asked) - set(told)),
+        unknown_class=len(told) - len(known),
+    )
+    after = replace(labels, given=_told(labels.given, known), asked=labels.asked | set(asked))
+    return after, outcome
+
+
+def _askable(labels: Labels, stock: Stock, answers: Answers) -> tuple[list[str], list[str]]:
+    """(labelled, unlabelled) images that were not asked about yet and that somebody can answer, by id."""
+    about = answers.about
+    can = [
+        sorted(sample for sample in ids if sample not in labels.asked and (about is None or sample in about))
+        for ids in (labels.given, stock.unlabelled)
+    ]
+    return can[0], can[1]
+
+
+def _told(given: Mapping[str, str], answers: Mapping[str, Answer]) -> dict[str, str]:
+    merged: dict[str, Answer] = {**given, **answers}
+    return {sample: label for sample, label in sorted(merged.items()) if label is not None}
+
+
+def most_suspicious(
+    labels: Labels, stock: Stock, reviewable: Sequence[str], count: int, seed: int
+) -> list[str]:
+    """The labels to look at again, the least believable first."""
+    if count <= 0:
+        return []
+    ids = list(labels.given)
+    groups = np.unique([stock.groups[sample] for sample in ids], return_inverse=True)[1].astype(np.int64)
+    scores = suspicion(stock.embeddings.vectors(ids), list(labels.given.values()), groups, seed)
+    may = set(reviewable)
+    order = np.argsort(-scores, kind="stable").tolist()
+    return [ids[row] for row in order if ids[row] in may][:count]
+
+
+def next_queue(
+    labels: Labels, stock: Stock, open_: Sequence[str], count: int, strategy: str, seed: int
+) -> list[str]:
+    """The unlabelled images that the strategy asks for, best first."""
+    if count <= 0:
+        return []
+    given = list(labels.given)
+    ids = [*given, *open_]
+    vectors = stock.embeddings.vectors(ids)
+    known = np.arange(len(ids)) < len(given)
+    chosen = plugins.load("strategies", strategy)
+    probabilities = _beliefs(labels, stock, vectors, known) if chosen.NEEDS_MODEL else None
+    if chosen.NEEDS_MODEL and probabilities is None:
+        chosen = plugins.load("strategies", COLD_START)
+    position = {name: k for k, name in enumerate(stock.categories)}
+    targets = np.array([*(position[label] for label in labels.given.values()), *[-1] * len(open_)], np.int64)
+    pool = Candidates(vectors, probabilities, known, np.ones(len(ids), np.float32), targets)
+    picks = chosen.select(pool, count, np.random.default_rng(seed))
+    return [ids[row] for row in picks]
+
+
+def _beliefs(
+    labels: Labels, stock: Stock, vectors: NDArray[np.float32], known: NDArray[np.bool_]
+) -> NDArray[np.float32] | None:
+    """(n, classes), NaN for the labelled; None where there is no difference to learn yet."""
+    position = {name: k for k, name in enumerate(stock.categories)}
+    given = np.array([position[label] for label in labels.given.values()], np.int64)
+    if len(np.unique(given)) < 2:
+        return None
+    out = np.full((len(vectors), len(stock.categories)), np.nan, np.float32)
+    out[~known] = beliefs(vectors[known], given, vectors[~known], len(stock.categories))
+    return out
+
+
+def table(labels: Labels, stock: Stock) -> pa.Table:
+    """The training set that these labels make; rows whose label was not touched keep their annotations."""
+    before = {row["id"]: row for row in stock.train.to_pylist()}
+    rows = [row for row in before.values() if row["split"] != "train"]
+    for sample, label in labels.given.items():
+        old = before.get(sample)
+        note = old["annotations"] if old and old["label"] == label else _tag(label)
+        rows.append({"id": sample, "split": "train", "label": label, "annotations": note})
+    return training_table(pa.Table.from_pylist(rows, schema=TRAIN), stock.categories)
+
+
+def _tag(label: str) -> str:
+    return str(annotations_json([Annotation(category=label)]))

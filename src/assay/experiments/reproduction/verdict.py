@@ -1,0 +1,227 @@
+"""What came of a reproduction: bitwise identical, within tolerance, or diverged; where, in what, and if known why.
+
+Within tolerance is for what another machine or another library may do to the last digits. It is granted if what went in
+is what had gone in (code, params, edits), the training set and the test samples are the same ones, and every metric's
+95 % interval overlaps the recorded one. When something else went in, another result is a divergence, however small.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow.parquet as pq
+
+from assay.data.files import legible, read_json, read_table
+from assay.errors import RevisionError, TrackingError
+from assay.experiments.reproduction.differing import Difference, explain
+from assay.experiments.reproduction.rebuild import Rebuilt
+from assay.experiments.reproduction.target import Target
+from assay.experiments.reproduction.tolerance import Tolerance, judge
+from assay.experiments.reproduction.words import count
+from assay.experiments.sides import Side
+from assay.layout import Layout
+from assay.lineage import worktrees
+from assay.lineage.revisions import run_dvc
+from assay.params import Params
+from assay.tracking.recorded import download
+
+Verdict = Literal["bitwise identical", "within tolerance", "diverged", "cannot be reproduced"]
+METRICS, PREDICTIONS, MODEL = "outputs/metrics.json", "outputs/predictions.parquet", "outputs/model"
+SELECTION, TRAIN = "data/selection", "train.parquet"
+IN_RUNS = (METRICS, PREDICTIONS, "outputs/history.csv")
+"""Outputs that a run of MLflow holds too, for when the cache does not any more."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict, and what it rests on. `stage`, `output`: where the first difference is, if there is one."""
+
+    verdict: Verdict
+    sentence: str
+    stage: str | None = None
+    output: str | None = None
+    because: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    tolerance: Tolerance | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        differences = [asdict(difference) for difference in self.differences]
+        tolerance = None if self.tolerance is None else self.tolerance.as_dict()
+        return {**vars(self), "differences": differences, "tolerance": tolerance}
+
+
+class Record:
+    """The outputs as they were: in the cache or a remote, brought to a worktree of their own, or with the run."""
+
+    def __init__(self, target: Target, params: Params, layout: Layout, stack: ExitStack) -> None:
+        self._target, self._params, self._layout, self._stack = target, params, layout, stack
+        self._side: Side | None = None
+        self.lost: list[str] = []
+
+    def fetch(self, outputs: Sequence[str]) -> None:
+        """Bring several from the cache by one call of DVC; what it does not have is for `get` to look for."""
+        root = self._open().root
+        try:
+            run_dvc(["checkout", "--quiet", *outputs], root)
+        except RevisionError:  # half of a folder is not to be taken for it
+            for output in outputs:
+                shutil.rmtree(root / output, ignore_errors=True)
+                (root / output).unlink(missing_ok=True)
+
+    def get(self, output: str) -> Path | None:
+        """A recorded output; None, and named in `lost`, if nobody has it any more."""
+        if output in self.lost:  # what a checkout has left behind half-way is not the output
+            return None
+        try:
+            return self._open().path(output)
+        except RevisionError:
+            found = self._of_run(output)
+            if found is None and output not in self.lost:
+                self.lost.append(output)
+            return found
+
+    def _open(self) -> Side:
+        if self._side is None:
+            target = self._target
+            project = self._stack.enter_context(
+                worktrees.temporary(self._layout.root.resolve(), target.commit, target.patch, target.lock)
+            )
+            self._side = Side(target.name, target.kind, project, target.commit, target.patch, target.run_id)
+        return self._side
+
+    def _of_run(self, output: str) -> Path | None:
+        if self._target.run_id is None or output not in IN_RUNS:
+            return None
+        folder, name = self._open().root / ".assay", Path(output).name
+        folder.mkdir(exist_ok=True)
+        try:
+            return download(self._target.run_id, [name], folder, self._params, self._layout).get(name)
+        except TrackingError:
+            return None
+
+
+def judged(
+    rebuilt: Rebuilt, target: Target, params: Params, layout: Layout, keep: Path | None = None
+) -> Judgement:
+    """Hold what came out against its record. `keep`: a folder for both versions of every output that differs."""
+    stages = rebuilt.stages
+    because = [f"{stage.stage}: {what}" for stage in stages for what in stage.changed_inputs]
+    notes = [f"{name} was not run: dvc.lock has no record of it" for name in rebuilt.left_out]
+    if target.untracked:
+        notes.append(
+            f"files that were neither in git nor recorded are missing: {', '.join(target.untracked[:5])}"
+        )
+    first = next((stage for stage in stages if stage.differing), None)
+    if first is None:
+        outputs = sum(len(stage.outputs) for stage in stages)
+        sentence = f"bitwise identical: {count(len(stages), 'stage')}, {count(outputs, 'output')}"
+        if because:
+            notes.append("although not all that went in is as recorded")
+        return Judgement("bitwise identical", sentence, because=because, notes=notes)
+    with ExitStack() as stack:
+        record = Record(target, params, layout, stack)
+        differing = [output for stage in stages for output in stage.differing]
+        record.fetch(list(dict.fromkeys([*differing, *_measured(rebuilt)])))
+        categories = _categories(rebuilt)
+        differences = [
+            difference
+            for output in differing
+            for difference in _explained(output, record, rebuilt.project, categories)
+        ]
+        if keep is not None:
+            _keep(differing, record, rebuilt.project, keep)
+        tolerance = _tolerance(rebuilt, record)
+        if record.lost:
+            notes.append(
+                f"the recorded {', '.join(record.lost)} is in no cache any more: compared by hash alone"
+            )
+    place = f"stage {first.stage}, output {first.differing[0]}"
+    within = tolerance is not None and tolerance.within and not because
+    sentence = (
+        f"within tolerance: differs from {place} on; {_agreed(tolerance)}"
+        if within
+        else f"diverged at {place}"
+    )
+    return Judgement(
+        "within tolerance" if within else "diverged",
+        sentence,
+        first.stage,
+        first.differing[0],
+        because,
+        differences,
+        tolerance,
+        notes,
+    )
+
+
+def _explained(output: str, record: Record, project: Path, categories: Sequence[str]) -> list[Difference]:
+    old, new = record.get(output), project / output
+    if old is None:
+        return [Difference(output, "", "another hash; the recorded content is in no cache any more")]
+    if not old.exists() or not new.exists():
+        return [Difference(output, "", "recorded only" if old.exists() else "there now only")]
+    return explain(output, old, new, categories)
+
+
+def _measured(rebuilt: Rebuilt) -> list[str]:
+    """The outputs that tell how good the model is; empty if it was not evaluated, then or now."""
+    there = {output.path for stage in rebuilt.stages for output in stage.outputs}
+    return [METRICS, PREDICTIONS] if {METRICS, PREDICTIONS} <= there else []
+
+
+def _tolerance(rebuilt: Rebuilt, record: Record) -> Tolerance | None:
+    """None if the model was not evaluated."""
+    if not _measured(rebuilt):
+        return None
+    metrics, predictions = record.get(METRICS), record.get(PREDICTIONS)
+    if metrics is None or predictions is None:
+        return Tolerance([], None, "the recorded metrics and predictions are in no cache any more")
+    now = rebuilt.project
+    found = judge(
+        read_json(metrics), read_json(now / METRICS), read_table(predictions), read_table(now / PREDICTIONS)
+    )
+    if found.within and any(SELECTION in stage.differing for stage in rebuilt.stages):
+        recorded = record.get(SELECTION)
+        if recorded is None or _digest(recorded) != _digest(now / SELECTION):
+            return Tolerance(found.metrics, found.agreement, "the training set is not the same")
+    return found
+
+
+def _digest(selection: Path) -> bytes | None:
+    """Of what a model can learn from a selection: its table says so itself."""
+    with legible(selection / TRAIN):
+        return (pq.read_schema(selection / TRAIN).metadata or {}).get(b"digest")
+
+
+def _agreed(tolerance: Tolerance | None) -> str:
+    agreed = None if tolerance is None else tolerance.agreement
+    if agreed is None:
+        return "nothing was measured"
+    return (
+        f"same class for {agreed.same_class:.2%} of {agreed.n:,} test samples, probabilities at most "
+        f"{agreed.max_difference:.2g} apart, all 95 % intervals overlap"
+    )
+
+
+def _categories(rebuilt: Rebuilt) -> list[str]:
+    about = rebuilt.project / MODEL / "model.json"
+    return list(read_json(about).get("categories") or []) if about.exists() else []
+
+
+def _keep(differing: Sequence[str], record: Record, project: Path, keep: Path) -> None:
+    for output in differing:
+        for name, source in (("recorded", record.get(output)), ("now", project / output)):
+            if source is None or not source.exists():
+                continue
+            to = keep / name / output
+            to.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, to, dirs_exist_ok=True)
+            else:
+                shutil.copyfile(source, to)

@@ -1,0 +1,195 @@
+"""The two sides of a comparison: a git revision, a tracked run, or the workspace, as files on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock
+
+from assay import plugins
+from assay.data.files import read_json, read_table
+from assay.errors import AssayError, NotKept, RevisionError, UnknownRevision
+from assay.layout import Layout
+from assay.lineage import worktrees
+from assay.lineage.commits import commit_about
+from assay.lineage.digests import canonical_digest
+from assay.lineage.fingerprint import SECTIONS, Fingerprint, run_code, table_digest
+from assay.lineage.mending import read_lock
+from assay.lineage.remaking import fetch, remake
+from assay.lineage.revisions import git_commit, git_dirty_patch, resolve
+from assay.params import Params, load_params
+
+WORKSPACE = "workspace"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One version of the project. `root` holds its files: a worktree below .assay/sides/, or the workspace itself."""
+
+    name: str
+    kind: Literal["revision", "run", "workspace"]
+    root: Path
+    commit: str | None
+    patch: str = ""
+    run_id: str | None = None
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.root)
+
+    @property
+    def package(self) -> Path:
+        """The sources of assay that belong to this side; the installed ones if the project holds none."""
+        own = self.root / "src" / "assay"
+        return own if own.is_dir() else plugins.PACKAGE
+
+    @cached_property
+    def params(self) -> Params:
+        return load_params(self.layout.params)
+
+    @cached_property
+    def lock(self) -> dict[str, Any]:
+        """dvc.lock, parsed; empty if nothing has run on this side."""
+        return read_lock(self.root)
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """What this side's result follows from: see `assay.lineage.fingerprint`."""
+        selection = read_json(self.path("data/selection") / "selection.json", made_by="select")
+        ruler = read_table(self.path("data/snapshot") / "ruler.parquet", made_by="curate")
+        return Fingerprint(
+            selection["digest"],
+            table_digest(ruler),
+            params_digest(self.params),
+            run_code(self.params, self.package),
+        )
+
+    def require_commit(self, what: str) -> None:
+        """AssayError if there is none: what is run in a worktree has to stand on one."""
+        if self.commit is None:
+            raise AssayError(f"{what} needs a commit to stand on", hint="`git init`, and commit first")
+
+    def path(self, relative: str) -> Path:
+        """An output under DVC, brought from the cache or a remote, or made again. NotKept if that cannot be."""
+        self.bring([relative])
+        return self.root / relative
+
+    def bring(self, outputs: Sequence[str]) -> None:
+        """Bring several outputs at once: DVC takes more than a second to start.
+
+        What is kept nowhere is made again, if no training is needed for it; NotKept if that cannot be.
+        """
+        if self.kind == WORKSPACE or all((self.root / path).exists() for path in outputs):
+            return
+        with FileLock(self.root / ".side.lock.tmp"):
+            if absent := [path for path in outputs if not (self.root / path).exists()]:
+                self._checkout(absent)
+
+    def _checkout(self, outputs: list[str]) -> None:
+        written = [
+            out["path"] for stage in self.lock.get("stages", {}).values() for out in stage.get("outs", [])
+        ]
+        if unknown := sorted(set(outputs) - set(written)):
+            raise RevisionError(
+                f"no stage had written {unknown[0]} at {self.label}: dvc.lock does not name it",
+                hint="choose a revision whose dvc.lock was committed after `dvc repro`",
+            )
+        if fetch(self.root, outputs):
+            return
+        try:
+            remake(self.root, outputs)
+        except RevisionError as error:
+            raise NotKept(
+                f"{' or '.join(outputs)} of {self.label} is in neither the DVC cache nor a remote: {error}",
+                hint="where it was made: `dvc push`; here: `dvc remote list`, or check that revision out and "
+                "`dvc repro` to make it again",
+            ) from None
+
+    @property
+    def label(self) -> str:
+        """`HEAD~1 (1a2b3c4d)`, `workspace`, `run 0a1b2c3d`."""
+        if self.kind == "workspace":
+            return "the workspace"
+        short = (self.commit or "")[:8]
+        if self.kind == "run":
+            return f"run {(self.run_id or '')[:8]} ({short}{', changed' if self.patch else ''})"
+        # a whole id says no more than its beginning, and is too long for a title
+        return self.name[:10] if self.name.startswith(short) else f"{self.name} ({short})"
+
+    @cached_property
+    def about(self) -> str:
+        """`HEAD~1 (1a2b3c4d), 2026-11-24: Round 2: 100 labels`: its commit by date and subject."""
+        said = commit_about(self.commit, self.root) if self.commit and self.kind != "workspace" else None
+        return f"{self.label}, {said}" if said else self.label
+
+    def described(self) -> dict[str, str | None]:
+        """What a result says of this side."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "about": self.about,
+            "commit": self.commit,
+            "run_id": self.run_id,
+        }
+
+
+def params_digest(params: Params) -> str:
+    """The part `params` of a fingerprint."""
+    return canonical_digest(params.model_dump(mode="json", include=set(SECTIONS)))
+
+
+def open_side(name: str, layout: Layout, params: Params) -> Side:
+    """`workspace`, a git revision, or a run of MLflow (id, unique beginning of it, or name).
+
+    UnknownRevision if it is none of them; TrackingError if the run cannot be read.
+    """
+    root = layout.root.resolve()
+    if name == WORKSPACE:
+        commit = git_commit(root)
+        return Side(name, "workspace", root, commit, git_dirty_patch(root).text if commit else "")
+    try:
+        return revision_side(name, root)
+    except UnknownRevision as unknown:
+        return _run_side(name, layout, params, unknown)
+
+
+def revision_side(rev: str, root: Path) -> Side:
+    """A git revision. UnknownRevision if it is none."""
+    commit = resolve(rev, root)
+    return Side(rev, "revision", _stand(root, commit), commit)
+
+
+def _run_side(name: str, layout: Layout, params: Params, unknown: RevisionError) -> Side:
+    from assay.tracking.recorded import recorded
+
+    run = recorded(name, params, layout)
+    if run is None:
+        raise UnknownRevision(
+            f"{name!r} is neither a revision of {layout.root.resolve().name}, nor a run of MLflow, nor `{WORKSPACE}`",
+            hint=unknown.hint and f"{unknown.hint}; runs: `make ui`, or the id that `assay status` shows",
+        )
+    root = layout.root.resolve()
+    commit = resolve(run.commit, root)
+    return Side(name, "run", _stand(root, commit, run.patch, run.lock), commit, run.patch, run.run_id)
+
+
+def _stand(root: Path, commit: str, patch: str = "", lock: str | None = None) -> Path:
+    """The worktree of a side, made once."""
+    key = commit[:12]
+    if patch or lock is not None:
+        key += "-" + hashlib.sha256(f"{patch}\x1e{lock}".encode()).hexdigest()[:12]
+    home = Layout(root).scratch / "sides"
+    home.mkdir(parents=True, exist_ok=True)
+    at, done = home / key, home / f"{key}.path"
+    with FileLock(home / f"{key}.lock"):
+        if done.exists() and (project := at / done.read_text(encoding="utf-8")).is_dir():
+            return project
+        worktrees.remove(root, at)
+        project = worktrees.add(root, at, commit, patch, lock)
+        done.write_text(str(project.relative_to(at.resolve())), encoding="utf-8")
+    return project

@@ -1,0 +1,138 @@
+"""Replays side by side: a process for each core, of one thread each. A step that is done stays done."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from threading import Thread
+
+from assay.experiments.simulation.arena import Arena
+from assay.experiments.simulation.notebook import Steps
+from assay.experiments.simulation.replay import Step, Trajectory, keys, replay
+from assay.progress import Progress
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+LOOK = 0.3
+"""Seconds between two looks at what is done."""
+ARENA = "arena"
+
+
+def run(
+    arena: Arena,
+    trajectories: Sequence[Trajectory],
+    folder: Path,
+    progress: Progress,
+    workers: int | None = None,
+) -> tuple[list[list[Step]], int]:
+    """The steps of each trajectory, and how many of them were computed now. `workers`: None is one a core."""
+    notebook = Steps(folder)
+    unknown = [[key for key in keys(arena, one) if not notebook.known(key)] for one in trajectories]
+    todo = [one for one, missing in zip(trajectories, unknown, strict=True) if missing]
+    count = sum(map(len, unknown))
+    if todo:
+        workers = min(workers or os.cpu_count() or 1, len(todo))
+        with progress.bar("replaying", count, "steps") as advance:
+            if workers == 1:
+                for one in todo:
+                    known = len(keys(arena, one)) - len(unknown[trajectories.index(one)])
+                    replay(arena, one, notebook, _after(known, advance))
+            else:
+                _side_by_side(arena, todo, folder, workers, _counting(notebook, unknown, advance))
+        notebook.tidy()
+    return [replay(arena, one, notebook) for one in trajectories], count
+
+
+def _side_by_side(
+    arena: Arena, todo: Sequence[Trajectory], folder: Path, workers: int, look: Callable[[], None]
+) -> None:
+    """The arena goes to disk, where every process maps it into memory."""
+    home = folder / ARENA
+    arena.save(home)
+    with (
+        _single_threaded(),
+        ProcessPoolExecutor(workers, get_context("spawn"), _enter, (home, folder)) as crew,
+    ):
+        futures: list[Future[None]] = [crew.submit(_work, one) for one in todo]
+        try:
+            _watch(futures, look)
+        except BaseException:
+            crew.shutdown(wait=False, cancel_futures=True)
+            for process in list((crew._processes or {}).values()):
+                process.terminate()  # steps are written whole or not at all
+            raise
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def _watch(futures: Sequence[Future[None]], look: Callable[[], None]) -> None:
+    pending = set(futures)
+    while pending:
+        done, pending = wait(pending, LOOK, FIRST_EXCEPTION)
+        for future in done:
+            future.result()
+        look()
+
+
+def _counting(
+    notebook: Steps, unknown: Sequence[Sequence[str]], advance: Callable[[int], None]
+) -> Callable[[], None]:
+    """Called now and then: moves the bar by the steps that are on disk since."""
+    left = [list(missing) for missing in unknown]
+
+    def look() -> None:
+        for missing in left:
+            while missing and notebook.known(missing[0]):
+                missing.pop(0)
+                advance(1)
+
+    return look
+
+
+def _after(known: int, advance: Callable[[int], None]) -> Callable[[Step], None]:
+    """Moves the bar by one for every step but the first `known`."""
+    turn = iter(range(-known, 1 << 30))
+    return lambda _: advance(1) if next(turn) >= 0 else None
+
+
+# --- in a process of the crew
+
+
+class _Crew:
+    arena: Arena
+    notebook: Steps
+
+
+def _enter(home: Path, folder: Path) -> None:
+    _Crew.arena, _Crew.notebook = Arena.load(home), Steps(folder)
+    Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """A parent that was killed leaves nobody behind who computes on."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _work(one: Trajectory) -> None:
+    replay(_Crew.arena, one, _Crew.notebook)
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Processes that begin in here have one thread each: they inherit the environment."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

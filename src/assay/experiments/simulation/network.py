@@ -1,0 +1,83 @@
+"""The model of params.yaml in place of the probe: after each step it is trained on the labels so far, as a cell.
+
+A probe still tells the strategies what the model would believe: the choice is the same, and is made in seconds; what is
+measured is what `train` and `evaluate` make of it, in a worktree, once for each fingerprint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from assay.data.snapshot import Snapshot
+from assay.data.training_set import training_set
+from assay.experiments import cells
+from assay.experiments.cells import Cell, Result, training_table, with_seed
+from assay.experiments.factorial import check_pool
+from assay.experiments.sides import open_side
+from assay.experiments.simulation.arena import Ground
+from assay.experiments.simulation.replay import Step, Trajectory, labelled_after
+from assay.layout import Layout
+from assay.params import Params
+from assay.progress import Progress
+
+Correct = dict[str, NDArray[np.bool_]]
+
+
+def measured(
+    ground: Ground,
+    trajectories: Sequence[Trajectory],
+    replays: Sequence[Sequence[Step]],
+    params: Params,
+    layout: Layout,
+    progress: Progress,
+) -> tuple[list[list[Correct]], int]:
+    """{ruler: (n,)} of each step of each trajectory, and how many models were trained for it now."""
+    made = _cells(ground, trajectories, replays, params, layout)
+    flat = [cell for row in made for cell in row]
+    different = {cell.key: cell for cell in flat}
+    results = dict(zip(different, cells.run_all(list(different.values()), layout, progress), strict=True))
+    trained = sum(result.trained for result in results.values())
+    return [[_correct(ground, results[cell.key]) for cell in row] for row in made], trained
+
+
+def _cells(
+    ground: Ground,
+    trajectories: Sequence[Trajectory],
+    replays: Sequence[Sequence[Step]],
+    params: Params,
+    layout: Layout,
+) -> list[list[Cell]]:
+    side = open_side("workspace", layout, params)
+    side.require_commit("a training")
+    table = training_set(Snapshot.load(layout.snapshot), None, params.seed)
+    ruler = cells.own_cell(side).ruler
+    val = table.filter(pc.equal(table["split"], "val"))
+    made = [
+        [
+            Cell(side, with_seed(params, one.seed), _training(table, val, ground, rows), ruler)
+            for rows in labelled_after(steps)
+        ]
+        for one, steps in zip(trajectories, replays, strict=True)
+    ]
+    check_pool([made[0][0]], layout)
+    return made
+
+
+def _training(table: pa.Table, val: pa.Table, ground: Ground, rows: NDArray[np.int64]) -> pa.Table:
+    ids = pa.array([ground.ids["train"][row] for row in rows], pa.string())
+    train = table.filter(pc.is_in(table["id"], value_set=ids))
+    return training_table(pa.concat_tables([train, val]), ground.categories)
+
+
+def _correct(ground: Ground, result: Result) -> Correct:
+    """By the rows of the rulers: predictions are joined by id."""
+    said = {
+        row["id"]: ground.categories[int(np.argmax(row["probabilities"]))] == row["label"]
+        for row in result.predictions.to_pylist()
+    }
+    return {name: np.array([said[sample] for sample in ground.ids[name]]) for name in ground.arena.rulers}

@@ -1,0 +1,197 @@
+"""One strategy with one seed: every label is hidden, and revealed as the strategy asks for it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.errors import AssayError
+from assay.experiments.simulation.arena import Arena
+from assay.lineage.closure import import_closure
+from assay.lineage.digests import canonical_digest, code_digest
+from assay.plugins import PACKAGE
+from assay.strategies import COLD_START, Candidates, draws_of, needs_embeddings
+from assay.training import linear_probe
+from assay.training.linear_probe import LinearProbe
+
+Ints = NDArray[np.int64]
+
+OURS = "assay.strategies"
+SHARE = 0.5
+"""Of the pool that a seed replays on. The spread between random halves is that of a sample: P. J. McCarthy, 1969."""
+ONLOOKERS = ("errors.py", "params", "plugins.py")
+"""Files and folders of the package that decide nothing about what is chosen."""
+LIBRARIES = ("numpy", "scikit-learn", "faiss-cpu")
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What is replayed: budgets are totals of labels, ascending; `limit`: images that a seed replays on at most."""
+
+    strategy: str
+    seed: int
+    budgets: tuple[int, ...]
+    limit: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    package: str = OURS
+    """Where the strategy is, a module with the contract of `assay.strategies`: a benchmark has references elsewhere."""
+
+    def load(self) -> ModuleType:
+        return import_module(f"{self.package}.{self.strategy}")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step came to."""
+
+    picks: Ints
+    """Rows of the arena's pool, as they were chosen."""
+    correct: Mapping[str, NDArray[np.bool_]]
+    """{ruler: (n,)} which of its images a probe on all labels so far gets right."""
+    choosing: float
+    """Seconds."""
+    fitting: float
+
+
+class Notebook(Protocol):
+    """Remembers steps by their key."""
+
+    def read(self, key: str) -> Step | None: ...
+    def write(self, key: str, step: Step) -> None: ...
+
+
+def pool_size(labelled: int, limit: int) -> int:
+    """How many images a seed replays on."""
+    return min(limit, max(1, int(labelled * SHARE)))
+
+
+def drawn(labelled: int, limit: int, seed: int) -> Ints:
+    """The rows that a seed replays on, sorted: the same for every strategy."""
+    order = np.random.default_rng([seed, labelled]).permutation(labelled)
+    return np.sort(order[: pool_size(labelled, limit)]).astype(np.int64)
+
+
+def keys(arena: Arena, one: Trajectory) -> list[str]:
+    """A fingerprint of each step: of all that it follows from, the steps before it among them."""
+    said = ["simulate", arena.digest, one.package, one.strategy, dict(one.options), one.seed, one.limit]
+    mark = canonical_digest([*said, code_of(one), {name: version(name) for name in LIBRARIES}])
+    return [canonical_digest([mark, list(one.budgets[: k + 1])]) for k in range(len(one.budgets))]
+
+
+def code_of(one: Trajectory) -> list[str]:
+    """Digests of what runs in a replay: the strategy, who begins in its place, the probe, and this file."""
+    strategy = one.load()
+    ours = ["assay.training.linear_probe", *([f"{OURS}.{COLD_START}"] if strategy.NEEDS_MODEL else [])]
+    ours += [strategy.__name__] if one.package == OURS else []
+    files = {Path(__file__), *(file for name in ours for file in import_closure(name))}
+    decides = code_digest({file for file in files if file.relative_to(PACKAGE).parts[0] not in ONLOOKERS})
+    if one.package == OURS:
+        return [decides]
+    theirs = Path(str(strategy.__file__)).parent
+    return [decides, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(theirs.glob("*.py")))]
+
+
+def replay(
+    arena: Arena, one: Trajectory, notebook: Notebook, on_step: Callable[[Step], None] = lambda _: None
+) -> list[Step]:
+    """Every step, read where it is known. AssayError if the strategy chooses something else than it was asked for."""
+    state = _State(arena, one)
+    steps = []
+    for turn, key in enumerate(keys(arena, one)):
+        step = notebook.read(key)
+        if step is None:
+            step = state.step(turn)
+            notebook.write(key, step)
+        else:
+            state.reveal(step.picks)
+        steps.append(step)
+        on_step(step)
+    return steps
+
+
+class _State:
+    """The labels that are known so far, and the probe that they make."""
+
+    def __init__(self, arena: Arena, one: Trajectory) -> None:
+        self._arena, self._one = arena, one
+        self._rows = drawn(len(arena.pool), one.limit, one.seed)
+        self._known = np.zeros(len(self._rows), bool)
+        self._probe: LinearProbe | None = None
+
+    @cached_property
+    def _vectors(self) -> NDArray[np.float32]:
+        return np.asarray(self._arena.pool.vectors[self._rows])
+
+    @cached_property
+    def _targets(self) -> Ints:
+        return np.asarray(self._arena.pool.targets[self._rows])
+
+    @cached_property
+    def _draws(self) -> NDArray[np.float64]:
+        """Who is in the control arm of a strategy that has one: another one for each seed."""
+        return draws_of([str(row) for row in self._rows.tolist()], self._one.seed)
+
+    def step(self, turn: int) -> Step:
+        started = perf_counter()
+        picks = self._choose(turn)
+        chosen = perf_counter()
+        self.reveal(self._rows[picks])
+        probe = self._fitted()
+        correct = {
+            name: probe.probabilities(ruler.vectors).argmax(1) == ruler.targets
+            for name, ruler in self._arena.rulers.items()
+        }
+        return Step(self._rows[picks], correct, chosen - started, perf_counter() - chosen)
+
+    def reveal(self, picks: Ints) -> None:
+        self._known[np.searchsorted(self._rows, picks)] = True
+        self._probe = None
+
+    def _choose(self, turn: int) -> Ints:
+        """Rows of this seed's pool."""
+        budget = self._one.budgets[turn] - (self._one.budgets[turn - 1] if turn else 0)
+        strategy = self._one.load()
+        options = dict(self._one.options)
+        if strategy.NEEDS_MODEL and len(np.unique(self._targets[self._known])) < 2:
+            strategy, options = import_module(f"{OURS}.{COLD_START}"), {}
+        rng = np.random.default_rng([self._one.seed, turn])
+        picks = np.asarray(strategy.select(self._candidates(strategy), budget, rng, **options), np.int64)
+        if len(picks) != budget or len(np.unique(picks)) != budget or self._known[picks].any():
+            fresh = int((~self._known[np.unique(picks)]).sum())
+            raise AssayError(
+                f"strategy {self._one.strategy} was asked for {budget} unlabelled images and chose {fresh}",
+                hint="pytest tests/strategies/test_contract.py says what a strategy has to do",
+            )
+        return picks
+
+    def _candidates(self, strategy: ModuleType) -> Candidates:
+        n = len(self._rows)
+        vectors = (
+            self._vectors if needs_embeddings(strategy, self._one.options) else np.empty((n, 0), np.float32)
+        )
+        beliefs = self._fitted().probabilities(self._vectors) if strategy.NEEDS_MODEL else None
+        targets = np.where(self._known, self._targets, -1)
+        return Candidates(vectors, beliefs, self._known.copy(), np.ones(n, np.float32), targets, self._draws)
+
+    def _fitted(self) -> LinearProbe:
+        """On all labels that are known."""
+        if self._probe is None:
+            known, classes, strength = self._known, self._arena.classes, self._arena.strength
+            self._probe = linear_probe.fit(self._vectors[known], self._targets[known], classes, strength)
+        return self._probe
+
+
+def labelled_after(steps: Sequence[Step]) -> list[Ints]:
+    """Rows of the pool that are labelled after each step."""
+    return [np.concatenate([step.picks for step in steps[: k + 1]]) for k in range(len(steps))]

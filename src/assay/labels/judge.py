@@ -1,0 +1,166 @@
+"""Arrays in, arrays out: every label with the probability that it is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.labels.beliefs import Chances, Floats, Ints, Vectors, out_of_fold, principal, rotated, teachers
+from assay.labels.folds import folds
+from assay.labels.neighbours import enough, nearest, votes
+from assay.labels.noise_model import EXPONENTS, SHARES, free_kernel, logs_of, surface
+from assay.labels.posterior import Posterior, posterior
+
+FOLDS = 5
+PARTS = (0.25, 0.5, 0.7, 0.85, 1.0)
+"""Weights of the probe beside the neighbours that are tried."""
+FITTED = 20_000
+"""Labels that the noise model is fitted to, at most, drawn at random."""
+AGAIN, ROUNDS = 200, 2
+"""Labels a class from which on probe and neighbours learn again from what was found, once for each so many, at most."""
+LOW_NOISE = 0.2
+"""Estimated share of wrong labels up to which confident learning flags by low self-confidence, beyond it by class."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found about n labels in k classes."""
+
+    given: Ints
+    """(n,)"""
+    wrong: Chances
+    """(n,) probability that the label is wrong."""
+    suggested: Ints
+    """(n,) the likeliest class other than the given one."""
+    low: float
+    high: float
+    """95 % interval of the share of wrong labels."""
+    flagged: NDArray[np.bool_]
+    """(n,) whether confident learning (cleanlab) takes the label for wrong."""
+    beliefs: Chances
+    """(n, k) probe and neighbours together, which have learnt from what was found of the others' labels."""
+    probe: Chances
+    """(n, k) what a probe says that has learnt from the given labels, but not from this one."""
+    vote: Chances
+    """(n, k) shares of the neighbours with each given label."""
+    neighbours: int
+    """How many were asked for each."""
+    distance: Floats
+    """(n,) mean distance to them; ∞ without any."""
+    found: Posterior
+    """How labels go wrong."""
+    model: Chances | None = None
+    """(n, k) what another model says that has not learnt from them, if one was asked."""
+    by: Literal["estimated", "measured"] = "estimated"
+    """Whether answers of people stand behind the probabilities: see `measured.py`."""
+
+    def wrong_if(self, rows: Ints, given: Ints) -> Chances:
+        """(m,) the probability that images `rows` (m,) would be labelled wrongly with the classes `given` (m,)."""
+        right = self.found.right(logs_of(self.beliefs[rows]), given)
+        wrong: Chances = 1 - right[np.arange(len(rows)), given]
+        return wrong
+
+    @property
+    def rate(self) -> float:
+        """Estimated share of wrong labels."""
+        return float(self.wrong.mean())
+
+    @property
+    def order(self) -> Ints:
+        """Rows, the likeliest to be wrong first; ties go to the earlier row."""
+        return np.argsort(-self.wrong, kind="stable")
+
+
+def judge(
+    vectors: Vectors,
+    given: Ints,
+    groups: Ints,
+    classes: int,
+    seed: int,
+    most: int | None = None,
+    model: Chances | None = None,
+) -> Judged:
+    """Judge the labels `given` (n,) in 0…classes−1 of images with embeddings `vectors` (n, d) and `groups` (n,).
+
+    At most `most` labels are learnt from, drawn at random; all are judged. `model` (n, k): probabilities of another
+    model that has not learnt from them, averaged with the probe's. Same input, same bits: on one core.
+    """
+    import faiss  # noqa: F401
+    import sklearn.linear_model  # noqa: F401
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(1):  # of the libraries that are loaded by now
+        fold, taught = folds(given, groups, FOLDS, seed), teachers(given, most or len(given), seed)
+        space = principal(vectors, taught)
+        near = nearest(space, groups, taught, enough(len(taught), classes))
+        probed = rotated(space, seed)
+
+        def ask(right: Chances) -> tuple[Chances, Chances]:
+            return out_of_fold(probed, right, fold, taught), votes(near, right)
+
+        probe, vote = ask(np.eye(classes)[given])
+        first = beliefs = _pooled(probe, vote, given, seed, model)
+        for _ in range(min(ROUNDS, len(given) // (AGAIN * classes))):
+            right, _ = explain(beliefs, given, seed)
+            beliefs = _pooled(*ask(right), given, seed, model)
+        right, found = explain(beliefs, given, seed)
+        rows = np.arange(len(given))
+        wrong, others = 1 - right[rows, given], right.copy()
+        others[rows, given] = -1
+        flagged = confident(first, given, float(wrong.mean()))
+    share = float(wrong.mean())
+    return Judged(
+        given,
+        wrong,
+        others.argmax(1),
+        min(found.low, share),
+        max(found.high, share),
+        flagged,
+        beliefs,
+        probe,
+        vote,
+        near.rows.shape[1],
+        near.distance,
+        found,
+        model,
+    )
+
+
+def explain(beliefs: Chances, given: Ints, seed: int) -> tuple[Chances, Posterior]:
+    """(n, k) the probability of each class to be the right one, and how labels go wrong."""
+    logs, drawn = logs_of(beliefs), teachers(given, FITTED, seed)
+    free = free_kernel(logs[drawn], given[drawn], seed)
+    found = posterior(surface(logs[drawn], given[drawn], free=free))
+    return found.right(logs, given), found
+
+
+def _pooled(probe: Chances, vote: Chances, given: Ints, seed: int, model: Chances | None = None) -> Chances:
+    """(n, k) probe and neighbours, in the proportion under which the given labels are likeliest: neither knows them.
+
+    A model counts as the probe does.
+    """
+    drawn = teachers(given, FITTED, seed)
+    if model is not None:
+        probe = (probe + model) / 2
+
+    def fits(part: float) -> float:
+        logs = logs_of(part * probe[drawn] + (1 - part) * vote[drawn])
+        return float(surface(logs, given[drawn], EXPONENTS[1::2], SHARES[::7], (0.0, 1.0)).loglik.max())
+
+    part = max(PARTS, key=fits)
+    return part * probe + (1 - part) * vote
+
+
+def confident(beliefs: Chances, given: Ints, rate: float) -> NDArray[np.bool_]:
+    """(n,) the labels that confident learning takes for wrong, by the rule that suits the estimated share of them.
+
+    C. Northcutt, L. Jiang, I. Chuang: Confident Learning. JAIR 2021; cleanlab's.
+    """
+    from cleanlab.filter import find_label_issues  # type: ignore[import-untyped]
+
+    rule = "low_self_confidence" if rate <= LOW_NOISE else "prune_by_class"
+    found: NDArray[np.bool_] = find_label_issues(given, beliefs, filter_by=rule, n_jobs=1)
+    return found

@@ -1,0 +1,33 @@
+"""Digests of values and of code: what tells whether something kept from an earlier call still holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from assay.lineage.closure import deciding
+from assay.plugins import PACKAGE
+
+
+def code_of(*modules: str) -> str:
+    """Digest of the code that decides what these modules of assay compute: their import closures."""
+    return code_digest(file for module in modules for file in deciding(module))
+
+
+def code_digest(files: Iterable[Path], package: Path = PACKAGE) -> str:
+    """Over the paths inside the package and the bytes of some files."""
+    return canonical_digest(
+        {
+            file.relative_to(package).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in files
+        }
+    )
+
+
+def canonical_digest(value: Any) -> str:
+    """SHA-256 (hex) of a JSON-able value: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,31 @@
+"""The bootstrap over samples, as weights: how often each sample was drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.metrics.estimates import Floats
+
+LEVELS = (2.5, 97.5)
+"""Percentiles of a 95 % interval."""
+BLOCK = 1 << 22
+"""Bootstrap weights that are in memory at a time: 16 MB."""
+
+
+def bootstrap_weights(n: int, replicates: int, seed: int) -> Iterator[NDArray[np.float32]]:
+    """How often each sample was drawn, in blocks of (b, n); n draws with replacement a row."""
+    rng = np.random.default_rng(seed)
+    rows = max(1, BLOCK // n)
+    for start in range(0, replicates, rows):
+        b = min(rows, replicates - start)
+        drawn = rng.integers(0, n, (b, n)) + np.arange(b)[:, None] * n
+        yield np.bincount(drawn.ravel(), minlength=b * n).reshape(b, n).astype(np.float32)
+
+
+def two_sided(differences: Floats) -> float:
+    """Bootstrap p of a difference of zero (Efron & Tibshirani 1993, 15.4, counting the observed sample too)."""
+    b = len(differences)
+    return min(1.0, 2 * float(min((differences <= 0).sum() + 1, (differences >= 0).sum() + 1)) / (b + 1))

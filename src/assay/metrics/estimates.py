@@ -1,0 +1,67 @@
+"""A number with n and a 95 % interval: proportions, and differences of two paired proportions."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Estimate = dict[str, float | int | None]
+"""{"value", "low", "high", "n"}; all but n are None where the number is not defined."""
+
+Z = 1.959963984540054
+"""97.5 % quantile of the normal distribution."""
+
+
+def wilson(hits: float, n: float) -> tuple[float, float]:
+    """95 % interval of a proportion (Wilson 1927)."""
+    centre, spread = hits + Z**2 / 2, Z * np.sqrt(hits * (n - hits) / n + Z**2 / 4)
+    return max(0.0, float((centre - spread) / (n + Z**2))), min(1.0, float((centre + spread) / (n + Z**2)))
+
+
+def bonett_price(only_new: int, only_old: int, n: int) -> tuple[float, float]:
+    """95 % interval of a difference of two paired proportions (Bonett & Price 2012)."""
+    gain, loss = (only_new + 1) / (n + 2), (only_old + 1) / (n + 2)
+    spread = Z * np.sqrt((gain + loss - (gain - loss) ** 2) / (n + 2))
+    return max(-1.0, float(gain - loss - spread)), min(1.0, float(gain - loss + spread))
+
+
+def mcnemar_p(only_new: int, only_old: int) -> float:
+    """Two-sided exact p that the two models are right equally often (McNemar 1947, binomial).
+
+    As `scipy.stats.binomtest`, which takes a second to import: the tail of C(n, i) / 2ⁿ, twice.
+    """
+    n, fewer = only_new + only_old, min(only_new, only_old)
+    if only_new == only_old:
+        return 1.0
+    i = np.arange(1, fewer + 1, dtype=np.float64)
+    choose = np.concatenate([[0.0], np.cumsum(np.log((n - i + 1) / i))])
+    return min(1.0, 2 * float(np.exp(choose - n * np.log(2)).sum()))
+
+
+def undefined() -> Estimate:
+    return {"value": None, "low": None, "high": None, "n": 0}
+
+
+def estimate(value: float, low: float, high: float, n: int) -> Estimate:
+    """The interval always holds the value, also after rounding."""
+    return {
+        "value": rounded(value),
+        "low": rounded(min(low, value)),
+        "high": rounded(max(high, value)),
+        "n": int(n),
+    }
+
+
+def proportion(hits: float, n: float) -> Estimate:
+    return estimate(hits / n, *wilson(hits, n), int(n)) if n else undefined()
+
+
+def f1_estimate(hits: float, union: float, n: float) -> Estimate:
+    """F1 by way of J = hits/union, which is a proportion; n: samples of the class."""
+    value, low, high = (2 * j / (1 + j) for j in (hits / union, *wilson(hits, union)))
+    return estimate(value, low, high, int(n))
+
+
+def rounded(value: float) -> float:
+    return round(float(value), 6) + 0.0

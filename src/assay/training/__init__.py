@@ -1,0 +1,1 @@
+"""How a model learns and predicts: inputs, augmentation, the loop, the linear probe."""

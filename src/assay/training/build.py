@@ -1,0 +1,98 @@
+"""From params and a table of labels to what a training starts with: the model, its inputs, its examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import nn
+
+from assay import plugins
+from assay.data.embeddings import Embeddings
+from assay.data.images.decode import GREY_MODES
+from assay.data.pool import Pool
+from assay.layout import Layout
+from assay.models import ModelSpec, Pictures
+from assay.params import Params, Train
+from assay.progress import Progress
+from assay.training.fit import Examples, derive
+from assay.training.inputs import InputSpec, open_inputs, to_device
+
+STEP = 4
+"""px: sizes that are read off the training images are multiples of it."""
+NO_PICTURES = Pictures(0, "rgb")
+"""What a model on embeddings sees."""
+
+
+def specify(
+    params: Params, categories: list[str], layout: Layout, ids: pa.ChunkedArray
+) -> tuple[ModelSpec, InputSpec]:
+    """What the model has to fit, and what it is fed with; `ids`: of the training images."""
+    kind = plugins.load("models", params.train.model).INPUT
+    embedded = kind == "embeddings"
+    fed = NO_PICTURES if embedded else pictures(params.train, layout, ids)
+    inputs = InputSpec(
+        kind,
+        fed.size,
+        fed.color,
+        params.embed.encoder if embedded else None,
+        params.embed.options if embedded else {},
+    )
+    dim = Embeddings.open(layout.embeddings).dim if embedded else 0
+    return ModelSpec(len(categories), fed.size, fed.color, dim, params.train.options), inputs
+
+
+def pictures(settings: Train, layout: Layout, ids: pa.ChunkedArray) -> Pictures:
+    """What the model is fed with: as set, or what `auto` comes to for this model and these training images."""
+    if settings.image_size != "auto" and settings.color != "auto":
+        return Pictures(settings.image_size, settings.color)
+    of_images = training_pictures(Pool.open(layout.pool).index, ids)
+    suited: Pictures = plugins.load("models", settings.model).suited(settings.options, of_images)
+    return Pictures(
+        suited.size if settings.image_size == "auto" else settings.image_size,
+        suited.color if settings.color == "auto" else settings.color,
+    )
+
+
+def training_pictures(index: pa.Table, ids: pa.ChunkedArray) -> Pictures:
+    """The median of the longer sides in a pool's `index`, to a multiple of STEP; grey if all images are."""
+    rows = index.filter(pc.is_in(index["id"], value_set=ids.combine_chunks()))
+    longer = pc.max_element_wise(rows["width"], rows["height"]).to_numpy()
+    # the lower median, a whole number, rounded: a round of labels should not give the model another size
+    median = int(np.sort(longer)[(len(longer) - 1) // 2])
+    grey = pc.all(pc.is_in(rows["mode"], value_set=pa.array(GREY_MODES))).as_py()
+    return Pictures(max(STEP, STEP * round(median / STEP)), "gray" if grey else "rgb")
+
+
+def examples(
+    table: pa.Table,
+    split: str,
+    categories: list[str],
+    inputs: InputSpec,
+    layout: Layout,
+    progress: Progress,
+    task: Any,
+) -> Examples | None:
+    """The labelled images of a split; None if there are none."""
+    rows = table.filter(pc.equal(table["split"], split)).sort_by("id")
+    if not len(rows):
+        return None
+    wanted = task.targets(rows["label"].to_pylist(), categories)
+    return Examples(open_inputs(inputs, rows["id"].to_pylist(), layout, progress), wanted)
+
+
+def build(params: Params, spec: ModelSpec, train: Examples) -> nn.Module:
+    """The model before its first step; `prepare`, where it has one, sees all training inputs once."""
+    plugin = plugins.load("models", params.train.model)
+    torch.manual_seed(derive(params.seed, "init"))
+    model: nn.Module = plugin.build(spec)
+    if hasattr(plugin, "prepare"):
+        rows = np.arange(len(train))
+        cuts = range(0, len(train), 4096)
+        plugin.prepare(
+            model, (to_device(train.inputs.batch(rows[c : c + 4096]), torch.device("cpu")) for c in cuts)
+        )
+    return model

@@ -1,0 +1,64 @@
+"""The one table of metrics, against what is computed and what is said."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assay.errors import ParamsError
+from assay.metrics.classification import METRICS, Judged, measure, per_class
+from assay.metrics.table import OF_A_CLASS, OVERALL, headline, named
+from assay.params import parse_params
+
+SOURCE = {"ingest": {"sources": [{"name": "s", "format": "demo"}]}}
+ROW = {"value": 0.041, "low": -0.012, "high": 0.053}
+
+
+def test_every_metric_that_is_measured_has_a_row():
+    judged = Judged(np.array([[0.8, 0.2], [0.3, 0.7]], np.float32), np.array([0, 1]))
+    assert tuple(measure(judged, 10, 0)) == METRICS == tuple(OVERALL)
+    assert set(per_class(judged, ["a", "b"])["a"]) == set(OF_A_CLASS)
+
+
+def test_better_and_worse_are_the_right_way_round():
+    """A perfect model against a poor one: each metric moves to its better side."""
+    targets = np.arange(40) % 2
+    sure, poor = (np.where(np.eye(2)[targets] > 0, p, 1 - p).astype(np.float32) for p in (0.99, 0.3))
+    good, bad = (measure(Judged(p, targets), 10, 0) for p in (sure, poor))
+    for row in OVERALL.values():
+        gain = good[row.name]["value"] - bad[row.name]["value"]
+        moved = {"value": gain, "low": gain - 1e-6, "high": gain + 1e-6}
+        assert (row.is_better(moved), row.is_worse(moved)) == (True, False), row.name
+    assert not any(row.is_better(ROW) or row.is_worse(ROW) for row in OVERALL.values())
+
+
+def test_what_is_said_of_a_share_and_of_another_number():
+    assert named("macro_f1").interval(ROW) == "4.1 % [−1.2, 5.3]"
+    assert named("ece").change(ROW) == "+4.1 points [−1.2, +5.3]"
+    assert named("log_loss").change(ROW) == "+0.041 [−0.012, +0.053]"
+    assert named("accuracy").change(ROW, unit="") == "+4.1 [−1.2, +5.3]"
+    assert named("accuracy").interval({"value": None}) == named("accuracy").change({}) == "–"
+    assert [row.name for row in headline("ece")] == ["ece", "accuracy", "macro_f1", "log_loss"]
+
+
+def test_an_unknown_primary_metric_is_refused_when_params_are_read():
+    with pytest.raises(ParamsError, match=r"no metric 'auc'; valid: accuracy, .*log_loss"):
+        parse_params({**SOURCE, "track": {"primary": "auc"}})
+
+
+def test_no_other_module_says_which_way_a_metric_is_better():
+    """Names in a tuple, set or comparison of their own were how `status` and `promote` came to disagree."""
+    losses = {row.name for row in OVERALL.values() if not row.higher_is_better or not row.is_share}
+    found = []
+    for file in Path("src/assay").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Compare | ast.Tuple | ast.Set):
+                inner = node.comparators if isinstance(node, ast.Compare) else node.elts
+                names = {n.value for n in inner if isinstance(n, ast.Constant)}
+                if names & losses:
+                    found.append(f"{file}:{node.lineno}")
+    allowed = {"table.py", "classification.py"}  # the latter: how each is computed
+    assert [place for place in found if Path(place.split(":")[0]).name not in allowed] == []

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from assay.training.augmentation import RECIPES, Recipe, augment
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def batch() -> torch.Tensor:
+    """Eight times the same picture: a bright block left of the middle, wider than high."""
+    images = torch.zeros(8, 3, 20, 26)
+    images[:, :, 8:12, 6:12] = 1.0
+    return images
+
+
+def test_none_is_the_same_tensor(batch: torch.Tensor) -> None:
+    assert augment(batch, RECIPES["none"], seeded()) is batch
+
+
+@pytest.mark.parametrize("name", ["light", "flips", "strong"])
+def test_images_of_a_batch_change_each_in_its_way(batch: torch.Tensor, name: str) -> None:
+    out = augment(batch, RECIPES[name], seeded())
+    assert out.shape == batch.shape
+    assert 0 <= out.min() <= out.max() <= 1
+    assert len(torch.unique(out.flatten(1), dim=0)) == 8
+
+
+@pytest.mark.parametrize("name", ["light", "flips", "strong"])
+def test_a_seed_repeats_and_another_differs(batch: torch.Tensor, name: str) -> None:
+    first = augment(batch, RECIPES[name], seeded())
+    assert torch.equal(first, augment(batch, RECIPES[name], seeded()))
+    assert not torch.equal(first, augment(batch, RECIPES[name], seeded(1)))
+
+
+def test_the_global_generator_is_left_alone(batch: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    augment(batch, RECIPES["strong"], seeded())
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_a_flip_is_a_mirror_and_comes_half_of_the_time() -> None:
+    images = torch.rand(400, 1, 6, 9, generator=seeded(3))
+    out = augment(images, Recipe(flip=True), seeded())
+    same = (out - images).abs().amax((1, 2, 3)) < 1e-4
+    mirrored = (out - images.flip(3)).abs().amax((1, 2, 3)) < 1e-4
+    assert torch.all(same ^ mirrored)
+    assert 150 < int(mirrored.sum()) < 250
+
+
+def test_a_turn_keeps_its_area_also_in_an_oblong_image(batch: torch.Tensor) -> None:
+    out = augment(batch, Recipe(angle=90), seeded())
+    assert out[:, 0].sum((1, 2)) == pytest.approx([24.0] * 8, abs=2.0)
+
+
+def test_a_shift_stays_within_its_part(batch: torch.Tensor) -> None:
+    out = augment(batch.repeat(20, 1, 1, 1), Recipe(shift=0.1), seeded())[:, 0]
+    across = torch.arange(26.0) + 0.5
+    centres = (out.sum(1) * across).sum(1) / out.sum((1, 2))
+    assert 6.35 <= float(centres.min()) < 7.5
+    assert 10.5 < float(centres.max()) <= 11.65
+
+
+def test_erasing_paints_one_rectangle(batch: torch.Tensor) -> None:
+    images = torch.rand(50, 1, 20, 20, generator=seeded(1))
+    changed = (augment(images, Recipe(erase=0.4), seeded()) - images).abs() > 1e-4
+    rows, columns = changed.any(3).sum(2), changed.any(2).sum(2)
+    assert torch.equal(changed.sum((1, 2, 3)), (rows * columns)[:, 0])
+    assert int(rows.max()) <= 9
+    assert int(changed.sum()) > 0
