@@ -36,8 +36,9 @@ def test_the_search_among_few_teachers_is_exact(n, groups, count, seed):
 
 
 @pytest.fixture
-def many() -> np.ndarray:
+def many(monkeypatch) -> np.ndarray:
     """(6000, 16): thirty clouds of unequal size that touch."""
+    monkeypatch.setattr(neighbours, "SEARCHED", 2500)
     rng = np.random.default_rng(0)
     cloud = np.minimum(rng.geometric(0.1, 6000), 30)
     middles = rng.normal(0, 2, (31, 16))
@@ -65,7 +66,8 @@ def test_the_same_search_finds_the_same_bit_by_bit(many):
     assert one.distance.tobytes() == other.distance.tobytes()
 
 
-def test_images_that_are_all_alike_have_neighbours_at_no_distance():
+def test_images_that_are_all_alike_have_neighbours_at_no_distance(monkeypatch):
+    monkeypatch.setattr(neighbours, "SEARCHED", 2500)
     found = nearest(np.ones((4000, 4), np.float32), np.arange(4000), np.arange(4000), 10)
     assert (found.rows >= 0).all()
     assert (found.distance == 0).all()

@@ -13,8 +13,9 @@ from assay.labels.beliefs import Chances, Floats, Ints
 NEIGHBOURS = 50
 WIDTH = 128
 """Principal components that distances are taken in."""
-SEARCHED = 2500
-"""Teachers that an image is compared with, at least; with up to so many teachers the search is exact."""
+SEARCHED = 10_000
+"""Teachers that an image is compared with, at least; with up to so many teachers the search is exact. With 2,500 of
+50,000, 95 % of the nearest are found: that cost .008 of average precision (Fashion-MNIST, by class), these .0005."""
 CELL = 100
 """Teachers of a cell, on average."""
 SAMPLED, STEPS = 64, 8
