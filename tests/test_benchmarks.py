@@ -203,7 +203,7 @@ def test_labels_that_nobody_planted_are_a_table_with_their_targets(tmp_path):
     row = {
         "set": "zoo", "encoder": "pixels", "n": 500, "draws": 6, "wrong": 0.17, "estimated": 0.2, "low": 0.06,
         "high": 0.4, "holds": 1.0, "error": 0.06, "sure": 17.0, "sure_wrong": 0.87, "ece": 0.05,
-        "average_precision": 0.64, "theirs": 0.63, "margin": 0.01, "labels": "annotator1",
+        "average_precision": 0.64, "theirs": 0.63, "margin": 0.01, "labels": "annotator1", "missed": ["ece"],
     }  # fmt: skip
     clean = row | {
         "labels": "clean",
@@ -219,9 +219,21 @@ def test_labels_that_nobody_planted_are_a_table_with_their_targets(tmp_path):
     assert missed == {"average precision beyond cleanlab's best, least of the means (people's labels)"}
     write_results("label_audit", figures, {"real": [row, clean]}, tmp_path)
     lines = report.table(tmp_path).splitlines()
-    said = "17.0% | 20.0% | 6.0%–40.0% | 100% | 17.0 | 87% | 0.050 | 0.640 | 0.630"
+    said = "17.0% | 20.0% | 6.0%–40.0% | 100% | 17.0 | 87% | **0.050** | 0.640 | 0.630"
     assert f"| zoo | pixels | annotator1 | 500 × 6 | {said} |" in lines
     assert real_labels.figures([]) == []
+    assert real_labels.missed(row) == real_labels.missed(clean) == []
+    assert real_labels.missed(worst | {"ece": 0.09, "estimated": 0.3}) == [
+        "estimated",
+        "ece",
+        "average_precision",
+    ]
+    assert real_labels.missed(row | {"ece": 0.06, "holds": 0.5, "sure_wrong": 0.8}) == [
+        "holds",
+        "sure_wrong",
+        "ece",
+    ]
+    assert real_labels.missed(clean | {"sure": 2.0}) == ["sure"]
 
 
 def test_images_of_no_class_are_planted_and_counted(tmp_path):
