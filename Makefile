@@ -1,6 +1,7 @@
 # make demo   install what is missing, run the whole pipeline on real digits, print what came out
 # make test   the same install, then the tests         make check   format, lint, types, tests
 # make ui     MLflow in the browser                     make server  a Prefect server that serves the flows (make deploy: for workers)
+# make docs   the documentation, as a site in site/
 # make bench  the speed figures of benchmarks/README.md  make bench-selection  of the strategies alone
 # make fuzz   30,000 damaged images, tables and params: each is taken or refused
 
@@ -8,16 +9,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SITE := .venv-docs
 TESTS := pytest -q -n 2 --dist loadfile --no-loadscope-reorder # by file: servers and projects are made once
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format ui server deploy bench bench-selection fuzz lock clean
+.PHONY: help install demo test check format docs ui server deploy bench bench-selection fuzz lock clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -5
+	@sed -n 's/^# //p' Makefile | head -6
 
 install: $(STAMP)
 
@@ -38,6 +40,15 @@ check: install
 
 format: install
 	@ruff format . && ruff check --fix .
+
+$(SITE)/.installed: docs/requirements.txt # an environment of its own: nothing of it is needed to run assay
+	test -x $(SITE)/bin/python || $(PYTHON) -m venv $(SITE)
+	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.txt
+	touch $@
+
+docs: install $(SITE)/.installed
+	@python -m docs.generate
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet --clean
 
 ui: install
 	@assay ui --port $${PORT:-5000}
@@ -64,6 +75,9 @@ lock: # needs uv; universal, so that one file serves Linux, macOS and CUDA
 	awk '/^[^ ]+\[/ {open = 1; plain = ""} {print} open {line = $$0; sub(/\[[^]]*\]/, "", line); \
 	  plain = plain line "\n"; if (line !~ /\\$$/) {printf "%s", plain; open = 0}}' \
 	  requirements.lock > requirements.lock.tmp && mv requirements.lock.tmp requirements.lock
+
+	uv pip compile --universal --python-version 3.11 docs/requirements.in \
+	  --generate-hashes --no-header --no-annotate -o docs/requirements.txt
 
 clean:
 	rm -rf .assay outputs data/pool data/embedder.json data/embeddings data/snapshot data/audit data/selection

@@ -1,0 +1,63 @@
+"""reference/cli.md: every command with its arguments and options, from the Typer app."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+from typing import Any
+
+import typer
+
+from assay.commands.cli import app
+from docs.generate.markdown import NOTICE, code, prose, table
+
+HEAD = f"""{NOTICE}
+# Command line
+
+Run every command in the root of a project, where dvc.yaml and params.yaml are. `--json` prints the result as JSON on
+stdout; what is said on the way goes to stderr. Exit code 0: done. 1: refused, with one line that says what was wrong
+and what to do. 2: the command line itself is wrong. Other codes are named with the command.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for panel, group in groupby(commands(), key=lambda command: command.rich_help_panel):
+        parts += [f"## {panel}\n", *(section(command) for command in group)]
+    return "\n".join(parts)
+
+
+def commands() -> list[Any]:
+    """The commands, as `assay --help` lists them: by panel."""
+    group = typer.main.get_group(app)
+    return list(group.commands.values())
+
+
+def section(command: Any) -> str:
+    """Heading, usage, help text and the table of one command."""
+    context = typer.Context(command, info_name=f"assay {command.name}")
+    usage = command.get_usage(context).removeprefix("Usage: ")
+    return "\n".join(
+        [
+            f"### assay {command.name}\n",
+            f"```text\n{usage}\n```\n",
+            _examples(prose(command.help)),
+            table(["argument or option", "meaning"], (described(param, context) for param in command.params)),
+        ]
+    )
+
+
+def described(param: Any, context: typer.Context) -> tuple[str, str]:
+    """What `--help` says of an argument or an option; the negative of a flag is left out."""
+    names, meaning = param.get_help_record(context)
+    return code(re.sub(r" / --no-.*", "", names)), re.sub(r"  \[default: no-[a-z-]+\]", "", meaning)
+
+
+def _examples(text: str) -> str:
+    """The examples of a help text as a block of their own."""
+    before, found, line = text.partition("Examples:")
+    if not found:
+        return text
+    block = "\n".join(one.strip() for one in line.split("·"))
+    return f"{before}\n```sh\n{block}\n```\n"

@@ -1,0 +1,347 @@
+"""What is in each file that a stage writes: the meaning of every column and key. The types are the code's own.
+
+A column that a schema has and this table has not, or the other way round, is an error when the page is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from assay.data.embeddings import PAIRS
+from assay.data.findings import FINDINGS
+from assay.data.images.traits import NAMES
+from assay.data.pool import IMPORTS, QUARANTINE, TRUTH
+from assay.data.queued import QUEUE
+from assay.data.shards import INDEX
+from assay.data.snapshot import ANNOTATIONS, SAMPLES
+from assay.data.training_set import TRAIN
+from assay.labels.table import RANKED
+from assay.stages.evaluate import PREDICTIONS
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """A table: where it is, what a row is, its schema, and what each column means."""
+
+    path: str
+    row: str
+    schema: pa.Schema
+    columns: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if odd := set(self.schema.names) ^ set(self.columns):
+            raise ValueError(f"{self.path}: schema and description differ in {', '.join(sorted(odd))}")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A JSON or CSV file: where it is, what it is, and what each key or column means."""
+
+    path: str
+    about: str
+    keys: Mapping[str, str]
+
+
+ID = "content id of the image: SHA-256 of its bytes, 64 hex digits"
+SPLIT = "`train`, `val` or `test`"
+NOTES = "JSON list of `{category, bbox, segmentation}`; null: nobody has labelled the image; `[]`: nothing is on it"
+PROBABILITY = "0 to 1"
+TRAITS = pa.schema({"id": pa.string(), **dict.fromkeys(NAMES, pa.float32())})
+RULER = pa.schema({"id": pa.string(), "label": pa.string(), "metadata": pa.string()})
+AUDIT = pa.schema([pa.field("check", pa.string()), *FINDINGS])
+
+STAGES: dict[str, tuple[Parquet | Text, ...]] = {
+    "ingest": (
+        Parquet(
+            "data/pool/shards/NNNNN.parquet",
+            "one image of the shard NNNNN.tar, in order of arrival",
+            INDEX,
+            {
+                "id": ID,
+                "offset": "where the image begins in the tar, bytes",
+                "size": "length of the encoded image, bytes",
+                "width": "of the upright image, px",
+                "height": "of the upright image, px",
+                "mode": "Pillow's word for the channels as stored: `L`, `RGB`, `CMYK` …",
+                "format": "`JPEG`, `PNG` …",
+            },
+        ),
+        Parquet(
+            "data/pool/imports/NNNNN.parquet",
+            "what one source said about one image at one look; later rows win",
+            IMPORTS,
+            {
+                "id": ID,
+                "source": "name of the source in `ingest.sources`",
+                "path": "of the file, relative to the source",
+                "annotations": NOTES,
+                "split": f"{SPLIT}, or null if the source does not say",
+                "group": "images of one group (patient, part, video) never span two splits; null: none",
+                "captured_at": "ISO 8601; null if unknown",
+                "metadata": "JSON object of text: the source's other columns",
+                "gone": "true: the image is no longer at that path",
+            },
+        ),
+        Parquet(
+            "data/pool/quarantine/NNNNN.parquet",
+            "one file that was not taken in",
+            QUARANTINE,
+            {
+                "source": "name of the source",
+                "path": "of the file, relative to the source",
+                "sha256": "of the bytes; empty if they were not read",
+                "size": "bytes",
+                "reason": "why: `truncated`, `not an image`, `too large: …` …",
+            },
+        ),
+        Parquet(
+            "data/pool/truth/NNNNN.parquet",
+            "hidden truth of the demo, read by the annotator `oracle` and by benchmarks only",
+            TRUTH,
+            {"id": ID, "annotations": NOTES},
+        ),
+        Text(
+            "data/pool/report.json",
+            "files seen = samples + duplicates + quarantined + ignored, for each source",
+            {"sources": "{name: {files, duplicates, quarantined, ignored}}, numbers of files"},
+        ),
+    ),
+    "embed": (
+        Parquet(
+            "data/embeddings/NNNNN.parquet",
+            "statistics of one image of shard NNNNN, of its luma (Rec. 601)",
+            TRAITS,
+            {
+                "id": ID,
+                "brightness": "mean, 0 to 1",
+                "contrast": "standard deviation, 0 to 1",
+                "percentile_5": "5 % of the pixels are at most this bright, 0 to 1",
+                "percentile_99": "99 % of the pixels are at most this bright, 0 to 1",
+                "entropy": "of the histogram, bits, 0 to 8",
+                "sharpness": "deviation of the Laplacian over that of the image; sharp: 0.3 to 3",
+            },
+        ),
+        Parquet(
+            "data/embeddings/NNNNN.pairs.parquet",
+            "one pair of near-duplicates",
+            PAIRS,
+            {
+                "id": "the newer image",
+                "other": "the older image",
+                "similarity": "of their thumbnails, 0 to 1",
+            },
+        ),
+        Text(
+            "data/embeddings/embeddings.json",
+            "which encoder; the vectors are NNNNN.npy, (n, dim) float32, in the order of the shard",
+            {
+                "encoder": "name",
+                "options": "the encoder's",
+                "dim": "length of a vector",
+                "shards": "{name: number of images}",
+            },
+        ),
+    ),
+    "curate": (
+        Parquet(
+            "data/snapshot/samples.parquet",
+            "one image of the dataset version, sorted by id",
+            SAMPLES,
+            {
+                "id": ID,
+                "width": "px",
+                "height": "px",
+                "mode": "as in the pool",
+                "format": "as in the pool",
+                "origins": "`source:path` of every file with this content",
+                "group": "or null",
+                "captured_at": "ISO 8601, or null",
+                "metadata": "JSON object of text",
+                "split": SPLIT,
+                "labelled": "somebody has looked, also if nothing is on it",
+                "excluded": "taken out by an edit batch, or gone from a mirrored source",
+            },
+        ),
+        Parquet(
+            "data/snapshot/annotations.parquet",
+            "one annotation, sorted by id and index",
+            ANNOTATIONS,
+            {
+                "id": ID,
+                "index": "0 for the first annotation of the image",
+                "category": "class",
+                "bbox": "x, y, width, height, px of the upright image; null for a label of the whole image",
+                "segmentation": "COCO polygons or run lengths as JSON; null",
+            },
+        ),
+        Parquet(
+            "data/snapshot/ruler.parquet",
+            "one image of the test set: test, labelled with one class, not excluded",
+            RULER,
+            {"id": ID, "label": "class", "metadata": "JSON object of text, for slices"},
+        ),
+        Text(
+            "data/snapshot/snapshot.json",
+            "the version in numbers",
+            {
+                "digest": "SHA-256 over the content, 64 hex digits: the name of the dataset version",
+                "categories": "classes in the model's order",
+                "counts": "samples, excluded, labelled and unlabelled of each split, labelled of each class",
+            },
+        ),
+    ),
+    "audit": (
+        Parquet(
+            "data/audit/audit.parquet",
+            "one finding of a check",
+            AUDIT,
+            {
+                "check": "name of the check",
+                "id": "of the image; empty for a class or a split",
+                "score": "0 (worst) to 1 (fine)",
+                "is_issue": "beyond the limit of the check",
+                "reason": "in words",
+                "related": "id of the other image of a pair, or null",
+            },
+        ),
+        Parquet(
+            "data/audit/label_errors.parquet",
+            "one judged label of train or val, the most probably wrong first; the schema's metadata has the share of "
+            "wrong labels with its interval",
+            RANKED,
+            {
+                "id": ID,
+                "split": "`train` or `val`",
+                "given": "the label it has",
+                "suggested": "the likeliest other class",
+                "score": "belief in the suggested class minus belief in the given one, −1 to 1",
+                "probability": "that the given label is wrong, 0 to 1",
+                "outlier": "outlier score of the image, 0 to 1; no probability",
+                "flagged": "confident learning (cleanlab) calls it wrong too",
+                "looks": "how often the image was labelled, by sources and edit batches",
+                "judgements": "number of edit batches about it",
+                "reason": "in words",
+            },
+        ),
+        Text(
+            "data/audit/audit.json",
+            "a summary of each check",
+            {"<check>": "{issues, samples: numbers of findings and images; worst: the first findings}"},
+        ),
+    ),
+    "select": (
+        Parquet(
+            "data/selection/train.parquet",
+            "one labelled image of train or val, sorted by id; the schema's metadata has digest and categories",
+            TRAIN,
+            {"id": ID, "split": "`train` or `val`", "label": "class", "annotations": NOTES},
+        ),
+        Parquet(
+            "data/selection/queue.parquet",
+            "one image to label next, best first",
+            QUEUE,
+            {
+                "rank": "0 for the first",
+                "id": ID,
+                "score": "of the strategy; comparable within one queue and strategy only",
+                "strategy": "that chose it; `ruler`: to lengthen val or test; `review`: a second look",
+                "reason": "in words",
+                "predicted": "class by the champion; null without one",
+                "confidence": f"of that prediction, {PROBABILITY}",
+                "split": SPLIT,
+            },
+        ),
+        Text(
+            "data/selection/selection.json",
+            "what was selected, and why",
+            {
+                "digest": "of train.parquet, 64 hex digits",
+                "categories": "classes in the model's order",
+                "counts": "labelled images of each split and class",
+                "left_out": "images not learnt from, by reason",
+                "queue": "{strategy: number of images asked for}",
+                "cost": "of the queue, in the unit of `select.cost`",
+                "strategy": "asked for in params.yaml",
+                "used": "the one that chose",
+                "why": "why another one chose; null",
+                "evidence": "what strategy `auto` decided by; null",
+                "champion": "fingerprint of the model that scored; null",
+            },
+        ),
+    ),
+    "train": (
+        Text(
+            "outputs/model/model.json",
+            "how to use the weights beside it, model.pt",
+            {
+                "task": "`classification`",
+                "model": "name of the file in models/",
+                "options": "the model's",
+                "categories": "classes, in the order of the outputs",
+                "image_size": "px",
+                "color": "`rgb` or `gray`",
+                "embedding_dim": "length of an input vector; 0 for a model of pixels",
+                "inputs": "kind, and which encoder made the vectors",
+                "seed": "of the training",
+                "train": "the section `train` it was trained with",
+                "selection": "digest of the training set",
+                "best_epoch": "whose weights these are",
+                "epochs_run": "number of epochs",
+            },
+        ),
+        Text(
+            "outputs/history.csv",
+            "one row per epoch",
+            {
+                "epoch": "from 1",
+                "lr": "learning rate at its end",
+                "train_loss": "mean cross-entropy, nats",
+                "val_loss": "mean cross-entropy, nats",
+                "val_accuracy": PROBABILITY,
+            },
+        ),
+    ),
+    "evaluate": (
+        Parquet(
+            "outputs/predictions.parquet",
+            "one image of test or val",
+            PREDICTIONS,
+            {
+                "id": ID,
+                "split": "`val` or `test`",
+                "label": "class",
+                "predicted": "class with the largest probability",
+                "correct": "predicted = label",
+                "confidence": f"largest probability, {PROBABILITY}",
+                "probabilities": "of each class, in the model's order, sum 1",
+                "loss": "−ln of the probability of the label, nats",
+            },
+        ),
+        Text(
+            "outputs/metrics.json",
+            "estimates {value, low, high, n}: low to high is the 95 % interval, n the number of images",
+            {
+                "test": "metric by metric; `per_class` and `slices` below; value null where it is not defined",
+                "val": "likewise",
+                "primary": "name of the metric in `track.primary`",
+                "champion": "paired difference to the champion on the same test images; null without one",
+            },
+        ),
+        Text(
+            "outputs/plots/confusion.csv",
+            "one row per test image, for `dvc plots show`",
+            {"actual": "class", "predicted": "class"},
+        ),
+    ),
+    "track": (
+        Text(
+            "outputs/tracked.json",
+            "which run of MLflow this is",
+            {"fingerprint": "SHA-256 of data, params, code and test set, 64 hex digits"},
+        ),
+    ),
+}
+"""Every file that the stages leave, by stage."""
