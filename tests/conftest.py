@@ -21,6 +21,13 @@ from assay.progress import silent
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does: servers run beside the tests
 
 MakePool = Callable[..., Path]
+LONGEST = ("flows", "pipeline")
+"""Folders whose files run first, so that no worker is left alone with them at the end. Only the second needs `done`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: n for n, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.parent.name, len(rank)))
 
 
 def png(value: int, size: int = 8) -> bytes:

@@ -40,7 +40,7 @@ def relabel(workspace: Workspace) -> str:
 
 
 def a_remark_in_the_code(workspace: Workspace) -> list[str]:
-    with (workspace.root / "src" / "assay" / "training.py").open("a") as file:
+    with (workspace.root / "src" / "assay" / "training" / "fit.py").open("a") as file:
         file.write("\n# a remark\n")
     return workspace.repro()
 

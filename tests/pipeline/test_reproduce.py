@@ -77,7 +77,7 @@ def in_a_fresh_clone(done: Workspace, at: Path) -> Any:
 
 def with_forced_code(done: Workspace, at: Path) -> Any:
     workspace = done.copy(at)
-    file = workspace.root / "src" / "assay" / "training.py"
+    file = workspace.root / "src" / "assay" / "training" / "fit.py"
     file.write_text(file.read_text().replace("lr=settings.lr, fused", "lr=settings.lr / 50, fused")
                     .replace("rate = settings.lr *", "rate = settings.lr / 50 *"))  # fmt: skip
     workspace.commit("code without its result")

@@ -272,6 +272,17 @@ def test_determinism_is_put_back() -> None:
     assert torch.equal(torch.get_rng_state(), before[2])
 
 
+def test_determinism_does_not_import_the_compiler() -> None:
+    program = """
+import sys
+from assay.training.fit import deterministic
+with deterministic(1):
+    print("torch._inductor" in sys.modules)
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said == "False\n", "it takes 4 s, in each stage that runs a model"
+
+
 def test_outputs_hold_no_place_of_this_machine(learnable: Layout, make_params, tmp_path: Path) -> None:
     train.run(make_params(), learnable, silent)
     assert all(str(tmp_path).encode() not in data for data in outputs(learnable).values())

@@ -181,19 +181,20 @@ def pick_device(name: str) -> torch.device:
 def deterministic(threads: int) -> Iterator[None]:
     """Only algorithms that repeat bit by bit, and the number of threads they depend on; put back at the end."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")  # read when a model compiles itself
+    before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     fill, torch.utils.deterministic.fill_uninitialized_memory = (  # type: ignore[attr-defined]
         torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
         False,  # costs time, and would only show bugs of kernels
     )
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import the compiler, 4 s
     try:
         with torch.random.fork_rng():
             yield
     finally:
         torch.set_num_threads(before[0])
-        torch.use_deterministic_algorithms(before[1])
+        torch.set_deterministic_debug_mode(before[1])
         torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
 
 
