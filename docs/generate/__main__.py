@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from docs.generate import cli, files, params, plugins, python
+from docs.generate import cli, files, notebook, params, plugins, python
 
 DOCS = Path(__file__).parents[1]
 PAGES: dict[str, Callable[[], str]] = {
@@ -15,6 +15,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/python.md": python.page,
     "reference/files.md": files.page,
     "reference/plugins.md": plugins.page,
+    "how-to/notebook.md": notebook.page,
 }
 
 

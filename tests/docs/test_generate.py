@@ -32,6 +32,11 @@ def test_a_parameter_has_its_bounds_its_default_and_its_meaning():
     assert rows["select.cost"][3].startswith("A metadata column")
 
 
+def test_every_parameter_has_a_meaning():
+    remarks = params.comments(params.YAML.read_text())
+    assert [key for key, _, _, meaning in params.rows(Params, "", remarks) if not meaning] == []
+
+
 def test_a_comment_of_params_yaml_stands_in_for_a_docstring():
     assert params.comments("a: 1 # one\nb:\n  c: x # two\n  d: 3\n") == {"a": "one", "b.c": "two"}
 

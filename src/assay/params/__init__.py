@@ -38,17 +38,23 @@ class Source(Section):
     """One place images come from. `options` are the format's own and checked by it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)]
+    """Of the source, in tables and messages: lower-case letters, digits, - and _."""
     format: Annotated[str, _plugin("formats")]
+    """How it is read: a file of src/assay/formats/."""
     path: Annotated[str, Field(min_length=1)] | None = None
+    """Folder or table, relative to the project's root; ~ and $NAME are expanded."""
     mirror: bool = False
     """True: an image that is in no file of the source any more is excluded from the snapshot."""
     options: dict[str, Any] = {}
+    """The format's own: see its file."""
 
 
 class Ingest(Section):
     sources: Annotated[list[Source], Field(min_length=1)]
     shard_images: Count = 10_000
+    """Images of a shard at most: one tar, one object in DVC's cache."""
     shard_mb: Annotated[int, within(1, 1_000_000)] = 256
+    """MiB of a shard at most."""
     max_pixels: Annotated[int, within(1, 2**32)] = 100_000_000
     """More than this is taken for a decompression bomb and quarantined."""
     max_mb: Annotated[int, within(1, 1_000_000)] = 512
@@ -64,15 +70,20 @@ class Ingest(Section):
 
 class Embed(Section):
     encoder: Annotated[str, _plugin("encoders")] = "pixels"
+    """What turns an image into a vector: a file of src/assay/encoders/."""
     batch: Rows = 256
+    """Images encoded at once."""
     options: dict[str, Any] = {}
     """The encoder's own: see its docstring."""
 
 
 class SplitFractions(Section):
     train: Fraction = 0.7
+    """Share of the images that come without a split; by a hash of the id or group, so never reshuffled."""
     val: Fraction = 0.1
+    """Likewise; of the training images, where a source has splits and no val."""
     test: Fraction = 0.2
+    """Likewise."""
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> SplitFractions:
@@ -86,6 +97,7 @@ class Curate(Section):
     """The declared classes, in the model's order; null: every class that a label names, sorted."""
     splits: SplitFractions = SplitFractions()
     split_seed: Seed = 0
+    """Of that hash: another one deals the images anew."""
     near_duplicate: Annotated[float, within(0.5, 1, above=True)] = 0.99
     """Similarity of two thumbnails from which on they count as one picture: see src/assay/data/near_duplicates.py."""
 
@@ -99,6 +111,7 @@ class Audit(Section):
 
 class Select(Section):
     strategy: Annotated[str, _plugin("strategies")] = "margin"
+    """How the queue chooses images: a file of src/assay/strategies/."""
     options: dict[str, Any] = {}
     """The strategy's own: the keyword-only arguments of its `select`."""
     budget: Count = 100
@@ -123,6 +136,7 @@ class Select(Section):
 
 class Train(Section):
     model: Annotated[str, _plugin("models")] = "cnn"
+    """What is trained: a file of src/assay/models/."""
     options: dict[str, Any] = {}
     """The model's own: see its docstring."""
     image_size: Annotated[int, within(1, 4096)] | Literal["auto"] = "auto"
@@ -130,29 +144,41 @@ class Train(Section):
     color: Literal["rgb", "gray", "auto"] = "auto"
     """auto: in colour if the model was made for that, or any training image is."""
     epochs: Rounds = 10
+    """Passes over the training images at most."""
     batch: Rows = 64
+    """Images of an optimiser step."""
     lr: Annotated[float, within(0, 1_000_000, above=True)] = 1e-3
+    """Highest learning rate of the schedule."""
     weight_decay: Annotated[float, within(0, 1000)] = 1e-2
+    """Of AdamW."""
     label_smoothing: Annotated[float, within(0, 1, below=True)] = 0.0
+    """Share of a target that is spread over all classes."""
     class_weights: Literal["none", "balanced"] = "none"
+    """balanced: each class weighs as much in the loss, however many images it has."""
     augment: Literal["none", "light", "flips", "strong"] = "light"
+    """How training images are varied: see src/assay/training/augmentation.py."""
     patience: Rounds = 5
     """Epochs without a better val loss after which training stops."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: a GPU if there is one."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of the computations; weights are float32."""
     threads: Annotated[int, within(1, 512)] = 2
     """CPU threads: part of the params because another number gives other last bits."""
 
 
 class Evaluate(Section):
     bootstrap: Annotated[int, within(100, 100_000)] = 1000
+    """Replicates of the bootstrap behind the intervals."""
     batch: Rows = 512
+    """Images predicted at once."""
     slices: Annotated[list[str], EACH_ONCE] = []
     """Metadata columns to break the metrics down by."""
 
 
 class Track(Section):
     experiment: Name = "assay"
+    """Name of the experiment in MLflow."""
     primary: Annotated[str, AfterValidator(overall)] = "accuracy"
     """The metric that promotion and the summaries look at."""
     diff: bool = True
@@ -209,11 +235,13 @@ class Iterate(Section):
     """`assay iterate`: no stage either."""
 
     rounds: Rounds = 3
+    """In all; a branch that has had so many is over."""
     budget: Count | None = None
     """Answers in all; the last queue is cut to what is left. null: as many as the rounds ask for."""
     target: float | None = None
     """Stop once the whole 95 % interval of track.primary on test is at least this (log_loss, ece: at most)."""
     plateau_rounds: Rounds = 2
+    """How many rounds a plateau is judged by."""
     plateau_gain: Annotated[float, within(0, 1000, above=True)] | None = 0.005
     """Stop if the last `plateau_rounds` gained less, their whole paired 95 % interval below it; null: never."""
     random_wins: bool = True
@@ -230,7 +258,9 @@ MOVED = ("checks", "limits")
 
 class Params(Section):
     task: Annotated[str, _plugin("tasks")] = "classification"
+    """What the labels mean and the model learns: a file of src/assay/tasks/."""
     seed: Seed = 0
+    """Of training, and of everything drawn at random."""
     ingest: Ingest
     embed: Embed = Embed()
     curate: Curate = Curate()

@@ -43,12 +43,15 @@ class Race(Section):
     """`assay race`: no stage of dvc.yaml, so nothing here makes a result stale."""
 
     steps: Annotated[int, within(1, 1000)] = 4
+    """Of each track."""
     labels_per_step: Count = 100
+    """What a step of the data track may ask; a step of the model track is one trial."""
     review_share: Fraction = 0.5
     """How much of a step's labels goes to looking again at the most suspicious ones there are."""
     seeds: Repeats = 3
     """Independent repetitions of the whole race: with one there is no telling luck from effect."""
     strategy: Annotated[str, _plugin("strategies")] = "margin"
+    """Chooses the new images of the data track."""
     space: Space = SPACE
     """What a trial of the model track may change of `train`: see src/assay/experiments/race/space.py."""
 

@@ -1,0 +1,58 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent
+# ---
+
+# %% [markdown]
+# # A version of the data set, in a notebook
+#
+# Run it in the root of a project after `dvc repro`. Jupyter opens this file with
+# [jupytext](https://jupytext.readthedocs.io); any editor that knows `# %%` cells does too.
+
+# %%
+import pandas as pd
+import torch
+
+import assay
+
+snapshot = assay.snapshot()
+samples = snapshot.to_pandas()
+print(len(snapshot), "images;", "version", snapshot.digest[:12])
+print(pd.crosstab(samples["split"], samples["label"].fillna("unlabelled")))
+
+# %% [markdown]
+# ## Where is the model wrong?
+#
+# `outputs/predictions.parquet` has a row for each image of val and test. Joined with the samples it can be sliced by
+# anything known of an image.
+
+# %%
+predictions = pd.read_parquet("outputs/predictions.parquet")
+test = predictions[predictions["split"] == "test"].merge(samples[["id", "width", "metadata"]], on="id")
+print(f"accuracy {test['correct'].mean():.3f} on {len(test)} test images")
+print(test.groupby("label")["correct"].agg(["mean", "size"]).round(2))
+
+# %% [markdown]
+# The surest mistakes come first: a wrong label in the test set, or a class the model does not know.
+
+# %%
+mistakes = test[~test["correct"]].sort_values("confidence", ascending=False)
+print(mistakes[["id", "label", "predicted", "confidence"]].head(5).to_string(index=False))
+
+# %% [markdown]
+# ## What changed since the last commit?
+
+# %%
+difference = assay.diff(assay.snapshot("HEAD"), snapshot)
+print({kind: n for kind, n in difference.counts().items() if n} or "nothing")
+
+# %% [markdown]
+# ## Train with it
+#
+# `assay.dataset` is a torch data set of uint8 images (3, h, w) with their class index.
+
+# %%
+train = assay.dataset("train", size=16)
+images, targets = next(iter(torch.utils.data.DataLoader(train, batch_size=64)))
+print(images.shape, images.dtype, [train.classes[int(k)] for k in targets[:5]])
