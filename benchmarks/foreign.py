@@ -80,8 +80,9 @@ def _sets(data: Data, encoder: str, home: Path, most: int) -> Iterator[Vectors]:
     yield Vectors("digits", np.array(vectors_of(figures.pool, encoder, home)), figures.pool_targets)
     folder = os.environ.get(real_labels.VARIABLE)
     for real in real_labels.sets(Path(folder)) if folder else ():
-        right = real.labels[real_labels.CLEAN]
-        yield Vectors(real.name, np.array(vectors_of(real.images, encoder, home))[:most], right[:most])
+        chosen = np.random.default_rng(0).permutation(len(real.images))[:most]  # they come sorted by class
+        vectors = vectors_of(real.images, encoder, home)[chosen]
+        yield Vectors(real.name, vectors, real.labels[real_labels.CLEAN][chosen])
 
 
 def planted(one: Vectors, kind: str, other: Vectors, draw: int) -> Planted:
