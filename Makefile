@@ -46,9 +46,9 @@ $(SITE)/.installed: docs/requirements.txt # an environment of its own: nothing o
 	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.txt
 	touch $@
 
-docs: install $(SITE)/.installed
+docs: install $(SITE)/.installed # never --quiet: then a warning is no error
 	@python -m docs.generate
-	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --quiet --clean
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --clean
 
 ui: install
 	@assay ui --port $${PORT:-5000}

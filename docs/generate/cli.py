@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
 import typer
 
 from assay.commands.cli import app
+from assay.errors import AssayError
 from docs.generate.markdown import NOTICE, code, prose, table
 
 HEAD = f"""{NOTICE}
 # Command line
 
 Run every command in the root of a project, where dvc.yaml and params.yaml are. `--json` prints the result as JSON on
-stdout; what is said on the way goes to stderr. Exit code 0: done. 1: refused, with one line that says what was wrong
-and what to do. 2: the command line itself is wrong. Other codes are named with the command.
+stdout; what is said on the way goes to stderr. Exit code 0: done. A refusal is one line that says what was wrong and
+what to do; its exit code is [below](#exit-codes), unless the command names its own.
 """
 
 
@@ -25,7 +27,15 @@ def page() -> str:
     parts = [HEAD]
     for panel, group in groupby(commands(), key=lambda command: command.rich_help_panel):
         parts += [f"## {panel}\n", *(section(command) for command in group)]
-    return "\n".join(parts)
+    return "\n".join([*parts, "## Exit codes\n", table(["error", "exit code", "means"], errors(AssayError))])
+
+
+def errors(parent: type[AssayError]) -> Iterator[tuple[str, str, str]]:
+    """(name, exit code, meaning) of an error and of all below it, in the order of the code."""
+    yield code(parent.__name__), str(parent.exit_code), prose(parent.__doc__)
+    for child in parent.__subclasses__():
+        if child.__module__ == parent.__module__:
+            yield from errors(child)
 
 
 def commands() -> list[Any]:

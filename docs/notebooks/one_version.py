@@ -18,7 +18,7 @@ import assay
 
 snapshot = assay.snapshot()
 samples = snapshot.to_pandas()
-print(len(snapshot), "images;", "version", snapshot.digest[:12])
+print(len(snapshot), "images;", "version", snapshot.digest()[:12])
 print(pd.crosstab(samples["split"], samples["label"].fillna("unlabelled")))
 
 # %% [markdown]

@@ -1,25 +1,6 @@
-"""What can go wrong, as one small tree.
+"""What can go wrong: AssayError and what derives from it.
 
-    AssayError
-      ParamsError        params.yaml (or a flow parameter) is not valid
-      PluginError        a name that no file under strategies/, formats/, ... answers to
-      SourceError        a source of images cannot be read
-      BadImage           one file that is not a usable image: quarantined, never raised to the user
-      PoolError          the pool on disk contradicts itself
-      EditError          an edit batch, or a file of labels, is not valid
-      MissingInput       a stage was run before the one that writes its input
-        DamagedFile      it is there, and cannot be read: empty, cut off, or something else altogether
-      GateError          the data is not fit to go on: leakage, no labels to measure with
-      PromotionRefused   the challenger is worse than the champion beyond the noise
-      UsageError         an argument that cannot be meant: a file where none can be written
-      WorkspaceBusy      another command is writing where this one would
-      RevisionError      git or DVC cannot give what was asked for
-        UnknownRevision  there is no revision, and no run, of that name
-        NotKept          what DVC recorded is in no cache and remote, and cannot be made again
-      TrackingError      the tracking server is away or refuses
-      ReproductionError  a commit or a run cannot be built again: something it needs is gone
-
-The command line prints them without a traceback and exits with `exit_code`.
+The command line prints one without a traceback and exits with its `exit_code`.
 """
 
 from __future__ import annotations
@@ -56,70 +37,84 @@ class AssayError(Exception):
 
 
 class ParamsError(AssayError):
+    """A value of params.yaml, or a parameter of a flow, is not valid."""
+
     exit_code = 2
 
 
 class PluginError(AssayError):
+    """No plug-in has that name: no file in strategies/, formats/ …"""
+
     exit_code = 2
 
 
 class SourceError(AssayError):
-    pass
+    """A source of images cannot be read."""
 
 
 class BadImage(AssayError):
-    pass
+    """One file that is not a usable image: quarantined, never raised to the user."""
 
 
 class PoolError(AssayError):
-    pass
+    """The pool on disk contradicts itself."""
 
 
 class EditError(AssayError):
-    pass
+    """An edit batch, or a file of labels, is not valid."""
 
 
 class MissingInput(AssayError):
-    pass
+    """A stage was run before the one that writes its input."""
 
 
 class DamagedFile(MissingInput):
-    pass
+    """The input is there and cannot be read: empty, cut off, or another kind of file."""
 
 
 class GateError(AssayError):
+    """The data is not fit to go on: leakage, no labels to measure with."""
+
     exit_code = 3
 
 
 class PromotionRefused(AssayError):
+    """The challenger is significantly worse than the champion."""
+
     exit_code = 3
 
 
 class UsageError(AssayError):
+    """An argument of the command line cannot be used, such as a file where none can be written."""
+
     exit_code = 2
 
 
 class WorkspaceBusy(AssayError):
-    pass
+    """Another command is writing to the workspace."""
 
 
 class RevisionError(AssayError):
-    pass
+    """Git or DVC cannot give what was asked for."""
 
 
 class UnknownRevision(RevisionError):
+    """No git revision and no run has that name."""
+
     exit_code = 2
 
 
 class NotKept(RevisionError):
-    pass
+    """What DVC recorded is in no cache and remote, and cannot be made again."""
 
 
 class TrackingError(AssayError):
-    pass
+    """The tracking server is away or refuses."""
 
 
 class ReproductionError(AssayError):
+    """A commit or a run cannot be built again: something it needs is gone."""
+
     exit_code = 2
 
 

@@ -7,8 +7,9 @@ import pytest
 import typer
 
 import assay
-from assay import plugins
+from assay import errors, plugins
 from assay.commands.cli import app
+from assay.errors import AssayError
 from assay.params import Params, Source, flatten, parse_params
 from docs.generate import __main__ as generate
 from docs.generate import cli, params, python
@@ -47,6 +48,16 @@ def test_every_command_and_option_is_on_its_page():
         section = page.split(f"### assay {name}\n")[1].split("\n### ")[0]
         names = [option for param in command.params for option in param.opts if option.startswith("--")]
         assert [option for option in names if f"`{option}" not in section] == []
+
+
+def test_every_error_has_its_exit_code_and_its_meaning():
+    rows = {name.strip("`"): (exit_code, meaning) for name, exit_code, meaning in cli.errors(AssayError)}
+    kinds = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, AssayError)
+    ]
+    assert set(rows) == {kind.__name__ for kind in kinds}
+    assert rows["GateError"][0] == "3"
+    assert all(kind.__doc__ != AssayError.__doc__ for kind in kinds[1:])
 
 
 def test_every_public_name_is_on_its_page():
