@@ -80,4 +80,4 @@ lock: # needs uv; universal, so that one file serves Linux, macOS and CUDA
 	  --generate-hashes --no-header --no-annotate -o docs/requirements.txt
 
 clean:
-	rm -rf .assay outputs data/pool data/embedder.json data/embeddings data/snapshot data/audit data/selection
+	rm -rf .assay outputs data/code data/pool data/embedder.json data/embeddings data/snapshot data/audit data/selection

@@ -37,6 +37,11 @@ class Layout:
         return self.root / "data" / "pool"
 
     @property
+    def code(self) -> Path:
+        """The code that each stage runs, as text: see assay.lineage.manifests."""
+        return self.root / "data" / "code"
+
+    @property
     def edits(self) -> Path:
         return self.root / "data" / "edits"
 

@@ -1,7 +1,13 @@
-"""The file name is the registration: `strategies/kcenter.py` is the strategy `kcenter`."""
+"""The file name is the registration: `strategies/kcenter.py` is the strategy `kcenter`.
+
+A project has its own in `plugins/`: `plugins/strategies/mine.py` is the strategy `mine`, imported as
+`assay.strategies.mine`. A name that assay has already is refused: neither takes the other's place.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -9,24 +15,104 @@ from types import ModuleType
 from assay.errors import PluginError
 
 PACKAGE = Path(__file__).parent
+OWN = "plugins"
+"""The folder of a project that holds its own plug-ins."""
 KINDS = ("annotators", "checks", "encoders", "formats", "gates", "models", "strategies", "tasks")
+OWN_KINDS = tuple(kind for kind in KINDS if kind != "gates")
+"""Kinds that a project may add to. A gate decides whether a snapshot may be trained on at all: they are assay's."""
 
 
-def names(kind: str) -> list[str]:
-    """The plug-ins of one kind, sorted; read off the folder, imports none of them."""
-    return sorted(f.stem for f in (PACKAGE / kind).glob("*.py") if not f.stem.startswith("_"))
+@dataclass(frozen=True)
+class Sources:
+    """The code of one version: assay's package, and the plug-ins of a project (a folder that need not be there)."""
+
+    package: Path = PACKAGE
+    own: Path = Path(OWN)
+
+    @property
+    def folders(self) -> tuple[Path, Path]:
+        """Where a plug-in is looked for, in this order."""
+        return self.package, self.own
+
+    def names(self, kind: str) -> list[str]:
+        """The plug-ins of one kind, sorted; read off the folders, imports none of them."""
+        return sorted({file.stem for file in self._files(kind)})
+
+    def twice(self, kind: str) -> list[str]:
+        """Names of one kind that the project and the package both have."""
+        theirs = {file.stem for file in (self.package / kind).glob("*.py") if not file.stem.startswith("_")}
+        return sorted(theirs & {file.stem for file in (self.own / kind).glob("*.py")})
+
+    def name(self, file: Path) -> str:
+        """A file of the code as digests and reports name it: `training/fit.py`, `plugins/models/mine.py`."""
+        if file.is_relative_to(self.package):
+            return file.relative_to(self.package).as_posix()
+        return f"{OWN}/{file.relative_to(self.own).as_posix()}"
+
+    def file(self, name: str) -> Path:
+        """Where a file of that name is, or would be."""
+        return self.own / name.removeprefix(f"{OWN}/") if name.startswith(f"{OWN}/") else self.package / name
+
+    def home(self, file: Path) -> tuple[str, ...]:
+        """The package that a module is in: of assay/data/pool.py and assay/data/__init__.py ("assay", "data")."""
+        top = self.package if file.is_relative_to(self.package) else self.own
+        return (self.package.name, *file.relative_to(top).parts[:-1])
+
+    def _files(self, kind: str) -> Iterator[Path]:
+        for folder in self.folders if kind in OWN_KINDS else self.folders[:1]:
+            yield from (file for file in (folder / kind).glob("*.py") if not file.stem.startswith("_"))
 
 
-def check_name(kind: str, name: str) -> str:
-    """`name`, if a file of that kind answers to it; PluginError with the valid names otherwise."""
-    if name not in (valid := names(kind)):
+RUNNING = Sources()
+"""The code of this process, in the root of a project."""
+
+
+def of_project(root: Path) -> Sources:
+    """The code of a version of a project: its own sources of assay if it holds them, else the installed ones."""
+    package = root / "src" / "assay"
+    return Sources(package if (package / "__init__.py").is_file() else PACKAGE, root / OWN)
+
+
+def names(kind: str, root: Path = Path()) -> list[str]:
+    """The plug-ins of one kind, those of the project in `root` among them, sorted; imports none of them."""
+    return Sources(own=root / OWN).names(kind)
+
+
+def check_name(kind: str, name: str, root: Path = Path()) -> str:
+    """`name`, if one file of that kind answers to it; PluginError with the valid names otherwise."""
+    sources = Sources(own=root / OWN)
+    if name not in (valid := sources.names(kind)):
+        where = f"{OWN}/{kind}/<name>.py" if kind in OWN_KINDS else f"src/assay/{kind}/<name>.py"
         raise PluginError(
             f"{name!r} is not among the {kind}",
-            hint=f"valid: {', '.join(valid)}. A new one is one file: src/assay/{kind}/<name>.py",
+            hint=f"valid: {', '.join(valid)}. A new one is one file: {where}",
+        )
+    if name in sources.twice(kind):
+        raise PluginError(
+            f"{OWN}/{kind}/{name}.py has the name of one of assay's own {kind}: which is meant cannot be told",
+            hint="rename the file: assay's name stays taken",
         )
     return name
 
 
-def load(kind: str, name: str) -> ModuleType:
-    """The module of a plug-in. PluginError if there is none of that name."""
-    return import_module(f"assay.{kind}.{check_name(kind, name)}")
+def load(kind: str, name: str, root: Path = Path()) -> ModuleType:
+    """The module of a plug-in. PluginError if there is none of that name, or it cannot be imported."""
+    check_name(kind, name, root)
+    if (PACKAGE / kind / f"{name}.py").is_file():
+        return import_module(f"assay.{kind}.{name}")
+    return _load_own(kind, name, root / OWN / kind)
+
+
+def _load_own(kind: str, name: str, folder: Path) -> ModuleType:
+    """Import a project's file as a module of `assay.<kind>`, whose files it may import from."""
+    package = import_module(f"assay.{kind}")
+    place = str(folder.resolve())
+    if place not in package.__path__:
+        package.__path__.append(place)
+    try:
+        return import_module(f"assay.{kind}.{name}")
+    except Exception as error:
+        raise PluginError(
+            f"{folder / name}.py cannot be imported: {type(error).__name__}: {error}",
+            hint=f"`python {folder / name}.py` shows where",
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -82,15 +83,63 @@ def test_a_param_of_another_stage_takes_one_whole_run_which_reads_no_image(proje
     assert (project / unchanged.WATCHED).stat().st_ino == watched.st_ino, "nothing was looked at anew"
 
 
-def test_other_code_leaves_the_answer_to_a_whole_run(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copy = shutil.copytree(unchanged.PACKAGE, tmp_path / "assay")
-    monkeypatch.setattr(unchanged, "PACKAGE", str(copy))
-    assert unchanged.nothing_new(str(project)) is not None, "the same code"
-    with (copy / "formats" / "csv.py").open("a") as file:
+@pytest.fixture
+def holding_its_own(project: Path) -> Path:
+    """A project that holds the sources of assay, as a clone of the repository does; ingest was run."""
+    shutil.copytree(
+        unchanged.PACKAGE, project / "src" / "assay", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    settle(project)
+    return project
+
+
+def note(root: Path, stage: str) -> str:
+    return (root / unchanged.CODE / stage).read_text()
+
+
+def test_other_code_leaves_the_answer_to_a_whole_run(holding_its_own: Path) -> None:
+    root = holding_its_own
+    assert unchanged.nothing_new(str(root)) is not None, "the same code"
+    before = {stage: note(root, stage) for stage in ("ingest", "train")}
+    with (root / "src/assay/formats/imagefolder.py").open("a") as file:
         file.write("# another version\n")
+    assert unchanged.nothing_new(str(root)) is None
+    settle(root)
+    assert note(root, "ingest") != before["ingest"]
+    assert note(root, "train") == before["train"], "it runs none of what has changed"
+    assert unchanged.nothing_new(str(root)) is not None
+
+
+def test_a_version_alone_is_noted_and_changes_no_stage(holding_its_own: Path) -> None:
+    root = holding_its_own
+    before = {stage: note(root, stage) for stage in ("ingest", "train", "evaluate")}
+    facade = root / "src/assay/__init__.py"
+    facade.write_text(re.sub(r'__version__ = ".*"', '__version__ = "99.0"', facade.read_text()))
+    settle(root)
+    assert note(root, "assay") == "99.0\n"
+    assert {stage: note(root, stage) for stage in before} == before
+
+
+@pytest.mark.parametrize("name", ["train", "assay"])
+def test_code_notes_that_are_of_another_time_or_gone_are_written_again(project: Path, name: str) -> None:
+    right = note(project, name)
+    (project / unchanged.CODE / name).write_text("as an older commit had it\n")
     assert unchanged.nothing_new(str(project)) is None
+    settle(project)
+    assert note(project, name) == right
+    (project / unchanged.CODE / name).unlink()
+    settle(project)
+    assert note(project, name) == right
+
+
+def test_another_model_is_other_code_of_the_stages_that_run_it(project: Path) -> None:
+    before = {stage: note(project, stage) for stage in ("curate", "train")}
+    with (project / "params.yaml").open("a") as file:
+        file.write("train: {model: probe}\n")
+    settle(project)
+    assert note(project, "curate") == before["curate"]
+    assert "models/probe.py" in note(project, "train")
+    assert "models/cnn.py" not in note(project, "train")
 
 
 def test_params_that_are_not_those_of_the_file_are_not_taken_for_them(project: Path) -> None:

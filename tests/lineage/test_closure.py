@@ -11,11 +11,11 @@ import pytest
 
 from assay.lineage.closure import import_closure, model_input, stage_closure
 from assay.params import Audit, Embed, Ingest, Params, Select, Source, Train
-from assay.plugins import PACKAGE
+from assay.plugins import RUNNING, Sources
 
 
 @pytest.fixture
-def package(tmp_path: Path) -> Path:
+def sources(tmp_path: Path) -> Sources:
     """A small package called assay, with a module for each way to import."""
     files = {
         "__init__.py": "from assay.facade import everything",
@@ -52,7 +52,7 @@ def package(tmp_path: Path) -> Path:
         file = tmp_path / "assay" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    return tmp_path / "assay"
+    return Sources(tmp_path / "assay", tmp_path / "plugins")
 
 
 @pytest.fixture
@@ -68,61 +68,61 @@ def params() -> Params:
     )
 
 
-def names(files: list[Path], package: Path) -> list[str]:
-    return [file.relative_to(package).as_posix() for file in files]
+def names(files: list[Path], sources: Sources) -> list[str]:
+    return [sources.name(file) for file in files]
 
 
-def test_follows_every_kind_of_import_but_those_for_type_checkers(package: Path) -> None:
-    found = names(import_closure("assay.stages.train", package), package)
+def test_follows_every_kind_of_import_but_those_for_type_checkers(sources: Sources) -> None:
+    found = names(import_closure("assay.stages.train", sources), sources)
     assert found == ["errors.py", "far.py", "late.py", "plugins.py", "stages/__init__.py", "stages/train.py"]
 
 
-def test_relative_imports_are_followed(package: Path) -> None:
-    assert "near.py" in names(import_closure("assay.data.pool", package), package)
+def test_relative_imports_are_followed(sources: Sources) -> None:
+    assert "near.py" in names(import_closure("assay.data.pool", sources), sources)
 
 
-def test_the_facade_counts_only_where_a_name_is_taken_from_it(package: Path) -> None:
-    assert "facade.py" in names(import_closure("assay.stages.outside", package), package)
-    assert "facade.py" not in names(import_closure("assay.stages.train", package), package)
+def test_the_facade_counts_only_where_a_name_is_taken_from_it(sources: Sources) -> None:
+    assert "facade.py" in names(import_closure("assay.stages.outside", sources), sources)
+    assert "facade.py" not in names(import_closure("assay.stages.train", sources), sources)
 
 
-def test_a_stage_has_the_plugins_that_params_name_and_no_onlookers(package: Path, params: Params) -> None:
-    train = names(stage_closure("train", params, package), package)
+def test_a_stage_has_the_plugins_that_params_name_and_no_onlookers(sources: Sources, params: Params) -> None:
+    train = names(stage_closure("train", params, sources), sources)
     assert {"models/cnn.py", "models/__init__.py", "data/pool.py", "near.py"} <= set(train)
     assert not {"errors.py", "far.py", "models/probe.py"} & set(train)
 
 
-def test_a_plugin_named_by_a_constant_belongs_too(package: Path, params: Params) -> None:
-    found = names(stage_closure("select", params, package), package)
+def test_a_plugin_named_by_a_constant_belongs_too(sources: Sources, params: Params) -> None:
+    found = names(stage_closure("select", params, sources), sources)
     assert {"strategies/margin.py", "strategies/kcenter.py"} <= set(found)
 
 
-def test_an_empty_list_of_checks_means_all_of_them(package: Path, params: Params) -> None:
-    found = names(stage_closure("audit", params, package), package)
+def test_an_empty_list_of_checks_means_all_of_them(sources: Sources, params: Params) -> None:
+    found = names(stage_closure("audit", params, sources), sources)
     assert "checks/blur.py" in found
 
 
-def test_no_gate_can_be_left_out(package: Path, params: Params) -> None:
-    found = names(stage_closure("curate", params, package), package)
+def test_no_gate_can_be_left_out(sources: Sources, params: Params) -> None:
+    found = names(stage_closure("curate", params, sources), sources)
     assert "gates/leakage.py" in found
     assert "checks/blur.py" not in found
 
 
-def test_a_change_of_a_file_is_seen_at_once(package: Path) -> None:
-    late = package / "late.py"
+def test_a_change_of_a_file_is_seen_at_once(sources: Sources) -> None:
+    late = sources.package / "late.py"
     late.write_text("import assay.near")
     os.utime(late, ns=(1, 1))
-    assert "near.py" in names(import_closure("assay.stages.train", package), package)
+    assert "near.py" in names(import_closure("assay.stages.train", sources), sources)
 
 
-def test_what_a_model_reads_is_known_without_importing_it(package: Path) -> None:
-    assert model_input("cnn", package) == "pixels"
-    assert model_input("probe", package) == "embeddings"
+def test_what_a_model_reads_is_known_without_importing_it(sources: Sources) -> None:
+    assert model_input("cnn", sources) == "pixels"
+    assert model_input("probe", sources) == "embeddings"
 
 
-def test_an_unknown_module_is_named(package: Path) -> None:
+def test_an_unknown_module_is_named(sources: Sources) -> None:
     with pytest.raises(KeyError, match=r"assay\.stages\.nothing"):
-        import_closure("assay.stages.nothing", package)
+        import_closure("assay.stages.nothing", sources)
 
 
 def test_nothing_heavy_is_imported_to_find_out() -> None:
@@ -135,6 +135,6 @@ def test_nothing_heavy_is_imported_to_find_out() -> None:
 
 
 def test_the_real_package_is_its_own_example() -> None:
-    found = names(import_closure("assay.params"), PACKAGE)
+    found = names(import_closure("assay.params"), RUNNING)
     assert {"params/__init__.py", "plugins.py", "errors.py"} <= set(found)
     assert "__init__.py" not in found

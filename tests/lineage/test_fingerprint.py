@@ -15,6 +15,7 @@ from assay.lineage import fingerprint as module
 from assay.lineage.digests import canonical_digest, code_digest
 from assay.lineage.fingerprint import Fingerprint, changed, table_digest
 from assay.params import Params, parse_params
+from assay.plugins import Sources
 
 ONE = Fingerprint(selection="s", ruler="r", params="p", code="c")
 
@@ -57,10 +58,10 @@ def test_the_digest_of_code_is_over_names_and_bytes(tmp_path: Path) -> None:
     one, two = tmp_path / "one.py", tmp_path / "two.py"
     one.write_text("x = 1")
     two.write_text("x = 1")
-    before = code_digest({one}, tmp_path)
-    assert before != code_digest({two}, tmp_path)
+    before = code_digest({one}, Sources(tmp_path))
+    assert before != code_digest({two}, Sources(tmp_path))
     one.write_text("x = 2")
-    assert before != code_digest({one}, tmp_path)
+    assert before != code_digest({one}, Sources(tmp_path))
 
 
 def test_canonical_json_is_sorted() -> None:

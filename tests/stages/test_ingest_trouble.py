@@ -16,6 +16,7 @@ from assay.formats import imagefolder
 from assay.intake import ingest as intake
 from assay.intake import unchanged
 from assay.layout import Layout
+from assay.lineage import manifests
 from assay.params import Source, load_params
 from assay.progress import silent
 from assay.stages import ingest
@@ -232,7 +233,7 @@ def test_what_other_code_refused_is_judged_again(root, monkeypatch):
     )
     look(root)
     assert read == []
-    monkeypatch.setattr(unchanged, "code", lambda salt: f"another version {salt!r}")
+    monkeypatch.setattr(manifests, "current", lambda *_: {"ingest": "another version"})
     assert look(root)["quarantined"] == 1
     assert read == ["half.png"], "what was taken in is not read again"
 

@@ -30,7 +30,7 @@ from assay.data.training_set import TRAIN, training_digest
 from assay.errors import AssayError, RevisionError
 from assay.experiments.sides import Side, params_digest
 from assay.layout import Layout
-from assay.lineage import worktrees
+from assay.lineage import manifests, worktrees
 from assay.lineage.fingerprint import Fingerprint, run_code, table_digest
 from assay.lineage.revisions import run_dvc
 from assay.params import Params, parse_params
@@ -64,7 +64,7 @@ class Cell:
             selection=self.train.schema.metadata[b"digest"].decode(),
             ruler=table_digest(self.ruler),
             params=params_digest(self.parsed),
-            code=run_code(self.parsed, self.code.package),
+            code=run_code(self.parsed, self.code.sources),
         )
 
     @property
@@ -210,6 +210,7 @@ def _set_up(cell: Cell, project: Path, layout: Layout) -> None:
     write_table(there.selection / "train.parquet", cell.train)
     write_table(there.snapshot / "ruler.parquet", cell.ruler)
     write_champion(there.champion, None)
+    manifests.write(project, manifests.of_code(cell.parsed, cell.code.sources, STAGES))
     (ours.scratch / "decoded").mkdir(parents=True, exist_ok=True)
     for link, target in (
         (there.pool, ours.pool),

@@ -145,7 +145,7 @@ def check_pool(cells: Iterable[Cell], layout: Layout) -> None:
 def _code(a: Side, b: Side) -> Literal["same", "differs", "inseparable"]:
     """Compared with the same params: another model runs another file, which is no change of code."""
     try:
-        pairs = [(run_code(p, a.package), run_code(p, b.package)) for p in (a.params, b.params)]
+        pairs = [(run_code(p, a.sources), run_code(p, b.sources)) for p in (a.params, b.params)]
     except (OSError, AssayError):
         return "inseparable"  # a model that one of them has no file for
     return "differs" if any(old != new for old, new in pairs) else "same"

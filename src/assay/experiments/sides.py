@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
-from assay import plugins
 from assay.data.files import read_json, read_table
 from assay.errors import AssayError, NotKept, RevisionError, UnknownRevision
 from assay.layout import Layout
@@ -23,6 +22,7 @@ from assay.lineage.mending import read_lock
 from assay.lineage.remaking import fetch, remake
 from assay.lineage.revisions import git_commit, git_dirty_patch, resolve
 from assay.params import Params, load_params
+from assay.plugins import Sources, of_project
 
 WORKSPACE = "workspace"
 
@@ -43,10 +43,9 @@ class Side:
         return Layout(self.root)
 
     @property
-    def package(self) -> Path:
-        """The sources of assay that belong to this side; the installed ones if the project holds none."""
-        own = self.root / "src" / "assay"
-        return own if own.is_dir() else plugins.PACKAGE
+    def sources(self) -> Sources:
+        """The code of this side; of assay the installed sources, if the project holds none."""
+        return of_project(self.root)
 
     @cached_property
     def params(self) -> Params:
@@ -66,7 +65,7 @@ class Side:
             selection["digest"],
             table_digest(ruler),
             params_digest(self.params),
-            run_code(self.params, self.package),
+            run_code(self.params, self.sources),
         )
 
     def require_commit(self, what: str) -> None:

@@ -23,7 +23,7 @@ from assay.data.records import IGNORED, Record
 from assay.errors import BadImage
 from assay.formats._remarks import Classes
 from assay.intake import seen as memory
-from assay.intake import unchanged, watch
+from assay.intake import watch
 from assay.intake.reading import read_file
 from assay.intake.seen import Seen, What, is_unknown
 from assay.intake.watch import NOWHERE, UNREADABLE, Stamp, unreadable
@@ -75,7 +75,7 @@ class Door:
         self.format = plugins.load("formats", source.format)
         self.memory = layout.scratch / "ingest" / f"{source.name}.parquet"
         limits = f"{params.max_pixels} {params.max_mb} {source.mirror}"
-        self.judge = f"{limits} {PIL.__version__} {unchanged.code(b'')}"
+        self.judge = f"{limits} {PIL.__version__} {(layout.code / 'ingest').read_text()}"
         self.refused = _refused(layout, source.name)
         self.answered = set(side_table(layout.pool, "truth")["id"].to_pylist())
         self.latest = _latest_rows(layout, source.name)

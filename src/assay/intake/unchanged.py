@@ -12,13 +12,14 @@ from typing import Any
 from assay.intake import watch
 
 PACKAGE = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120  # pathlib takes as long as a look
-CODE = ("data", "data/images", "formats", "intake", "params", "stages/ingest.py", "__main__.py", "plugins.py")
-"""Another version of these may see more in the same files, or read params otherwise."""
+PLUGINS = "plugins"
+CODE = "data/code"
+"""What the other stages depend on in the place of their sources: see assay.lineage.manifests."""
 PARAMS = "params.yaml"
 WATCHED = ".assay/ingest/watched"
 """What the last look came to: as valid as its key, which is the checked params of ingest with the code."""
 KEY = ".assay/ingest/key"
-"""The bytes of params.yaml and of the code, as one hash, and the key that they came to when they were last read."""
+"""`state` when ingest was last run as a whole, and the key that this came to."""
 
 
 def nothing_new(root: str) -> dict[str, Any] | None:
@@ -40,25 +41,40 @@ def recall(root: str, key: str) -> dict[str, Any] | None:
 
 
 def state(root: str) -> str:
-    """Changes with the bytes of params.yaml and with the code. OSError without a params.yaml."""
-    with open(os.path.join(root, PARAMS), "rb") as file:  # noqa: PTH118
-        return code(file.read())
+    """Changes with the bytes of params.yaml and of data/code, and with any file of code.
 
-
-def code(salt: bytes) -> str:
-    """A hash of some bytes and of all the code that has a part in ingest."""
-    digest = hashlib.sha256(salt)
-    for name in CODE:
-        for path in _sources(os.path.join(PACKAGE, name)):  # noqa: PTH118
-            with open(path, "rb") as file:
-                digest.update(file.read())
+    OSError without a params.yaml or a data/code.
+    """
+    digest = hashlib.sha256(code_state(root).encode())
+    folder = os.path.join(root, CODE)  # noqa: PTH118
+    for path in (os.path.join(root, PARAMS), *sorted(entry.path for entry in os.scandir(folder))):  # noqa: PTH118
+        with open(path, "rb") as file:
+            digest.update(hashlib.sha256(file.read()).digest())
     return digest.hexdigest()
 
 
-def _sources(path: str) -> list[str]:
-    if path.endswith(".py"):
-        return [path]
-    return sorted(entry.path for entry in os.scandir(path) if entry.name.endswith(".py"))
+def code_state(root: str) -> str:
+    """Changes with the stamp of any source file that a project runs: assay's, and its own plug-ins'."""
+    own = os.path.join(root, "src", "assay")  # noqa: PTH118
+    package = own if os.path.exists(os.path.join(own, "__init__.py")) else PACKAGE  # noqa: PTH110, PTH118
+    tops = (package, os.path.join(root, PLUGINS))  # noqa: PTH118
+    seen = [(path, *watch.stamp(found)) for top in tops for path, found in _sources(top)]
+    return hashlib.sha256(repr(seen).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _sources(folder: str) -> list[tuple[str, os.stat_result]]:
+    """The Python files in a folder and below it, sorted, with what the system says of each."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return []
+    found = []
+    for entry in entries:
+        if entry.name.endswith(".py"):
+            found.append((entry.path, entry.stat()))
+        elif entry.name != "__pycache__" and watch.is_folder(entry):
+            found += _sources(entry.path)
+    return found
 
 
 def books(summary: dict[str, Any]) -> list[str]:

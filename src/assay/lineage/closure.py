@@ -12,13 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from assay.params import Params
-from assay.plugins import PACKAGE
+from assay.plugins import RUNNING, Sources
 
 ONLOOKERS = frozenset(
     f"assay.{name}"
     for name in (
         *("errors", "layout", "params", "plugins", "progress", "tracking"),
-        *("lineage.closure", "lineage.digests"),
+        *("lineage.closure", "lineage.digests", "lineage.manifests"),
     )
 )
 """Modules that watch a stage, talk about it or hand it its values, but decide nothing about what it writes: the
@@ -28,107 +28,110 @@ TYPES_ONLY = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 LOADS = ("load", "plugins.load")
 
 
-def import_closure(module: str, package: Path = PACKAGE) -> list[Path]:
-    """Files of `package` that importing `module` runs (also later, inside functions), sorted.
+def import_closure(module: str, sources: Sources = RUNNING) -> list[Path]:
+    """Files of assay that importing `module` runs (also later, inside functions), sorted.
 
     KeyError if there is no such module.
     """
-    return _close(_start(module, package), None, frozenset(), package)
+    return _close(_start(module, sources), None, frozenset(), sources)
 
 
-def deciding(module: str, package: Path = PACKAGE) -> list[Path]:
+def deciding(module: str, sources: Sources = RUNNING) -> list[Path]:
     """The files of `import_closure` whose change may change what the module computes: no onlookers."""
-    return _close(_start(module, package), None, _without(ONLOOKERS, package), package)
+    return _close(_start(module, sources), None, _without(ONLOOKERS, sources), sources)
 
 
-def stage_closure(stage: str, params: Params, package: Path = PACKAGE) -> list[Path]:
+def stage_closure(stage: str, params: Params, sources: Sources = RUNNING) -> list[Path]:
     """The code whose change may change what a stage writes: imports, the plug-ins of params, no onlookers."""
     aside = ONLOOKERS - ({"assay.tracking"} if stage == "track" else set())
-    return _close(
-        _start(f"{package.name}.stages.{stage}", package), params, _without(aside, package), package
-    )
+    start = _start(f"{sources.package.name}.stages.{stage}", sources)
+    return _close(start, params, _without(aside, sources), sources)
 
 
-def model_input(model: str, package: Path = PACKAGE) -> str | None:
+def model_input(model: str, sources: Sources = RUNNING) -> str | None:
     """The constant INPUT of a model's file ("pixels", "embeddings"), without importing it; None if absent."""
-    tree = ast.parse((package / "models" / f"{model}.py").read_text(encoding="utf-8"))
-    return _constants(tree).get("INPUT")
+    return constant(_find(("models", model), sources) or sources.package / "models" / f"{model}.py", "INPUT")
 
 
-def _without(modules: Set[str], package: Path) -> frozenset[Path]:
-    return frozenset(package.joinpath(*module.split(".")[1:]) for module in modules)
+def constant(file: Path, name: str) -> str | None:
+    """A text that a module gives this name to at its top level, without importing it; None if it has no such."""
+    return _constants(ast.parse(file.read_text(encoding="utf-8"))).get(name)
 
 
-def _close(start: list[Path], params: Params | None, without: Set[Path], package: Path) -> list[Path]:
+def _without(modules: Set[str], sources: Sources) -> frozenset[Path]:
+    return frozenset(sources.package.joinpath(*module.split(".")[1:]) for module in modules)
+
+
+def _close(start: list[Path], params: Params | None, without: Set[Path], sources: Sources) -> list[Path]:
     seen: set[Path] = set()
     todo = list(start)
     while todo:
         file = todo.pop()
         if file not in seen and without.isdisjoint([file.with_suffix(""), *file.parents]):
             seen.add(file)
-            todo += _next(file, params, package)
+            todo += _next(file, params, sources)
     return sorted(seen)
 
 
-def _next(file: Path, params: Params | None, package: Path) -> Iterator[Path]:
-    imports, loads = _read(file, file.stat().st_mtime_ns, package)
+def _next(file: Path, params: Params | None, sources: Sources) -> Iterator[Path]:
+    imports, loads = _read(file, file.stat().st_mtime_ns, sources)
     for name in imports:
-        yield from _resolve(name, package)
+        yield from _resolve(name, sources)
     if params:
         for kind, literal in loads:
-            for name in [literal] if literal else _named(kind, params, package):
-                yield from _resolve(f"{package.name}.{kind}.{name}", package)
+            for name in [literal] if literal else chosen(params, sources).get(kind, []):
+                yield from _resolve(f"{sources.package.name}.{kind}.{name}", sources)
 
 
-def _resolve(name: str, package: Path) -> Iterator[Path]:
+def _resolve(name: str, sources: Sources) -> Iterator[Path]:
     """The file of a module and the `__init__.py` of the folders on the way.
 
     `assay/__init__.py` is the façade for notebooks: it counts only where a name is imported from it.
     """
-    parts = name.split(".")[1:]
+    parts = tuple(name.split(".")[1:])
     for depth in range(1, len(parts) + 1):
-        if found := _find(package.joinpath(*parts[:depth])):
+        if found := _find(parts[:depth], sources):
             yield found
-    if not parts or (len(parts) == 1 and not _find(package / parts[0])):
-        yield package / "__init__.py"
+    if not parts or (len(parts) == 1 and not _find(parts, sources)):
+        yield sources.package / "__init__.py"
 
 
-def _find(path: Path) -> Path | None:
-    candidates = (path.with_suffix(".py"), path / "__init__.py")
+def _find(parts: tuple[str, ...], sources: Sources) -> Path | None:
+    """The file of a module of assay: the package's, else the project's."""
+    places = (folder.joinpath(*parts) for folder in sources.folders)
+    candidates = (file for path in places for file in (path.with_suffix(".py"), path / "__init__.py"))
     return next((file for file in candidates if file.is_file()), None)
 
 
-def _start(module: str, package: Path) -> list[Path]:
-    path = package.joinpath(*module.split(".")[1:])
-    if not _find(path):
-        raise KeyError(f"{module}: no {path.with_suffix('.py')}")
-    return list(_resolve(module, package))
+def _start(module: str, sources: Sources) -> list[Path]:
+    parts = tuple(module.split(".")[1:])
+    if not _find(parts, sources):
+        raise KeyError(f"{module}: no {sources.package.joinpath(*parts).with_suffix('.py')}")
+    return list(_resolve(module, sources))
 
 
-def _named(kind: str, params: Params, package: Path) -> list[str]:
-    """The plug-ins of one kind that params choose."""
-    every = {kind: [file.stem for file in (package / kind).glob("[!_]*.py")] for kind in ("checks", "gates")}
-    chosen: dict[str, list[str | None]] = {
+def chosen(params: Params, sources: Sources) -> dict[str, list[str]]:
+    """{kind: the plug-ins of it that params choose}."""
+    named: dict[str, list[str | None]] = {
         "annotators": [params.select.annotator],
-        "checks": [*(params.audit.checks or every["checks"])],
+        "checks": [*(params.audit.checks or sources.names("checks"))],
         "encoders": [params.embed.encoder],
-        "gates": [*every["gates"]],
+        "gates": [*sources.names("gates")],
         "formats": [source.format for source in params.ingest.sources],
         "models": [params.train.model],
         "strategies": [params.select.strategy],
         "tasks": [params.task],
     }
-    return sorted({name for name in chosen.get(kind, []) if name})
+    return {kind: sorted({name for name in found if name}) for kind, found in named.items()}
 
 
 @lru_cache(maxsize=1024)
 def _read(
-    file: Path, mtime_ns: int, package: Path
+    file: Path, mtime_ns: int, sources: Sources
 ) -> tuple[frozenset[str], frozenset[tuple[str, str | None]]]:
-    """(modules of the package that a file imports, (kind, literal name or None) of its plug-in loads)."""
+    """(modules of assay that a file imports, (kind, literal name or None) of its plug-in loads)."""
     tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
-    inside = file.relative_to(package.parent).with_suffix("").parts
-    home = inside[:-1]  # of x/__init__.py as of x/y.py: the folder
+    home = sources.home(file)
     constants = _constants(tree)
     imports: set[str] = set()
     loads: set[tuple[str, str | None]] = set()
@@ -139,8 +142,8 @@ def _read(
             imports |= set(_from(node, home))
         elif isinstance(node, ast.Call) and (load := _load(node, constants)):
             loads.add(load)
-    prefix = f"{package.name}."
-    ours = {name for name in imports if name == package.name or name.startswith(prefix)}
+    package = sources.package.name
+    ours = {name for name in imports if name == package or name.startswith(f"{package}.")}
     return frozenset(ours), frozenset(loads)
 
 

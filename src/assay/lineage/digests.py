@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.lineage.closure import deciding
-from assay.plugins import PACKAGE
+from assay.plugins import RUNNING, Sources
 
 
 def code_of(*modules: str) -> str:
@@ -17,14 +17,14 @@ def code_of(*modules: str) -> str:
     return code_digest(file for module in modules for file in deciding(module))
 
 
-def code_digest(files: Iterable[Path], package: Path = PACKAGE) -> str:
-    """Over the paths inside the package and the bytes of some files."""
-    return canonical_digest(
-        {
-            file.relative_to(package).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in files
-        }
-    )
+def code_digest(files: Iterable[Path], sources: Sources = RUNNING) -> str:
+    """Over the names (see Sources.name) and the bytes of some files."""
+    return canonical_digest(hashes(files, sources))
+
+
+def hashes(files: Iterable[Path], sources: Sources) -> dict[str, str]:
+    """{name: SHA-256 (hex)} of some files."""
+    return {sources.name(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def canonical_digest(value: Any) -> str:

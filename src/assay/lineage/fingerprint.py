@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
@@ -13,7 +12,7 @@ from assay.layout import Layout
 from assay.lineage.closure import model_input, stage_closure
 from assay.lineage.digests import canonical_digest, code_digest
 from assay.params import Params
-from assay.plugins import PACKAGE
+from assay.plugins import RUNNING, Sources
 
 Change = Literal["first", "nothing", "data", "model", "code", "several"]
 SECTIONS = ("seed", "task", "embed", "train", "evaluate")
@@ -60,12 +59,12 @@ def changed(before: Fingerprint | None, after: Fingerprint) -> Change:
     return "several" if len(differs) > 1 else (differs or ["nothing"])[0]
 
 
-def run_code(params: Params, package: Path = PACKAGE) -> str:
+def run_code(params: Params, sources: Sources = RUNNING) -> str:
     """Digest of the code of train and evaluate, and of embed if the model sees embeddings."""
     stages = ["train", "evaluate"]
-    if model_input(params.train.model, package) == "embeddings":
+    if model_input(params.train.model, sources) == "embeddings":
         stages.append("embed")
-    return code_digest({file for stage in stages for file in stage_closure(stage, params, package)}, package)
+    return code_digest({file for stage in stages for file in stage_closure(stage, params, sources)}, sources)
 
 
 def table_digest(table: pa.Table) -> str:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from assay.errors import NotKept
-from assay.lineage import worktrees
+from assay.lineage import manifests, worktrees
 from assay.lineage.mending import read_lock
 from assay.lineage.revisions import DvcError, run_dvc, stages
 
@@ -35,6 +35,7 @@ def remake(project: Path, outputs: Sequence[str]) -> None:
     needed = order[: max(order.index(stage) for stage in wanted) + 1]
     try:
         _bring(project, written, needed)
+        manifests.restore(project)
         run_dvc(
             ["repro", "--single-item", *[stage for stage in needed if stage != DOOR]],
             project,

@@ -1,7 +1,8 @@
 """Which stages `dvc repro` would run, read off dvc.lock in milliseconds: DVC itself needs a second to start.
 
-Exact for params, code and edits. Large data is not hashed: what a stage reads is compared with what the stage
-before it recorded, so a file under data/ changed by hand goes unseen here; `dvc status` sees it.
+Exact for params, edits, and code: as it is now, also where `assay ingest` has yet to note it in data/code. Large data
+is not hashed: what a stage reads is compared with what the stage before it recorded, so a file under data/ changed by
+hand goes unseen here; `dvc status` sees it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from typing import Any, Literal
 import yaml
 
 from assay.data.text import read_text
-from assay.errors import RevisionError
+from assay.errors import ParamsError, RevisionError
+from assay.lineage import manifests
 from assay.lineage.mending import read_lock
+from assay.params import load_params
 from assay.params.yamlfile import read_yaml
 
 Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -37,6 +40,7 @@ Loader.add_implicit_resolver(
 State = Literal["fresh", "stale", "after", "never ran", "door"]
 HASHED = 64 * 2**20
 """Bytes of a dependency from which on it is not hashed."""
+CODE = f"{manifests.FOLDER}/"
 IGNORED = (".dvc", ".git", ".hg")
 
 
@@ -76,6 +80,14 @@ class Records:
         return {
             out["path"]: out.get("md5") for stage in self.locked.values() for out in stage.get("outs", [])
         }
+
+    @cached_property
+    def code(self) -> manifests.Texts:
+        """What data/code is to hold now; what it holds, where params.yaml is not valid."""
+        try:
+            return manifests.current(load_params(self.root / "params.yaml"), self.root)
+        except ParamsError:
+            return manifests.written(self.root)
 
     @cached_property
     def ignored(self) -> tuple[str, ...]:
@@ -120,8 +132,23 @@ def _differences(records: Records, name: str, outs: bool) -> Iterator[str]:
         if not (records.root / out["path"]).exists():
             yield f"{out['path']} is not there"
     for dep in stage.get("deps", []):
-        if not _unchanged(records, dep["path"], dep.get("md5")):
+        if dep["path"].startswith(CODE):
+            yield from _changed_code(records, dep["path"].removeprefix(CODE), dep.get("md5"))
+        elif not _unchanged(records, dep["path"], dep.get("md5")):
             yield f"{dep['path']} changed"
+
+
+def _changed_code(records: Records, name: str, recorded: str | None) -> Iterator[str]:
+    """Each file of code that is not as recorded; the manifest's own name where it cannot be told which."""
+    now = records.code.get(name, "")
+    if manifests.md5(now) == recorded:
+        return
+    before = manifests.written(records.root).get(name, "")
+    if manifests.md5(before) != recorded:
+        yield f"{CODE}{name} changed"
+        return
+    old, new = manifests.parse(before), manifests.parse(now)
+    yield from (f"{file} changed" for file in sorted({**old, **new}) if old.get(file) != new.get(file))
 
 
 def _changed_params(records: Records, name: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 Looks at every source at each run (a stat a file), reads what is new or changed, and appends it. Files seen = samples +
 duplicates + quarantined + ignored, and the report in the pool says so. A source that is not there is reported, never
-taken for emptied.
+taken for emptied. As it runs at each `dvc repro`, it also writes to data/code which code the other stages run.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from assay.formats import ABSENT
 from assay.intake import unchanged, watch
 from assay.intake.watch import UNREADABLE
 from assay.layout import Layout, is_there, locate
+from assay.lineage import manifests
+from assay.lineage.digests import canonical_digest
 from assay.params import Ingest, Params, Source, load_params
 from assay.progress import Progress
 
 
 def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     """Take in what is new in every source. SourceError for a source that is not there and never was."""
-    key = _key(params.ingest, layout)
+    key = _key(params, layout, progress)
     if (summary := unchanged.recall(str(layout.root), key)) is not None:
         return summary
     present = [source for source in params.ingest.sources if not _is_absent(source, layout)]
@@ -53,14 +55,26 @@ def _check_columns(params: Params, layout: Layout) -> None:
     check_columns({"select.cost": cost, "evaluate.slices": params.evaluate.slices}, layout)
 
 
-def _key(params: Ingest, layout: Layout) -> str:
+def _key(params: Params, layout: Layout, progress: Progress) -> str:
     """Changes with the params of ingest and with its code; noted, so that the next look need not read params.yaml."""
     from assay.data.files import write_bytes
 
-    key = unchanged.code(params.model_dump_json().encode())
-    if layout.params.exists() and load_params(layout.params).ingest == params:
+    code = _refresh_code(params, layout, progress)
+    key = canonical_digest([params.ingest.model_dump(mode="json"), code])
+    if layout.params.exists() and load_params(layout.params) == params:
         write_bytes(layout.root / unchanged.KEY, f"{unchanged.state(str(layout.root))} {key}".encode())
     return key
+
+
+def _refresh_code(params: Params, layout: Layout, progress: Progress) -> str:
+    """Bring data/code up to date, which the other stages depend on; the manifest of this one."""
+    texts = manifests.current(params, layout.root)
+    if manifests.written(layout.root) != texts:
+        from assay.data.holding import holding
+
+        with holding(layout.scratch, "pipeline", say=progress.say):
+            manifests.write(layout.root, texts)
+    return texts["ingest"]
 
 
 def _take_in(

@@ -15,6 +15,7 @@ from assay.layout import Layout
 from assay.lineage.closure import stage_closure
 from assay.lineage.commits import commits_between, patched
 from assay.lineage.fingerprint import SECTIONS
+from assay.lineage.manifests import stages
 from assay.params import Params, flatten
 from assay.params.yamlfile import read_yaml
 
@@ -90,14 +91,14 @@ def code_part(a: Side, b: Side) -> Found:
 
 def _stages(side: Side) -> list[str]:
     """In the order of dvc.yaml."""
-    there = {file.stem for file in (side.package / "stages").glob("[!_]*.py")}
+    there = stages(side.sources)
     return [stage for stage in _yaml(side.root / "dvc.yaml").get("stages") or {} if stage in there]
 
 
 def _sources(side: Side) -> dict[str, bytes]:
     """All of a side's code: where nothing differs, no closure need be followed."""
-    package = side.package
-    return {file.relative_to(package).as_posix(): file.read_bytes() for file in package.rglob("*.py")}
+    files = [file for folder in side.sources.folders for file in folder.rglob("*.py")]
+    return {side.sources.name(file): file.read_bytes() for file in files}
 
 
 def _files(stage: str, chosen: tuple[Params, ...], a: Side, b: Side) -> list[Found]:
@@ -110,22 +111,22 @@ def _files(stage: str, chosen: tuple[Params, ...], a: Side, b: Side) -> list[Fou
                 found[name] = (
                     "changed" if name in old and name in new else "added" if name in new else "removed"
                 )
-    return [{"file": f"{_prefix(b)}{name}", "change": found[name]} for name in sorted(found)]
+    return [{"file": _path(name, b), "change": found[name]} for name in sorted(found)]
 
 
 def _closure(stage: str, params: Params, side: Side) -> dict[str, bytes]:
-    """The files that a stage runs, by their path in the package; {} where a side has no such stage."""
+    """The files that a stage runs, by their names (see Sources.name); {} where a side has no such stage."""
     try:
-        files = stage_closure(stage, params, side.package)
+        files = stage_closure(stage, params, side.sources)
     except (KeyError, OSError, SyntaxError):
         return {}
-    return {file.relative_to(side.package).as_posix(): file.read_bytes() for file in files}
+    return {side.sources.name(file): file.read_bytes() for file in files}
 
 
-def _prefix(side: Side) -> str:
-    return (
-        f"{side.package.relative_to(side.root).as_posix()}/" if side.package.is_relative_to(side.root) else ""
-    )
+def _path(name: str, side: Side) -> str:
+    """A file of the code as a person in the project's root names it; that of an installed assay as `assay/…`."""
+    file = side.sources.file(name)
+    return file.relative_to(side.root).as_posix() if file.is_relative_to(side.root) else f"assay/{name}"
 
 
 def environment_part(a: Side, b: Side, recorded: tuple[Found | None, Found | None] = (None, None)) -> Found:

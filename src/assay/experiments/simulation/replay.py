@@ -20,7 +20,7 @@ from assay.errors import AssayError
 from assay.experiments.simulation.arena import Arena
 from assay.lineage.closure import import_closure
 from assay.lineage.digests import canonical_digest, code_digest
-from assay.plugins import PACKAGE
+from assay.plugins import RUNNING
 from assay.strategies import COLD_START, Candidates, draws_of, needs_embeddings
 from assay.training import linear_probe
 from assay.training.linear_probe import LinearProbe
@@ -95,7 +95,7 @@ def code_of(one: Trajectory) -> list[str]:
     ours = ["assay.training.linear_probe", *([f"{OURS}.{COLD_START}"] if strategy.NEEDS_MODEL else [])]
     ours += [strategy.__name__] if one.package == OURS else []
     files = {Path(__file__), *(file for name in ours for file in import_closure(name))}
-    decides = code_digest({file for file in files if file.relative_to(PACKAGE).parts[0] not in ONLOOKERS})
+    decides = code_digest({file for file in files if RUNNING.name(file).split("/")[0] not in ONLOOKERS})
     if one.package == OURS:
         return [decides]
     theirs = Path(str(strategy.__file__)).parent
