@@ -67,6 +67,7 @@ MAY_NOT = {
     "stages": ("tracking", *ABOVE),
     "experiments": ("rounds", "commands"),
     "rounds": ("commands",),
+    "contracts": ("lineage", "tracking", *ABOVE),
     **dict.fromkeys(PLUGINS, ("lineage", "tracking", *ABOVE)),
 }  # fmt: skip
 """What a room may not import. `stages` means that no stage imports another one; `track` alone imports tracking."""

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from assay import __version__
-from assay.commands import cli_why
+from assay.commands import cli_setup, cli_why
 from assay.commands.invocation import MOST, Csv, Html, Json, project, show
 from assay.commands.streams import reported
 from assay.layout import Layout
@@ -330,3 +330,4 @@ def iterate(
 
 
 app.add_typer(cli_why.why)
+app.add_typer(cli_setup.setup)

@@ -56,7 +56,7 @@ class Cell:
 
     @cached_property
     def parsed(self) -> Params:
-        return parse_params(self.params, where="the params of a cell")
+        return parse_params(self.params, where="the params of a cell", root=self.code.root)
 
     @cached_property
     def fingerprint(self) -> Fingerprint:

@@ -288,13 +288,13 @@ def load_params(path: Path) -> Params:
     """Read and check params.yaml. ParamsError names the file, the key, what is wrong and what is valid."""
     if not path.exists():
         raise ParamsError(f"{path} is not there", hint="run assay in a project's root, where dvc.yaml is")
-    return parse_params(read_yaml(path, ParamsError), where=str(path))
+    return parse_params(read_yaml(path, ParamsError), where=str(path), root=path.parent)
 
 
-def parse_params(raw: object, where: str = "params") -> Params:
-    """Check parsed params. ParamsError lists every key that is wrong, one a line."""
+def parse_params(raw: object, where: str = "params", root: Path = Path()) -> Params:
+    """Check parsed params of the project in `root`. ParamsError lists every key that is wrong, one a line."""
     try:
-        return Params.model_validate(raw)
+        return Params.model_validate(raw, context={"root": root})
     except ValidationError as error:
         raise ParamsError(
             "\n".join([f"{where} is not valid:", *complaints(error, "  ")]),

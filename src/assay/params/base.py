@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationInfo
 
 from assay import plugins
 from assay.errors import AssayError
@@ -14,9 +15,11 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 def _plugin(kind: str) -> AfterValidator:
-    def check(name: str) -> str:
+    """The name of a plug-in, of assay or of the project that the params are of (`root` in pydantic's context)."""
+
+    def check(name: str, info: ValidationInfo) -> str:
         try:
-            return plugins.check_name(kind, name)
+            return plugins.check_name(kind, name, (info.context or {}).get("root", Path()))
         except AssayError as error:
             raise ValueError(f"{error}; {error.hint}") from None
 

@@ -1,0 +1,49 @@
+"""The command line of what is a project's own: making one, and its plug-ins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.commands.invocation import Json, show
+
+setup = typer.Typer()
+PANEL = "A project of one's own"
+
+
+@setup.command(rich_help_panel=PANEL)
+def init(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[DIR]", help="Empty, new, or in a git repository that holds other things too."
+        ),
+    ] = Path(),
+    origin: Annotated[
+        str | None, typer.Option("--from", help="imagefolder:PATH, csv:FILE, or demo: 5,000 real digits.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option(help="Look at the images and say what would be written.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a project for your images: dvc.yaml, params.yaml with values that suit them, flows. Overwrites nothing.
+
+    Examples:  assay init --from imagefolder:~/photos   ·   assay init quality --from csv:labels.csv --dry-run
+    """
+    from assay.commands import init
+
+    show(init.run(folder, origin, dry_run), as_json, init.render)
+
+
+@setup.command("check-plugin", rich_help_panel=PANEL)
+def check_plugin(
+    file: Annotated[Path, typer.Argument(help="plugins/models/mine.py, plugins/strategies/mine.py …")],
+    as_json: Json = False,
+) -> None:
+    """Whether a plug-in of your own keeps the contract of its kind. Exit code 1 if it does not."""
+    from assay.commands import check_plugin
+
+    result = check_plugin.run(file)
+    show(result, as_json, check_plugin.render)
+    raise typer.Exit(int(not result["kept"]))

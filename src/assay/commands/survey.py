@@ -1,0 +1,89 @@
+"""A look at a source before a project is made for it: counts, classes, sizes; and the params that suit it."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from PIL import Image
+
+from assay import plugins
+from assay.data.records import Record
+from assay.params import Source
+from assay.params.base import SPLITS
+
+LOOKED_AT = 200
+"""Images whose size is read, evenly spread over the source."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is in a source. `side`: the median of the longer sides in px, None where no image could be read."""
+
+    images: int
+    bytes: int
+    classes: dict[str, int] = field(default_factory=dict)
+    splits: dict[str, int] = field(default_factory=dict)
+    side: int | None = None
+    gray: bool = False
+
+    @property
+    def labelled(self) -> int:
+        """Each image counts for the first class that it has."""
+        return sum(self.classes.values())
+
+
+def survey(source: Source, root: Path) -> Survey:
+    """Go through a source as ingest would, reading no more than the size of some images. SourceError as there."""
+    records = [r for r in plugins.load("formats", source.format).read(source, root) if r.skip is None]
+    step = max(1, len(records) // LOOKED_AT)
+    looked = [found for record in records[::step] if (found := _look(record))]
+    return Survey(
+        images=len(records),
+        bytes=sum(_size(record) for record in records),
+        classes=dict(sorted(Counter(r.annotations[0].category for r in records if r.annotations).items())),
+        splits=dict(Counter(record.split for record in records if record.split)),
+        side=round(median(side for side, _ in looked)) if looked else None,
+        gray=bool(looked) and all(gray for _, gray in looked),
+    )
+
+
+def _look(record: Record) -> tuple[int, bool] | None:
+    """(longer side, whether it has no colour); None for what is no image: ingest will say so."""
+    try:
+        with Image.open(io.BytesIO(record.data) if record.data else str(record.file)) as image:
+            return max(image.size), image.mode in ("1", "L", "I;16", "LA")
+    except Exception:
+        return None
+
+
+def _size(record: Record) -> int:
+    try:
+        return len(record.data) if record.data else Path(str(record.file)).stat().st_size
+    except OSError:
+        return 0
+
+
+def counted(found: Survey) -> str:
+    classes = f"{len(found.classes):,} classes" + (
+        f" ({min(found.classes.values()):,} to {max(found.classes.values()):,} each)" if found.classes else ""
+    )
+    splits = f", splits {', '.join(f'{k} {v:,}' for k, v in found.splits.items())}" if found.splits else ""
+    side = f", {found.side} px{', gray' if found.gray else ''}" if found.side else ""
+    images = f"{found.images:,} images ({found.bytes / 1e6:,.0f} MB), {found.labelled:,} labelled"
+    return f"{images} in {classes}{splits}{side}"
+
+
+def without_labels(found: Survey, names: Iterable[str] = SPLITS) -> list[str]:
+    """What stands in the way of a first training, as sentences; [] if nothing does."""
+    if not found.images:
+        return ["there is no image in it"]
+    if len(found.classes) < 2:
+        return [
+            f"{len(found.classes)} classes are labelled: `dvc repro` goes as far as the queue, label some first"
+        ]
+    return []

@@ -1,0 +1,104 @@
+"""The contract of a model: see assay.models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+
+from assay.contracts import Check, require
+from assay.errors import ParamsError
+from assay.models import ModelSpec, Pictures
+
+IMAGES, CLASSES = 4, 3
+
+
+def spec(**changes: Any) -> ModelSpec:
+    """Small, of three classes."""
+    return ModelSpec(**{"classes": CLASSES, "image_size": 32, "embedding_dim": 5} | changes)
+
+
+def inputs(plugin: ModuleType, one: ModelSpec) -> torch.Tensor:
+    """(4, …): a batch as INPUT says."""
+    if plugin.INPUT == "embeddings":
+        return torch.rand(IMAGES, one.embedding_dim)
+    return torch.rand(IMAGES, one.channels, one.image_size, one.image_size)
+
+
+def it_says_what_it_sees(plugin: ModuleType) -> None:
+    """INPUT is "pixels" or "embeddings", and for pixels `suited` says of what size."""
+    require(
+        getattr(plugin, "INPUT", None) in ("pixels", "embeddings"),
+        'INPUT is neither "pixels" nor "embeddings"',
+    )
+    if plugin.INPUT == "pixels":
+        require(hasattr(plugin, "suited"), "INPUT is pixels, and there is no suited(options, training)")
+        size = plugin.suited({}, Pictures(28, "gray")).size
+        require(size >= 1, f"suited() asks for images of {size} px")
+
+
+def it_learns_a_step(color: str) -> Callable[[ModuleType], None]:
+    def check(plugin: ModuleType) -> None:
+        one = spec(color=color)
+        model = plugin.build(one).train()
+        logits = model(inputs(plugin, one))
+        require(
+            logits.shape == (IMAGES, CLASSES), f"logits are {tuple(logits.shape)}, not ({IMAGES}, {CLASSES})"
+        )
+        logits.square().sum().backward()
+        without = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+        require(not without, f"no gradient reaches {', '.join(without)}")
+
+    check.__name__ = f"it_learns_a_step_from_{color}_images"
+    check.__doc__ = (
+        f"build(spec) gives logits (n, classes) of {color} images, and each parameter its gradient."
+    )
+    return check
+
+
+def a_seed_repeats(plugin: ModuleType) -> None:
+    """The same seed of torch builds the same weights."""
+
+    def built(seed: int) -> torch.Tensor:
+        torch.manual_seed(seed)
+        return torch.cat([p.detach().flatten() for p in plugin.build(spec()).parameters()])
+
+    require(
+        torch.equal(built(0), built(0)), "two builds with one seed differ: draw from torch's generator alone"
+    )
+
+
+def options_are_checked(plugin: ModuleType) -> None:
+    """Options is a pydantic model, and build refuses a key that it has not, with ParamsError."""
+    require(isinstance(getattr(plugin, "Options", None), type), "there is no class Options")
+    require(issubclass(plugin.Options, BaseModel), "Options is no pydantic model")
+    try:
+        plugin.build(spec(options={"no_such_option": 1}))
+    except ParamsError as error:
+        require("train.options.no_such_option" in str(error), f"the refusal does not name the key: {error}")
+        return
+    require(False, "build takes an option that there is not: use parse_options(Options, spec.options, NAME)")
+
+
+def an_image_is_judged_alone(plugin: ModuleType) -> None:
+    """In evaluation a prediction does not depend on what else is in the batch."""
+    one = spec()
+    torch.manual_seed(0)
+    model = plugin.build(one).eval()
+    batch = inputs(plugin, one)
+    with torch.inference_mode():
+        together, alone = model(batch)[:1], model(batch[:1])
+    require(torch.allclose(together, alone, atol=1e-4), "in eval() an image is judged otherwise among others")
+
+
+CHECKS: tuple[Check, ...] = (
+    it_says_what_it_sees,
+    it_learns_a_step("rgb"),
+    it_learns_a_step("gray"),
+    a_seed_repeats,
+    options_are_checked,
+    an_image_is_judged_alone,
+)
