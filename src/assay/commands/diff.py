@@ -214,6 +214,8 @@ def _code(code: Found) -> Iterable[str]:
     if "missing" in code:
         yield code["missing"]
         return
+    if versions := code.get("versions"):
+        yield f"assay {versions['a']} → {versions['b']}"
     for row in code["stages"]:
         names = [
             f"{file['file']}{'' if file['change'] == 'changed' else ' ' + file['change']}"

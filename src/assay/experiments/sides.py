@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from filelock import FileLock
 
+from assay import __version__
 from assay.data.files import read_json, read_table
 from assay.errors import AssayError, NotKept, RevisionError, UnknownRevision
 from assay.layout import Layout
@@ -18,11 +19,12 @@ from assay.lineage import worktrees
 from assay.lineage.commits import commit_about
 from assay.lineage.digests import canonical_digest
 from assay.lineage.fingerprint import SECTIONS, Fingerprint, run_code, table_digest
+from assay.lineage.manifests import FOLDER, VERSION, Texts, current, md5, of_code, written
 from assay.lineage.mending import read_lock
 from assay.lineage.remaking import fetch, remake
 from assay.lineage.revisions import git_commit, git_dirty_patch, resolve
 from assay.params import Params, load_params
-from assay.plugins import Sources, of_project
+from assay.plugins import PACKAGE, Sources, of_project
 
 WORKSPACE = "workspace"
 
@@ -66,6 +68,42 @@ class Side:
             table_digest(ruler),
             params_digest(self.params),
             run_code(self.params, self.sources),
+        )
+
+    def foreign(self, stages: Sequence[str]) -> list[str]:
+        """Those of the stages that ran, when dvc.lock was written, by code of an assay that is not installed now.
+
+        None of a project that holds the sources of assay, nor of the workspace: it runs what is there.
+        """
+        if self.kind == WORKSPACE or self.sources.package != PACKAGE:
+            return []
+        known = self.lock.get("stages", {})
+        then = {d["path"]: d.get("md5") for stage in known.values() for d in stage.get("deps", [])}
+        recorded = {stage: then[f"{FOLDER}/{stage}"] for stage in stages if f"{FOLDER}/{stage}" in then}
+        now = of_code(self.params, self.sources, recorded) if recorded else {}
+        return [stage for stage, digest in recorded.items() if md5(now[stage]) != digest]
+
+    @cached_property
+    def manifests(self) -> Texts:
+        """data/code of this side: as recorded; of the workspace as it is now. NotKept if nobody has it any more."""
+        if self.kind == WORKSPACE:
+            return current(self.params, self.root)
+        self.bring([FOLDER])
+        return written(self.root)
+
+    def require_its_code(self, stages: Sequence[str]) -> None:
+        """AssayError if what made this side cannot be run again, as it is the code of another version of assay."""
+        if not (others := self.foreign(stages)):
+            return
+        try:
+            version = self.manifests[VERSION].strip()
+        except NotKept:
+            version = "another version"
+        raise AssayError(
+            f"*code* cannot be a player: {', '.join(others)} of {self.label} ran by assay {version}, and {__version__} "
+            "is installed. Its code is not here to be run with other data or params",
+            hint=f"to keep code the same on both sides, check {self.name} out, `dvc repro` and commit; or attribute "
+            f"between revisions that were made by one version, with that one installed",
         )
 
     def require_commit(self, what: str) -> None:

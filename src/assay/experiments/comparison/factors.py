@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from assay.data.text import read_text
-from assay.errors import AssayError, ParamsError, RevisionError
+from assay.errors import AssayError, NotKept, ParamsError, RevisionError
 from assay.experiments.sides import Side
 from assay.layout import Layout
 from assay.lineage.closure import stage_closure
 from assay.lineage.commits import commits_between, patched
 from assay.lineage.fingerprint import SECTIONS
-from assay.lineage.manifests import stages
+from assay.lineage.manifests import VERSION, parse, stages
 from assay.params import Params, flatten
 from assay.params.yamlfile import read_yaml
 
@@ -72,6 +72,8 @@ def code_part(a: Side, b: Side) -> Found:
         chosen = (a.params, b.params)
     except ParamsError as error:
         return {"missing": f"the params of one side are not of this assay: {error}"}
+    if any(side.foreign(_stages(b)) for side in (a, b)):
+        return _by_manifests(a, b)
     same = _sources(a) == _sources(b)
     rows: list[Found] = [
         {"stage": stage, "files": [] if same else _files(stage, chosen, a, b)} for stage in _stages(b)
@@ -86,6 +88,29 @@ def code_part(a: Side, b: Side) -> Found:
         "uncommitted": {
             name: sorted(set(files) & set(patched(side.patch))) for name, side in (("a", a), ("b", b))
         },
+    }
+
+
+def _by_manifests(a: Side, b: Side) -> Found:
+    """The same of two versions of an installed assay, of which one is here no more: as data/code had it.
+
+    A file that only one side ran is left out: whether code or params brought it in is not recorded.
+    """
+    try:
+        texts = a.manifests, b.manifests
+    except NotKept as error:
+        return {"missing": str(error)}
+    rows: list[Found] = []
+    for stage in _stages(b):
+        old, new = (parse(one.get(stage, "")) for one in texts)
+        files = sorted(name for name in old.keys() & new.keys() if old[name] != new[name])
+        rows.append({"stage": stage, "files": [{"file": _path(n, b), "change": "changed"} for n in files]})
+    return {
+        "stages": [row for row in rows if row["files"]],
+        "same": [row["stage"] for row in rows if not row["files"]],
+        "commits": [],
+        "uncommitted": {"a": [], "b": []},
+        "versions": {name: one[VERSION].strip() for name, one in zip("ab", texts, strict=True)},
     }
 
 
