@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from queue import Empty, SimpleQueue
 from threading import Thread
 from types import TracebackType
@@ -39,6 +40,7 @@ class LiveCurves:
 
     def __enter__(self) -> LiveCurves:
         be_quick()
+        import_module("requests")  # it mutes a warning; in the thread, torch's catch_warnings may undo that
         self.began = now()
         self._thread.start()
         return self
