@@ -108,7 +108,7 @@ def test_functions_take_turns(tmp_path):
 
 
 def test_one_stage_twice_at_once_by_hand(project, draw):
-    """Row 18 of issue 10: one of the two ended in a FileNotFoundError."""
+    """Neither ends in a FileNotFoundError."""
     for n in range(40):
         project.add(f"p{n}", draw(n, 16), label="ab"[n % 2])
     project.ingest()

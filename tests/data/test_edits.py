@@ -79,7 +79,7 @@ for n in range(25):
 
 
 def test_of_batches_written_at_the_same_moment_none_is_lost_and_no_number_is_given_twice(tmp_path):
-    """Row 14 of issue 10: of 150 reported batches, written under one name by several processes, five were lost."""
+    """Of 150 reported batches, written under one name by several processes, five had been lost."""
     children = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path), str(k)], stdout=subprocess.PIPE, text=True

@@ -56,7 +56,7 @@ def many_images(project, count, draw):
 
 @pytest.mark.parametrize("_", range(int(os.environ.get("ASSAY_REPEAT", "1"))))
 def test_two_ingests_at_once_leave_a_pool_of_which_every_byte_is_right(project, draw, _):
-    """600 images in shards of 50, from two processes. Row 13 of issue 10: ASSAY_REPEAT=100 is what it asks for."""
+    """600 images in shards of 50, from two processes. ASSAY_REPEAT=100 repeats it."""
     many_images(project, 600, draw)
     root = project.layout.root
     (root / "params.yaml").write_text(yaml.safe_dump({"ingest": {"sources": [SOURCE], "shard_images": 50}}))

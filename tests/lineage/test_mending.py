@@ -47,7 +47,6 @@ def repo(made, tmp_path):
 
 @pytest.mark.parametrize("torn", ["", '{"read": {"/a/b": [{"pi'])
 def test_a_torn_rwlock_stops_dvc_no_more(repo, torn):
-    """Row 8 of issue 10."""
     (repo / rwlock.FILE).write_text(torn)
     said = []
     run_dvc(["repro", "--force"], repo, said.append)
@@ -74,7 +73,7 @@ def test_an_rwlock_that_is_sound_or_being_written_is_left_alone(repo):
 
 
 def test_an_empty_dvc_lock_is_told_by_status_and_mended_by_the_next_run(repo):
-    """Row 17 of issue 10: a full disk in the middle of `dvc repro`."""
+    """A full disk in the middle of `dvc repro`."""
     sound = (repo / "dvc.lock").read_text()
     (repo / "dvc.lock").write_text("")
     with pytest.raises(RevisionError, match="is empty: the disk was full") as error:

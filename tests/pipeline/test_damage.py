@@ -1,4 +1,4 @@
-"""Row 22 of issue 10: files that are empty, or something else. A line that says which; a mere memory is no memory."""
+"""Damaged files: an error names a source file and the remedy; a file kept only to save work is computed again."""
 
 from __future__ import annotations
 
