@@ -104,6 +104,11 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
             {"id": ID, "annotations": NOTES},
         ),
         Text(
+            "data/code/<stage>",
+            "the code that a stage runs, a dependency of the stage; data/code/assay has the version",
+            {"<digest>  <file>": "a line per file of the stage's imports, as sha256sum writes it"},
+        ),
+        Text(
             "data/pool/report.json",
             "files seen = samples + duplicates + quarantined + ignored, for each source",
             {"sources": "{name: {files, duplicates, quarantined, ignored}}, numbers of files"},
