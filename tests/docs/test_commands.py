@@ -13,7 +13,12 @@ from assay.params import parse_params
 from tests.docs.pages import PAGES, ROOT, blocks, commands
 
 NAMED = {page.relative_to(ROOT).as_posix(): page for page in PAGES}
-ASSAY = [(name, words[1:]) for name, page in NAMED.items() for words in commands(page) if words[0] == "assay"]
+ASSAY = [
+    (name, words[1:])
+    for name, page in NAMED.items()
+    for words in commands(page)
+    if words[0] == "assay" and words[1] != "--version"
+]
 HERE = re.compile(r"`((?:src|docs|flows|tests|benchmarks)/[\w./-]*)`|python (flows/\w+\.py)")
 
 

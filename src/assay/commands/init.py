@@ -46,7 +46,7 @@ IGNORED = {
 DEMO = {"seed": 0, "wrong_labels": 0.08, "hidden": 0.6, "exact_duplicates": 60, "near_duplicates": 60, "blurred": 40,
         "blank": 12, "corrupt": 9}  # fmt: skip
 PACKAGES = (
-    "packages: about 6.7 GB with torch for CUDA, 1.5 GB with its CPU build (install that one before assay)"
+    "packages: 6.6 GB with torch for CUDA, about 2 GB with its CPU build (install that one before assay)"
 )
 
 
