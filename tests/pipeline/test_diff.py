@@ -74,7 +74,8 @@ def test_a_change_of_data_and_model_is_told_in_full(workspace):
     workspace.set({"train": {"lr": 0.03}, "track": {"diff": True}})
     behind = workspace.json("diff")
     assert "the workspace has not been run since it changed (curate: " in behind["verdict"]
-    workspace.repro()
+    assert workspace.repro() == ["ingest", "curate", "audit", "select", "train", "evaluate", "track"]
+    assert workspace.read(".assay/run.json")["changed"] == "several"
 
     found = workspace.json("diff")
     data = found["data"]

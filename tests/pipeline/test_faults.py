@@ -23,6 +23,7 @@ import yaml
 from PIL import Image
 
 from assay.data.pool import Pool
+from tests.pipeline.conftest import ran
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 Workspace = Any  # of conftest.py
@@ -84,7 +85,7 @@ def test_kill_9_in_the_middle_of_a_stage_costs_nothing_but_time(clean, done, tmp
     assert len(vectors) > 2, "the second shard has vectors, and no pairs yet"
     first_shard = pairs[0].stat().st_mtime_ns
 
-    kill_at(clean, dying, "assay", "training", "augment", 15)
+    kill_at(clean, dying, "assay.training", "fit", "augment", 15)
     assert pairs[0].stat().st_mtime_ns == first_shard, "what was done was not done again"
     assert list((clean.root / ".assay" / "checkpoints").glob("*.pt"))
     assert not (clean.root / "outputs" / "model").exists()
@@ -105,6 +106,7 @@ def test_without_mlflow_training_goes_on_and_track_fills_the_run_in_later(worksp
         away = f"http://127.0.0.1:{taken.getsockname()[1]}"
         workspace.set({"train": {"lr": 0.002}})
         said = workspace.refused(MLFLOW_TRACKING_URI=away)
+    assert ran(said) == ["ingest", "train", "evaluate", "track"], "what depends on the rate"
     assert "no live curves" in said
     assert "training goes on; when the server is back, `assay track` fills the run in" in said
     assert f"the tracking server at {away} is away or refuses" in said

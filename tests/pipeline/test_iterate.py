@@ -80,16 +80,13 @@ def batches(workspace: Workspace, folder: str) -> list[str]:
 
 
 KILLS: list[Callable[[Workspace], None]] = [
-    lambda w: kill_when_told(w, "ingest"),
     lambda w: kill_itself(w, die_in("assay.commands.annotate", "hand_over")),  # in the ledger, nowhere else
     lambda w: kill_itself(w, die_in("assay.rounds.outcome", "open_of")),
-    lambda w: kill_when_told(w, "curate"),
     lambda w: kill_when_told(w, "train"),
     lambda w: kill_itself(w, die_in("assay.lineage.branches", "_commit")),
     lambda w: kill_itself(
         w, die_in("assay.commands.promote", "write_champion")
     ),  # the weights are there already
-    lambda w: kill_when_told(w, "select"),
     lambda w: kill_when_told(w, "evaluate", all_of_them=False),
     lambda w: kill_when_told(w, "track"),
 ]
