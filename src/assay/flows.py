@@ -18,8 +18,13 @@ ORIGIN = SHIPPED if SHIPPED.is_dir() else PACKAGE.parents[1]
 
 
 def load(name: str) -> ModuleType:
-    """The module of a flow (`pipeline`, `iterate`, …), which finds the others beside it."""
+    """The module of a flow (`pipeline`, `iterate`, …), which finds the others beside it.
+
+    Prefect gives a project's thin file the name of the flow while it runs it: that one makes room for assay's.
+    """
     folder = str(ORIGIN / "flows")
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+    sys.path.insert(0, folder)
+    taken = sys.modules.get(name)
+    if taken is not None and not str(taken.__file__).startswith(folder):
+        del sys.modules[name]
     return import_module(name)

@@ -53,6 +53,11 @@ class Sources:
         """Where a file of that name is, or would be."""
         return self.own / name.removeprefix(f"{OWN}/") if name.startswith(f"{OWN}/") else self.package / name
 
+    def shown(self, name: str, root: Path) -> str:
+        """A file of that name as a person in the project's root has it; that of an installed assay as `assay/…`."""
+        file = self.file(name)
+        return file.relative_to(root).as_posix() if file.is_relative_to(root) else f"assay/{name}"
+
     def home(self, file: Path) -> tuple[str, ...]:
         """The package that a module is in: of assay/data/pool.py and assay/data/__init__.py ("assay", "data")."""
         top = self.package if file.is_relative_to(self.package) else self.own

@@ -170,3 +170,24 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     said = workspace.json("init", "new", "--from", "demo", "--dry-run")
     assert said["found"]["images"] >= 5000
     assert list(tmp_path.iterdir()) == []
+
+
+def test_prefect_loads_the_thin_flows_and_the_next_command_is_said(tmp_path: Path) -> None:
+    said = Workspace(tmp_path, environment(ROOT)).json("init", "new", "--from", "demo")
+    assert said["next"] == "cd new && dvc repro"
+    assert said["commands"] == ["git init", "dvc init", "dvc config core.analytics false"]
+    program = (
+        "from prefect.flows import load_flow_from_entrypoint as load\n"
+        "for name in ('iterate', 'pipeline', 'reproduce'):\n"
+        "    print(load(f'flows/{name}.py:{name}', use_placeholder_flow=False).name)"
+    )
+    made = Workspace(tmp_path / "new", environment(ROOT))
+    assert made.run("python", "-c", program).stdout.split() == ["iterate", "assay", "reproduce"]
+
+
+@pytest.mark.parametrize("origin", ["photos", "imagefolder:", "zip:a.zip", "demo:here"])
+def test_an_origin_of_no_kind_is_refused_with_the_kinds(tmp_path: Path, origin: str) -> None:
+    said = Workspace(tmp_path, environment(ROOT)).assay("init", "new", "--from", origin, status=None)
+    assert said.returncode != 0
+    assert "valid: imagefolder:PATH" in said.stderr
+    assert list(tmp_path.iterdir()) == []

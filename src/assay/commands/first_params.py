@@ -61,7 +61,6 @@ def _usual(name: str, source: Source) -> dict[str, tuple[Any, str]]:
             0.05,
             "label val and test until their 95 % interval is as narrow, either way",
         ),
-        "train.epochs": (12, "at most: training ends `patience` epochs after the best"),
         "train.lr": (0.003, "of Adam, at its highest"),
         "train.augment": ("light", "none, strong"),
         "track.experiment": (name, "of MLflow"),
@@ -101,6 +100,7 @@ def proposal(found: Survey, cores: int) -> dict[str, tuple[Any, str]]:
         ),
         "train.model": _model(probe),
         "train.image_size": _image_size(found.side) if photographs and not probe else ("auto", "px"),
+        "train.epochs": (60 if probe else 12, "at most: training ends `patience` epochs after the best"),
         "train.threads": (max(1, min(4, cores)), f"of {cores} cores"),
     }
 

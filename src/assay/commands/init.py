@@ -29,17 +29,18 @@ import sys
 from assay.commands.streams import reported
 from assay.flows import load
 
-{name} = {value}
-
+{module} = load("{name}")
+{value}
 if __name__ == "__main__":
     with reported():
-        sys.exit(load("{name}").main())
+        sys.exit({module}.main())
 '''
 CHAMPION = '{\n  "champion": null\n}\n'
 IGNORED = {
-    ".gitignore": (".assay/", "*.tmp", "mlflow.db*", "mlruns/", "mlartifacts/", "/labelling", "/outputs", "/data/code",
-                   "/data/pool", "/data/embeddings", "/data/embedder.json", "/data/snapshot", "/data/audit",
-                   "/data/selection", "/data/champion/model", "/dvc_plots"),
+    ".gitignore": ("__pycache__/", ".assay/", "*.tmp", "mlflow.db*", "mlruns/", "mlartifacts/", "/labelling",
+                   "/outputs",
+                   "/data/code", "/data/pool", "/data/embeddings", "/data/embedder.json", "/data/snapshot",
+                   "/data/audit", "/data/selection", "/data/champion/model", "/dvc_plots"),
     ".dvcignore": ("__pycache__", "*.tmp", ".assay"),
 }  # fmt: skip
 """Lines that are added where they are missing."""
@@ -113,11 +114,7 @@ def contents(root: Path, source: Source, found: Survey) -> dict[str, str]:
     """The files of a new project."""
     name = _name(root.absolute().name)
     deployments = (ORIGIN / "prefect.yaml").read_text(encoding="utf-8")
-    values = {"serve": 'load("serve")'}
-    thin = {
-        f"flows/{flow}.py": THIN.format(name=flow, value=values.get(flow, f'load("{flow}").{flow}'))
-        for flow in FLOWS
-    }
+    thin = {f"flows/{flow}.py": _thin(flow) for flow in FLOWS}
     return {
         "dvc.yaml": (ORIGIN / "dvc.yaml").read_text(encoding="utf-8"),
         "params.yaml": params_text(name, source, found),
@@ -128,6 +125,14 @@ def contents(root: Path, source: Source, found: Survey) -> dict[str, str]:
         "data/champion/champion.json": CHAMPION,
         **thin,
     }
+
+
+def _thin(flow: str) -> str:
+    """`serve` is no flow, it serves the others."""
+    module = "flows" if flow == "serve" else f"{flow}_flow"
+    return THIN.format(
+        name=flow, module=module, value="" if flow == "serve" else f"{flow} = {module}.{flow}\n"
+    )
 
 
 def _refuse_taken(root: Path, files: Mapping[str, str]) -> None:

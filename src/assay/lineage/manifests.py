@@ -70,6 +70,12 @@ def write(root: Path, texts: Texts) -> None:
             write_bytes(root / FOLDER / name, text.encode())
 
 
+def changed(before: Texts, after: Texts, stage: str) -> list[str]:
+    """Files that a stage runs otherwise than before; [] if it is not known what it ran."""
+    old, new = (parse(texts.get(stage, "")) for texts in (before, after))
+    return sorted(name for name in {**old, **new} if old and old.get(name) != new.get(name))
+
+
 def restore(project: Path) -> None:
     """Have data/code in a worktree: as it was recorded, if its sources are still those, else as they are.
 

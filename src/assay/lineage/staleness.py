@@ -143,12 +143,11 @@ def _changed_code(records: Records, name: str, recorded: str | None) -> Iterator
     now = records.code.get(name, "")
     if manifests.md5(now) == recorded:
         return
-    before = manifests.written(records.root).get(name, "")
-    if manifests.md5(before) != recorded:
+    before = manifests.written(records.root)
+    if manifests.md5(before.get(name, "")) != recorded:
         yield f"{CODE}{name} changed"
         return
-    old, new = manifests.parse(before), manifests.parse(now)
-    yield from (f"{file} changed" for file in sorted({**old, **new}) if old.get(file) != new.get(file))
+    yield from (f"{file} changed" for file in manifests.changed(before, records.code, name))
 
 
 def _changed_params(records: Records, name: str) -> Iterator[str]:

@@ -103,8 +103,8 @@ def _by_manifests(a: Side, b: Side) -> Found:
     rows: list[Found] = []
     for stage in _stages(b):
         old, new = (parse(one.get(stage, "")) for one in texts)
-        files = sorted(name for name in old.keys() & new.keys() if old[name] != new[name])
-        rows.append({"stage": stage, "files": [{"file": _path(n, b), "change": "changed"} for n in files]})
+        shown = [b.sources.shown(n, b.root) for n in sorted(old.keys() & new.keys()) if old[n] != new[n]]
+        rows.append({"stage": stage, "files": [{"file": file, "change": "changed"} for file in shown]})
     return {
         "stages": [row for row in rows if row["files"]],
         "same": [row["stage"] for row in rows if not row["files"]],
@@ -136,7 +136,7 @@ def _files(stage: str, chosen: tuple[Params, ...], a: Side, b: Side) -> list[Fou
                 found[name] = (
                     "changed" if name in old and name in new else "added" if name in new else "removed"
                 )
-    return [{"file": _path(name, b), "change": found[name]} for name in sorted(found)]
+    return [{"file": b.sources.shown(name, b.root), "change": found[name]} for name in sorted(found)]
 
 
 def _closure(stage: str, params: Params, side: Side) -> dict[str, bytes]:
@@ -146,12 +146,6 @@ def _closure(stage: str, params: Params, side: Side) -> dict[str, bytes]:
     except (KeyError, OSError, SyntaxError):
         return {}
     return {side.sources.name(file): file.read_bytes() for file in files}
-
-
-def _path(name: str, side: Side) -> str:
-    """A file of the code as a person in the project's root names it; that of an installed assay as `assay/…`."""
-    file = side.sources.file(name)
-    return file.relative_to(side.root).as_posix() if file.is_relative_to(side.root) else f"assay/{name}"
 
 
 def environment_part(a: Side, b: Side, recorded: tuple[Found | None, Found | None] = (None, None)) -> Found:

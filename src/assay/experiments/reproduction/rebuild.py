@@ -23,6 +23,7 @@ from assay.lineage.mending import read_lock
 from assay.lineage.revisions import DvcError, run_dvc, stages
 from assay.lineage.staleness import Loader
 from assay.params.yamlfile import read_yaml
+from assay.plugins import of_project
 from assay.progress import Progress
 
 TOLD = ("track",)
@@ -80,8 +81,8 @@ def rebuilt(target: Target, root: Path, progress: Progress) -> Iterator[Rebuilt]
             )
         refuse_lost(target, [dep["path"] for name in plan for dep in recorded[name].get("deps") or []])
         bring(project, needed(project, recorded, plan), target)
-        manifests.restore(project)
-        done = _run(project, recorded, plan, target, progress)
+        other = _restore_code(project, plan)
+        done = _run(project, recorded, plan, target, progress, other)
         yield Rebuilt(project, recorded, done, [name for name in below if name not in recorded])
 
 
@@ -142,6 +143,18 @@ def bring(project: Path, wanted: Sequence[str], target: Target) -> None:
             ) from None
 
 
+def _restore_code(project: Path, plan: Sequence[str]) -> dict[str, list[str]]:
+    """Have data/code as the sources are; {manifest: the files of it that are not as recorded}."""
+    before, sources = manifests.written(project), of_project(project)
+    manifests.restore(project)
+    after = manifests.written(project)
+    return {
+        f"{manifests.FOLDER}/{stage}": [sources.shown(name, project) for name in names]
+        for stage in plan
+        if (names := manifests.changed(before, after, stage))
+    }
+
+
 def _there(project: Path, name: str) -> bool:
     path = project / name.removesuffix(".dvc")
     return path.exists()
@@ -155,7 +168,15 @@ def _has_remote(project: Path) -> bool:
 class _Watch:
     """What DVC says while it runs stage after stage, turned into results as each is done."""
 
-    def __init__(self, project: Path, recorded: Lock, plan: Sequence[str], progress: Progress) -> None:
+    def __init__(
+        self,
+        project: Path,
+        recorded: Lock,
+        plan: Sequence[str],
+        progress: Progress,
+        other: Mapping[str, list[str]],
+    ) -> None:
+        self._other = other
         self._project, self._recorded, self._progress = project, recorded, progress
         self._made = [out["path"] for name in plan for out in recorded[name].get("outs") or []]
         self._begun = perf_counter()
@@ -175,7 +196,8 @@ class _Watch:
             return
         old, now = self._recorded[self.at], locked(self._project)[self.at]
         seconds = round(perf_counter() - self._begun, 2)
-        done = Rerun(self.at, seconds, outputs(old, now), changed_inputs(old, now, self._made))
+        changed = changed_inputs(old, now, self._made, self._other)
+        done = Rerun(self.at, seconds, outputs(old, now), changed)
         self.done.append(done)
         self.at = None
         self.advance(1)
@@ -183,13 +205,18 @@ class _Watch:
 
 
 def _run(
-    project: Path, recorded: Lock, plan: Sequence[str], target: Target, progress: Progress
+    project: Path,
+    recorded: Lock,
+    plan: Sequence[str],
+    target: Target,
+    progress: Progress,
+    other: Mapping[str, list[str]],
 ) -> list[Rerun]:
     """Every stage in order, also below one that came out otherwise: only the end tells how much that matters."""
     # code of before ASSAY_LIVE_CURVES writes its curves to MLflow whatever we say: to one that goes with the worktree
     aside = {"MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}"}
     env = {**worktrees.environment_for(project), **aside}
-    watch = _Watch(project, recorded, plan, progress)
+    watch = _Watch(project, recorded, plan, progress, other)
     with progress.bar(f"reproducing {target.label}", len(plan), "stages") as watch.advance:
         try:
             run_dvc([*REPRO, *plan], project, watch.line, env)

@@ -32,10 +32,13 @@ def outputs(recorded: Stage, now: Stage) -> list[Output]:
     return [Output(path, old.get(path), new.get(path)) for path in {**old, **new}]
 
 
-def changed_inputs(recorded: Stage, now: Stage, made: Collection[str]) -> list[str]:
+def changed_inputs(
+    recorded: Stage, now: Stage, made: Collection[str], inside: Mapping[str, list[str]] | None = None
+) -> list[str]:
     """What went in that is not what went in when it was recorded: command, params, code, files kept in git.
 
-    `made`: outputs of the stages that are run again; that these differ is a consequence, and told there.
+    `made`: outputs of the stages that are run again; that these differ is a consequence, and told there. `inside`: what
+    stands for a file that lists others, where it differs.
     """
     found: list[str] = []
     if recorded.get("cmd") != now.get("cmd"):
@@ -50,7 +53,8 @@ def changed_inputs(recorded: Stage, now: Stage, made: Collection[str]) -> list[s
         elif path not in old:
             found.append(f"{path}: was not read then")
         elif old[path] != new[path]:
-            found.append(f"{path}: not what it was when this was recorded")
+            names = (inside or {}).get(path) or [path]
+            found += [f"{name}: not what it was when this was recorded" for name in names]
     return found
 
 
