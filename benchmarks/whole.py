@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.experiments.attribution import Corner, Outcome, attribute, plan
-from assay.metrics.classification import METRICS, Judged, values_of
+from assay.metrics.classification import METRICS, Classified, values_of
 
 SHARES = (0.4, 0.3, 0.24, 0.06)
 AHEAD = {False: 1.6, True: 2.0}
@@ -56,13 +56,13 @@ def draw(k: int, rng: np.random.Generator) -> dict[Corner, list[Outcome]]:
 
 def judged(
     better: bool, targets: NDArray[np.int64], difficulty: NDArray[np.float64], rng: np.random.Generator
-) -> Judged:
+) -> Classified:
     """One training with a seed of its own."""
     logits = difficulty + FLIPS * rng.standard_normal(difficulty.shape)
     ahead = AHEAD[better] + SHIFT * rng.standard_normal()
     logits[np.arange(len(targets)), targets] += ahead
     powers = np.exp(logits - logits.max(1, keepdims=True))
-    return Judged((powers / powers.sum(1, keepdims=True)).astype(np.float32), targets)
+    return Classified((powers / powers.sum(1, keepdims=True)).astype(np.float32), targets)
 
 
 def expected(rng: np.random.Generator) -> dict[str, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from assay.data.embeddings import PAIRS
@@ -20,6 +21,7 @@ from assay.data.snapshot import ANNOTATIONS, SAMPLES
 from assay.data.training_set import TRAIN
 from assay.labels.table import RANKED
 from assay.stages.evaluate import PREDICTIONS
+from assay.tasks.classification import to_table
 
 
 @dataclass(frozen=True)
@@ -313,16 +315,15 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
         Parquet(
             "outputs/predictions.parquet",
             "one image of test or val",
-            PREDICTIONS,
+            pa.schema([*PREDICTIONS, *to_table(np.zeros((0, 2), np.float32), ["a", "b"]).schema]),
             {
                 "id": ID,
                 "split": "`val` or `test`",
                 "label": "class",
+                "quality": "how right, 0…1: of a classifier 1 where predicted = label, else 0",
                 "predicted": "class with the largest probability",
-                "correct": "predicted = label",
                 "confidence": f"largest probability, {PROBABILITY}",
                 "probabilities": "of each class, in the model's order, sum 1",
-                "loss": "−ln of the probability of the label, nats",
             },
         ),
         Text(

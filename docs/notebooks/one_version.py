@@ -30,14 +30,14 @@ print(pd.crosstab(samples["split"], samples["label"].fillna("unlabelled")))
 # %%
 predictions = pd.read_parquet("outputs/predictions.parquet")
 test = predictions[predictions["split"] == "test"].merge(samples[["id", "width", "metadata"]], on="id")
-print(f"accuracy {test['correct'].mean():.3f} on {len(test)} test images")
-print(test.groupby("label")["correct"].agg(["mean", "size"]).round(2))
+print(f"accuracy {test['quality'].mean():.3f} on {len(test)} test images")
+print(test.groupby("label")["quality"].agg(["mean", "size"]).round(2))
 
 # %% [markdown]
 # The surest mistakes come first: a wrong label in the test set, or a class the model does not know.
 
 # %%
-mistakes = test[~test["correct"]].sort_values("confidence", ascending=False)
+mistakes = test[test["quality"] == 0].sort_values("confidence", ascending=False)
 print(mistakes[["id", "label", "predicted", "confidence"]].head(5).to_string(index=False))
 
 # %% [markdown]

@@ -18,8 +18,9 @@ PACKAGE = Path(__file__).parent
 OWN = "plugins"
 """The folder of a project that holds its own plug-ins."""
 KINDS = ("annotators", "checks", "encoders", "formats", "gates", "models", "strategies", "tasks")
-OWN_KINDS = tuple(kind for kind in KINDS if kind != "gates")
-"""Kinds that a project may add to. A gate decides whether a snapshot may be trained on at all: they are assay's."""
+OWN_KINDS = (*(kind for kind in KINDS if kind != "gates"), "metrics")
+"""Kinds that a project may add to; `metrics` are the other half of tasks. A gate decides whether a snapshot may be
+trained on at all: they are assay's."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from assay.experiments.corner_metrics import Outcome, measure, rulers
 from assay.experiments.corners import plan, shares, total
 from assay.experiments.needs import MOST_SEEDS, needs
 from assay.experiments.noise import Moments, Trainings, moments, noise, trainings, untrained
-from assay.metrics.classification import Judged
+from assay.metrics.classification import Classified
 from assay.metrics.intervals import Noise, half_width, p_value
 from benchmarks.calibration import simulate
 from benchmarks.corners import Draw, Simulated, exact_moments
@@ -63,9 +63,9 @@ def test_the_bootstrap_tends_to_what_the_calibration_puts_in_its_place():
         np.testing.assert_allclose(found, expected, atol=0.05 * expected.diagonal().max())
 
 
-def judged(right: np.ndarray) -> Judged:
+def judged(right: np.ndarray) -> Classified:
     targets = np.zeros(len(right), np.int64)
-    return Judged(np.stack([right, ~right], axis=1).astype(np.float32), targets)
+    return Classified(np.stack([right, ~right], axis=1).astype(np.float32), targets)
 
 
 def test_seeds_that_differ_in_flips_only_add_nothing_to_the_bootstrap():

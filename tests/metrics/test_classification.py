@@ -7,20 +7,21 @@ import pytest
 from scipy import stats
 from sklearn import metrics as reference
 
-from assay.metrics.classification import METRICS, Judged, compare, confusion, measure, per_class
+from assay.metrics.classification import METRICS, Classified, confusion, per_class
 from assay.metrics.estimates import bonett_price, f1_estimate, mcnemar_p, proportion, wilson
+from assay.metrics.judged import compare, measure
 
 
-def draw(n: int, k: int = 4, skill: float = 1.5, seed: int = 0) -> Judged:
+def draw(n: int, k: int = 4, skill: float = 1.5, seed: int = 0) -> Classified:
     """Samples of k classes and a model that is right more often than not."""
     rng = np.random.default_rng(seed)
     targets = rng.integers(0, k, n)
     logits = rng.normal(0, 1, (n, k)) + skill * np.eye(k)[targets]
     odds = np.exp(logits)
-    return Judged((odds / odds.sum(1, keepdims=True)).astype(np.float32), targets)
+    return Classified((odds / odds.sum(1, keepdims=True)).astype(np.float32), targets)
 
 
-def ece_of_the_paper(judged: Judged, bins: int = 15) -> float:
+def ece_of_the_paper(judged: Classified, bins: int = 15) -> float:
     """Naeini et al. 2015, written down bin by bin."""
     edges, total = np.linspace(0, 1, bins + 1), 0.0
     for low, high in pairwise(edges):
@@ -55,7 +56,7 @@ def test_each_class_as_in_scikit_learn() -> None:
 
 def test_what_is_not_defined_is_null() -> None:
     probabilities = np.tile(np.array([[0.8, 0.2, 0.0]], np.float32), (5, 1))
-    judged = Judged(probabilities, np.array([0, 0, 0, 1, 0]))
+    judged = Classified(probabilities, np.array([0, 0, 0, 1, 0]))
     rows = per_class(judged, "abc")
     nothing = {"value": None, "low": None, "high": None, "n": 0}
     assert rows["b"]["precision"] == nothing
@@ -67,7 +68,7 @@ def test_what_is_not_defined_is_null() -> None:
 
 
 def test_no_samples_measure_nothing() -> None:
-    none = Judged(np.zeros((0, 3), np.float32), np.zeros(0, np.int64))
+    none = Classified(np.zeros((0, 3), np.float32), np.zeros(0, np.int64))
     assert all(
         row == {"value": None, "low": None, "high": None, "n": 0} for row in measure(none, 100, 0).values()
     )
@@ -75,7 +76,7 @@ def test_no_samples_measure_nothing() -> None:
 
 
 def test_perfection_on_few_samples_stays_uncertain() -> None:
-    judged = Judged(np.eye(3, dtype=np.float32)[np.arange(20) % 3] * 0.98 + 0.01, np.arange(20) % 3)
+    judged = Classified(np.eye(3, dtype=np.float32)[np.arange(20) % 3] * 0.98 + 0.01, np.arange(20) % 3)
     found = measure(judged, 200, 0)
     for name in ("accuracy", "balanced_accuracy", "macro_f1"):
         assert found[name]["value"] == 1
@@ -130,15 +131,15 @@ def test_the_interval_of_f1_covers() -> None:
     assert f1_estimate(5, 5, 5)["low"] < 0.8
 
 
-def pair(n: int, gain: float, seed: int) -> tuple[Judged, Judged]:
+def pair(n: int, gain: float, seed: int) -> tuple[Classified, Classified]:
     """Two models that see the same samples and share most of their mistakes."""
     rng = np.random.default_rng(seed)
     targets = rng.integers(0, 3, n)
     shared = rng.normal(0, 1, (n, 3)) + 1.2 * np.eye(3)[targets]
 
-    def model(skill: float) -> Judged:
+    def model(skill: float) -> Classified:
         odds = np.exp(shared + rng.normal(0, 0.4, (n, 3)) + skill * np.eye(3)[targets])
-        return Judged((odds / odds.sum(1, keepdims=True)).astype(np.float32), targets)
+        return Classified((odds / odds.sum(1, keepdims=True)).astype(np.float32), targets)
 
     return model(gain), model(0.0)
 

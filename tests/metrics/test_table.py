@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from assay import plugins
 from assay.errors import ParamsError
-from assay.metrics.classification import METRICS, Judged, measure, per_class
-from assay.metrics.table import OF_A_CLASS, OVERALL, headline, named
+from assay.metrics.classification import METRICS, Classified, per_class
+from assay.metrics.judged import measure
+from assay.metrics.table import OF_A_CLASS, OF_TASK, OVERALL, headline, named
 from assay.params import parse_params
 
 SOURCE = {"ingest": {"sources": [{"name": "s", "format": "demo"}]}}
@@ -18,8 +20,10 @@ ROW = {"value": 0.041, "low": -0.012, "high": 0.053}
 
 
 def test_every_metric_that_is_measured_has_a_row():
-    judged = Judged(np.array([[0.8, 0.2], [0.3, 0.7]], np.float32), np.array([0, 1]))
-    assert tuple(measure(judged, 10, 0)) == METRICS == tuple(OVERALL)
+    judged = Classified(np.array([[0.8, 0.2], [0.3, 0.7]], np.float32), np.array([0, 1]))
+    assert tuple(measure(judged, 10, 0)) == METRICS == OF_TASK["classification"]
+    assert {name for names in OF_TASK.values() for name in names} == set(OVERALL)
+    assert set(OF_TASK) == set(plugins.names("tasks"))
     assert set(per_class(judged, ["a", "b"])["a"]) == set(OF_A_CLASS)
 
 
@@ -27,8 +31,8 @@ def test_better_and_worse_are_the_right_way_round():
     """A perfect model against a poor one: each metric moves to its better side."""
     targets = np.arange(40) % 2
     sure, poor = (np.where(np.eye(2)[targets] > 0, p, 1 - p).astype(np.float32) for p in (0.99, 0.3))
-    good, bad = (measure(Judged(p, targets), 10, 0) for p in (sure, poor))
-    for row in OVERALL.values():
+    good, bad = (measure(Classified(p, targets), 10, 0) for p in (sure, poor))
+    for row in map(named, METRICS):
         gain = good[row.name]["value"] - bad[row.name]["value"]
         moved = {"value": gain, "low": gain - 1e-6, "high": gain + 1e-6}
         assert (row.is_better(moved), row.is_worse(moved)) == (True, False), row.name
@@ -41,12 +45,14 @@ def test_what_is_said_of_a_share_and_of_another_number():
     assert named("log_loss").change(ROW) == "+0.041 [−0.012, +0.053]"
     assert named("accuracy").change(ROW, unit="") == "+4.1 [−1.2, +5.3]"
     assert named("accuracy").interval({"value": None}) == named("accuracy").change({}) == "–"
-    assert [row.name for row in headline("ece")] == ["ece", "accuracy", "macro_f1", "log_loss"]
+    assert [row.name for row in headline("ece")][:4] == ["ece", "accuracy", "macro_f1", "log_loss"]
 
 
 def test_an_unknown_primary_metric_is_refused_when_params_are_read():
     with pytest.raises(ParamsError, match=r"no metric 'auc'; valid: accuracy, .*log_loss"):
         parse_params({**SOURCE, "track": {"primary": "auc"}})
+    with pytest.raises(ParamsError, match=r"accuracy is no metric of counting; valid: exact, mae"):
+        parse_params({**SOURCE, "task": "counting"})
 
 
 def test_no_other_module_says_which_way_a_metric_is_better():

@@ -14,13 +14,14 @@ from assay.progress import silent
 from assay.tasks import classification
 from assay.training import linear_probe
 from assay.training.fit import Examples, fit
+from assay.training.inputs import outputs_of
 from assay.training.linear_probe import scale_of
 
 
 def test_it_standardises_with_the_statistics_of_all_batches() -> None:
     torch.manual_seed(0)
     vectors = torch.randn(1000, 4) * torch.tensor([1.0, 5.0, 0.01, 0.0]) + torch.tensor([0.0, 3e4, 1.0, 7.0])
-    model = build(ModelSpec(classes=2, image_size=1, embedding_dim=4))
+    model = build(ModelSpec(outputs=2, image_size=1, embedding_dim=4))
     assert isinstance(model, Probe)
     prepare(model, vectors.split(300))
     exact = vectors.double()
@@ -56,11 +57,11 @@ def test_on_noisy_labels_it_is_as_good_as_a_logistic_regression(tmp_path: Path) 
     theirs = max((p.probabilities(seen[cuts[2]]).argmax(1) == right[cuts[2]]).mean() for p in probes)
 
     torch.manual_seed(0)
-    model = build(ModelSpec(classes=5, image_size=1, embedding_dim=800))
+    model = build(ModelSpec(outputs=5, image_size=1, embedding_dim=800))
     prepare(model, [torch.from_numpy(seen[cuts[0]])])
     train, val = (Examples(Vectors(seen[rows]), given[rows]) for rows in cuts[:2])
     settings = Train(model="probe", epochs=12, batch=64, lr=0.003, device="cpu", patience=5)
     fitted = fit(model, train, val, classification, settings, 0, tmp_path / "c.pt", silent)
     model.load_state_dict(fitted.weights)
-    said = classification.predict(model, Vectors(seen[cuts[2]]), 256, torch.device("cpu"))
+    said = classification.predict(outputs_of(model, Vectors(seen[cuts[2]]), 256, torch.device("cpu")))
     assert (said.argmax(1) == right[cuts[2]]).mean() > theirs - 0.015

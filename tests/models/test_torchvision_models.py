@@ -12,7 +12,7 @@ from assay.models.torchvision import build, names, replace_head
 
 
 def spec(size: int = 32, **options: str) -> ModelSpec:
-    return ModelSpec(classes=3, image_size=size, options=options)
+    return ModelSpec(outputs=3, image_size=size, options=options)
 
 
 def test_an_unknown_name_lists_the_valid_ones() -> None:
@@ -42,7 +42,7 @@ def test_images_of_the_wrong_size_are_refused_with_what_to_do() -> None:
 def test_weights_of_a_file_without_their_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was trained for 7 classes starts a network for 3: all but the head is taken."""
     torch.manual_seed(0)
-    given = build(ModelSpec(classes=7, image_size=32)).network
+    given = build(ModelSpec(outputs=7, image_size=32)).network
     torch.save(given.state_dict(), tmp_path / "w.pt")
     monkeypatch.setenv("HOME", str(tmp_path))
     built = build(spec(weights="~/w.pt")).network

@@ -22,7 +22,7 @@ class Options(Section): "None."
 def suited(options, training): return training
 def build(spec):
     parse_options(Options, spec.options, "mine")
-    return nn.Sequential(nn.Flatten(), nn.Linear(spec.channels * spec.image_size**2, spec.classes))
+    return nn.Sequential(nn.Flatten(), nn.Linear(spec.channels * spec.image_size**2, spec.outputs))
 '''
 STRATEGY = '''"""The first by id: knows nothing."""
 from assay.strategies import affordable
@@ -115,7 +115,7 @@ def test_own_plugins_keep_the_contract(own: Workspace, file: str) -> None:
 
 def test_a_broken_plugin_is_told_what_it_breaks(own: Workspace) -> None:
     file = own.root / "plugins" / "models" / "broken.py"
-    file.write_text(MODEL.replace("spec.classes)", "7)"))
+    file.write_text(MODEL.replace("spec.outputs)", "7)"))
     try:
         said = own.assay("check-plugin", "plugins/models/broken.py", status=1).stdout
         assert "logits are (4, 7), not (4, 3)" in said

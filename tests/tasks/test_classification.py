@@ -8,8 +8,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 
 from assay.errors import MissingInput, ParamsError
+from assay.params import Train
 from assay.tasks import classification as task
-from assay.training.inputs import Rows
+from assay.training.inputs import Rows, outputs_of
 from assay.training.predict import load_model
 
 
@@ -30,11 +31,12 @@ def test_balanced_weights_are_those_of_scikit_learn() -> None:
 
 def test_the_loss_is_cross_entropy_in_float32() -> None:
     logits, targets = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 2])
-    half = task.loss(logits.bfloat16(), targets, None, 0.0)
-    assert half.dtype == torch.float32
-    weights = torch.tensor([1.0, 2.0, 3.0])
-    expected = F.cross_entropy(logits, targets, weight=weights, label_smoothing=0.1)
-    assert task.loss(logits, targets, weights, 0.1) == expected
+    plain = task.objective(targets.numpy(), Train(model="cnn", class_weights="none", label_smoothing=0.0))
+    assert plain(logits.bfloat16(), targets).dtype == torch.float32
+    learnt_from = np.array([0, 0, 0, 1, 2, 2])
+    weighed = task.objective(learnt_from, Train(model="cnn", class_weights="balanced", label_smoothing=0.1))
+    weights = torch.from_numpy(task.class_weights(learnt_from, 3, "balanced"))
+    assert weighed(logits, targets) == F.cross_entropy(logits, targets, weight=weights, label_smoothing=0.1)
 
 
 class Mean(nn.Module):
@@ -45,18 +47,18 @@ class Mean(nn.Module):
 def test_predictions_are_probabilities_in_order_whatever_the_batch() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (9, 4, 4, 3), dtype=np.uint8)
     inputs = Rows(pixels, np.arange(9)[::-1].copy())
-    whole = task.predict(Mean(), inputs, 100, torch.device("cpu"))
+    whole = task.predict(outputs_of(Mean(), inputs, 100, torch.device("cpu")))
     assert whole.dtype == np.float32
     assert whole.sum(1) == pytest.approx(1)
-    assert task.predict(Mean(), inputs, 2, torch.device("cpu")) == pytest.approx(whole, abs=1e-6)
+    assert task.predict(outputs_of(Mean(), inputs, 2, torch.device("cpu"))) == pytest.approx(whole, abs=1e-6)
     means = torch.from_numpy(pixels[8].mean((0, 1)) / 255)
     assert whole[0] == pytest.approx(means.softmax(0), abs=1e-5)
 
 
-def test_uncertainty_is_one_minus_the_margin() -> None:
+def test_doubt_is_one_minus_the_margin() -> None:
     probabilities = np.array([[0.5, 0.5, 0.0], [0.1, 0.7, 0.2], [1.0, 0.0, 0.0]], np.float32)
-    assert task.uncertainty(probabilities) == pytest.approx([1.0, 0.5, 0.0])
-    assert task.uncertainty(np.ones((2, 1), np.float32)).tolist() == [0, 0]
+    assert task.doubt(probabilities) == pytest.approx([1.0, 0.5, 0.0])
+    assert task.doubt(np.ones((2, 1), np.float32)).tolist() == [0, 0]
 
 
 def test_a_model_that_is_not_there(tmp_path) -> None:

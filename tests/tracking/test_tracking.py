@@ -501,6 +501,7 @@ def crowned(params: Params, layout: Layout, model: str = "cnn") -> Champion:
     about = {
         "model": model,
         "options": {"width": 4, "blocks": 1} if model == "cnn" else {},
+        "task": "classification",
         "categories": ["even", "odd", "other"],
         "embedding_dim": 5,
         "inputs": {"kind": kind, "image_size": 8, "color": "gray", "encoder": None, "encoder_options": {}},

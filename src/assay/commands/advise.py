@@ -40,6 +40,9 @@ def run(
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Train what is needed and not known yet, and advise; the second time it is all known. `hours`: not params'."""
+    from assay import tasks
+
+    tasks.require_classes(params.task, "assay advise")
     if hours is not None:
         params = params.model_copy(update={"advise": with_changes(params.advise, "advise", {"hours": hours})})
     result = advice(params, layout, progress)

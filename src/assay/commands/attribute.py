@@ -10,11 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from assay import plugins
 from assay.data.files import write_bytes, write_json
 from assay.errors import TrackingError, UsageError
 from assay.experiments import attribution, cells
@@ -22,10 +22,10 @@ from assay.experiments.attribution import Corner, Outcome, Plan
 from assay.experiments.attribution.telling import sentence
 from assay.experiments.cells import Cell, Result
 from assay.experiments.factorial import Division, Factorial, check_pool, factorial
+from assay.experiments.predicted import Predicted
 from assay.experiments.sides import open_side
 from assay.layout import Layout
 from assay.lineage.digests import canonical_digest
-from assay.metrics.classification import METRICS, Judged
 from assay.metrics.table import Metric, named
 from assay.params import Params
 from assay.progress import Progress, silent
@@ -157,14 +157,9 @@ def _outcomes(work: Work, results: Mapping[str, Result]) -> dict[Corner, list[Ou
 
 
 def _outcome(result: Result, cell: Cell, names: Sequence[str]) -> Outcome:
-    """What a corner predicted on the test samples, its classes in the order of `names`; 0 for one it does not know."""
-    table = result.predictions.filter(np.array(result.predictions["split"].to_pylist()) == "test")
+    """What a corner predicted on the test samples, its classes in the order of `names`."""
     own = json.loads(cell.train.schema.metadata[b"categories"])
-    held = np.array(table["probabilities"].to_pylist(), dtype=np.float32).reshape(len(table), len(own))
-    probabilities = np.zeros((len(table), len(names)), np.float32)
-    probabilities[:, [names.index(name) for name in own]] = held
-    targets = np.array([names.index(label) for label in table["label"].to_pylist()], np.int64)
-    return Outcome(table["id"].to_pylist(), Judged(probabilities, targets))
+    return Predicted(result.predictions, tuple(own), cell.parsed.task).on_test(names)
 
 
 def _categories(work: Work) -> list[str]:
@@ -236,7 +231,10 @@ def _log(
         Node(
             f"{' + '.join(sorted(corner)) or 'A'} seed {seed}",
             {"from B": ", ".join(sorted(corner)) or "nothing", "seed": str(seed)},
-            {f"{name}/test": results[cell.key].metrics["test"][name]["value"] for name in METRICS},
+            {
+                f"{name}/test": results[cell.key].metrics["test"][name]["value"]
+                for name in plugins.load("metrics", params.task).METRICS
+            },
             {"assay.kind": "corner", "assay.cell": cell.key},
         )
         for (corner, seed), cell in work.cells.items()

@@ -33,6 +33,7 @@ from assay.labels.listing import SHOWN, likely
 from assay.labels.payoff import payoff
 from assay.layout import Layout
 from assay.lineage.people import whoami
+from assay.metrics.judged import is_right
 from assay.params import Params
 from assay.progress import Progress, silent
 from assay.reports import exported
@@ -249,11 +250,11 @@ def slices(params: Params, layout: Layout) -> dict[str, Any] | None:
     from assay.data.embeddings import Embeddings
     from assay.labels.slices import worse_slices
 
-    table = read_table(file, ["id", "correct"], made_by="evaluate")
+    table = read_table(file, ["id", "quality"], made_by="evaluate")
     samples = read_table(layout.snapshot / "samples.parquet", ["id", "metadata"], made_by="curate")
     held = dict(zip(samples["id"].to_pylist(), samples["metadata"].to_pylist(), strict=True))
     table = table.filter(pa.array([sample in held for sample in table["id"].to_pylist()], pa.bool_()))
     ids = table["id"].to_pylist()
-    right = np.asarray(table["correct"].to_numpy(zero_copy_only=False), bool)
+    right = is_right(np.asarray(table["quality"], np.float64))
     vectors = Embeddings.open(layout.embeddings).vectors(ids) if ids else None
     return worse_slices(right, [held[s] for s in ids], params.evaluate.slices, vectors, params.seed)

@@ -33,6 +33,9 @@ def run(
 
     `changed`: keys of params.simulate, None is as it was; `workers`: processes, None is one a core.
     """
+    from assay import tasks
+
+    tasks.require_classes(params.task, "assay simulate")
     from assay.experiments.simulation import study
     from assay.experiments.simulation.arena import open_ground
 

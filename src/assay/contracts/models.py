@@ -18,7 +18,7 @@ IMAGES, CLASSES = 4, 3
 
 def spec(**changes: Any) -> ModelSpec:
     """Small, of three classes."""
-    return ModelSpec(**{"classes": CLASSES, "image_size": 32, "embedding_dim": 5} | changes)
+    return ModelSpec(**{"outputs": CLASSES, "image_size": 32, "embedding_dim": 5} | changes)
 
 
 def inputs(plugin: ModuleType, one: ModelSpec) -> torch.Tensor:

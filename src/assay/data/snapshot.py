@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.data.edits import Annotation
 from assay.data.files import read_json, read_table, write_json, write_table
 from assay.data.matching import Rows, positions, whole
 
@@ -44,8 +47,15 @@ ANNOTATIONS = pa.schema(
         "segmentation": pa.string(),
     }
 )
+Label = Callable[[Sequence[Annotation]], str | None]
+"""What the annotations of a sample come to for a task, as text; None: it does not count as labelled."""
 MEANING = ("id", "group", "captured_at", "metadata", "split", "labelled", "excluded")
 """The columns the digest is taken over: not where an image came from, nor what its bytes say by themselves."""
+
+
+def one_category(annotations: Sequence[Annotation]) -> str | None:
+    """The category of a sample that has exactly one annotation: what a classifier can learn from."""
+    return annotations[0].category if len(annotations) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -63,11 +73,11 @@ class Snapshot:
         annotations = read_table(path / "annotations.parquet", made_by="curate")
         return cls(samples, annotations, tuple(read_json(path / "snapshot.json", "curate")["categories"]))
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, label: Label = one_category) -> None:
         """Write samples, annotations, the ruler and snapshot.json into a folder that is there."""
         write_table(path / "samples.parquet", self.samples.cast(SAMPLES))
         write_table(path / "annotations.parquet", self.annotations)
-        write_table(path / "ruler.parquet", self.ruler)
+        write_table(path / "ruler.parquet", self.ruler(label))
         write_json(path / "snapshot.json", self.summary())
 
     def __len__(self) -> int:
@@ -107,6 +117,27 @@ class Snapshot:
         rows = self.annotations.filter(pc.is_in(ids, value_set=single))
         return pa.table({"id": rows["id"], "label": rows["category"]}).sort_by("id")
 
+    def labelled_by(self, label: Label) -> pa.Table:
+        """(id, label) of the samples that `label` gives a label, sorted by id."""
+        if label is one_category:
+            return self.single_labels
+        labels = {sample: label(notes) for sample, notes in self.annotations_of(self.ids.to_pylist()).items()}
+        kept = sorted((sample, text) for sample, text in labels.items() if text is not None)
+        columns = [pa.array([row[k] for row in kept], pa.string()) for k in (0, 1)]
+        return pa.table(columns, names=["id", "label"])
+
+    def annotations_of(self, ids: Sequence[str]) -> dict[str, list[Annotation]]:
+        """The annotations of those of `ids` that somebody has looked at: [] where there was nothing."""
+        samples, wanted = self.samples, set(ids)
+        looked_at = samples["id"].filter(samples["labelled"]).to_pylist()
+        held: dict[str, list[Annotation]] = {sample: [] for sample in looked_at if sample in wanted}
+        columns = (self.annotations[name].to_pylist() for name in ANNOTATIONS.names)
+        for sample, _, category, bbox, segmentation in sorted(zip(*columns, strict=True), key=_place):
+            if sample in held:
+                outline = None if segmentation is None else json.loads(segmentation)
+                held[sample].append(Annotation(category=category, bbox=bbox, segmentation=outline))
+        return held
+
     @cached_property
     def ids(self) -> pa.Array:
         return whole(self.samples["id"])
@@ -135,16 +166,15 @@ class Snapshot:
             )
         return _looked_at(text, rows, self.samples["labelled"])
 
-    @cached_property
-    def ruler(self) -> pa.Table:
+    def ruler(self, label: Label = one_category) -> pa.Table:
         """What models are measured on: (id, label, metadata) of the labelled test samples, sorted by id."""
         s = self.samples
-        return self.measurable(pc.and_(pc.equal(s["split"], "test"), pc.invert(s["excluded"])))
+        return self.measurable(pc.and_(pc.equal(s["split"], "test"), pc.invert(s["excluded"])), label)
 
-    def measurable(self, chosen: pa.ChunkedArray) -> pa.Table:
-        """(id, label, metadata) of those of the chosen samples (n,) that have one label, sorted by id."""
+    def measurable(self, chosen: pa.ChunkedArray, label: Label = one_category) -> pa.Table:
+        """(id, label, metadata) of those of the chosen samples (n,) that have a label, sorted by id."""
         rows = self.samples.filter(chosen).select(["id", "metadata"])
-        joined = self.single_labels.join(rows, "id", join_type="inner").sort_by("id")
+        joined = self.labelled_by(label).join(rows, "id", join_type="inner").sort_by("id")
         return joined.select(["id", "label", "metadata"]).combine_chunks()
 
     def to_pandas(self) -> pd.DataFrame:
@@ -169,6 +199,10 @@ class Snapshot:
             "unlabelled": {split: tally[split, False] for split in ("train", "val", "test")},
             "classes": {name: classes[name] for name in self.categories},
         }
+
+
+def _place(row: tuple[Any, ...]) -> tuple[str, int]:
+    return row[0], row[1]
 
 
 def _hash_column(state: Any, column: pa.Array) -> None:

@@ -13,23 +13,23 @@ import pyarrow.compute as pc
 
 from assay.data.edits import Annotation, annotations_json
 from assay.data.matching import positions, whole
-from assay.data.snapshot import ANNOTATIONS, Snapshot
+from assay.data.snapshot import ANNOTATIONS, Label, Snapshot, one_category
 
 TRAIN = pa.schema({"id": pa.string(), "split": pa.string(), "label": pa.string(), "annotations": pa.string()})
 
 
-def training_set(snapshot: Snapshot, limit: int | None, seed: int) -> pa.Table:
+def training_set(snapshot: Snapshot, limit: int | None, seed: int, label: Label = one_category) -> pa.Table:
     """TRAIN rows sorted by id: train (at most `limit`, drawn by seed) and val; one label each, not excluded.
 
     The schema's metadata carries `digest` and `categories`: train needs no file that the queue changes.
     """
-    rows = labelled(snapshot)
+    rows = labelled(snapshot, label)
     rows = rows.filter(pc.not_equal(rows["split"], "test"))
     if limit is not None:
         rows = _limited(rows, limit, seed)
     ids = rows["id"].to_pylist()
     texts = annotation_texts(snapshot, ids)
-    notes = pa.array([texts[sample] for sample in ids], pa.string())
+    notes = pa.array([texts.get(sample, "[]") for sample in ids], pa.string())
     table = rows.append_column("annotations", notes).select(TRAIN.names).cast(TRAIN)
     digest = training_digest(table, snapshot.categories)
     return table.replace_schema_metadata(
@@ -43,9 +43,9 @@ def kept(snapshot: Snapshot) -> pa.Table:
     return samples.filter(pc.invert(samples["excluded"])).select(["id", "split", "labelled"]).sort_by("id")
 
 
-def labelled(snapshot: Snapshot) -> pa.Table:
-    """(id, split, label) of the kept samples that a classifier can learn from or be measured on, by id."""
-    rows, single = kept(snapshot), snapshot.single_labels
+def labelled(snapshot: Snapshot, label: Label = one_category) -> pa.Table:
+    """(id, split, label) of the kept samples that a task can learn from or be measured on, by id."""
+    rows, single = kept(snapshot), snapshot.labelled_by(label)
     found = positions(whole(rows["id"]), whole(single["id"]))
     labels = single["label"].take(pa.array(found[found >= 0]))
     rows = rows.filter(pa.array(found >= 0)).select(["id", "split"])

@@ -15,14 +15,10 @@ from numpy.typing import NDArray
 from assay.errors import AssayError
 from assay.experiments.corners import Corner, Plan
 from assay.metrics.bootstrap import bootstrap_weights
-from assay.metrics.classification import METRICS, Judged, values_of
+from assay.metrics.judged import Judged
 from assay.metrics.table import named
 
 Floats = NDArray[np.float64]
-PER_CLASS = ("recall", "f1")
-BIASED = {"ece": 2.4}
-"""ECE is a sum of absolute values, so noise adds to it; so does the bootstrap's, by 1/2.4 of that where a model is well
-calibrated: E|x + e| − E|x| of normal x and e."""
 KEPT = 1 << 28
 """Bytes of bootstrap weights that are kept in memory; beyond, they are drawn again for each corner."""
 
@@ -47,14 +43,16 @@ class Measured:
     drawn: Floats
     """(corners, seeds, replicates)."""
     floor: float
-    """What Bonett & Price's (2012) two imaginary discordant samples add to a variance: see `_floors`."""
+    """Variance below which a paired difference is not trusted: see `Judged.floors`."""
+    raised: float = 0.0
+    """`Judged.BIAS` of the metric."""
 
     @property
     def bias(self) -> Floats:
-        """(corners,): how much too high the mean over seeds is; other than zero for ECE only."""
-        if self.name not in BIASED:
+        """(corners,): how much too high the mean over seeds is; other than zero for a metric that noise raises."""
+        if not self.raised:
             return np.zeros(len(self.values))
-        bias: Floats = BIASED[self.name] * (self.drawn.mean((1, 2)) - self.values.mean(1))
+        bias: Floats = self.raised * (self.drawn.mean((1, 2)) - self.values.mean(1))
         return bias
 
     @property
@@ -111,21 +109,23 @@ def measure(
     replicates: int,
     seed: int,
 ) -> Iterator[Measured]:
-    """METRICS, then PER_CLASS of the categories asked for, by their place among the classes (None: not asked for)."""
+    """METRICS, then OF_A_CLASS of the categories asked for, by their place among the classes (None: not asked for)."""
     weights = _Weights(len(joined), replicates, seed)
-    classes = outcomes[plan.corners[0]][0].judged.classes
+    first = outcomes[plan.corners[0]][0].judged
+    shown = categories[: first.classes]
     cells = [
-        [_cell(one.judged, weights.of(joined.rows[corner]), len(categories) > 0) for one in outcomes[corner]]
+        [_cell(one.judged, weights.of(joined.rows[corner]), len(shown)) for one in outcomes[corner]]
         for corner in plan.corners
     ]
-    floors = [_floors(outcomes[corner][0].judged) for corner in plan.corners]
+    floors = [_floors(outcomes[corner][0].judged, len(shown)) for corner in plan.corners]
     table = np.array(cells)  # (corners, seeds, metrics, 1 + replicates)
     lowest = np.max(floors, axis=0)
-    names: list[tuple[str, str | None]] = [(name, None) for name in METRICS]
-    if len(categories):
-        names += [(name, category) for name in PER_CLASS for category in categories[:classes]]
+    names: list[tuple[str, str | None]] = [(name, None) for name in first.METRICS]
+    if len(shown):
+        names += [(name, category) for name in first.OF_A_CLASS for category in shown]
     for m, (name, category) in enumerate(names):
-        yield Measured(name, category, table[:, :, m, 0], table[:, :, m, 1:], float(lowest[m]))
+        values, drawn = table[:, :, m, 0], table[:, :, m, 1:]
+        yield Measured(name, category, values, drawn, float(lowest[m]), first.BIAS.get(name, 0.0))
 
 
 def told(corner: Corner) -> str:
@@ -151,34 +151,22 @@ class _Weights:
             yield (block if everything else block[:, rows]).astype(np.float32)
 
 
-def _cell(judged: Judged, weights: Iterator[NDArray[np.float32]], with_classes: bool) -> Floats:
+def _cell(judged: Judged, weights: Iterator[NDArray[np.float32]], classes: int) -> Floats:
     """(metrics, 1 + replicates) of one corner and seed; what is undefined is NaN."""
-    terms = Judged(judged.probabilities, judged.targets).terms  # not kept: wide for many classes
+    fresh = judged.take(slice(None))  # what it works out is not kept: wide for many classes
     with np.errstate(divide="ignore", invalid="ignore"):
-        parts = [_row((block @ terms).astype(np.float64), judged.classes, with_classes) for block in weights]
-    return np.concatenate(parts, axis=1)
+        return np.concatenate([_row(fresh, block, classes) for block in weights], axis=1)
 
 
-def _row(sums: Floats, k: int, with_classes: bool) -> Floats:
-    found = values_of(sums, k)
-    rows = [found[name] for name in METRICS]
-    if with_classes:
-        hits, actual, predicted = sums[:, :k], sums[:, k : 2 * k], sums[:, 2 * k : 3 * k]
-        recall = hits / actual
-        f1 = np.where(actual > 0, 2 * hits / (actual + predicted), np.nan)
-        rows += [*recall.T, *f1.T]
+def _row(judged: Judged, weights: NDArray[np.float32], classes: int) -> Floats:
+    rows = list(judged.values(weights).values())
+    if classes:
+        rows += [column for found in judged.of_classes(weights).values() for column in found.T[:classes]]
     return np.array(rows)
 
 
-def _floors(judged: Judged) -> list[float]:
-    """Of each metric, in the order of `measure`: variance of a paired difference that no sample shows.
-
-    2/(n + 2)² for a proportion of n samples; for a mean over classes that of the classes' proportions. None for
-    log-loss and ECE, which differ as soon as the probabilities do.
-    """
-    counts = np.bincount(judged.targets, minlength=judged.classes)
-    each = 2 / (counts + 2.0) ** 2
-    there = counts > 0
-    mean = float(each[there].sum()) / max(int(there.sum()), 1) ** 2
-    overall = {"accuracy": 2 / (len(judged) + 2.0) ** 2, "balanced_accuracy": mean, "macro_f1": mean}
-    return [overall.get(name, 0.0) for name in METRICS] + [float(x) for x in each] * len(PER_CLASS)
+def _floors(judged: Judged, classes: int) -> list[float]:
+    """Those of the metrics of `measure`, in their order."""
+    overall, of_class = judged.floors()
+    each = [of_class.get(name, np.zeros(classes))[:classes] for name in judged.OF_A_CLASS if classes]
+    return [overall.get(name, 0.0) for name in judged.METRICS] + [float(x) for row in each for x in row]

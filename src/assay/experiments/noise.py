@@ -201,5 +201,5 @@ def _divide(above: Floats, below: Floats) -> Floats:
 def _signature(outcomes: Sequence[Outcome], on_b: bool) -> bytes:
     digest = blake2b(bytes([on_b]))
     for one in outcomes:
-        digest.update(np.ascontiguousarray(one.judged.probabilities).tobytes())
+        digest.update(one.judged.content[0])
     return digest.digest()

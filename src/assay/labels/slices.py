@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.metrics.estimates import holm, wilson
+
 LEAST = 20
 """Images of a slice, below which nothing is said of it."""
 MOST_VALUES = 20
@@ -42,25 +44,6 @@ def worse_slices(
         _row(name, right, rows, p) for (name, rows), p in zip(tested, holm(chances), strict=True) if p < LEVEL
     ]
     return {"tested": len(tested), "rows": sorted(found, key=lambda row: (row["p_holm"], row["name"]))}
-
-
-def holm(chances: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given (S. Holm, Scand. J. Statist. 6, 1979)."""
-    order = np.argsort(chances, kind="stable")
-    adjusted = np.empty(len(chances))
-    held = 0.0
-    for place, index in enumerate(order):
-        held = max(held, min(1.0, (len(chances) - place) * chances[index]))
-        adjusted[index] = held
-    return [float(p) for p in adjusted]
-
-
-def wilson(successes: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """95 % interval of a proportion (E. B. Wilson, JASA 22, 1927)."""
-    share, scale = successes / n, 1 + z**2 / n
-    middle = (share + z**2 / (2 * n)) / scale
-    half = z / scale * float(np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _chance(right: Rows, rows: Rows) -> float:

@@ -117,6 +117,7 @@ def chosen(params: Params, sources: Sources) -> dict[str, list[str]]:
         "checks": [*(params.audit.checks or sources.names("checks"))],
         "encoders": [params.embed.encoder],
         "gates": [*sources.names("gates")],
+        "metrics": [params.task],
         "formats": [source.format for source in params.ingest.sources],
         "models": [params.train.model],
         "strategies": [params.select.strategy],

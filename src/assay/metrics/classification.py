@@ -23,37 +23,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from assay.metrics.bootstrap import LEVELS, bootstrap_weights, two_sided
+from assay.metrics.bootstrap import LEVELS
 from assay.metrics.estimates import (
     Estimate,
     Floats,
-    bonett_price,
-    estimate,
     f1_estimate,
-    mcnemar_p,
     proportion,
-    rounded,
     undefined,
     wilson,
 )
-from assay.metrics.table import OVERALL
+from assay.metrics.judged import Judged
+from assay.metrics.table import OF_TASK
 
 BINS = 15
 EPS = float(np.finfo(np.float32).eps)
-METRICS = tuple(OVERALL)
+METRICS = OF_TASK["classification"]
+OF_A_CLASS = ("recall", "f1")
 
 
 @dataclass(frozen=True)
-class Judged:
+class Classified(Judged):
     """Probabilities (n, k) and the right classes (n,), and what follows from them sample by sample."""
+
+    METRICS: ClassVar = METRICS
+    OF_A_CLASS: ClassVar = OF_A_CLASS
+    SHARE_RIGHT: ClassVar = "accuracy"
+    BIAS: ClassVar = {"ece": 2.4}
+    """ECE is a sum of absolute values, so noise adds to it; so does the bootstrap's, by 1/2.4 of that where a model is
+    well calibrated: E|x + e| − E|x| of normal x and e."""
 
     probabilities: NDArray[np.float32]
     targets: NDArray[np.int64]
+    categories: tuple[str, ...] = ()
+    """Names of the classes, for `words`."""
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -71,6 +79,20 @@ class Judged:
     def correct(self) -> NDArray[np.bool_]:
         right: NDArray[np.bool_] = self.predicted == self.targets
         return right
+
+    @cached_property
+    def quality(self) -> Floats:
+        """1 where the likeliest class is the right one, else 0."""
+        return self.correct.astype(np.float64)
+
+    @property
+    def words(self) -> list[str]:
+        names = self.categories or tuple(str(k) for k in range(self.classes))
+        return [names[k] for k in self.predicted.tolist()]
+
+    @property
+    def content(self) -> tuple[bytes, bytes]:
+        return np.ascontiguousarray(self.probabilities).tobytes(), self.targets.tobytes()
 
     @cached_property
     def confidence(self) -> Floats:
@@ -97,26 +119,70 @@ class Judged:
         columns = [actual & predicted, actual, predicted, gaps, self.losses[:, None]]
         return np.concatenate([c.astype(np.float32) for c in columns], axis=1)
 
-    def take(self, rows: NDArray[Any]) -> Judged:
-        return Judged(self.probabilities[rows], self.targets[rows])
+    def take(self, rows: Any) -> Classified:
+        return Classified(self.probabilities[rows], self.targets[rows], self.categories)
+
+    def values(self, weights: NDArray[np.float32] | None = None) -> dict[str, Floats]:
+        return values_of(self._sums(weights), self.classes)
+
+    def of_classes(self, weights: NDArray[np.float32] | None = None) -> dict[str, Floats]:
+        sums, k = self._sums(weights), self.classes
+        hits, actual, predicted = sums[:, :k], sums[:, k : 2 * k], sums[:, 2 * k : 3 * k]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return {
+                "recall": hits / actual,
+                "f1": np.where(actual > 0, 2 * hits / (actual + predicted), np.nan),
+            }
+
+    def _sums(self, weights: NDArray[np.float32] | None) -> Floats:
+        if weights is None:
+            plain: Floats = self.terms.sum(0, keepdims=True, dtype=np.float64)
+            return plain
+        return (weights @ self.terms).astype(np.float64)
+
+    def per_class(self, categories: Sequence[str]) -> dict[str, dict[str, Estimate]]:
+        return per_class(self, categories)
+
+    def interval(self, name: str, value: float, drawn: Floats) -> tuple[float, float]:
+        low, high = (float(x) for x in np.percentile(drawn, LEVELS))
+        if name == "accuracy":
+            return wilson(float(self.correct.sum()), len(self))
+        if name == "ece":
+            return max(0.0, 2 * value - high), high
+        if name in ("balanced_accuracy", "macro_f1"):
+            implied = _mover(name, value, self)
+            return min(low, implied[0]), max(high, implied[1])
+        return low, high
+
+    def floors(self) -> tuple[dict[str, float], dict[str, Floats]]:
+        """2/(n + 2)² for a proportion of n samples (Bonett & Price's two imaginary discordant ones).
+
+        For a mean over classes that of the classes' proportions. None for log-loss and ECE, which differ as soon as the
+        probabilities do.
+        """
+        counts = np.bincount(self.targets, minlength=self.classes)
+        each, there = 2 / (counts + 2.0) ** 2, counts > 0
+        mean = float(each[there].sum()) / max(int(there.sum()), 1) ** 2
+        overall = {"accuracy": 2 / (len(self) + 2.0) ** 2, "balanced_accuracy": mean, "macro_f1": mean}
+        return overall, dict.fromkeys(OF_A_CLASS, each)
 
 
-def measure(judged: Judged, replicates: int, seed: int) -> dict[str, Any]:
-    """METRICS, each {"value", "low", "high", "n"}. All null for no samples."""
-    n = len(judged)
-    if not n:
-        return {name: undefined() for name in METRICS}
-    values = values_of(judged.terms.sum(0, keepdims=True, dtype=np.float64), judged.classes)
-    drawn = _replicate([judged], replicates, seed)[0]
-    result: dict[str, Any] = {}
-    for name in METRICS:
-        value = float(values[name][0])
-        low, high = _interval(name, value, drawn[name], judged)
-        result[name] = estimate(value, low, high, n)
-    return result
+def judge(
+    table: pa.Table, known: Sequence[str], labels: Sequence[str], categories: Sequence[str]
+) -> Classified:
+    """The column `probabilities`, of the classes `known`, held against labels among `categories`.
+
+    A class that the model does not know has probability 0.
+    """
+    place = {category: k for k, category in enumerate(categories)}
+    flat = np.asarray(table["probabilities"].combine_chunks().flatten(), np.float32)
+    wide = np.zeros((len(table), len(categories)), np.float32)
+    wide[:, [place[category] for category in known]] = flat.reshape(len(table), len(known))
+    wanted = np.array([place[label] for label in labels], np.int64)
+    return Classified(wide, wanted, tuple(categories))
 
 
-def per_class(judged: Judged, categories: Sequence[str]) -> dict[str, dict[str, Estimate]]:
+def per_class(judged: Classified, categories: Sequence[str]) -> dict[str, dict[str, Estimate]]:
     """Precision, recall and F1 of each category; n is what each is a proportion of."""
     hits, actual, predicted = _counts(judged)
     union = actual + predicted - hits
@@ -131,46 +197,13 @@ def per_class(judged: Judged, categories: Sequence[str]) -> dict[str, dict[str, 
     }
 
 
-def compare(challenger: Judged, champion: Judged, replicates: int, seed: int) -> dict[str, Any]:
-    """Challenger − champion on the same samples: {"difference": {metric: {…, "p_value"}}, "mcnemar": {…}}.
-
-    The interval of accuracy is Bonett & Price's (2012), which does not collapse where the two never disagree, and its
-    p is McNemar's, exact; of the others both are of the paired bootstrap: the same draws for both models.
-    """
-    n = len(challenger)
-    if not n:
-        return {"difference": {name: undefined() | {"p_value": None} for name in METRICS}, "mcnemar": None}
-    only_new = int((challenger.correct & ~champion.correct).sum())
-    only_old = int((champion.correct & ~challenger.correct).sum())
-    new, old = _replicate([challenger, champion], replicates, seed)
-    values = [
-        values_of(j.terms.sum(0, keepdims=True, dtype=np.float64), j.classes) for j in (challenger, champion)
-    ]
-    difference: dict[str, Any] = {}
-    for name in METRICS:
-        value = float(values[0][name][0] - values[1][name][0])
-        if name == "accuracy":
-            low, high = bonett_price(only_new, only_old, n)
-            p = mcnemar_p(only_new, only_old)
-        else:
-            low, high = (float(x) for x in np.percentile(new[name] - old[name], LEVELS))
-            p = two_sided(new[name] - old[name])
-        difference[name] = estimate(value, low, high, n) | {"p_value": rounded(p)}
-    mcnemar = {
-        "only_challenger": only_new,
-        "only_champion": only_old,
-        "p_value": difference["accuracy"]["p_value"],
-    }
-    return {"difference": difference, "mcnemar": mcnemar}
-
-
-def confusion(judged: Judged) -> NDArray[np.int64]:
+def confusion(judged: Classified) -> NDArray[np.int64]:
     """(k, k) counts: row = right class, column = predicted."""
     k = judged.classes
     return np.bincount(judged.targets * k + judged.predicted, minlength=k * k).reshape(k, k)
 
 
-def _counts(judged: Judged) -> tuple[Floats, Floats, Floats]:
+def _counts(judged: Classified) -> tuple[Floats, Floats, Floats]:
     """(true positives, samples, predictions) of each class."""
     table = confusion(judged).astype(np.float64)
     return np.diag(table), table.sum(1), table.sum(0)
@@ -195,29 +228,7 @@ def values_of(sums: Floats, k: int) -> dict[str, Floats]:
     }
 
 
-def _replicate(models: Sequence[Judged], replicates: int, seed: int) -> list[dict[str, Floats]]:
-    """METRICS of bootstrap replicates, (replicates,) each; all models are weighed by the same draws."""
-    n = len(models[0])
-    drawn: list[list[dict[str, Floats]]] = [[] for _ in models]
-    for weights in bootstrap_weights(n, replicates, seed):
-        for parts, judged in zip(drawn, models, strict=True):
-            parts.append(values_of((weights @ judged.terms).astype(np.float64), judged.classes))
-    return [{name: np.concatenate([part[name] for part in parts]) for name in METRICS} for parts in drawn]
-
-
-def _interval(name: str, value: float, drawn: Floats, judged: Judged) -> tuple[float, float]:
-    low, high = (float(x) for x in np.percentile(drawn, LEVELS))
-    if name == "accuracy":
-        return wilson(float(judged.correct.sum()), len(judged))
-    if name == "ece":
-        return max(0.0, 2 * value - high), high
-    if name in ("balanced_accuracy", "macro_f1"):
-        implied = _mover(name, value, judged)
-        return min(low, implied[0]), max(high, implied[1])
-    return low, high
-
-
-def _mover(name: str, value: float, judged: Judged) -> tuple[float, float]:
+def _mover(name: str, value: float, judged: Classified) -> tuple[float, float]:
     """95 % interval of a mean over classes from the intervals of the classes (Zou & Donner 2008)."""
     table = per_class(judged, [str(k) for k in range(judged.classes)])
     column = "recall" if name == "balanced_accuracy" else "f1"

@@ -85,23 +85,28 @@ class Metric:
         return " %" if self.is_share else ""
 
 
-OVERALL = {
-    row.name: row
-    for row in (
-        Metric("accuracy", "accuracy"),
-        Metric("balanced_accuracy", "balanced accuracy"),
-        Metric("macro_f1", "macro F1"),
-        Metric("ece", "ECE", higher_is_better=False),
-        Metric("log_loss", "log-loss", unit="", higher_is_better=False),
-    )
+ROWS = (
+    Metric("accuracy", "accuracy"),
+    Metric("balanced_accuracy", "balanced accuracy"),
+    Metric("macro_f1", "macro F1"),
+    Metric("ece", "ECE", higher_is_better=False),
+    Metric("log_loss", "log-loss", unit="", higher_is_better=False),
+    Metric("exact", "exact counts"),
+    Metric("mae", "mean absolute error", unit="", higher_is_better=False),
+)
+OVERALL = {row.name: row for row in ROWS}
+"""Of a model on a set of images, of all tasks."""
+OF_TASK = {
+    "classification": ("accuracy", "balanced_accuracy", "macro_f1", "ece", "log_loss"),
+    "counting": ("exact", "mae"),
 }
-"""Of a model on a set of images; any of them can be `track.primary`."""
+"""What each task measures, in the order in which it is shown; any of them can be `track.primary`."""
 OF_A_CLASS = {
     row.name: row
     for row in (Metric("precision", "precision"), Metric("recall", "recall"), Metric("f1", "F1"))
 }
-HEADLINE = ("accuracy", "macro_f1", "log_loss", "ece")
-"""What is shown where there is room for a few."""
+HEADLINE = ("accuracy", "macro_f1", "log_loss", "ece", "exact", "mae")
+"""What is shown, where it was measured and where there is room for a few."""
 
 
 def named(name: str) -> Metric:

@@ -5,7 +5,7 @@ A model is one file with
     INPUT: "pixels" | "embeddings"      what a batch is: floats in 0…1 (n, c, size, size), or vectors (n, d)
     class Options(pydantic.BaseModel)   train.options of params.yaml, extra keys forbidden
     build(spec) -> torch.nn.Module      randomly initialised (the loop seeds torch before) or with given weights;
-                                        returns logits (n, classes)
+                                        returns (n, outputs), of a classifier logits
 
 and, where the model wants to see its inputs once before the first epoch,
 
@@ -43,7 +43,8 @@ class Pictures:
 class ModelSpec:
     """What a model has to fit: its outputs, its inputs, and the options a person chose for it."""
 
-    classes: int
+    outputs: int
+    """Numbers for each image: of a classifier a logit for each class."""
     image_size: int
     color: Literal["rgb", "gray"] = "rgb"
     embedding_dim: int = 0

@@ -29,14 +29,14 @@ class Options(Section):
 class SmallCNN(nn.Module):
     """Blocks of convolution, 2×2 pooling, batch norm and ReLU; then the mean over what is left of the image."""
 
-    def __init__(self, channels: int, classes: int, options: Options) -> None:
+    def __init__(self, channels: int, outputs: int, options: Options) -> None:
         super().__init__()
         widths = [channels, *(options.width * 2**k for k in range(options.blocks))]
         self.blocks = nn.Sequential(*(_block(a, b) for a, b in pairwise(widths)))
-        self.head = nn.Sequential(nn.Dropout(options.dropout), nn.Linear(widths[-1], classes))
+        self.head = nn.Sequential(nn.Dropout(options.dropout), nn.Linear(widths[-1], outputs))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(n, c, h, w) in 0…1 -> logits (n, classes)."""
+        """(n, c, h, w) in 0…1 -> (n, outputs)."""
         logits: torch.Tensor = self.head(self.blocks((images - 0.5) * 4).mean((2, 3)))
         return logits
 
@@ -57,4 +57,4 @@ def suited(options: dict[str, Any], training: Pictures) -> Pictures:
 
 
 def build(spec: ModelSpec) -> nn.Module:
-    return SmallCNN(spec.channels, spec.classes, parse_options(Options, spec.options, "cnn"))
+    return SmallCNN(spec.channels, spec.outputs, parse_options(Options, spec.options, "cnn"))

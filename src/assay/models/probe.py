@@ -33,21 +33,21 @@ class Probe(nn.Module):
     mean: torch.Tensor
     scale: torch.Tensor
 
-    def __init__(self, dim: int, classes: int) -> None:
+    def __init__(self, dim: int, outputs: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("scale", torch.ones(dim))
-        self.linear = nn.Linear(dim, classes)
+        self.linear = nn.Linear(dim, outputs)
 
     def forward(self, vectors: torch.Tensor) -> torch.Tensor:
-        """(n, d) -> logits (n, classes)."""
+        """(n, d) -> (n, outputs)."""
         logits: torch.Tensor = self.linear((vectors - self.mean) / self.scale)
         return logits
 
 
 def build(spec: ModelSpec) -> nn.Module:
     parse_options(Options, spec.options, "probe")
-    return Probe(spec.embedding_dim, spec.classes)
+    return Probe(spec.embedding_dim, spec.outputs)
 
 
 def prepare(module: nn.Module, batches: Iterable[torch.Tensor]) -> None:

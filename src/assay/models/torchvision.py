@@ -61,7 +61,7 @@ def suited(options: dict[str, Any], training: Pictures) -> Pictures:
 def build(spec: ModelSpec) -> nn.Module:
     """ParamsError for an unknown name, weights that do not fit, or images too small for the network."""
     options = _options(spec.options)
-    network = _network(options, spec.classes)
+    network = _network(options, spec.outputs)
     if options.name in TRAINED_WITH_AUXILIARIES:
         _drop_auxiliaries(network)
     model = Normalised(network)

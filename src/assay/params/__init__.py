@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from assay.errors import ParamsError
-from assay.metrics.table import overall
+from assay.metrics.table import OF_TASK, overall
 from assay.params.base import SPLITS as SPLITS
 from assay.params.base import Split as Split
 from assay.params.base import _plugin
@@ -273,6 +273,14 @@ class Params(Section):
     advise: Advise = Advise()
     simulate: Simulate = Simulate()
     iterate: Iterate = Iterate()
+
+    @model_validator(mode="after")
+    def _primary_is_of_the_task(self) -> Params:
+        if (valid := OF_TASK.get(self.task)) and self.track.primary not in valid:
+            raise ValueError(
+                f"track.primary: {self.track.primary} is no metric of {self.task}; valid: {', '.join(valid)}"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -19,9 +19,10 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from assay.data.files import write_bytes
-from assay.metrics.classification import BINS, Judged, confusion
+from assay.metrics.classification import BINS, Classified, confusion
 from assay.metrics.estimates import wilson
-from assay.metrics.table import OVERALL
+from assay.metrics.judged import Judged, is_right
+from assay.metrics.table import named as metric
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 MOST_CLASSES = 30
@@ -50,26 +51,30 @@ class Mistake:
     confidence: float
 
 
-def draw_all(
+def draw_all(folder: Path, judged: Judged, metrics: dict[str, Any], mistakes: Sequence[Mistake]) -> None:
+    """Write intervals.png and errors.png into a folder: what there is to see of every task."""
+    wrong = int((~is_right(judged.quality)).sum())
+    with mpl.rc_context(STYLE):
+        _save(intervals_figure(metrics, judged.METRICS), folder / "intervals.png")
+        _save(errors_figure(mistakes, len(judged), wrong), folder / "errors.png")
+
+
+def draw_classification(
     folder: Path,
-    judged: Judged,
+    judged: Classified,
     categories: Sequence[str],
     metrics: dict[str, Any],
     classes: dict[str, dict[str, Any]],
-    mistakes: Sequence[Mistake],
 ) -> None:
-    """Write confusion.csv and .png, intervals.png, calibration.png, per_class.png and errors.png into a folder."""
-    overall = metrics["test"]
+    """Write confusion.csv and .png, calibration.png and per_class.png into a folder."""
     write_bytes(folder / "confusion.csv", confusion_csv(judged, categories))
     with mpl.rc_context(STYLE):
         _save(confusion_figure(judged, categories), folder / "confusion.png")
-        _save(intervals_figure(metrics), folder / "intervals.png")
-        _save(calibration_figure(judged, overall["ece"]), folder / "calibration.png")
+        _save(calibration_figure(judged, metrics["test"]["ece"]), folder / "calibration.png")
         _save(per_class_figure(classes), folder / "per_class.png")
-        _save(errors_figure(mistakes, len(judged), int((~judged.correct).sum())), folder / "errors.png")
 
 
-def confusion_csv(judged: Judged, categories: Sequence[str]) -> bytes:
+def confusion_csv(judged: Classified, categories: Sequence[str]) -> bytes:
     """One row a sample, `actual,predicted`: what the confusion template of `dvc plots` counts."""
     names = [_quoted(name) for name in categories]
     rows = [f"{names[a]},{names[p]}" for a, p in zip(judged.targets, judged.predicted, strict=True)]
@@ -80,7 +85,7 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',"\n\r') else name
 
 
-def confusion_figure(judged: Judged, categories: Sequence[str]) -> Figure:
+def confusion_figure(judged: Classified, categories: Sequence[str]) -> Figure:
     """Rows are the given classes: shade = share of the row, number = images."""
     counts = confusion(judged)
     rows = _worst(counts)
@@ -107,7 +112,7 @@ def confusion_figure(judged: Judged, categories: Sequence[str]) -> Figure:
     return figure
 
 
-def calibration_figure(judged: Judged, ece: dict[str, Any]) -> Figure:
+def calibration_figure(judged: Classified, ece: dict[str, Any]) -> Figure:
     """How often the model is right when it says how sure it is, and how many images that is taken from."""
     figure = Figure(figsize=(5.2, 5.4), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3.2, 1])
@@ -141,16 +146,17 @@ def calibration_figure(judged: Judged, ece: dict[str, Any]) -> Figure:
     return figure
 
 
-def intervals_figure(metrics: dict[str, Any]) -> Figure:
-    """Every share with its 95 % interval, on test, on val and of the champion; then accuracy in each slice."""
+def intervals_figure(metrics: dict[str, Any], names: Sequence[str]) -> Figure:
+    """Every share with its 95 % interval, on test, on val and of the champion; then the first of them in each slice."""
     champion = metrics["champion"] or {}
     splits = {"test": metrics["test"], "val": metrics["val"]}
     if champion.get("difference"):
         splits["champion on test"] = champion["metrics"]
-    shares = [row for row in OVERALL.values() if row.is_share]
+    shares = [row for row in map(metric, names) if row.is_share]
+    first = shares[0]
     named = [(row.title, {split: held[row.name] for split, held in splits.items()}) for row in shares]
     parts = [
-        (f"{column} = {value or '(none)'}", {"test": found["accuracy"]})
+        (f"{column} = {value or '(none)'}", {"test": found[first.name]})
         for column, values in metrics["test"]["slices"].items()
         for value, found in list(values.items())[:MOST_CLASSES]
     ]
@@ -161,7 +167,7 @@ def intervals_figure(metrics: dict[str, Any]) -> Figure:
                 _whisker(ax, y + 0.22 * (k - (len(row) - 1) / 2), one, *LOOKS[split])
     labels = [
         *(title for title, _ in named),
-        *(f"accuracy, {_cut(name)} ({row['test']['n']})" for name, row in parts),
+        *(f"{first.title}, {_cut(name)} ({row['test']['n']})" for name, row in parts),
     ]
     ax.set_yticks(range(len(labels)), labels)
     ax.invert_yaxis()
@@ -170,8 +176,9 @@ def intervals_figure(metrics: dict[str, Any]) -> Figure:
     ax.set_axisbelow(True)
     handles = [Line2D([], [], marker=LOOKS[s][1], color=LOOKS[s][0], label=s) for s in splits]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-    counts = ", ".join(f"{metrics[s]['accuracy']['n']:,} {s}" for s in ("test", "val"))
-    ax.set_title(f"{counts} images; the log-loss is in metrics.csv")
+    counts = ", ".join(f"{metrics[s][first.name]['n']:,} {s}" for s in ("test", "val"))
+    others = ", ".join(row.title for row in map(metric, names) if not row.is_share)
+    ax.set_title(f"{counts} images; {others} in metrics.csv" if others else f"{counts} images")
     return figure
 
 

@@ -11,33 +11,33 @@ import pyarrow as pa
 from assay.data.files import read_json, read_table
 from assay.data.matching import positions, whole
 from assay.errors import RevisionError
-from assay.experiments.comparison.measured import Predicted
+from assay.experiments.predicted import Predicted
 from assay.layout import Layout
 from assay.lineage.revisions import checkout_dir
-from assay.metrics.classification import compare
+from assay.metrics.judged import compare
 from assay.params import Params
 
 PREDICTIONS, SELECTION = "outputs/predictions.parquet", "data/selection"
 
 
-def predicted_here(layout: Layout) -> Predicted:
+def predicted_here(layout: Layout, task: str) -> Predicted:
     """What the model of the workspace says."""
-    return _predicted(layout.outputs / "predictions.parquet", layout.selection / "selection.json")
+    return _predicted(layout.outputs / "predictions.parquet", layout.selection / "selection.json", task)
 
 
-def predicted_at(commit: str, layout: Layout) -> Predicted | None:
+def predicted_at(commit: str, layout: Layout, task: str) -> Predicted | None:
     """What the model of a commit said; None if it recorded none, or DVC has it no more."""
     try:
         predictions = checkout_dir(commit, PREDICTIONS, layout.root)
         selection = checkout_dir(commit, SELECTION, layout.root)
     except RevisionError:
         return None
-    return _predicted(predictions, selection / "selection.json")
+    return _predicted(predictions, selection / "selection.json", task)
 
 
-def _predicted(predictions: Path, selection: Path) -> Predicted:
+def _predicted(predictions: Path, selection: Path, task: str) -> Predicted:
     table = read_table(predictions, made_by="evaluate")
-    return Predicted(table, tuple(read_json(selection, made_by="select")["categories"]))
+    return Predicted(table, tuple(read_json(selection, made_by="select")["categories"]), task)
 
 
 @dataclass(frozen=True)

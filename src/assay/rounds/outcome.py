@@ -74,9 +74,9 @@ def measured(work: Work) -> dict[str, Any]:
         "run_id": run.get("run_id"),
     }
     commits = [work.begin, *(commit for commit, _ in work.done)]
-    new = predicted_here(layout)
+    new = predicted_here(layout, params.task)
     for key, back in (("difference", 1), ("span", work.rules.plateau_rounds)):
-        if back <= len(commits) and (old := predicted_at(commits[-back], layout)) is not None:
+        if back <= len(commits) and (old := predicted_at(commits[-back], layout, params.task)) is not None:
             found[key] = Pair(new, old).difference(metric, layout, params)
     if not work.done:
         found["start"] = start(commits[0], metric, layout)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from assay import gates
+from assay import gates, tasks
 from assay.data.files import fresh_dir
 from assay.layout import Layout
 from assay.params import Params
@@ -25,7 +25,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
         gates.pass_all(version, layout)
         advance(1)
         with fresh_dir(layout.snapshot) as folder:
-            version.snapshot.write(folder)
+            version.snapshot.write(folder, tasks.load(params.task).label)
         advance(1)
     return version.snapshot.summary()
 

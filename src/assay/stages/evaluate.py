@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from assay import plugins
+from assay import plugins, tasks
 from assay.data.champion import MODEL, Champion, champion_model, read_champion, sha256
 from assay.data.files import fresh_dir, read_table, write_json, write_table
 from assay.data.images.decode import decode
@@ -28,10 +27,11 @@ from assay.data.metadata import listed, names
 from assay.data.pool import Pool
 from assay.errors import GateError, MissingInput, ParamsError
 from assay.layout import Layout
-from assay.metrics.classification import METRICS, Judged, compare, measure, per_class
+from assay.metrics.judged import Judged, compare, is_right, measure
 from assay.metrics.table import named
 from assay.params import Params
 from assay.progress import Progress
+from assay.reports import plots
 from assay.reports.plots import THUMBNAILS, Mistake, draw_all
 from assay.training.predict import predict_ids
 
@@ -44,13 +44,10 @@ PREDICTIONS = pa.schema(
         "id": pa.string(),
         "split": pa.string(),
         "label": pa.string(),
-        "predicted": pa.string(),
-        "correct": pa.bool_(),
-        "confidence": pa.float32(),
-        "probabilities": pa.list_(pa.float32()),
-        "loss": pa.float32(),
+        "quality": pa.float32(),
     }
 )
+"""What predictions.parquet has of every task, before the task's own columns; quality: how right, 0…1."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,8 @@ class Measured:
 
     ids: list[str]
     labels: list[str]
+    said: pa.Table
+    """The task's columns."""
     categories: tuple[str, ...]
     judged: Judged
 
@@ -69,23 +68,25 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     selection = read_table(layout.selection / "train.parquet", made_by="select").sort_by("id")
     check_ruler(ruler)
     columns = slice_columns(ruler, params.evaluate.slices)
-    task = plugins.load("tasks", params.task)
+    task = tasks.load(params.task)
     model, seed, draws = layout.outputs / "model", params.seed, params.evaluate.bootstrap
     val_rows = selection.filter(pc.equal(selection["split"], "val"))
     test, val = (predict(model, rows, task, params, layout, progress) for rows in (ruler, val_rows))
-    classes = per_class(test.judged, test.categories)
+    classes = test.judged.per_class(test.categories)
     metrics: dict[str, Any] = {
         "primary": params.track.primary,
         "test": measure(test.judged, draws, seed)
         | {"per_class": classes, "slices": slices(test.judged, columns, draws, seed)},
         "val": measure(val.judged, draws, seed),
-        "champion": against_champion(test, ruler, task, params, layout, progress),
+        "champion": against_champion(test, params, layout, progress),
     }
     write_json(layout.outputs / "metrics.json", metrics)
     write_table(layout.outputs / "predictions.parquet", predictions_table(val, test))
     with fresh_dir(layout.outputs / "plots") as folder:
-        draw_all(folder, test.judged, test.categories, metrics, classes, surest_mistakes(test, layout))
-    return summarise(metrics, params, progress)
+        draw_all(folder, test.judged, metrics, worst_mistakes(test, layout))
+        if draw := getattr(plots, f"draw_{params.task}", None):
+            draw(folder, test.judged, test.categories, metrics, classes)
+    return summarise(metrics, test.judged.METRICS, params, progress)
 
 
 def check_ruler(ruler: pa.Table) -> None:
@@ -113,9 +114,16 @@ def predict(
 ) -> Measured:
     """What a model folder says about labelled images; a label that the model has never heard of is an error."""
     ids, labels = rows["id"].to_pylist(), rows["label"].to_pylist()
-    made = predict_ids(model, ids, layout, params.evaluate.batch, progress)
-    judged = Judged(made.probabilities, task.targets(labels, made.categories))
-    return Measured(ids, labels, tuple(made.categories), judged)
+    said, known = predict_ids(model, ids, layout, params.evaluate.batch, progress)
+    task.targets(labels, known)  # a label outside the declared classes is an error here
+    return Measured(ids, labels, said, known, judge(params, said, known, labels, known))
+
+
+def judge(
+    params: Params, said: pa.Table, known: Sequence[str], labels: Sequence[str], categories: Sequence[str]
+) -> Judged:
+    judged: Judged = plugins.load("metrics", params.task).judge(said, known, labels, categories)
+    return judged
 
 
 def slices(
@@ -131,7 +139,7 @@ def slices(
 
 
 def against_champion(
-    test: Measured, ruler: pa.Table, task: ModuleType, params: Params, layout: Layout, progress: Progress
+    test: Measured, params: Params, layout: Layout, progress: Progress
 ) -> dict[str, Any] | None:
     """The paired difference on the same test images; None while there is no champion.
 
@@ -149,15 +157,13 @@ def against_champion(
             "difference": {},
             "mcnemar": None,
         }
-    old = predict_ids(_weights(layout, champion), test.ids, layout, params.evaluate.batch, progress)
-    everything = [*test.categories, *(c for c in old.categories if c not in test.categories)]
-    targets = task.targets(test.labels, everything)
-    pair = (
-        Judged(spread(test.judged.probabilities, test.categories, everything), targets),
-        Judged(spread(old.probabilities, old.categories, everything), targets),
-    )
-    compared = compare(*pair, params.evaluate.bootstrap, params.seed)
-    metrics = measure(pair[1], params.evaluate.bootstrap, params.seed)
+    model = _weights(layout, champion)
+    said, known = predict_ids(model, test.ids, layout, params.evaluate.batch, progress)
+    everything = [*test.categories, *(c for c in known if c not in test.categories)]
+    new = judge(params, test.said, test.categories, test.labels, everything)
+    old = judge(params, said, known, test.labels, everything)
+    compared = compare(new, old, params.evaluate.bootstrap, params.seed)
+    metrics = measure(old, params.evaluate.bootstrap, params.seed)
     return {"fingerprint": champion.fingerprint, "metrics": metrics, **compared}
 
 
@@ -170,75 +176,65 @@ def _weights(layout: Layout, champion: Champion) -> Path:
     return champion_model(layout.champion, champion)
 
 
-def spread(
-    probabilities: NDArray[np.float32], categories: Sequence[str], wider: Sequence[str]
-) -> NDArray[np.float32]:
-    """The same probabilities in the columns of more categories; the ones the model does not know get 0."""
-    out = np.zeros((len(probabilities), len(wider)), np.float32)
-    out[:, [list(wider).index(category) for category in categories]] = probabilities
-    return out
-
-
 def predictions_table(val: Measured, test: Measured) -> pa.Table:
-    """PREDICTIONS of both splits, sorted by id."""
-    return pa.concat_tables(_rows(split, part) for split, part in (("val", val), ("test", test))).sort_by(
-        "id"
-    )
+    """PREDICTIONS of both splits and the task's columns, sorted by id."""
+    tables = [_rows(split, part) for split, part in (("val", val), ("test", test))]
+    return pa.concat_tables(tables).sort_by("id")
 
 
 def _rows(split: str, part: Measured) -> pa.Table:
-    judged, names = part.judged, np.array(part.categories, dtype=object)
-    flat = pa.array(judged.probabilities.ravel(), pa.float32())
-    offsets = pa.array(np.arange(len(judged) + 1, dtype=np.int32) * judged.classes)
     columns = [
         pa.array(part.ids, pa.string()),
-        pa.array([split] * len(judged), pa.string()),
+        pa.array([split] * len(part.ids), pa.string()),
         pa.array(part.labels, pa.string()),
-        pa.array(names[judged.predicted], pa.string()),
-        pa.array(judged.correct),
-        pa.array(judged.confidence.astype(np.float32)),
-        pa.ListArray.from_arrays(offsets, flat),
-        pa.array(judged.losses.astype(np.float32)),
+        pa.array(part.judged.quality.astype(np.float32)),
     ]
-    return pa.table(columns, schema=PREDICTIONS)
+    table, own = pa.table(columns, schema=PREDICTIONS), part.said
+    for name in own.column_names:
+        table = table.append_column(own.schema.field(name), own[name])
+    return table
 
 
-def surest_mistakes(test: Measured, layout: Layout) -> list[Mistake]:
-    """The wrong predictions with the highest confidence, with their pictures."""
+def worst_mistakes(test: Measured, layout: Layout) -> list[Mistake]:
+    """The predictions furthest from right, the surest of them first, with their pictures."""
     judged = test.judged
-    wrong = np.flatnonzero(~judged.correct)
-    wrong = wrong[np.argsort(-judged.confidence[wrong], kind="stable")][:THUMBNAILS]
-    pool = Pool.open(layout.pool)
+    wrong = np.flatnonzero(~is_right(judged.quality))
+    order = np.lexsort([-np.nan_to_num(judged.confidence[wrong]), judged.quality[wrong]])
+    pool, words = Pool.open(layout.pool), judged.words
     return [
         Mistake(
             test.ids[row],
             decode(pool.read(test.ids[row])),
             test.labels[row],
-            test.categories[judged.predicted[row]],
+            words[row],
             float(judged.confidence[row]),
         )
-        for row in wrong
+        for row in wrong[order][:THUMBNAILS]
     ]
 
 
-def summarise(metrics: dict[str, Any], params: Params, progress: Progress) -> dict[str, Any]:
-    """The overall numbers, the difference to the champion, and what they are too few to tell."""
-    accuracy = metrics["test"]["accuracy"]
+def summarise(
+    metrics: dict[str, Any], names: Sequence[str], params: Params, progress: Progress
+) -> dict[str, Any]:
+    """The metrics of `names`, the difference to the champion, and what they are too few to tell."""
+    first = named(names[0])
+    found = metrics["test"][first.name]
     notes = []
-    halfwidth = (accuracy["high"] - accuracy["low"]) / 2
-    if accuracy["n"] < FEW or halfwidth > params.select.ruler_halfwidth:
+    halfwidth = (found["high"] - found["low"]) / 2
+    if found["n"] < FEW or (first.is_share and halfwidth > params.select.ruler_halfwidth):
         notes.append(
-            f"{accuracy['n']} labelled test images leave the accuracy uncertain by ±{halfwidth:.1%}: "
+            f"{found['n']} labelled test images leave the {first.title} uncertain by "
+            f"±{first.number(halfwidth)}{' %' * first.is_share}: "
             "smaller gains than that cannot be seen; `assay queue` lists the next ones to label"
         )
-    if not metrics["val"]["accuracy"]["n"]:
+    if not metrics["val"][first.name]["n"]:
         notes.append("no val image has a label: val was not measured")
     for note in notes:
         progress.say(note)
     champion = metrics["champion"]
     return {
         "primary": metrics["primary"],
-        "test": {name: metrics["test"][name] for name in METRICS},
+        "test": {name: metrics["test"][name] for name in names},
         "val": metrics["val"],
         "champion": champion and {key: champion[key] for key in ("fingerprint", "difference", "mcnemar")},
         "notes": notes,
@@ -247,7 +243,7 @@ def summarise(metrics: dict[str, Any], params: Params, progress: Progress) -> di
 
 def render(summary: dict[str, Any], console: Console) -> None:
     """A table of the metrics, the primary one first."""
-    names = sorted(METRICS, key=lambda name: (name != summary["primary"], METRICS.index(name)))
+    names = sorted(summary["test"], key=lambda name: name != summary["primary"])
     champion = summary["champion"] if (summary["champion"] or {}).get("difference") else None
     table = Table(
         "metric",
@@ -264,5 +260,5 @@ def render(summary: dict[str, Any], console: Console) -> None:
             row.title, row.interval(summary["test"][name]), row.interval(summary["val"][name]), *against
         )
     console.print(table)
-    n = {split: summary[split]["accuracy"]["n"] for split in ("test", "val")}
+    n = {split: summary[split][names[0]]["n"] for split in ("test", "val")}
     console.print(f"95 % intervals; {n['test']:,} test and {n['val']:,} val images", style="dim")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 
-from assay import plugins
+from assay import plugins, tasks
 from assay.data.beliefs import DECIMALS, Beliefs, believed
 from assay.data.champion import Champion, champion_model, read_champion
 from assay.data.costs import costs_of
@@ -76,14 +76,18 @@ class Inputs:
     progress: Progress
 
     @cached_property
+    def task(self) -> ModuleType:
+        return tasks.load(self.params.task)
+
+    @cached_property
     def kept(self) -> pa.Table:
         """(id, split, labelled) of the samples that are not excluded."""
         return kept(self.snapshot)
 
     @cached_property
     def usable(self) -> pa.Table:
-        """(id, split, label) of those that a classifier can learn from or be measured on."""
-        return labelled(self.snapshot)
+        """(id, split, label) of those that the task can learn from or be measured on."""
+        return labelled(self.snapshot, self.task.label)
 
     @cached_property
     def askable(self) -> pa.Table:
@@ -108,10 +112,12 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     snapshot = Snapshot.load(layout.snapshot)
     champion = read_champion(layout.champion)
     choice = choose(params.select.strategy, params.select.options, champion)
+    if choice.strategy.NEEDS_MODEL:
+        tasks.require_classes(params.task, f"strategy {choice.used}")
     if choice.why:
         progress.say(choice.why)
     inputs = Inputs(snapshot, champion, choice, blank(layout), params, layout, progress)
-    train = training_set(snapshot, params.select.train_limit, params.seed)
+    train = training_set(snapshot, params.select.train_limit, params.seed, inputs.task.label)
     queue, evidence = build_queue(inputs)
     selection = describe(inputs, train, queue) | {"evidence": evidence}
     with fresh_dir(layout.selection) as folder:
@@ -247,8 +253,9 @@ def believe(inputs: Inputs, ids: list[str]) -> Beliefs:
     model = champion_model(inputs.layout.champion, inputs.champion)
 
     def predict(new: list[str]) -> Beliefs:
-        made = predict_ids(model, new, inputs.layout, BATCH, inputs.progress)
-        return Beliefs(tuple(made.categories), made.probabilities)
+        table, categories = predict_ids(model, new, inputs.layout, BATCH, inputs.progress)
+        flat = np.asarray(table["probabilities"].combine_chunks().flatten(), np.float32)
+        return Beliefs(categories, flat.reshape(len(new), len(categories)))
 
     return believed(ids, memory(inputs.layout, inputs.champion), predict)
 
@@ -262,7 +269,7 @@ def memory(layout: Layout, champion: Champion) -> Path:
 
 def with_predictions(inputs: Inputs, queue: list[Queued]) -> list[Queued]:
     """The champion's guess beside each image, where there is a champion."""
-    if inputs.champion is None or not queue:
+    if inputs.champion is None or not queue or not inputs.task.SAYS_CLASSES:
         return queue
     beliefs = believe(inputs, [row.id for row in queue])
     best = beliefs.probabilities.argmax(axis=1).tolist()
@@ -280,10 +287,11 @@ def describe(inputs: Inputs, train: pa.Table, queue: Sequence[Queued]) -> dict[s
     """The content of selection.json: counts, and how the choice was made."""
     tally = Counter(zip(train["split"].to_pylist(), train["label"].to_pylist(), strict=True))
     categories = inputs.snapshot.categories
+    labels = list(dict.fromkeys([*categories, *sorted(set(train["label"].to_pylist()))]))
     return {
         "digest": train.schema.metadata[b"digest"].decode(),
         "categories": list(categories),
-        "counts": {split: {c: tally[split, c] for c in categories} for split in ("train", "val")},
+        "counts": {split: {label: tally[split, label] for label in labels} for split in ("train", "val")},
         "queue": dict(sorted(Counter(row.strategy for row in queue).items())),
         "left_out": left_out(inputs, train),
         "strategy": inputs.choice.asked,

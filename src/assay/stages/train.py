@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 import torch
 from rich.console import Console
 
-from assay import plugins
+from assay import tasks
 from assay.data.files import fresh_dir, read_table, write_bytes, write_json
 from assay.errors import GateError, MissingInput
 from assay.layout import Layout
@@ -43,13 +42,11 @@ def run(
     checkpoint = layout.scratch / "checkpoints" / f"{run_key(params, digest)}.pt"
     _forget_others(checkpoint)
     with deterministic(params.train.threads):
-        task = plugins.load("tasks", params.task)
+        task = tasks.load(params.task)
         train, val = (
             examples(table, split, categories, inputs, layout, progress, task) for split in ("train", "val")
         )
         assert train is not None
-        weights = task.class_weights(train.targets, len(categories), params.train.class_weights)
-        train = replace(train, class_weights=weights)
         model = build(params, spec, train)
         started = perf_counter()
         fitted = fit(model, train, val, task, params.train, params.seed, checkpoint, progress, on_epoch)

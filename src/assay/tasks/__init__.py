@@ -1,12 +1,47 @@
-"""Tasks: what a label means, and what is wanted of a model.
+"""Tasks: what a label means, what is wanted of a model, and how good a prediction is.
 
-A task is one file with
+A task is two files, as a change of how models are measured must train none. `tasks/x.py` has
 
-    targets(labels, categories) -> int64 (n,)             ParamsError for a label that is no category
-    class_weights(targets, classes, how) -> float32 (k,) | None
-    loss(logits, targets, weights, smoothing) -> scalar tensor
-    predict(model, inputs, batch, device) -> probabilities, float32 (n, k)
-    scores(probabilities, targets) -> {"loss": …, "accuracy": …}       cheap, once an epoch; "loss" decides
-    uncertainty(probabilities) -> float32 (n,)             1: the model cannot tell, 0: it is sure
-    predict_ids(model_dir, ids, layout, batch, progress) -> Predictions
+    SAYS_CLASSES: bool                            whether predictions are a probability of each class
+
+    label(annotations) -> str | None              what the annotations of a sample come to, as text; None: not labelled
+    outputs(categories) -> int                    numbers that a model returns for each image
+    targets(labels, categories) -> (n,)           ParamsError for a label that cannot be
+    objective(targets, settings) -> loss          loss(outputs (b, …), targets (b,)) -> scalar; from all of train
+    predict(outputs) -> said                      what a model returned, batch by batch, to predictions (n, …) in a form
+                                                  of the task's own
+    scores(said, targets) -> {"loss": …}          cheap, once an epoch; "loss" decides which one is kept
+    doubt(said) -> float32 (n,)                   1: the model cannot tell, 0: it is sure
+    to_table(said, categories) -> pa.Table        its columns of predictions.parquet, `predicted` (text) among them
+
+and `metrics/x.py`
+
+    METRICS                                       names of rows of assay.metrics.table
+    judge(table, known, labels, categories) -> Judged     predictions of a model with the classes `known`, held against
+                                                  labels; what is statistical goes by assay.metrics.judged alone
+
+Where there is more to see than metrics with their intervals, `draw_x` of assay.reports.plots draws it. `torch` is
+imported by the functions that need it: `curate` asks a task what a label is, and trains nothing.
 """
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from assay import plugins
+from assay.errors import ParamsError
+
+
+def load(name: str) -> ModuleType:
+    """`tasks/name.py`. PluginError if there is none of that name."""
+    return plugins.load("tasks", name)
+
+
+def require_classes(name: str, what: str) -> None:
+    """ParamsError if a task's predictions are no probabilities of classes, which `what` works with."""
+    if not load(name).SAYS_CLASSES:
+        able = ", ".join(task for task in plugins.names("tasks") if load(task).SAYS_CLASSES)
+        raise ParamsError(
+            f"{what} works with a probability of each class, which the task {name} does not give",
+            hint=f"tasks that do: {able}",
+        )

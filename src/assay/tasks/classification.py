@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
+import pyarrow as pa
 from numpy.typing import NDArray
-from torch import nn
 
+from assay.data.snapshot import one_category
 from assay.errors import ParamsError
-from assay.training.inputs import Inputs, to_device
 
+if TYPE_CHECKING:
+    import torch
+
+    from assay.params import Train
+
+SAYS_CLASSES = True
 EPS = float(np.finfo(np.float32).eps)
 """A class that was given no chance at all costs a log-loss of 15.9, as in scikit-learn; not infinity."""
+label = one_category
+
+
+def outputs(categories: Sequence[str]) -> int:
+    """A logit for each class."""
+    return len(categories)
 
 
 def targets(labels: Sequence[str], categories: Sequence[str]) -> NDArray[np.int64]:
@@ -28,6 +40,27 @@ def targets(labels: Sequence[str], categories: Sequence[str]) -> NDArray[np.int6
     return np.array([number[label] for label in labels], dtype=np.int64)
 
 
+def objective(
+    targets: NDArray[np.int64], settings: Train
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Mean cross-entropy, in float32 whatever the precision of the logits; classes weighed as settings say."""
+    import torch
+    import torch.nn.functional as F
+
+    @cache
+    def weights(classes: int, device: torch.device) -> torch.Tensor | None:
+        found = class_weights(targets, classes, settings.class_weights)
+        return None if found is None else torch.from_numpy(found).to(device)
+
+    def loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        weight = weights(logits.shape[1], logits.device)
+        return F.cross_entropy(
+            logits.float(), wanted, weight=weight, label_smoothing=settings.label_smoothing
+        )
+
+    return loss
+
+
 def class_weights(targets: NDArray[np.int64], classes: int, how: str) -> NDArray[np.float32] | None:
     """(classes,) n / (classes seen · images of the class) for `balanced`: every class weighs the same in the loss."""
     if how == "none":
@@ -39,23 +72,9 @@ def class_weights(targets: NDArray[np.int64], classes: int, how: str) -> NDArray
     return weights
 
 
-def loss(
-    logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None, smoothing: float
-) -> torch.Tensor:
-    """Mean cross-entropy, in float32 whatever the precision of the logits."""
-    return F.cross_entropy(logits.float(), targets, weight=weights, label_smoothing=smoothing)
-
-
-@torch.inference_mode()
-def predict(model: nn.Module, inputs: Inputs, batch: int, device: torch.device) -> NDArray[np.float32]:
-    """Probabilities, (n, k) float32. Leaves the model in evaluation mode."""
-    model.eval()
-    rows = np.arange(len(inputs))
-    parts = [
-        model(to_device(inputs.batch(rows[start : start + batch]), device)).float().softmax(1).cpu().numpy()
-        for start in range(0, len(rows), batch)
-    ]
-    return np.concatenate(parts).astype(np.float32)
+def predict(outputs: Iterable[torch.Tensor]) -> NDArray[np.float32]:
+    """Probabilities, (n, k) float32, from logits (b, k) of each batch."""
+    return np.concatenate([logits.softmax(1).cpu().numpy() for logits in outputs]).astype(np.float32)
 
 
 def losses(probabilities: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -71,9 +90,20 @@ def scores(probabilities: NDArray[np.float32], targets: NDArray[np.int64]) -> di
     return {"loss": float(losses(probabilities, targets).mean()), "accuracy": float(right.mean())}
 
 
-def uncertainty(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+def doubt(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     """1 − margin between the two likeliest classes, (n,) (Scheffer et al. 2001)."""
     if probabilities.shape[1] < 2:
         return np.zeros(len(probabilities), np.float32)
     top = np.partition(probabilities, -2, axis=1)[:, -2:]
     return (1 - (top[:, 1] - top[:, 0])).astype(np.float32)
+
+
+def to_table(probabilities: NDArray[np.float32], categories: Sequence[str]) -> pa.Table:
+    """`predicted`, `confidence` and `probabilities`, (n, k), of each image."""
+    n, k = probabilities.shape
+    best, highest = probabilities.argmax(1), probabilities.max(1)
+    lists = pa.ListArray.from_arrays(
+        pa.array(np.arange(n + 1, dtype=np.int32) * k), pa.array(probabilities.ravel(), pa.float32())
+    )
+    predicted = pa.array(np.array(categories, dtype=object)[best], pa.string())
+    return pa.table([predicted, pa.array(highest), lists], names=["predicted", "confidence", "probabilities"])

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import torch
 from torch import nn
 
-from assay import plugins
+from assay import plugins, tasks
 from assay.data.embeddings import Embeddings
 from assay.data.images.decode import GREY_MODES
 from assay.data.pool import Pool
@@ -42,7 +42,8 @@ def specify(
         params.embed.options if embedded else {},
     )
     dim = Embeddings.open(layout.embeddings).dim if embedded else 0
-    return ModelSpec(len(categories), fed.size, fed.color, dim, params.train.options), inputs
+    outputs = tasks.load(params.task).outputs(categories)
+    return ModelSpec(outputs, fed.size, fed.color, dim, params.train.options), inputs
 
 
 def pictures(settings: Train, layout: Layout, ids: pa.ChunkedArray) -> Pictures:

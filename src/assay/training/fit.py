@@ -28,7 +28,7 @@ from assay.errors import AssayError
 from assay.params import Train
 from assay.progress import Progress
 from assay.training.augmentation import RECIPES, augment
-from assay.training.inputs import Inputs, to_device
+from assay.training.inputs import Inputs, outputs_of, to_device
 
 Row = dict[str, float]
 OnEpoch = Callable[[Row], None]
@@ -43,12 +43,10 @@ WARM_UP = 0.1
 
 @dataclass(frozen=True)
 class Examples:
-    """One split: what goes in, and which class (int64, (n,)) should come out."""
+    """One split: what goes in, and what should come out, as the task has it (n, …)."""
 
     inputs: Inputs
-    targets: NDArray[np.int64]
-    class_weights: NDArray[np.float32] | None = None
-    """(classes,) in the loss; None: all weigh the same."""
+    targets: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -84,7 +82,7 @@ def fit(
     optimizer = torch.optim.AdamW(_decayed(model, settings.weight_decay), lr=settings.lr, fused=True)
     half = settings.precision != "float32"
     scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "float16")
-    class_weights = None if train.class_weights is None else torch.from_numpy(train.class_weights).to(device)
+    objective = task.objective(train.targets, settings)
     steps = math.ceil(len(train) / settings.batch)
 
     history: list[Row] = []
@@ -119,7 +117,7 @@ def fit(
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 with torch.autocast(device.type, getattr(torch, settings.precision), enabled=half):
-                    loss = task.loss(model(images), targets, class_weights, settings.label_smoothing)
+                    loss = objective(model(images), targets)
                 optimizer.zero_grad(set_to_none=True)
                 scaler.scale(loss).backward()
                 scaler.step(optimizer)
@@ -132,8 +130,8 @@ def fit(
                 checkpoint.unlink(missing_ok=True)
                 raise diverged(epoch, settings)
             if val is not None:
-                probabilities = task.predict(model, val.inputs, settings.batch * 4, device)
-                scores = task.scores(probabilities, val.targets)
+                said = task.predict(outputs_of(model, val.inputs, settings.batch * 4, device))
+                scores = task.scores(said, val.targets)
                 row |= {f"val_{name}": _short(value) for name, value in scores.items()}
             history.append(row)
             if val is None or best_epoch(history) == epoch:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from assay import plugins
 from assay.data.embeddings import ABOUT, Embeddings
@@ -98,3 +99,13 @@ def to_device(batch: NDArray[Any], device: torch.device) -> torch.Tensor:
     """
     tensor = torch.from_numpy(batch).to(device)
     return tensor if tensor.ndim == 2 else tensor.permute(0, 3, 1, 2).float().div_(255)
+
+
+def outputs_of(model: nn.Module, inputs: Inputs, batch: int, device: torch.device) -> Iterator[torch.Tensor]:
+    """What a model returns, float32, a batch at a time, at least one. Leaves the model in evaluation mode."""
+    model.eval()
+    rows = np.arange(len(inputs))
+    for start in range(0, max(len(rows), 1), batch):
+        with torch.inference_mode():
+            made = model(to_device(inputs.batch(rows[start : start + batch]), device)).float()
+        yield made

@@ -8,26 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from assay import plugins
+from assay import plugins, tasks
 from assay.data.files import read_json
 from assay.errors import AssayError, MissingInput, in_a_line
 from assay.layout import Layout
 from assay.models import ModelSpec
 from assay.progress import Progress
 from assay.training.fit import deterministic, pick_device
-from assay.training.inputs import Inputs, InputSpec, open_inputs
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """(n, k) float32, in the order of the ids asked for and of `categories`."""
-
-    categories: tuple[str, ...]
-    probabilities: NDArray[np.float32]
+from assay.training.inputs import Inputs, InputSpec, open_inputs, outputs_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +46,7 @@ def load_model(model_dir: Path) -> LoadedModel:
     if not weights.exists():
         raise MissingInput(f"{weights} is not there", hint="run `assay train` first, or `dvc pull`")
     spec = ModelSpec(
-        classes=len(about["categories"]),
+        outputs=tasks.load(about["task"]).outputs(about["categories"]),
         image_size=about["inputs"]["image_size"],
         color=about["inputs"]["color"],
         embedding_dim=about["embedding_dim"],
@@ -74,19 +67,16 @@ def load_model(model_dir: Path) -> LoadedModel:
 
 def predict_ids(
     model_dir: Path, ids: Sequence[str], layout: Layout, batch: int, progress: Progress
-) -> Predictions:
-    """What a saved model says about images of the pool, in the order of `ids`."""
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """What a saved model says about images of the pool, in the order of `ids`, as columns; and the classes it knows."""
     model = load_model(model_dir)
-    classes = len(model.categories)
-    if not ids:
-        return Predictions(model.categories, np.zeros((0, classes), np.float32))
-    settings, task = model.about["train"], plugins.load("tasks", model.about["task"])
+    settings, task = model.about["train"], tasks.load(model.about["task"])
     device = pick_device("cpu" if settings["device"] == "cpu" else "auto")
     inputs = open_inputs(model.inputs, ids, layout, progress)
     module = model.module.to(device).to(memory_format=torch.channels_last)
     with deterministic(settings["threads"]), progress.bar("predicting", len(ids)) as advance:
-        probabilities = task.predict(module, _Counted(inputs, advance), batch, device)
-    return Predictions(model.categories, probabilities)
+        said = task.predict(outputs_of(module, _Counted(inputs, advance), batch, device))
+    return task.to_table(said, model.categories), model.categories
 
 
 class _Counted:

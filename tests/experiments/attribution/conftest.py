@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from assay.experiments.attribution import Corner, Outcome, plan
-from assay.metrics.classification import Judged
+from assay.metrics.classification import Classified
 
 CLASSES = 4
 Experiment = Callable[..., dict[Corner, list[Outcome]]]
@@ -38,7 +38,7 @@ def experiment() -> Experiment:
             if training not in done:
                 ahead = 1.0 + sum(effects[name] or 0.0 for name in training)
                 done[training] = [
-                    Outcome(ids, Judged(predicted(targets, ahead, rng), targets)) for _ in range(k)
+                    Outcome(ids, Classified(predicted(targets, ahead, rng), targets)) for _ in range(k)
                 ]
             done[corner] = done[training]
         return done

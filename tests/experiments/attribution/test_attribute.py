@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from assay.errors import AssayError
 from assay.experiments.attribution import GRID, Outcome, attribute, plan
 from assay.experiments.attribution.attribute import add_up
-from assay.metrics.classification import METRICS, Judged, measure
+from assay.metrics.classification import METRICS, Classified
+from assay.metrics.judged import measure
 
 finite = st.floats(-20, 20, allow_nan=False)
 
@@ -83,7 +84,7 @@ def test_the_order_of_samples_does_not_matter(experiment):
 def relabelled(one: Outcome, rows: slice) -> Outcome:
     targets = one.judged.targets.copy()
     targets[rows] = (targets[rows] + 1) % one.judged.classes
-    return Outcome(one.ids, Judged(one.judged.probabilities, targets))
+    return Outcome(one.ids, Classified(one.judged.probabilities, targets))
 
 
 def test_a_ruler_that_changed_alone_gets_everything(experiment):
@@ -178,7 +179,7 @@ def test_the_same_numbers_each_time_and_json(experiment):
         (lambda seeds: [Outcome([*seeds[0].ids[:-1], "else"], seeds[0].judged), *seeds[1:]], "same test samples"),
         (lambda seeds: [Outcome([s.ids[0], *s.ids[:-1]], s.judged) for s in seeds], "twice"),
         (lambda seeds: [Outcome([], s.judged.take(np.arange(0))) for s in seeds], "no test samples"),
-        (lambda seeds: [Outcome(s.ids, Judged(s.judged.probabilities[:, :3], s.judged.targets % 3)) for s in seeds],
+        (lambda seeds: [Outcome(s.ids, Classified(s.judged.probabilities[:, :3], s.judged.targets % 3)) for s in seeds],
          "different numbers of classes"),
     ],
 )  # fmt: skip

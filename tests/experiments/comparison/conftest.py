@@ -111,7 +111,7 @@ def dataset(rows: dict[str, dict]) -> Snapshot:
 
 
 def predictions(snapshot: Snapshot, wrong: Callable[[int], bool]) -> pa.Table:
-    ruler = snapshot.ruler
+    ruler = snapshot.ruler()
     rows = []
     for n, label in enumerate(ruler["label"].to_pylist()):
         said = (CLASSES.index(label) + wrong(n)) % 3

@@ -10,11 +10,12 @@ import pytest
 from assay.data.difference import kinds_of
 from assay.data.edits import Annotation, Judgement
 from assay.experiments.comparison import compare
-from assay.experiments.comparison.measured import by_group, holm
+from assay.experiments.comparison.measured import by_group
 from assay.experiments.comparison.verdict import sentence, told
 from assay.experiments.sides import Side
 from assay.layout import Layout
-from assay.metrics.classification import Judged
+from assay.metrics.classification import Classified
+from assay.metrics.estimates import holm
 from assay.params import load_params
 
 
@@ -144,7 +145,9 @@ def test_holm_is_never_less_careful_than_the_p_it_adjusts():
 def test_a_group_of_two_has_a_wide_interval():
     right, wrong = np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32)[::-1]
     targets = np.array([0, 1])
-    (row,) = by_group(Judged(wrong, targets), Judged(right, targets), np.array(["x", "x"], object), ["x"])
+    (row,) = by_group(
+        Classified(wrong, targets), Classified(right, targets), np.array(["x", "x"], object), ["x"]
+    )
     assert (row["a"], row["b"], row["fixed"], row["difference"]["value"]) == (0.0, 1.0, 2, 1.0)
     assert row["difference"]["low"] < 0.1
 

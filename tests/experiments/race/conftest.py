@@ -18,7 +18,8 @@ from assay.experiments.race import answers, data_track, standing
 from assay.experiments.race.course import Course, Done, Turn
 from assay.experiments.sides import Side
 from assay.layout import Layout
-from assay.metrics.classification import Judged, measure
+from assay.metrics.classification import Classified
+from assay.metrics.judged import measure
 from assay.params import Params, load_params
 from assay.progress import silent
 from assay.stages import audit, curate, embed, ingest, select
@@ -121,7 +122,7 @@ def result_of(cell: Cell, chance: float) -> Result:
         said = (labels + wrong * rng.integers(1, len(names), len(labels))) % len(names)
         chances = np.full((len(labels), len(names)), 0.02, np.float32)
         chances[np.arange(len(labels)), said] = 1 - 0.02 * (len(names) - 1)
-        metrics[split] = measure(Judged(chances, labels), 100, 0)
+        metrics[split] = measure(Classified(chances, labels), 100, 0)
         rows += [
             {"id": i, "split": split, "label": label, "probabilities": p.tolist()}
             for i, label, p in zip(table["id"].to_pylist(), table["label"].to_pylist(), chances, strict=True)

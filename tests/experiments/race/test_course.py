@@ -224,7 +224,7 @@ def test_intervals_cover_what_is_true():
     from assay.experiments.corners import Plan
     from assay.experiments.noise import trainings
     from assay.experiments.race.standing import Places, Standing, compared
-    from assay.metrics.classification import Judged
+    from assay.metrics.classification import Classified
 
     rng, places, wrong = np.random.default_rng(0), Places(1), 0
     ids, n = [str(i) for i in range(200)], 200
@@ -238,7 +238,7 @@ def test_intervals_cover_what_is_true():
             for _seed in range(3):
                 right = 0.6 * hard + 0.4 * rng.random(n) < rng.normal(0.7, 0.03)
                 chances = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9]).astype(np.float32)
-                models.append(Outcome(ids, Judged(chances, np.zeros(n, np.int64))))
+                models.append(Outcome(ids, Classified(chances, np.zeros(n, np.int64))))
             outcomes[corner] = models
         one = next(iter(measure(plan, outcomes, rulers(plan, outcomes), (), 100, 0)))
         ahead = Standing(one, compared(trainings(plan, outcomes, ""))).estimates(row)[0]

@@ -15,7 +15,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from assay import plugins
+from assay import tasks
 from assay.errors import AssayError
 from assay.experiments.advice.ground import Ground
 from assay.layout import Layout
@@ -26,7 +26,7 @@ from assay.progress import Progress, silent
 from assay.training import build as starts
 from assay.training import linear_probe
 from assay.training.fit import Examples, deterministic, fit, pick_device
-from assay.training.inputs import Inputs
+from assay.training.inputs import Inputs, outputs_of
 
 Ints = NDArray[np.int64]
 Probabilities = NDArray[np.float32]
@@ -145,10 +145,8 @@ class Model:
     def _train(self, run: Run, checkpoint: Path, on_epoch: OnEpoch) -> Probabilities:
         settings = self._settings(run)
         params = self._params.model_copy(update={"seed": run.seed, "train": settings})
-        classes = len(self._ground.categories)
         with deterministic(settings.threads):
-            weights = self._task.class_weights(run.targets, classes, settings.class_weights)
-            examples = Examples(Some(self._train_inputs, run.rows), run.targets, weights)
+            examples = Examples(Some(self._train_inputs, run.rows), run.targets)
             stop = Examples(Some(self._val.inputs, run.stop[0]), run.stop[1]) if run.stop else self._val
             module = starts.build(params, self._spec[0], examples)
             fitted = fit(
@@ -165,7 +163,7 @@ class Model:
             device = pick_device(settings.device)
             module.load_state_dict(fitted.weights)
             batch = settings.batch * 4
-            answers: Probabilities = self._task.predict(module, self._val.inputs, batch, device)
+            answers: Probabilities = self._task.predict(outputs_of(module, self._val.inputs, batch, device))
         return answers
 
     def _settings(self, run: Run) -> Train:
@@ -179,7 +177,7 @@ class Model:
 
     @cached_property
     def _task(self) -> Any:
-        return plugins.load("tasks", self._params.task)
+        return tasks.load(self._params.task)
 
     @cached_property
     def _spec(self) -> Any:

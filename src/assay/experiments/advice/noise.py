@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.metrics.bootstrap import bootstrap_weights
-from assay.metrics.classification import Judged, values_of
+from assay.metrics.judged import Judged
 from assay.metrics.table import named
 
 Floats = NDArray[np.float64]
@@ -69,24 +69,19 @@ class Measured:
 
 
 def measure(
-    outcomes: Mapping[str, Sequence[NDArray[np.float32]]],
-    targets: NDArray[np.int64],
+    outcomes: Mapping[str, Sequence[Judged]],
     metric: str,
     pools: Mapping[str, str],
     seed: int,
 ) -> Measured:
-    """From {condition: probabilities (n, k) of each seed}. `pools` names what shares its spread between seeds."""
+    """From {condition: predictions on val of each seed}. `pools` names what shares its spread between seeds."""
     sign = named(metric).sign
-    classes = next(iter(outcomes.values()))[0].shape[1]
-    weights = np.concatenate(list(bootstrap_weights(len(targets), DRAWS, seed)))
+    weights = np.concatenate(list(bootstrap_weights(len(next(iter(outcomes.values()))[0]), DRAWS, seed)))
     each: dict[str, Floats] = {}
     means, images = [], {}
     for name, runs in outcomes.items():
-        judged = [Judged(probabilities, targets) for probabilities in runs]
-        each[name] = sign * np.array(
-            [values_of(j.terms.sum(0, keepdims=True, dtype=float), classes)[metric][0] for j in judged]
-        )
-        drawn = np.stack([values_of((weights @ j.terms).astype(float), classes)[metric] for j in judged])
+        each[name] = sign * np.array([judged.values()[metric][0] for judged in runs])
+        drawn = np.stack([judged.values(weights)[metric] for judged in runs])
         means.append(sign * drawn.mean(0))
         # of one run, less of their mean: what of it seeds do not share
         images[name] = float(drawn.var(1).mean() - drawn.mean(0).var()) * len(runs)

@@ -21,6 +21,7 @@ from assay.experiments.advice.plan import FINALISTS, PARTS, Plan
 from assay.experiments.advice.suspects import Suspected
 from assay.layout import Layout
 from assay.lineage.closure import model_input
+from assay.metrics.classification import Classified
 from assay.params import Params
 from assay.progress import Progress
 
@@ -76,8 +77,10 @@ class Study:
         """The primary metric of all conditions, with its noise."""
         rows = self.ground.measured
         return measure(
-            {name: [outcome.val[rows] for outcome in held] for name, held in self.outcomes.items()},
-            self.ground.targets["val"][rows],
+            {
+                name: [Classified(outcome.val[rows], self.ground.targets["val"][rows]) for outcome in held]
+                for name, held in self.outcomes.items()
+            },
             self.params.track.primary,
             {name: PART if name in self.sizes and name != BASE else WHOLE for name in self.outcomes},
             self.params.seed,

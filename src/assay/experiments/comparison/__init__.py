@@ -25,10 +25,11 @@ from assay.experiments.comparison.factors import (
     params_part,
     recorded_environments,
 )
-from assay.experiments.comparison.measured import Predicted, metrics_part
+from assay.experiments.comparison.measured import metrics_part
 from assay.experiments.comparison.ruler import common, ruler_part
 from assay.experiments.comparison.samples import Loaded, data_part
 from assay.experiments.comparison.verdict import sentence
+from assay.experiments.predicted import Predicted
 from assay.experiments.sides import Side
 from assay.layout import Layout
 from assay.lineage.staleness import stage_states
@@ -132,6 +133,8 @@ def _metrics(
         return {"missing": rulers}, None
     if why := _why(absent, "data/selection", "outputs/predictions.parquet"):
         return {"missing": why}, None
+    if a.params.task != b.params.task:
+        return {"missing": f"A is {a.params.task} and B {b.params.task}: they share no metric"}, None
     shared = common(*rulers)
     if not len(shared):
         return {"missing": "the two rulers have no sample with the same label in common"}, None
@@ -139,9 +142,9 @@ def _metrics(
 
 
 def _predicted(side: Side) -> Predicted:
-    table = read_table(side.path("outputs/predictions.parquet"), ["id", "probabilities"])
+    table = read_table(side.path("outputs/predictions.parquet"))
     selection = read_table(side.path("data/selection") / "train.parquet", ["id"])
-    return Predicted(table, tuple(json.loads(selection.schema.metadata[b"categories"])))
+    return Predicted(table, tuple(json.loads(selection.schema.metadata[b"categories"])), side.params.task)
 
 
 def _behind(side: Side) -> Found:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.data.matching import positions, whole
-from assay.metrics.classification import Judged, compare, measure
-from assay.metrics.estimates import bonett_price, estimate, mcnemar_p
+from assay.experiments.predicted import Predicted
+from assay.metrics.estimates import holm
+from assay.metrics.judged import Judged, compare, is_right, mean_difference, measure
 from assay.params import Params
 
 Found = dict[str, Any]
@@ -27,24 +27,6 @@ FLIPS = (FIXED, BROKEN, OTHERWISE)
 """Wrong, now right; right, now wrong; wrong both times with another class."""
 
 
-@dataclass(frozen=True)
-class Predicted:
-    """What a side's model said: predictions.parquet, and the classes in the order of its probabilities."""
-
-    table: pa.Table
-    categories: tuple[str, ...]
-
-    def on(self, ids: pa.Array, labels: list[str], categories: Sequence[str]) -> Judged:
-        """Its probabilities of some of its samples, in the columns of `categories`: 0 for a class it does not know."""
-        rows = positions(ids, whole(self.table["id"]))
-        lists = whole(self.table["probabilities"]).take(pa.array(rows))
-        held = np.asarray(lists.flatten(), np.float32).reshape(len(ids), len(self.categories))
-        wide = np.zeros((len(ids), len(categories)), np.float32)
-        wide[:, [list(categories).index(name) for name in self.categories]] = held
-        codes = pc.index_in(pa.array(labels, pa.string()), value_set=pa.array(categories, pa.string()))
-        return Judged(wide, np.asarray(codes, np.int64))
-
-
 def metrics_part(a: Predicted, b: Predicted, ruler: pa.Table, params: Params) -> tuple[Found, pa.Table]:
     """B − A on the samples of `ruler` (id, label, metadata) that both have predicted, and a row for each flip."""
     measured = _both(a, b, ruler)
@@ -53,7 +35,7 @@ def metrics_part(a: Predicted, b: Predicted, ruler: pa.Table, params: Params) ->
     old, new = (side.on(ids, labels, categories) for side in (a, b))
     draws, seed = params.evaluate.bootstrap, params.seed
     compared = compare(new, old, draws, seed)
-    flips = flipped(measured, old, new, categories)
+    flips = flipped(measured, old, new)
     kinds = Counter(flips["kind"].to_pylist())
     columns = {name: _values(measured["metadata"], name) for name in params.evaluate.slices}
     return {
@@ -79,53 +61,49 @@ def _both(a: Predicted, b: Predicted, ruler: pa.Table) -> pa.Table:
     return ruler.filter(pa.array(there[0] & there[1])).combine_chunks()
 
 
-def flipped(rows: pa.Table, old: Judged, new: Judged, categories: Sequence[str]) -> pa.Table:
-    """The samples of which the two say different things: id, label, before, after, kind, certainty of either."""
-    names = np.array(categories, object)
-    moved = np.flatnonzero(old.predicted != new.predicted)
-    kind = np.where(new.correct[moved], FIXED, np.where(old.correct[moved], BROKEN, OTHERWISE))
+def flipped(rows: pa.Table, old: Judged, new: Judged) -> pa.Table:
+    """The samples of which the two say different things: id, label, before, after, kind, certainty of either.
+
+    A sample counts as right by `metrics.judged.is_right`.
+    """
+    before, after = (np.array(judged.words, object) for judged in (old, new))
+    was, now = is_right(old.quality), is_right(new.quality)
+    moved = np.flatnonzero((before != after) | (was != now))
+    kind = np.where(now[moved], FIXED, np.where(was[moved], BROKEN, OTHERWISE))
+    kept = np.flatnonzero(~(was[moved] & now[moved]))  # right both times, in other words
+    moved, kind = moved[kept], kind[kept]
     return pa.table(
         {
             "id": rows["id"].take(pa.array(moved)),
             "label": rows["label"].take(pa.array(moved)),
-            "before": pa.array(names[old.predicted[moved]], pa.string()),
-            "after": pa.array(names[new.predicted[moved]], pa.string()),
+            "before": pa.array(before[moved], pa.string()),
+            "after": pa.array(after[moved], pa.string()),
             "kind": pa.array(kind.tolist(), pa.string()),
-            "certainty_before": pa.array(old.confidence[moved].round(4)),
-            "certainty_after": pa.array(new.confidence[moved].round(4)),
+            "certainty_before": pa.array(old.confidence[moved].round(4), from_pandas=True),
+            "certainty_after": pa.array(new.confidence[moved].round(4), from_pandas=True),
         }
     )
 
 
 def by_group(old: Judged, new: Judged, group: NDArray[Any], names: Sequence[str]) -> list[Found]:
-    """For each group its n, the accuracy of either side (of a class: its recall), and their paired difference.
+    """For each group its n, the mean quality of either side (accuracy; of a class recall), and their paired difference.
 
-    The interval is Bonett & Price's, p is McNemar's; `p_holm` allows for there being as many groups (Holm 1979), and
+    Interval and p are those of `mean_difference`; `p_holm` allows for there being as many groups (Holm 1979), and
     `told` says whether that is below LEVEL.
     """
-    rows = [{"name": name or "(none)", **_accuracies(old, new, group == name)} for name in names]
+    rows = [{"name": name or "(none)", **_qualities(old, new, group == name)} for name in names]
     for row, p in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
         row |= {"p_holm": p, "told": p < LEVEL}
     return rows
 
 
-def _accuracies(old: Judged, new: Judged, members: NDArray[np.bool_]) -> Found:
-    n = int(members.sum())
-    was, now = old.correct[members], new.correct[members]
-    fixed, broken = int((now & ~was).sum()), int((was & ~now).sum())
-    difference = estimate((fixed - broken) / n, *bonett_price(fixed, broken, n), n)
+def _qualities(old: Judged, new: Judged, members: NDArray[np.bool_]) -> Found:
+    was, now = old.quality[members], new.quality[members]
     sides = {"a": round(float(was.mean()), 6), "b": round(float(now.mean()), 6)}
-    p = round(mcnemar_p(fixed, broken), 6)
-    return {"n": n, **sides, "difference": difference, FIXED: fixed, BROKEN: broken, "p_value": p}
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for being the best of several (Holm 1979)."""
-    m, worst, adjusted = len(p_values), 0.0, [0.0] * len(p_values)
-    for rank, k in enumerate(sorted(range(m), key=lambda k: p_values[k])):
-        worst = max(worst, min(1.0, (m - rank) * p_values[k]))
-        adjusted[k] = round(worst, 6)
-    return adjusted
+    difference = mean_difference(now, was)
+    p = difference.pop("p_value")
+    fixed, broken = (int((a & ~b).sum()) for a, b in permutations((is_right(now), is_right(was))))
+    return {"n": len(was), **sides, "difference": difference, FIXED: fixed, BROKEN: broken, "p_value": p}
 
 
 def _values(metadata: pa.ChunkedArray, name: str) -> NDArray[Any]:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from assay import plugins
 from assay.experiments.race.course import TRACKS, Done, Racer
-from assay.metrics.classification import METRICS
 from assay.metrics.table import named
 from assay.reports.markdown import bold, table, text
 from assay.tracking.content import row_points
@@ -82,7 +82,7 @@ def _child(done: Done) -> Node:
         metrics = {
             f"{name}/{split}": result.metrics[split][name]["value"]
             for split in ("test", "val")
-            for name in METRICS
+            for name in plugins.load("metrics", turn.cell.parsed.task).METRICS
         }
         metrics["seconds"] = result.seconds
         curves = [point for row in result.history for point in row_points(row)]

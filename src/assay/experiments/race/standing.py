@@ -22,8 +22,8 @@ from assay.experiments.corner_metrics import Measured, Outcome, measure, rulers
 from assay.experiments.corners import Corner, Plan
 from assay.experiments.needs import needs
 from assay.experiments.noise import Trainings, moments, noise, trainings
+from assay.experiments.predicted import Predicted
 from assay.experiments.race.course import CHOSEN_ON, TRACKS, Done, Racer, Track, chosen, score
-from assay.metrics.classification import Judged
 from assay.metrics.intervals import Noise, half_width, p_value
 from assay.metrics.table import named
 
@@ -148,12 +148,8 @@ def compared(trained: Trainings) -> Trainings:
 
 def _outcome(done: Done, categories: Sequence[str]) -> Outcome:
     assert done.result is not None
-    table = done.result.predictions
-    rows = [row for row in table.to_pylist() if row["split"] == "test"]
-    position = {name: k for k, name in enumerate(categories)}
-    held = np.array([row["probabilities"] for row in rows], np.float32).reshape(len(rows), len(categories))
-    targets = np.array([position[row["label"]] for row in rows], np.int64)
-    return Outcome([row["id"] for row in rows], Judged(held, targets))
+    task = done.turn.cell.parsed.task
+    return Predicted(done.result.predictions, tuple(categories), task).on_test(categories)
 
 
 def _curve(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from assay.data.files import read_table
 from assay.experiments.reproduction.words import count, pair, short
 
-FOLLOWS = {"correct": "predicted", "confidence": "probabilities", "loss": "probabilities"}
+FOLLOWS = {"quality": "predicted", "confidence": "probabilities"}
 """Columns that follow from another: not named beside it."""
 CELLS = 2
 """Columns of the first row that are told."""

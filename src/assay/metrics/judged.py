@@ -1,0 +1,175 @@
+"""What every task gives of its predictions held against the truth, and what is computed from that alone.
+
+The bootstrap, paired comparisons, attribution, races and advice ask for one thing: the metrics of weighted samples. A
+task whose metrics are functions of weighted sums (accuracy, F1, log-loss, mean IoU) or of weighted cumulative sums
+(average precision) can give them for many weightings at once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.metrics.bootstrap import LEVELS, bootstrap_weights, two_sided
+from assay.metrics.estimates import Floats, bonett_price, estimate, mcnemar_p, paired_t, rounded, undefined
+
+HALF = 0.5
+"""Quality from which on a sample counts as right where it has to be one or the other."""
+
+
+class Judged(ABC):
+    """n predictions, each held against the truth."""
+
+    METRICS: ClassVar[tuple[str, ...]]
+    """Names of rows of `assay.metrics.table`, in the order in which they are shown."""
+    OF_A_CLASS: ClassVar[tuple[str, ...]] = ()
+    """Those of single classes, which `of_classes` gives."""
+    SHARE_RIGHT: ClassVar[str | None] = None
+    """The metric that is the mean of `quality`, where quality is 0 or 1: its intervals and p-values are exact."""
+    BIAS: ClassVar[Mapping[str, float]] = {}
+    """Metrics that noise raises: by the bootstrap's rise over the value, times this."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def quality(self) -> Floats:
+        """(n,) how right each prediction is, 0…1."""
+
+    @abstractmethod
+    def values(self, weights: NDArray[np.float32] | None = None) -> dict[str, Floats]:
+        """METRICS under each of b weightings (b, n): (b,) each, NaN where undefined. None: every sample once, b = 1."""
+
+    @abstractmethod
+    def take(self, rows: Any) -> Self:
+        """Some of the samples, by mask or by number."""
+
+    @property
+    @abstractmethod
+    def words(self) -> list[str]:
+        """(n,) what was predicted, as a person reads it."""
+
+    @property
+    @abstractmethod
+    def content(self) -> tuple[bytes, bytes]:
+        """What was predicted and what is true, bit by bit: equal for equal models on equal samples."""
+
+    @property
+    def confidence(self) -> Floats:
+        """(n,) how sure the model was, 0…1; NaN where it does not say."""
+        return np.full(len(self), np.nan)
+
+    @property
+    def classes(self) -> int:
+        """How many classes single metrics are given of."""
+        return 0
+
+    def of_classes(self, weights: NDArray[np.float32] | None = None) -> dict[str, Floats]:
+        """OF_A_CLASS under each of b weightings: (b, classes) each."""
+        return {}
+
+    def per_class(self, categories: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Estimates of the metrics of each class, by its name."""
+        return {}
+
+    def interval(self, name: str, value: float, drawn: Floats) -> tuple[float, float]:
+        """95 % interval of a metric from its bootstrap replicates (b,)."""
+        low, high = np.nanpercentile(drawn, LEVELS)
+        return float(low), float(high)
+
+    def floors(self) -> tuple[dict[str, float], dict[str, Floats]]:
+        """Variances below which no paired difference of a metric is trusted; likewise those of classes (classes,)."""
+        return {}, {}
+
+
+def measure(judged: Judged, replicates: int, seed: int) -> dict[str, Any]:
+    """METRICS, each {"value", "low", "high", "n"}. All null for no samples."""
+    n = len(judged)
+    if not n:
+        return {name: undefined() for name in judged.METRICS}
+    values, drawn = judged.values(), replicate([judged], replicates, seed)[0]
+    return {name: _estimate(judged, name, float(values[name][0]), drawn[name], n) for name in judged.METRICS}
+
+
+def _estimate(judged: Judged, name: str, value: float, drawn: Floats, n: int) -> dict[str, Any]:
+    if not np.isfinite(value):
+        return undefined()
+    return estimate(value, *judged.interval(name, value, drawn), n)
+
+
+def compare(challenger: Judged, champion: Judged, replicates: int, seed: int) -> dict[str, Any]:
+    """Challenger − champion on the same samples: {"difference": {metric: {…, "p_value"}}, "mcnemar": {…}}.
+
+    The interval of SHARE_RIGHT is Bonett & Price's (2012), which does not collapse where the two never disagree, and
+    its p is McNemar's, exact; of the others both are of the paired bootstrap: the same draws for both models.
+    """
+    n, names, exact = len(challenger), challenger.METRICS, challenger.SHARE_RIGHT
+    if not n:
+        return {"difference": {name: undefined() | {"p_value": None} for name in names}, "mcnemar": None}
+    new, old = replicate([challenger, champion], replicates, seed)
+    values = [judged.values() for judged in (challenger, champion)]
+    differences = {
+        name: _difference(float(values[0][name][0] - values[1][name][0]), new[name] - old[name], n)
+        for name in names
+    }
+    if exact is None:
+        return {"difference": differences, "mcnemar": None}
+    differences[exact] = mean_difference(challenger.quality, champion.quality)
+    better, worse = _discordant(challenger.quality, champion.quality)
+    mcnemar = {"only_challenger": better, "only_champion": worse, "p_value": differences[exact]["p_value"]}
+    return {"difference": differences, "mcnemar": mcnemar}
+
+
+def _difference(value: float, drawn: Floats, n: int) -> dict[str, Any]:
+    drawn = drawn[np.isfinite(drawn)]
+    if not np.isfinite(value) or not len(drawn):
+        return undefined() | {"p_value": None}
+    low, high = (float(x) for x in np.percentile(drawn, LEVELS))
+    return estimate(value, low, high, n) | {"p_value": rounded(two_sided(drawn))}
+
+
+def mean_difference(new: Floats, old: Floats) -> dict[str, Any]:
+    """Mean of new − old quality (n,), with its 95 % interval and p.
+
+    Bonett & Price (2012) and McNemar where each is 0 or 1, Student's paired t elsewhere.
+    """
+    n = len(new)
+    if is_binary(new) and is_binary(old):
+        better, worse = _discordant(new, old)
+        row = estimate((better - worse) / n, *bonett_price(better, worse, n), n)
+        return row | {"p_value": rounded(mcnemar_p(better, worse))}
+    value, low, high, p = paired_t(new - old)
+    return estimate(value, max(low, -1.0), min(high, 1.0), n) | {"p_value": rounded(p)}
+
+
+def is_binary(quality: Floats) -> bool:
+    return bool(np.isin(quality, (0.0, 1.0)).all())
+
+
+def is_right(quality: Floats) -> NDArray[np.bool_]:
+    """(n,) whether each counts as right."""
+    right: NDArray[np.bool_] = quality >= HALF
+    return right
+
+
+def _discordant(new: Floats, old: Floats) -> tuple[int, int]:
+    """How many are right in the new only, and in the old only."""
+    now, was = is_right(new), is_right(old)
+    return int((now & ~was).sum()), int((was & ~now).sum())
+
+
+def replicate(models: Sequence[Judged], replicates: int, seed: int) -> list[dict[str, Floats]]:
+    """METRICS of bootstrap replicates, (replicates,) each; all models are weighed by the same draws."""
+    drawn: list[list[dict[str, Floats]]] = [[] for _ in models]
+    for weights in bootstrap_weights(len(models[0]), replicates, seed):
+        for parts, judged in zip(drawn, models, strict=True):
+            parts.append(judged.values(weights))
+    return [
+        {name: np.concatenate([part[name] for part in parts]) for name in judged.METRICS}
+        for parts, judged in zip(drawn, models, strict=True)
+    ]

@@ -1,0 +1,165 @@
+"""What every task promises, and what all that is statistical relies on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from assay import plugins, tasks
+from assay.data.edits import Annotation
+from assay.errors import ParamsError
+from assay.experiments.predicted import Predicted
+from assay.metrics.judged import Judged, compare, measure
+from assay.metrics.table import named
+from assay.params import Train
+from assay.training.inputs import Rows, outputs_of
+
+CATEGORIES = ("2", "3", "5")  # names of classes that are counts as well: every task can be asked
+TASKS = plugins.names("tasks")
+CPU = torch.device("cpu")
+
+
+class Flat(nn.Module):
+    """A linear layer on the pixels."""
+
+    def __init__(self, outputs: int, seed: int) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.linear = nn.Linear(48, outputs)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.linear(images.flatten(1))
+
+
+def predicted(name: str, n: int, seed: int = 0) -> tuple[pa.Table, list[str]]:
+    """What a model says of n images, and their labels."""
+    rng, task = np.random.default_rng(seed), tasks.load(name)
+    inputs = Rows(rng.integers(0, 256, (n, 4, 4, 3), dtype=np.uint8), np.arange(n))
+    said = task.predict(outputs_of(Flat(task.outputs(CATEGORIES), seed), inputs, 5, CPU))
+    return task.to_table(said, CATEGORIES), rng.choice(CATEGORIES, n).tolist()
+
+
+def judged(name: str, n: int, seed: int = 0) -> Judged:
+    table, labels = predicted(name, n, seed)
+    return plugins.load("metrics", name).judge(table, CATEGORIES, labels, CATEGORIES)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_predictions_do_not_hang_on_the_batch_and_go_through_a_table(name):
+    task, pixels = tasks.load(name), np.random.default_rng(1).integers(0, 256, (9, 4, 4, 3), dtype=np.uint8)
+    model, inputs = Flat(task.outputs(CATEGORIES), 0), Rows(pixels, np.arange(9))
+    some, other = (
+        task.to_table(task.predict(outputs_of(model, inputs, b, CPU)), CATEGORIES) for b in (2, 100)
+    )
+    assert "predicted" in some.column_names
+    assert some.schema.field("predicted").type == pa.string()
+    for column in some.column_names:
+        first, second = (table[column].to_pylist() for table in (some, other))
+        if column == "predicted":
+            assert first == second
+        else:
+            assert np.array(first) == pytest.approx(np.array(second), abs=1e-5)
+    assert (
+        len(
+            task.to_table(task.predict(outputs_of(model, Rows(pixels[:0], np.arange(0)), 2, CPU)), CATEGORIES)
+        )
+        == 0
+    )
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_objective_falls_as_a_model_learns_and_scores_fall_with_it(name):
+    task, rng = tasks.load(name), np.random.default_rng(0)
+    labels = rng.choice(CATEGORIES, 60).tolist()
+    wanted = task.targets(labels, CATEGORIES)
+    pixels = np.repeat(np.array([int(label) * 20 for label in labels], np.uint8), 48).reshape(60, 4, 4, 3)
+    inputs, model = Rows(pixels, np.arange(60)), Flat(task.outputs(CATEGORIES), 0)
+    objective = task.objective(wanted, Train(model="cnn"))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    before = task.scores(task.predict(outputs_of(model, inputs, 60, CPU)), wanted)["loss"]
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+    for _ in range(200):
+        loss = objective(model(images), torch.from_numpy(wanted))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert task.scores(task.predict(outputs_of(model, inputs, 60, CPU)), wanted)["loss"] < before
+
+
+@pytest.mark.parametrize("name", TASKS)
+@settings(max_examples=30, deadline=None)
+@given(weights=st.lists(st.integers(0, 3), min_size=12, max_size=12).filter(any))
+def test_weights_are_how_often_a_sample_is_there(name, weights):
+    """Metrics under whole weights are the metrics of that many copies: what bootstrap and attribution stand on."""
+    one, copies = judged(name, 12), np.repeat(np.arange(12), weights)
+    weighed = one.values(np.array([weights, [1] * 12], np.float32))
+    repeated, plain = one.take(copies).values(), one.values()
+    assert tuple(weighed) == one.METRICS
+    for metric in one.METRICS:
+        assert weighed[metric] == pytest.approx(
+            [repeated[metric][0], plain[metric][0]], abs=1e-5, nan_ok=True
+        )
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_is_judged_is_of_one_form(name):
+    one = judged(name, 40)
+    assert len(one) == len(one.quality) == len(one.words) == len(one.confidence) == 40
+    assert one.quality.min() >= 0
+    assert one.quality.max() <= 1
+    assert one.content == judged(name, 40).content != judged(name, 40, seed=1).content
+    rows = measure(one, 200, 0)
+    for metric, row in rows.items():
+        assert named(metric).name == metric
+        assert row["low"] <= row["value"] <= row["high"]
+        assert row["n"] == 40
+    assert measure(one, 200, 0) == rows
+    assert measure(one.take(np.arange(0)), 200, 0)[one.METRICS[0]]["n"] == 0
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_model_against_itself_and_against_another(name):
+    table, labels = predicted(name, 40)
+    other, _ = predicted(name, 40, seed=7)
+    judge = plugins.load("metrics", name).judge
+    a, b = (judge(t, CATEGORIES, labels, CATEGORIES) for t in (table, other))
+    same, differ = compare(a, a, 200, 0)["difference"], compare(b, a, 200, 0)["difference"]
+    assert {row["value"] for row in same.values()} == {0.0}
+    for metric, row in differ.items():
+        expected = b.values()[metric][0] - a.values()[metric][0]
+        assert row["value"] == pytest.approx(expected, abs=1e-5)
+        assert row["low"] <= row["value"] <= row["high"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_predictions_are_read_back_by_their_task(name):
+    table, labels = predicted(name, 10)
+    ids = [f"{k:02d}" for k in range(10)]
+    columns = {"id": ids, "split": ["test"] * 5 + ["val"] * 5, "label": labels}
+    kept = pa.table({**columns, **{column: table[column] for column in table.column_names}})
+    found = Predicted(kept, CATEGORIES, name)
+    assert list(found.on_test(CATEGORIES).ids) == ids[:5]
+    wider = found.on(pa.array(ids[::-1]), labels[::-1], [*CATEGORIES, "8"])
+    assert wider.words == table["predicted"].to_pylist()[::-1]
+
+
+def test_a_count_is_boxes_or_a_number_that_was_typed():
+    label = tasks.load("counting").label
+    box = Annotation(category="cell", bbox=(0, 0, 2, 2))
+    assert [label([]), label([box]), label([box, box])] == ["0", "1", "2"]
+    assert [label([Annotation(category="7")]), label([Annotation(category="cat")])] == ["7", None]
+    with pytest.raises(ParamsError, match="no counts: 'cat'"):
+        tasks.load("counting").targets(["3", "cat"], [])
+
+
+def test_what_needs_classes_refuses_a_task_without_by_name():
+    tasks.require_classes("classification", "assay advise")
+    with pytest.raises(
+        ParamsError, match="assay advise works with a probability of each class, which the task counting"
+    ):
+        tasks.require_classes("counting", "assay advise")
