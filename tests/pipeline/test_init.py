@@ -174,7 +174,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
 
 def test_prefect_loads_the_thin_flows_and_the_next_command_is_said(tmp_path: Path) -> None:
     said = Workspace(tmp_path, environment(ROOT)).json("init", "new", "--from", "demo")
-    assert said["next"] == "cd new && dvc repro"
+    assert said["next"] == "cd new && git add -A && git commit -m 'A project of assay' && dvc repro"
     assert said["commands"] == ["git init", "dvc init", "dvc config core.analytics false"]
     program = (
         "from prefect.flows import load_flow_from_entrypoint as load\n"

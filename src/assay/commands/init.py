@@ -218,7 +218,7 @@ def report(plan: Plan, dry_run: bool) -> dict[str, Any]:
         "lines": {name: list(lines) for name, lines in plan.lines.items() if lines},
         "commands": list(plan.commands),
         "notes": list(plan.notes),
-        "next": f"{into}dvc repro",
+        "next": f"{into}git add -A && git commit -m 'A project of assay' && dvc repro",
     }
 
 
