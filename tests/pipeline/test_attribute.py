@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import time
+from dataclasses import dataclass
 
 import pytest
 
@@ -64,7 +65,18 @@ def finished(workspace: Workspace) -> int:
     return len(list((workspace.root / ".assay" / "cells").glob("*/cell.json")))
 
 
-def test_a_killed_attribution_carries_on_and_trains_exactly_what_is_missing(history):
+@dataclass(frozen=True)
+class CarriedOn:
+    """An attribution of A → both that was killed after `before` cells, called again, and called a third time."""
+
+    before: int
+    result: dict
+    again: dict
+    page: str
+
+
+@pytest.fixture(scope="module")
+def carried_on(history: Workspace) -> CarriedOn:
     command = ["assay", "attribute", "A", "both", "--seeds", str(SEEDS), "--json"]
     process = subprocess.Popen(
         command, cwd=history.root, env=history.env, stdout=subprocess.DEVNULL, start_new_session=True
@@ -74,21 +86,24 @@ def test_a_killed_attribution_carries_on_and_trains_exactly_what_is_missing(hist
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    before = finished(history)
-    assert before >= 3
-
+    before, page = finished(history), history.root.parent / "why.html"
     result = attribute(history, "A", "both")
+    again = attribute(history, "A", "both", "--html", str(page))
+    return CarriedOn(before, result, again, page.read_text())
+
+
+def test_a_killed_attribution_carries_on_and_trains_exactly_what_is_missing(history, carried_on):
+    before, result, again = carried_on.before, carried_on.result, carried_on.again
+    assert before >= 3
     assert result["players"] == ["data", "model"]
     assert result["cells"] == {"corners": 4, "all": 4 * SEEDS, "known": before, "run": 4 * SEEDS - before}
     assert not list((history.root / ".assay" / "worktrees").iterdir())
-
-    again = attribute(history, "A", "both")
     assert again["cells"]["run"] == 0
     assert again["metrics"] == result["metrics"]
 
 
-def test_shares_of_data_and_model_add_up_and_are_what_was_injected(history):
-    result = attribute(history, "A", "both")
+def test_shares_of_data_and_model_add_up_and_are_what_was_injected(history, carried_on):
+    result = carried_on.result
     found, total = shares(result), result["metrics"]["accuracy"]["total"]["value"]
     assert sum(share["value"] for share in found.values()) == total
     assert found["data"]["verdict"] == "hurt"
@@ -113,15 +128,15 @@ def test_a_model_change_without_effect_cannot_be_told(history):
     history.run("git", "checkout", "-qB", "null", "relabelled")
     history.set({"train": {"patience": 6}})  # four epochs: nobody's patience ends
     history.commit("patience")
-    result = attribute(history, "A", "workspace")
+    result = attribute(history, "relabelled", "workspace")
     history.run("git", "checkout", "-q", "main")
     model = shares(result)["model"]
-    assert result["players"] == ["data", "model"]
+    assert result["players"] == ["model"]
     assert (model["value"], model["verdict"]) == (0, "can't tell")
     assert result["inert"] == ["model"]
 
 
-def test_data_divided_by_kind_and_by_batch(history):
+def test_data_divided_by_kind_and_by_batch(history, carried_on):
     kinds = attribute(history, "A", "relabelled", "--split-data")
     assert kinds["players"] == ["relabelled"]
     batches = attribute(history, "A", "relabelled", "--by", "batch")
@@ -129,15 +144,12 @@ def test_data_divided_by_kind_and_by_batch(history):
     assert kinds["cells"]["run"] == batches["cells"]["run"] == 0
 
 
-def test_parent_and_corners_are_in_mlflow_and_the_page_is_written(history, tmp_path):
-    page = tmp_path / "why.html"
-    result = attribute(history, "A", "both", "--html", str(page))
+def test_parent_and_corners_are_in_mlflow_and_the_page_is_written(history, carried_on):
     runs = history.runs()
-    assert runs[result["mlflow"]["run_id"]] == "FINISHED"
-    assert len(runs) >= 1 + result["cells"]["all"]
-    text = page.read_text()
-    assert "hurt" in text
-    assert "http" not in text.replace("http-equiv", "")
+    assert runs[carried_on.again["mlflow"]["run_id"]] == "FINISHED"
+    assert len(runs) >= 1 + carried_on.again["cells"]["all"]
+    assert "hurt" in carried_on.page
+    assert "http" not in carried_on.page.replace("http-equiv", "")
 
 
 def test_the_same_run_twice_is_nothing_to_attribute(history):
@@ -151,7 +163,7 @@ def test_a_name_that_is_nothing_is_said_so(history):
     assert "what to do" in said
 
 
-def test_the_flow_runs_the_corners_as_tasks(history):
+def test_the_flow_runs_the_corners_as_tasks(history, carried_on):
     done = history.run("python", "flows/attribute.py", "A", "both", "--seeds", str(SEEDS))
     assert "data" in done.stdout
     assert "0 run" in done.stdout
