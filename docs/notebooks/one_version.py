@@ -7,8 +7,8 @@
 # %% [markdown]
 # # A version of the data set, in a notebook
 #
-# The file is `docs/notebooks/one_version.py`. Run it in the root of a project after `dvc repro`: as a script, in an editor
-# that has `# %%` cells, or in Jupyter with [jupytext](https://jupytext.readthedocs.io).
+# The file is `docs/notebooks/one_version.py`. Run it in the root of a project after `dvc repro`: as a script, in an
+# editor that has `# %%` cells, or in Jupyter with [jupytext](https://jupytext.readthedocs.io).
 
 # %%
 import pandas as pd
