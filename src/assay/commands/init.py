@@ -40,7 +40,9 @@ IGNORED = {
     ".gitignore": ("__pycache__/", ".assay/", "*.tmp", "mlflow.db*", "mlruns/", "mlartifacts/", "/labelling",
                    "/outputs",
                    "/data/code", "/data/pool", "/data/embeddings", "/data/embedder.json", "/data/snapshot",
-                   "/data/audit", "/data/selection", "/data/champion/model", "/dvc_plots"),
+                   "/data/audit", "/data/selection", "/data/champion/model", "/dvc_plots",
+                   "/to-label*", "/review.csv", "/check.csv", "/queue.html", "/audit.html", "/diff.html",
+                   "/advice.html", "/attribution.html", "/which.html"),
     ".dvcignore": ("__pycache__", "*.tmp", ".assay"),
 }  # fmt: skip
 """Lines that are added where they are missing."""
