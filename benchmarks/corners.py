@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from assay.experiments.corners import Plan, plan
+from assay.experiments.corners import Design, plan
 from assay.experiments.noise import Moments, Trainings
 
 Floats = NDArray[np.float64]
@@ -42,7 +42,7 @@ class Draw:
 class World:
     """Where experiments are drawn from, and the corners' expectations."""
 
-    plan: Plan
+    plan: Design
     truth: Floats
     trained: Trainings
     draw: Callable[[int, np.random.Generator], Draw] = field(repr=False)
@@ -80,7 +80,7 @@ class Simulated:
         trained = Trainings.of(asked, [corner - {"ruler"} for corner in asked.corners])
         return World(asked, truth, trained, lambda k, rng: self._draw(asked, levels, own, on_b, k, rng))
 
-    def _corners(self, asked: Plan) -> tuple[Floats, Floats, Floats]:
+    def _corners(self, asked: Design) -> tuple[Floats, Floats, Floats]:
         levels, variances, own = [], [], []
         first = asked.players[:2]
         for corner in asked.corners:
@@ -94,7 +94,7 @@ class Simulated:
         return np.array(levels), np.array(variances), np.array(own)
 
     def _draw(
-        self, asked: Plan, levels: Floats, own: Floats, on_b: Bools, k: int, rng: np.random.Generator
+        self, asked: Design, levels: Floats, own: Floats, on_b: Bools, k: int, rng: np.random.Generator
     ) -> Draw:
         n, names = self.n + self.added, asked.players
         training = [sorted(corner - {"ruler"}) for corner in asked.corners]

@@ -29,7 +29,7 @@ from sklearn.metrics import average_precision_score
 from assay.checks.outliers import LIMITS
 from assay.data.suspects import FOREIGN, combined
 from assay.labels.beliefs import STRENGTH, principal, rotated
-from assay.labels.judge import Judged, judge
+from assay.labels.judge import JudgedLabels, judge
 from assay.labels.outliers import scores
 from assay.training import linear_probe
 from benchmarks import foreign, real_labels
@@ -151,7 +151,7 @@ def _rows(data: Data, encoder: str, home: Path, most: int) -> list[Row]:
     return rows
 
 
-def _row(noise: str, encoder: str, said: Judged, wrong: Bools) -> Row:
+def _row(noise: str, encoder: str, said: JudgedLabels, wrong: Bools) -> Row:
     row: Row = {
         "encoder": encoder,
         "noise": noise,

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.metrics import average_precision_score
 
-from assay.labels.judge import Judged, judge
+from assay.labels.judge import JudgedLabels, judge
 from benchmarks.encoded import vectors_of
 from benchmarks.figures import Figure
 
@@ -114,7 +114,7 @@ def missed(row: Row) -> list[str]:
     return [name for name, is_beyond in beyond.items() if is_beyond]
 
 
-def _draw(said: Judged, right: Ints) -> dict[str, float]:
+def _draw(said: JudgedLabels, right: Ints) -> dict[str, float]:
     from benchmarks.label_audit import calibration_error
 
     wrong, sure = said.given != right, said.wrong >= SURE

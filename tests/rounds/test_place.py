@@ -11,9 +11,9 @@ from assay.errors import RevisionError, UsageError
 from assay.layout import Layout
 from assay.lineage import branches
 from assay.rounds import place
-from assay.rounds.record import Record, Stopped, history, round_message, stop_message
+from assay.rounds.record import RoundRecord, Stopped, history, round_message, stop_message
 
-RECORD = Record(
+RECORD = RoundRecord(
     name="x", number=1, asked=20, answered={"label": 18, "exclude": 1}, open=1, used="margin, ruler",
     labelled={"test": 48, "train": 174, "val": 56}, snapshot="5" * 64, selection="7" * 64, metric="accuracy",
     test={"value": 0.9, "low": 0.85, "high": 0.94, "n": 48}, promoted="abc, promoted",

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from assay.params import Iterate
-from assay.rounds.record import Record
+from assay.rounds.record import RoundRecord
 from assay.rounds.stopping import control, reason
 
 
@@ -11,12 +11,12 @@ def estimate(value, low, high, n=500) -> dict:
     return {"value": value, "low": low, "high": high, "n": n}
 
 
-def rounds(many: int = 2, metric: str = "accuracy", answers: int = 50, **last) -> list[Record]:
+def rounds(many: int = 2, metric: str = "accuracy", answers: int = 50, **last) -> list[RoundRecord]:
     """Rounds that no rule ends, the last one as told."""
     plain = {"name": "x", "asked": answers, "answered": {"label": answers}, "labelled": {"train": 100},
              "snapshot": "s", "selection": "t", "metric": metric, "test": estimate(0.8, 0.7, 0.9),
              "span": estimate(0.02, -0.03, 0.07)}  # fmt: skip
-    return [Record(**plain | (last if n == many else {}), number=n) for n in range(1, many + 1)]
+    return [RoundRecord(**plain | (last if n == many else {}), number=n) for n in range(1, many + 1)]
 
 
 RULES = Iterate(rounds=10)

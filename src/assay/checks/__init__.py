@@ -33,7 +33,7 @@ from assay.layout import Layout
 from assay.params import Params
 
 if TYPE_CHECKING:
-    from assay.labels.judge import Judged
+    from assay.labels.judge import JudgedLabels
 
 Findings = dict[str, pa.Table]
 """FINDINGS by check."""
@@ -72,11 +72,11 @@ class Context(Version):
         return labels_of(self.snapshot)
 
     @cached_property
-    def judged_labels(self) -> Judged | None:
+    def judged_labels(self) -> JudgedLabels | None:
         """What the label audit says of `labels`; None where there is too little to say anything."""
         return self.judge_labels() if self.labels.can_be_judged else None
 
-    def judge_labels(self, model: NDArray[np.float64] | None = None) -> Judged:
+    def judge_labels(self, model: NDArray[np.float64] | None = None) -> JudgedLabels:
         """The same with the opinion of a model, (n, k), that has not learnt from them."""
         from assay.labels.judge import judge
         from assay.labels.measured import answers, measured
@@ -94,7 +94,7 @@ class Context(Version):
 
         return RANKED.empty_table() if self.judged_labels is None else self.rank(self.judged_labels)
 
-    def rank(self, judged: Judged) -> pa.Table:
+    def rank(self, judged: JudgedLabels) -> pa.Table:
         """RANKED, of what was said of `labels`."""
         from assay.labels.table import ranked
 

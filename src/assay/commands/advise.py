@@ -13,7 +13,7 @@ from rich.table import Table
 from assay.commands.queue import with_paths
 from assay.data.files import read_json, write_json
 from assay.errors import MissingInput
-from assay.experiments.advice.verdict import number, takes
+from assay.experiments.advice.recommendation import number, takes
 from assay.layout import Layout
 from assay.lineage.digests import canonical_digest, code_digest
 from assay.lineage.fingerprint import run_code, table_digest

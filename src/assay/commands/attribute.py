@@ -18,8 +18,8 @@ from assay import plugins
 from assay.data.files import write_bytes, write_json
 from assay.errors import TrackingError, UsageError
 from assay.experiments import attribution, cells
-from assay.experiments.attribution import Corner, Outcome, Plan
-from assay.experiments.attribution.telling import sentence
+from assay.experiments.attribution import Corner, Design, Outcome
+from assay.experiments.attribution.wording import sentence
 from assay.experiments.cells import Cell, Result
 from assay.experiments.factorial import Division, Factorial, check_pool, factorial
 from assay.experiments.predicted import Predicted
@@ -43,11 +43,11 @@ MARKS = {"helped": "[green]helped[/]", "hurt": "[red]hurt[/]", "can't tell": "[y
 
 
 @dataclass(frozen=True)
-class Work:
+class AttributionWork:
     """What has to be run to attribute one difference, and what is known of it already."""
 
     game: Factorial
-    plan: Plan
+    plan: Design
     seeds: tuple[int, ...]
     cells: dict[tuple[Corner, int], Cell]
     known: int
@@ -72,7 +72,7 @@ class Work:
 
 def prepare(
     params: Params, layout: Layout, a: str, b: str, division: Division = "none", seeds: int = 3
-) -> Work:
+) -> AttributionWork:
     """Open both sides, find the players, and lay out the corners; trains nothing."""
     if not 1 <= seeds <= SEEDS:
         raise UsageError(
@@ -89,7 +89,7 @@ def prepare(
     needed = {(corner, seed): game.cell(corner, seed) for corner in plan.corners for seed in chosen}
     check_pool([cell for (_, seed), cell in needed.items() if seed == chosen[0]], layout)
     known = sum(cells.known(cell, layout) is not None for cell in needed.values())
-    return Work(game, plan, chosen, needed, known)
+    return AttributionWork(game, plan, chosen, needed, known)
 
 
 def run(
@@ -114,7 +114,7 @@ def run(
 
 
 def conclude(
-    work: Work,
+    work: AttributionWork,
     results: Sequence[Result],
     params: Params,
     layout: Layout,
@@ -145,7 +145,7 @@ def conclude(
     return summary
 
 
-def _outcomes(work: Work, results: Mapping[str, Result]) -> dict[Corner, list[Outcome]]:
+def _outcomes(work: AttributionWork, results: Mapping[str, Result]) -> dict[Corner, list[Outcome]]:
     names = _categories(work)
     return {
         corner: [
@@ -162,7 +162,7 @@ def _outcome(result: Result, cell: Cell, names: Sequence[str]) -> Outcome:
     return Predicted(result.predictions, tuple(own), cell.parsed.task).on_test(names)
 
 
-def _categories(work: Work) -> list[str]:
+def _categories(work: AttributionWork) -> list[str]:
     """The classes of all corners; those of B first, as it is the later one."""
     tables = [cell.train for cell in reversed(work.cells.values())]
     labels = [label for cell in work.cells.values() for label in cell.ruler["label"].unique().to_pylist()]
@@ -170,7 +170,9 @@ def _categories(work: Work) -> list[str]:
     return list(dict.fromkeys([name for names in held for name in names] + sorted(set(labels))))
 
 
-def _summary(work: Work, results: Mapping[str, Result], found: Attribution, params: Params) -> dict[str, Any]:
+def _summary(
+    work: AttributionWork, results: Mapping[str, Result], found: Attribution, params: Params
+) -> dict[str, Any]:
     a, b = work.game.a, work.game.b
     return {
         **found.as_dict(),
@@ -203,7 +205,7 @@ def _page(summary: dict[str, Any], found: Attribution, home: Path) -> str:
 
 
 def _log(
-    work: Work,
+    work: AttributionWork,
     summary: dict[str, Any],
     results: Mapping[str, Result],
     home: Path,

@@ -21,7 +21,7 @@ from assay.data.files import read_json, read_table
 from assay.data.suspects import (
     LIKELY,
     Order,
-    Share,
+    WrongShare,
     for_review,
     looked_at,
     read_judged,
@@ -150,7 +150,7 @@ def _without(table: pa.Table, ids: set[str]) -> pa.Table:
 
 
 def draw(
-    params: Params, layout: Layout, table: pa.Table, count: int, file: Path, share: Share
+    params: Params, layout: Layout, table: pa.Table, count: int, file: Path, share: WrongShare
 ) -> dict[str, Any]:
     """A CSV of labels to look at, drawn over all probabilities: `assay label` takes it back, and they are measured."""
     from assay.labels.measured import drawn, why

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from assay.data.difference import FIELDS, KINDS, kinds_of
 from assay.experiments.comparison import Comparison, compare
-from assay.experiments.comparison.verdict import points
+from assay.experiments.comparison.wording import points
 from assay.experiments.sides import WORKSPACE, open_side
 from assay.layout import Layout
 from assay.metrics.table import named

@@ -54,7 +54,7 @@ PACKAGES = (
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProjectPlan:
     """What would be done. `files`: {relative path: content}, `lines`: {file: what is added to its end}."""
 
     root: Path
@@ -77,7 +77,7 @@ def run(root: Path, origin: str | None, dry_run: bool = False) -> dict[str, Any]
     return report(plan, dry_run)
 
 
-def prepare(root: Path, origin: str | None) -> Plan:
+def prepare(root: Path, origin: str | None) -> ProjectPlan:
     """Look at the source, and lay out what is to be written."""
     source = source_of(origin, root)
     found = survey(source, root)
@@ -85,7 +85,7 @@ def prepare(root: Path, origin: str | None) -> Plan:
     _refuse_taken(root, files)
     lines = {name: tuple(_missing(root / name, wanted)) for name, wanted in IGNORED.items()}
     commands = (*(() if _in_git(root) else ("git init",)), *_dvc_init(root))
-    return Plan(root, source, found, files, lines, commands, tuple(_notes(root, found)))
+    return ProjectPlan(root, source, found, files, lines, commands, tuple(_notes(root, found)))
 
 
 def source_of(origin: str | None, root: Path) -> Source:
@@ -183,7 +183,7 @@ def _notes(root: Path, found: Survey) -> list[str]:
     return notes
 
 
-def carry_out(plan: Plan) -> None:
+def carry_out(plan: ProjectPlan) -> None:
     """Write everything; no file that is there is changed but for lines added to the two lists of ignored files."""
     plan.root.mkdir(parents=True, exist_ok=True)
     for name, text in plan.files.items():
@@ -207,7 +207,7 @@ def _add_lines(file: Path, lines: list[str]) -> None:
     write_bytes(file, f"{there}{joint}{chr(10).join(lines)}\n".encode())
 
 
-def report(plan: Plan, dry_run: bool) -> dict[str, Any]:
+def report(plan: ProjectPlan, dry_run: bool) -> dict[str, Any]:
     """All of it, JSON-able."""
     into = "" if plan.root.absolute() == Path().absolute() else f"cd {shlex.quote(str(plan.root))} && "
     return {

@@ -32,8 +32,8 @@ from assay.rounds.outcome import describe, open_of, remember
 from assay.rounds.record import Stopped, round_message, spent, stop_message
 from assay.rounds.stages import Plain, Runner
 from assay.rounds.stopping import NOTHING_LEFT, Stop
-from assay.rounds.telling import render, report, tell
-from assay.rounds.work import Work
+from assay.rounds.wording import render, report, tell
+from assay.rounds.work import RoundWork
 
 __all__ = ["WAITING", "render", "run"]
 
@@ -58,7 +58,7 @@ def run(
     rules = with_changes(params.iterate, "iterate", changed or {})
     with holding(layout.scratch, "rounds", wait=0):
         name = place.enter(name, layout)
-        work = Work(name, rules, params, layout, runner or Plain(layout.root, progress), progress)
+        work = RoundWork(name, rules, params, layout, runner or Plain(layout.root, progress), progress)
         work.look()
         before = len(work.done)
         while (stop := stopping.reason(work.records, rules)) is None:
@@ -79,7 +79,7 @@ def run(
 # --- one round
 
 
-def one_round(work: Work) -> dict[str, Any] | Stop | None:
+def one_round(work: RoundWork) -> dict[str, Any] | Stop | None:
     """None: it is done and committed. A dict: people are waited for. Stop: there is nothing to ask."""
     begun, layout = time.monotonic(), work.layout
     desk = annotate.open_round(work.params, layout)
@@ -101,7 +101,7 @@ def one_round(work: Work) -> dict[str, Any] | Stop | None:
     return None
 
 
-def commit(work: Work, message: str) -> None:
+def commit(work: RoundWork, message: str) -> None:
     """All that the round made, in one commit."""
     root = work.layout.root
     made = work.runner.act("commit", lambda: branches.commit_paths(place.OWNED, message, root))
@@ -113,14 +113,14 @@ def until(stage: str, root: Path) -> list[str]:
     return names[: names.index(stage) + 1]
 
 
-def sent_in_this_round(work: Work, desk: annotate.Round) -> Batch | None:
+def sent_in_this_round(work: RoundWork, desk: annotate.Round) -> Batch | None:
     """The batch that was sent, by us or by `assay annotate`, since the last round."""
     known = branches.files_at(work.last, "data/ledger", work.layout.root)
     new = [batch for batch in desk.sent if f"{batch.name}.jsonl" not in known]
     return new[-1] if new else None
 
 
-def left_to_spend(work: Work) -> int | None:
+def left_to_spend(work: RoundWork) -> int | None:
     return None if work.rules.budget is None else max(0, work.rules.budget - spent(work.records))
 
 
@@ -129,7 +129,7 @@ def take_in(desk: annotate.Round) -> dict[str, Any]:
     return {**annotate.collect(desk), "where": where}
 
 
-def learn(work: Work) -> bool:
+def learn(work: RoundWork) -> bool:
     """The stages after the answers; False if there is nothing to train on or to measure with, yet."""
     try:
         work.runner.stages(stages(work.layout.root))
@@ -145,7 +145,7 @@ def learn(work: Work) -> bool:
 # --- the champion
 
 
-def crown(work: Work) -> str:
+def crown(work: RoundWork) -> str:
     """Promote the model of the round before, unless it is worse beyond the noise, or somebody has done it."""
     if not work.rules.promote or not work.done or work.records[-1].test is None:
         return ""
@@ -159,7 +159,7 @@ def crown(work: Work) -> str:
     return crowned(work)
 
 
-def crowned(work: Work) -> str:
+def crowned(work: RoundWork) -> str:
     """What became of the champion since the last commit."""
     if "data/champion/champion.json" not in branches.uncommitted(work.layout.root):
         return ""
@@ -167,7 +167,7 @@ def crowned(work: Work) -> str:
     return f"{held['fingerprint'][:12]}, promoted" if held else "none"
 
 
-def close(work: Work, stop: Stop) -> None:
+def close(work: RoundWork, stop: Stop) -> None:
     """The last commit: why there are no more rounds, and the last model's promotion with the queue that follows."""
     promoted = crown(work)
     if crowned(work):

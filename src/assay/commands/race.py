@@ -24,7 +24,7 @@ from assay.experiments.race import answers as answering
 from assay.experiments.race import course as racing
 from assay.experiments.race import data_track, space
 from assay.experiments.race.course import CHOSEN_ON, Course, Done, Execute, Turn
-from assay.experiments.race.verdict import sentence
+from assay.experiments.race.wording import sentence
 from assay.experiments.sides import Side, open_side
 from assay.layout import Layout
 from assay.lineage.digests import canonical_digest
@@ -42,7 +42,7 @@ DIVERGED = "training diverged"
 
 
 @dataclass(frozen=True)
-class Work:
+class RaceWork:
     """A race that can be run, and what it is found again by."""
 
     side: Side
@@ -62,7 +62,7 @@ def prepare(
     answers: str | None = None,
     choose_on: str = CHOSEN_ON,
     changed: Mapping[str, Any] | None = None,
-) -> Work:
+) -> RaceWork:
     """Open the baseline and find who answers; trains nothing. `changed`: keys of params.race, None is as it was.
 
     Raises:
@@ -83,7 +83,7 @@ def prepare(
     else:
         who = answering.batches(side, open_side(answers, layout, params))
     stock = data_track.stock(side, start.train, known)
-    return Work(side, Course(start, stock, who, race, side.params.track.primary))
+    return RaceWork(side, Course(start, stock, who, race, side.params.track.primary))
 
 
 def as_written(side: Side) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def train(turn: Turn, layout: Layout, stop: Event | None = None) -> Done:
 
 
 def conclude(
-    work: Work,
+    work: RaceWork,
     racers: Sequence[racing.Racer],
     params: Params,
     layout: Layout,
@@ -253,7 +253,7 @@ def notes(told: dict[str, Any], course: Course) -> list[str]:
 
 
 def log(
-    work: Work,
+    work: RaceWork,
     summary: dict[str, Any],
     racers: Sequence[racing.Racer],
     home: Path,

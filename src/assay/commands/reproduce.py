@@ -17,8 +17,8 @@ from assay.errors import AssayError, ParamsError, ReproductionError
 from assay.experiments.reproduction.differing import Difference
 from assay.experiments.reproduction.environment import Change, against_pins, against_run
 from assay.experiments.reproduction.rebuild import Rebuilt, rebuilt
+from assay.experiments.reproduction.rerun import Judgement, judged
 from assay.experiments.reproduction.target import Target, find
-from assay.experiments.reproduction.verdict import Judgement, judged
 from assay.layout import Layout
 from assay.lineage.history import recordings, subject
 from assay.params import Params, load_params

@@ -42,7 +42,7 @@ Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
 
 @dataclass(frozen=True)
-class Share:
+class WrongShare:
     """Of labels that are wrong, with a 95 % interval, and whether answers of people stand behind it."""
 
     value: float
@@ -59,18 +59,18 @@ class Share:
         return f"{self.value:.1%} [{self.low:.1%}, {self.high:.1%}]"
 
 
-def with_share(judged: pa.Table, share: Share) -> pa.Table:
+def with_share(judged: pa.Table, share: WrongShare) -> pa.Table:
     """The table of judged labels, with the share of wrong ones in its schema."""
     return judged.replace_schema_metadata({SHARE: json.dumps(asdict(share))})
 
 
-def share_of(judged: pa.Table) -> Share:
+def share_of(judged: pa.Table) -> WrongShare:
     """The one estimate of the share of wrong labels: what audit, advise and queue say alike."""
     held = (judged.schema.metadata or {}).get(SHARE)
     if held is None:
         value = float(pc.mean(judged["probability"]).as_py() or 0.0)
-        return Share(value, 0.0, 1.0) if len(judged) else Share(0.0, 0.0, 0.0)
-    return Share(**json.loads(held))
+        return WrongShare(value, 0.0, 1.0) if len(judged) else WrongShare(0.0, 0.0, 0.0)
+    return WrongShare(**json.loads(held))
 
 
 def read_judged(audit: Path, columns: list[str] | None = None) -> pa.Table:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import AssayError
-from assay.experiments.corners import Corner, Plan
+from assay.experiments.corners import Corner, Design
 from assay.metrics.bootstrap import bootstrap_weights
 from assay.metrics.judged import Judged
 from assay.metrics.table import named
@@ -32,7 +32,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Measured:
+class CornerMetric:
     """One metric. Undefined is NaN."""
 
     name: str
@@ -71,7 +71,7 @@ class Rulers:
         return len(self.ids)
 
 
-def rulers(plan: Plan, outcomes: Mapping[Corner, Sequence[Outcome]]) -> Rulers:
+def rulers(plan: Design, outcomes: Mapping[Corner, Sequence[Outcome]]) -> Rulers:
     """Check that the outcomes fit together, and join their samples by id.
 
     Raises:
@@ -102,13 +102,13 @@ def rulers(plan: Plan, outcomes: Mapping[Corner, Sequence[Outcome]]) -> Rulers:
 
 
 def measure(
-    plan: Plan,
+    plan: Design,
     outcomes: Mapping[Corner, Sequence[Outcome]],
     joined: Rulers,
     categories: Sequence[str],
     replicates: int,
     seed: int,
-) -> Iterator[Measured]:
+) -> Iterator[CornerMetric]:
     """METRICS, then OF_A_CLASS of the categories asked for, by their place among the classes (None: not asked for)."""
     weights = _Weights(len(joined), replicates, seed)
     first = outcomes[plan.corners[0]][0].judged
@@ -125,7 +125,7 @@ def measure(
         names += [(name, category) for name in first.OF_A_CLASS for category in shown]
     for m, (name, category) in enumerate(names):
         values, drawn = table[:, :, m, 0], table[:, :, m, 1:]
-        yield Measured(name, category, values, drawn, float(lowest[m]), first.BIAS.get(name, 0.0))
+        yield CornerMetric(name, category, values, drawn, float(lowest[m]), first.BIAS.get(name, 0.0))
 
 
 def told(corner: Corner) -> str:

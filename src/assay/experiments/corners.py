@@ -29,7 +29,7 @@ PERMUTATIONS = 16
 
 
 @dataclass(frozen=True)
-class Plan:
+class Design:
     """What has to be trained and evaluated, each corner once for every seed."""
 
     players: tuple[str, ...]
@@ -41,11 +41,11 @@ class Plan:
 
 def plan(
     players: Sequence[str], permutations: int = PERMUTATIONS, seed: int = 0, most: int = MOST_EXACT
-) -> Plan:
+) -> Design:
     """All corners for up to `most` players, else those of `permutations` random orders (rounded up to pairs)."""
     names = tuple(players)
     if len(names) <= most:
-        return Plan(names, every_corner(names))
+        return Design(names, every_corner(names))
     rng = np.random.default_rng(seed)
     orders: list[Order] = []
     for _ in range((permutations + 1) // 2):
@@ -54,13 +54,13 @@ def plan(
     return of_orders(names, orders)
 
 
-def of_orders(players: Sequence[str], orders: Sequence[Order]) -> Plan:
+def of_orders(players: Sequence[str], orders: Sequence[Order]) -> Design:
     """The plan that goes along these orders; without any: all corners."""
     names = tuple(players)
     if not orders:
-        return Plan(names, every_corner(names))
+        return Design(names, every_corner(names))
     found = {frozenset(order[:i]) for order in orders for i in range(len(names) + 1)}
-    return Plan(names, _sorted(names, found), tuple(orders))
+    return Design(names, _sorted(names, found), tuple(orders))
 
 
 def every_corner(players: Sequence[str]) -> tuple[Corner, ...]:
@@ -68,12 +68,12 @@ def every_corner(players: Sequence[str]) -> tuple[Corner, ...]:
     return _sorted(players, {frozenset(c) for k in range(len(players) + 1) for c in combinations(players, k)})
 
 
-def shares(plan: Plan) -> Floats:
+def shares(plan: Design) -> Floats:
     """(p, corners): Shapley values as contrasts of the corners' values."""
     return _mean_over_orders(plan) if plan.orders else _exact(plan)
 
 
-def marginals(plan: Plan) -> Floats:
+def marginals(plan: Design) -> Floats:
     """(orders, p, corners): each drawn order's marginal contributions as contrasts."""
     at = {corner: i for i, corner in enumerate(plan.corners)}
     result = np.zeros((len(plan.orders), len(plan.players), len(plan.corners)))
@@ -85,7 +85,7 @@ def marginals(plan: Plan) -> Floats:
     return result
 
 
-def total(plan: Plan) -> Floats:
+def total(plan: Design) -> Floats:
     """(corners,): v(B) − v(A)."""
     row = np.zeros(len(plan.corners))
     row[plan.corners.index(frozenset(plan.players))] += 1
@@ -93,12 +93,12 @@ def total(plan: Plan) -> Floats:
     return row
 
 
-def pairs(plan: Plan) -> list[tuple[str, str]]:
+def pairs(plan: Design) -> list[tuple[str, str]]:
     """Pairs whose interaction the corners tell: all of them, or none where orders were drawn."""
     return [] if plan.orders else list(combinations(plan.players, 2))
 
 
-def conditional(plan: Plan) -> Floats:
+def conditional(plan: Design) -> Floats:
     """(pairs, 2, 2, corners): effect of one player of a pair while the other is as in A, and as in B.
 
     [pair, 0, 1] is that of the first player with the second from B: the mean of v(S + ij) − v(S + j) over the corners S
@@ -116,7 +116,7 @@ def conditional(plan: Plan) -> Floats:
     return result
 
 
-def interactions(plan: Plan) -> Floats:
+def interactions(plan: Design) -> Floats:
     """(pairs, corners): Shapley interaction indices (Grabisch & Roubens 1999, definition 2).
 
     What one player does with the other from B, less what it does with the other from A.
@@ -126,7 +126,7 @@ def interactions(plan: Plan) -> Floats:
     return result
 
 
-def _exact(plan: Plan) -> Floats:
+def _exact(plan: Design) -> Floats:
     p, at = len(plan.players), {corner: i for i, corner in enumerate(plan.corners)}
     result = np.zeros((p, len(plan.corners)))
     for row, name in zip(result, plan.players, strict=True):
@@ -138,7 +138,7 @@ def _exact(plan: Plan) -> Floats:
     return result
 
 
-def _mean_over_orders(plan: Plan) -> Floats:
+def _mean_over_orders(plan: Design) -> Floats:
     mean: Floats = marginals(plan).mean(0)
     return mean
 

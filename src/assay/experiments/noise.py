@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy.special import fdtri
 
 from assay.experiments.corner_metrics import Outcome
-from assay.experiments.corners import Corner, Plan, interactions, shares
+from assay.experiments.corners import Corner, Design, interactions, shares
 from assay.metrics.intervals import Noise
 
 Floats = NDArray[np.float64]
@@ -54,7 +54,7 @@ class Trainings:
     drown the shares, and seeds shake an interaction less than a share."""
 
     @classmethod
-    def of(cls, plan: Plan, names: Sequence[Hashable]) -> Trainings:
+    def of(cls, plan: Design, names: Sequence[Hashable]) -> Trainings:
         """names: of each corner's training, in the plan's order."""
         members = np.array(
             [[name == one for name in names] for one in dict.fromkeys(names)], dtype=np.float64
@@ -156,7 +156,7 @@ def _seen(found: Moments, rows: Floats) -> tuple[Floats, Floats]:
     return (rows @ found.values).var(-1, ddof=1).sum(-1), _quadratic(rows, found.shared).sum(-1)
 
 
-def trainings(plan: Plan, outcomes: Mapping[Corner, Sequence[Outcome]], ruler: str) -> Trainings:
+def trainings(plan: Design, outcomes: Mapping[Corner, Sequence[Outcome]], ruler: str) -> Trainings:
     """Corners that share their models: they differ in the ruler only, or their predictions are the same bits."""
     found: dict[bytes, Corner] = {}
     unit: dict[Corner, Corner] = {}

@@ -26,7 +26,7 @@ LOW_NOISE = 0.2
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedLabels:
     """What was found about n labels in k classes."""
 
     given: Ints
@@ -82,7 +82,7 @@ def judge(
     seed: int,
     most: int | None = None,
     model: Chances | None = None,
-) -> Judged:
+) -> JudgedLabels:
     """Judge the labels `given` (n,) in 0…classes−1 of images with embeddings `vectors` (n, d) and `groups` (n,).
 
     At most `most` labels are learnt from, drawn at random; all are judged. `model` (n, k): probabilities of another
@@ -112,7 +112,7 @@ def judge(
         others[rows, given] = -1
         flagged = confident(first, given, float(wrong.mean()))
     share = float(wrong.mean())
-    return Judged(
+    return JudgedLabels(
         given,
         wrong,
         others.argmax(1),

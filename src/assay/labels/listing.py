@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assay.data.suspects import Share
+from assay.data.suspects import WrongShare
 
 SHOWN = 20
 """Rows, where no limit is given."""
@@ -17,7 +17,7 @@ SHOWN = 20
 
 def word(result: Mapping[str, Any]) -> str:
     """What a probability is called: where all labels may be right, it says that the model disagrees and no more."""
-    return "the model disagrees" if Share(**result["share"]).can_be_nothing else "wrong"
+    return "the model disagrees" if WrongShare(**result["share"]).can_be_nothing else "wrong"
 
 
 def likely(probability: float) -> str:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from assay.data.edits import Judgement
 from assay.data.suspects import MARK
 from assay.labels.beliefs import Ints
-from assay.labels.judge import Judged
+from assay.labels.judge import JudgedLabels
 
 Floats = NDArray[np.float64]
 
@@ -109,7 +109,7 @@ def calibration(probability: Floats, wrong: NDArray[np.bool_]) -> Calibration:
     return Calibration(weights / weights.sum(), not bool(wrong.any()))
 
 
-def measured(judged: Judged, rows: Ints, looked_at: Ints, answered: Ints) -> Judged:
+def measured(judged: JudgedLabels, rows: Ints, looked_at: Ints, answered: Ints) -> JudgedLabels:
     """The same with measured probabilities, if enough was looked at.
 
     `looked_at`, `answered` (m,): the classes that images `rows` had and were given.

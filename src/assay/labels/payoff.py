@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from assay.data.suspects import Share
+from assay.data.suspects import WrongShare
 
 DROPPING_PAYS = 0.1
 """Share of wrong labels from which on leaving suspects out did no harm, and where people had erred helped."""
 
 
-def payoff(share: Share, count: int) -> dict[str, Any]:
+def payoff(share: WrongShare, count: int) -> dict[str, Any]:
     """Of `count` suspects: whether to leave them out, and in words what to do."""
     said = f"{share} of the labels are wrong ({share.by})"
     if share.can_be_nothing:

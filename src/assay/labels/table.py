@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from assay.data.suspects import Share, with_share
-from assay.labels.judge import Judged
+from assay.data.suspects import WrongShare, with_share
+from assay.labels.judge import JudgedLabels
 from assay.labels.outliers import scores
 
 RANKED = pa.schema(
@@ -35,7 +35,7 @@ DECIMALS = 6
 
 
 def ranked(
-    judged: Judged,
+    judged: JudgedLabels,
     ids: Sequence[str],
     splits: Sequence[str],
     categories: Sequence[str],
@@ -71,11 +71,11 @@ def ranked(
     value, low, high = (round(part, DECIMALS) for part in (judged.rate, judged.low, judged.high))
     return with_share(
         table.sort_by([("probability", "descending"), ("id", "ascending")]),
-        Share(value, low, high, judged.by),
+        WrongShare(value, low, high, judged.by),
     )
 
 
-def sentences(judged: Judged, categories: Sequence[str]) -> list[str]:
+def sentences(judged: JudgedLabels, categories: Sequence[str]) -> list[str]:
     """What speaks for the suggested class, and what for the given one."""
     rows = np.arange(len(judged.given))
     given, suggested = judged.given, judged.suggested
@@ -98,7 +98,7 @@ def sentences(judged: Judged, categories: Sequence[str]) -> list[str]:
     ]
 
 
-def _of_model(judged: Judged) -> list[str]:
+def _of_model(judged: JudgedLabels) -> list[str]:
     """What the model gives the suggested and the given class, where one was asked."""
     if judged.model is None:
         return [""] * len(judged.given)

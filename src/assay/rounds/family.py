@@ -7,14 +7,14 @@ from typing import Any
 
 from assay.metrics.table import Metric, named
 from assay.reports.markdown import bold, table, text
-from assay.rounds.record import Record, Stopped
+from assay.rounds.record import RoundRecord, Stopped
 from assay.tracking.families import Node
 
 ENDS = {"": "value", ".low": "low", ".high": "high"}
 Point = tuple[str, int, float]
 
 
-def parent(told: Mapping[str, Any], rounds: Sequence[Record], stopped: Stopped | None) -> Node:
+def parent(told: Mapping[str, Any], rounds: Sequence[RoundRecord], stopped: Stopped | None) -> Node:
     """A round of the loop is a step in MLflow; 0 is the start. The last values are the run's metrics."""
     params = {f"iterate.{key}": str(value) for key, value in told["rules"].items()}
     params |= {"strategy": told["strategy"], "annotator": str(told["annotator"]), "branch": told["branch"]}
@@ -28,7 +28,7 @@ def parent(told: Mapping[str, Any], rounds: Sequence[Record], stopped: Stopped |
     return Node(f"iterate {told['name']}", params, metrics, tags, _points(rounds))
 
 
-def _points(rounds: Sequence[Record]) -> list[Point]:
+def _points(rounds: Sequence[RoundRecord]) -> list[Point]:
     points: list[Point] = []
     start = rounds[0].start
     if start is not None and start.test is not None:
@@ -51,7 +51,7 @@ def _estimate(name: str, step: int, found: Mapping[str, Any] | None) -> list[Poi
     return [] if found is None else [(f"{name}{end}", step, found[key]) for end, key in ENDS.items()]
 
 
-def children(rounds: Sequence[tuple[str, Record]]) -> list[Node]:
+def children(rounds: Sequence[tuple[str, RoundRecord]]) -> list[Node]:
     """What each round asked, and what came of it; `assay.run` is the pipeline's own run, with all there is."""
     nodes = []
     for commit, record in rounds:

@@ -17,19 +17,21 @@ from assay.lineage import branches
 from assay.lineage.revisions import checkout_dir
 from assay.lineage.revisions import remember as keep
 from assay.rounds.measured import PREDICTIONS, SELECTION, Pair, predicted_at, predicted_here
-from assay.rounds.record import Record, Start
+from assay.rounds.record import RoundRecord, Start
 from assay.rounds.stopping import control
-from assay.rounds.work import Work
+from assay.rounds.work import RoundWork
 
 METRICS = "outputs/metrics.json"
 
 
-def describe(work: Work, batch: Batch, refused: int, promoted: str, trained: bool, begun: float) -> Record:
+def describe(
+    work: RoundWork, batch: Batch, refused: int, promoted: str, trained: bool, begun: float
+) -> RoundRecord:
     """The record of the round that the workspace holds. `begun`: of time.monotonic()."""
     layout = work.layout
     snapshot = read_json(layout.snapshot / "snapshot.json", made_by="curate")
     selection = read_json(layout.selection / "selection.json", made_by="select")
-    return Record(
+    return RoundRecord(
         name=work.name,
         number=len(work.done) + 1,
         asked=len(batch.rows),
@@ -48,12 +50,12 @@ def describe(work: Work, batch: Batch, refused: int, promoted: str, trained: boo
     )
 
 
-def open_of(batch: Batch, work: Work) -> int:
+def open_of(batch: Batch, work: RoundWork) -> int:
     """How many images of a batch nobody has answered yet."""
     return len(ledger.open_ids(batch, answers_to(read_batches(work.layout.edits))))
 
 
-def new_answers(work: Work) -> dict[str, Any]:
+def new_answers(work: RoundWork) -> dict[str, Any]:
     """The judgements since the last round: how many of each kind, and the seconds they say they took."""
     known = branches.files_at(work.last, "data/edits", work.layout.root)
     files = [file for file in batch_files(work.layout.edits) if file.name not in known]
@@ -62,7 +64,7 @@ def new_answers(work: Work) -> dict[str, Any]:
     return {"answered": dict(Counter(j.op for j in new)), "people_seconds": round(seconds, 1)}
 
 
-def measured(work: Work) -> dict[str, Any]:
+def measured(work: RoundWork) -> dict[str, Any]:
     """The metric on test; paired against the round before, and against the one that the plateau rule looks at."""
     from assay.tracking import last_run
 

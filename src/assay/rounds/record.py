@@ -18,7 +18,7 @@ Estimate = dict[str, Any]
 """{"value", "low", "high", "n"}, 95 % interval."""
 
 
-class Record(BaseModel):
+class RoundRecord(BaseModel):
     """What a round did, and what its model is worth on test."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -80,15 +80,15 @@ class Stopped(BaseModel):
     promoted: str = ""
 
 
-Record.model_rebuild()
+RoundRecord.model_rebuild()
 
 
-def history(name: str, root: Path) -> tuple[list[tuple[str, Record]], Stopped | None]:
+def history(name: str, root: Path) -> tuple[list[tuple[str, RoundRecord]], Stopped | None]:
     """(commit, round) of each round of a name that leads to HEAD, oldest first; and how they ended, if they did."""
-    rounds: list[tuple[str, Record]] = []
+    rounds: list[tuple[str, RoundRecord]] = []
     stopped: Stopped | None = None
     for message in messages("Assay-", root):
-        if (found := _read(message, ROUND, Record)) is not None and found.name == name:
+        if (found := _read(message, ROUND, RoundRecord)) is not None and found.name == name:
             rounds.append((message.commit, found))
             stopped = None
         elif (end := _read(message, STOP, Stopped)) is not None and end.name == name:
@@ -110,12 +110,12 @@ def _read(message: Message, mark: str, model: type[Any]) -> Any:
         ) from None
 
 
-def round_message(record: Record) -> str:
+def round_message(record: RoundRecord) -> str:
     """Subject: the number that matters. Body: what was done. Last line: all of it, for programs."""
     return f"{subject(record)}\n\n" + "\n".join(body(record)) + f"\n\n{ROUND}{record.model_dump_json()}\n"
 
 
-def subject(record: Record) -> str:
+def subject(record: RoundRecord) -> str:
     head = f"iterate {record.name}, round {record.number}: "
     if record.test is None:
         return f"{head}{_labels(record.answered)}; nothing to measure yet"
@@ -126,7 +126,7 @@ def subject(record: Record) -> str:
     return head + told
 
 
-def body(record: Record) -> list[str]:
+def body(record: RoundRecord) -> list[str]:
     """What a reader of git log wants to know."""
     splits = ", ".join(f"{split} {n:,}" for split, n in record.labelled.items())
     rows = [
@@ -164,6 +164,6 @@ def _labels(answered: dict[str, int]) -> str:
     )
 
 
-def spent(rounds: Sequence[Record]) -> int:
+def spent(rounds: Sequence[RoundRecord]) -> int:
     """Answers that the rounds have cost."""
     return sum(sum(record.answered.values()) for record in rounds)

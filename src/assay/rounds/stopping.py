@@ -8,7 +8,7 @@ from typing import Any
 
 from assay.metrics.table import named
 from assay.params import Iterate
-from assay.rounds.record import Record, spent
+from assay.rounds.record import RoundRecord, spent
 
 NOTHING_LEFT = "nothing left to ask"
 
@@ -21,7 +21,7 @@ class Stop:
     why: str
 
 
-def reason(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
+def reason(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
     """Why to stop after these rounds; None to go on. The first rule that holds, in this order."""
     if not rounds:
         return None
@@ -31,7 +31,7 @@ def reason(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
     return None
 
 
-def _target(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
+def _target(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
     """The whole interval of the metric on test is on the right side of the target, not its middle alone."""
     last = rounds[-1]
     if rules.target is None or last.test is None:
@@ -44,7 +44,7 @@ def _target(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
     return Stop("target", f"{told}: the {which} end of its 95 % interval has reached {rules.target:g}")
 
 
-def _plateau(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
+def _plateau(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
     """The last rounds together gained less than is worth a round, and that beyond the noise.
 
     It is not enough that no gain can be seen: on a short ruler none ever can.
@@ -63,7 +63,7 @@ def _plateau(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
     )
 
 
-def _random_wins(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
+def _random_wins(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
     """Strategy `auto` keeps a random control arm: where that is better, choosing costs and does not pay."""
     control = rounds[-1].control
     if not rules.random_wins or not control.get("random_wins"):
@@ -74,13 +74,13 @@ def _random_wins(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
     )
 
 
-def _budget(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
+def _budget(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
     if rules.budget is None or spent(rounds) < rules.budget:
         return None
     return Stop("budget", f"{spent(rounds):,} answers of {rules.budget:,} are spent")
 
 
-def _rounds(rounds: Sequence[Record], rules: Iterate) -> Stop | None:
+def _rounds(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
     if len(rounds) < rules.rounds:
         return None
     many = len(rounds)

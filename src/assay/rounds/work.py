@@ -10,12 +10,12 @@ from assay.lineage.revisions import resolve
 from assay.params import Iterate, Params
 from assay.progress import Progress
 from assay.rounds.place import PREFIX
-from assay.rounds.record import Record, Stopped, history
+from assay.rounds.record import RoundRecord, Stopped, history
 from assay.rounds.stages import Runner
 
 
 @dataclass
-class Work:
+class RoundWork:
     """`done` and `stopped` are what git says: see `look`."""
 
     name: str
@@ -24,12 +24,12 @@ class Work:
     layout: Layout
     runner: Runner
     progress: Progress
-    done: list[tuple[str, Record]] = field(default_factory=list)
+    done: list[tuple[str, RoundRecord]] = field(default_factory=list)
     """(commit, round), oldest first."""
     stopped: Stopped | None = None
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[RoundRecord]:
         return [record for _, record in self.done]
 
     @property

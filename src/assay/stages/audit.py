@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay import checks
 from assay.data.files import fresh_dir, write_json, write_table
-from assay.data.suspects import LIKELY, NAME, Share, share_of, suspects
+from assay.data.suspects import LIKELY, NAME, WrongShare, share_of, suspects
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress
@@ -53,7 +53,7 @@ def render(summary: dict[str, Any], console: Console) -> None:
     console.print(f"the audit found: {found or 'nothing'}", highlight=False)
     if said := summary["labels"]:
         console.print(
-            f"{said['judged']:,} labels judged, {Share(**said['share'])} of them wrong ({said['share']['by']}): "
+            f"{said['judged']:,} labels judged, {WrongShare(**said['share'])} of them wrong ({said['share']['by']}): "
             f"{said['suspects']:,} suspects from probability {said['above']:g} on",
             highlight=False,
         )

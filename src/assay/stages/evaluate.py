@@ -1,6 +1,6 @@
 """evaluate: what the model is worth -> outputs/metrics.json, predictions.parquet and plots/.
 
-Measured on the ruler (test) and on val; every number with n and a 95 % interval; against the champion, paired.
+JudgedSplit on the ruler (test) and on val; every number with n and a 95 % interval; against the champion, paired.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ PREDICTIONS = pa.schema(
 
 
 @dataclass(frozen=True)
-class Measured:
+class JudgedSplit:
     """One split and what a model says about it."""
 
     ids: list[str]
@@ -111,12 +111,12 @@ def slice_columns(ruler: pa.Table, wanted: Sequence[str]) -> dict[str, list[str]
 
 def predict(
     model: Path, rows: pa.Table, task: ModuleType, params: Params, layout: Layout, progress: Progress
-) -> Measured:
+) -> JudgedSplit:
     """What a model folder says about labelled images; a label that the model has never heard of is an error."""
     ids, labels = rows["id"].to_pylist(), rows["label"].to_pylist()
     said, known = predict_ids(model, ids, layout, params.evaluate.batch, progress)
     task.targets(labels, known)  # a label outside the declared classes is an error here
-    return Measured(ids, labels, said, known, judge(params, said, known, labels, known))
+    return JudgedSplit(ids, labels, said, known, judge(params, said, known, labels, known))
 
 
 def judge(
@@ -139,7 +139,7 @@ def slices(
 
 
 def against_champion(
-    test: Measured, params: Params, layout: Layout, progress: Progress
+    test: JudgedSplit, params: Params, layout: Layout, progress: Progress
 ) -> dict[str, Any] | None:
     """The paired difference on the same test images; None while there is no champion.
 
@@ -176,13 +176,13 @@ def _weights(layout: Layout, champion: Champion) -> Path:
     return champion_model(layout.champion, champion)
 
 
-def predictions_table(val: Measured, test: Measured) -> pa.Table:
+def predictions_table(val: JudgedSplit, test: JudgedSplit) -> pa.Table:
     """PREDICTIONS of both splits and the task's columns, sorted by id."""
     tables = [_rows(split, part) for split, part in (("val", val), ("test", test))]
     return pa.concat_tables(tables).sort_by("id")
 
 
-def _rows(split: str, part: Measured) -> pa.Table:
+def _rows(split: str, part: JudgedSplit) -> pa.Table:
     columns = [
         pa.array(part.ids, pa.string()),
         pa.array([split] * len(part.ids), pa.string()),
@@ -195,7 +195,7 @@ def _rows(split: str, part: Measured) -> pa.Table:
     return table
 
 
-def worst_mistakes(test: Measured, layout: Layout) -> list[Mistake]:
+def worst_mistakes(test: JudgedSplit, layout: Layout) -> list[Mistake]:
     """The predictions furthest from right, the surest of them first, with their pictures."""
     judged = test.judged
     wrong = np.flatnonzero(~is_right(judged.quality))

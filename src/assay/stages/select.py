@@ -63,7 +63,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class QueueInputs:
     """What the queue depends on."""
 
     snapshot: Snapshot
@@ -116,7 +116,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
         tasks.require_classes(params.task, f"strategy {choice.used}")
     if choice.why:
         progress.say(choice.why)
-    inputs = Inputs(snapshot, champion, choice, blank(layout), params, layout, progress)
+    inputs = QueueInputs(snapshot, champion, choice, blank(layout), params, layout, progress)
     train = training_set(snapshot, params.select.train_limit, params.seed, inputs.task.label)
     queue, evidence = build_queue(inputs)
     selection = describe(inputs, train, queue) | {"evidence": evidence}
@@ -150,7 +150,7 @@ def blank(layout: Layout) -> pa.Array:
 # --- the queue
 
 
-def build_queue(inputs: Inputs) -> tuple[list[Queued], Evidence]:
+def build_queue(inputs: QueueInputs) -> tuple[list[Queued], Evidence]:
     """The ruler first; with the rest of the budget second looks, and what the strategy chooses; best first.
 
     With it the evidence on which the strategy has decided, where it says.
@@ -172,7 +172,7 @@ def ruler_size(halfwidth: float) -> int:
     return ceil(0.25 * (1.96 / halfwidth) ** 2)
 
 
-def ruler_queue(inputs: Inputs) -> list[Queued]:
+def ruler_queue(inputs: QueueInputs) -> list[Queued]:
     """Test and val images drawn at random, until both are large enough; each grows as it lacks.
 
     No model chooses them, and no prediction is shown with them: neither may lean on what it is to measure.
@@ -190,7 +190,7 @@ def ruler_queue(inputs: Inputs) -> list[Queued]:
     return [row for _, row in sorted(turns, key=lambda turn: turn[0])]
 
 
-def training_queue(inputs: Inputs, budget: float) -> tuple[list[Queued], Evidence]:
+def training_queue(inputs: QueueInputs, budget: float) -> tuple[list[Queued], Evidence]:
     """What the strategy chooses among the unlabelled training images, and what made it decide so."""
     rows = inputs.askable.filter(pc.equal(inputs.askable["split"], "train"))
     ids = np.array(rows["id"].to_pylist(), dtype=object)
@@ -213,7 +213,7 @@ def training_queue(inputs: Inputs, budget: float) -> tuple[list[Queued], Evidenc
 
 
 def candidates(
-    inputs: Inputs,
+    inputs: QueueInputs,
     ids: NDArray[np.object_],
     known: NDArray[np.bool_],
     beliefs: Beliefs | None,
@@ -238,7 +238,7 @@ def candidates(
     return Candidates(embeddings, probabilities, known, costs, targets, draws_of(ids.tolist()))
 
 
-def targets_of(inputs: Inputs, ids: Sequence[str], categories: Sequence[str]) -> NDArray[np.int64]:
+def targets_of(inputs: QueueInputs, ids: Sequence[str], categories: Sequence[str]) -> NDArray[np.int64]:
     """(n,) the class of each image that has just one label, as its place in `categories`; −1 elsewhere."""
     classes = {name: number for number, name in enumerate(categories)}
     rows = zip(inputs.usable["id"].to_pylist(), inputs.usable["label"].to_pylist(), strict=True)
@@ -246,7 +246,7 @@ def targets_of(inputs: Inputs, ids: Sequence[str], categories: Sequence[str]) ->
     return np.array([classes.get(labels.get(sample, ""), -1) for sample in ids], dtype=np.int64)
 
 
-def believe(inputs: Inputs, ids: list[str]) -> Beliefs:
+def believe(inputs: QueueInputs, ids: list[str]) -> Beliefs:
     """The champion's probabilities; remembered, so that only new images cost."""
     if inputs.champion is None:
         raise MissingInput("there is no champion to ask", hint="run `assay promote` first")
@@ -267,7 +267,7 @@ def memory(layout: Layout, champion: Champion) -> Path:
     return layout.scratch / "beliefs" / f"{canonical_digest([champion.model_sha256, code])}.parquet"
 
 
-def with_predictions(inputs: Inputs, queue: list[Queued]) -> list[Queued]:
+def with_predictions(inputs: QueueInputs, queue: list[Queued]) -> list[Queued]:
     """The champion's guess beside each image, where there is a champion."""
     if inputs.champion is None or not queue or not inputs.task.SAYS_CLASSES:
         return queue
@@ -283,7 +283,7 @@ def with_predictions(inputs: Inputs, queue: list[Queued]) -> list[Queued]:
 # --- what is written
 
 
-def describe(inputs: Inputs, train: pa.Table, queue: Sequence[Queued]) -> dict[str, Any]:
+def describe(inputs: QueueInputs, train: pa.Table, queue: Sequence[Queued]) -> dict[str, Any]:
     """The content of selection.json: counts, and how the choice was made."""
     tally = Counter(zip(train["split"].to_pylist(), train["label"].to_pylist(), strict=True))
     categories = inputs.snapshot.categories
@@ -302,7 +302,7 @@ def describe(inputs: Inputs, train: pa.Table, queue: Sequence[Queued]) -> dict[s
     }
 
 
-def left_out(inputs: Inputs, train: pa.Table) -> dict[str, int]:
+def left_out(inputs: QueueInputs, train: pa.Table) -> dict[str, int]:
     """How many images are neither learnt from nor queued, by reason."""
     judged = pc.sum(inputs.kept["labelled"]).as_py() or 0
     learnable = pc.sum(pc.not_equal(inputs.usable["split"], "test")).as_py() or 0

@@ -51,7 +51,7 @@ def last_run(layout: Layout) -> dict[str, Any]:
 
 def _write(
     store: Store,
-    record: content.Record,
+    record: content.RunContent,
     mark: Fingerprint,
     training: environment.Training | None,
     params: Params,

@@ -33,7 +33,7 @@ PREDICTIONS_LIMIT = 50 * 2**20
 
 
 @dataclass(frozen=True)
-class Record:
+class RunContent:
     """All that is written for one run."""
 
     name: str
@@ -48,12 +48,12 @@ class Record:
     summary: Summary
 
 
-def collect(params: Params, layout: Layout, mark: Fingerprint) -> Record:
+def collect(params: Params, layout: Layout, mark: Fingerprint) -> RunContent:
     """Read what the stages wrote. MissingInput if one has not run."""
     metrics = read_json(layout.outputs / "metrics.json", made_by="evaluate")
     patch = git_dirty_patch(layout.root)
     summary = summarise(layout)
-    return Record(
+    return RunContent(
         name=run_name(params, mark),
         params=flat_params(params),
         metrics=headline_metrics(metrics),
@@ -187,7 +187,7 @@ def _texts(summary: Summary, patch: Patch) -> dict[str, str]:
     return texts
 
 
-def note(record: Record, what: str, before: str | None, differing: Mapping[str, tuple[str, str]]) -> str:
+def note(record: RunContent, what: str, before: str | None, differing: Mapping[str, tuple[str, str]]) -> str:
     """The run's page in Markdown: what changed, the metrics, the data, what to label next."""
     since = f" since {code(before)}" if before else ""
     lines = [f"**Changed: {what}**{since}", "", markdown(record.summary)]

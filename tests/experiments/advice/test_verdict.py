@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from assay.experiments.advice.verdict import Gain, Option, judge, number
+from assay.experiments.advice.recommendation import Gain, Option, judge, number
 
 
 def option(kind, value, low, high, share=0.5, hours=1.0):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.experiments.attribution.telling import sentence
+from assay.experiments.attribution.wording import sentence
 
 
 def effect(value, half, **more):

@@ -11,7 +11,7 @@ from assay.data.difference import kinds_of
 from assay.data.edits import Annotation, Judgement
 from assay.experiments.comparison import compare
 from assay.experiments.comparison.measured import by_group
-from assay.experiments.comparison.verdict import sentence, told
+from assay.experiments.comparison.wording import sentence, told
 from assay.experiments.sides import Side
 from assay.layout import Layout
 from assay.metrics.classification import Classified

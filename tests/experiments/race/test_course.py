@@ -16,7 +16,7 @@ from assay.experiments.race.course import chosen, score
 from assay.experiments.race.family import children, note, parent
 from assay.experiments.race.picture import page
 from assay.experiments.race.standing import stand
-from assay.experiments.race.verdict import sentence
+from assay.experiments.race.wording import sentence
 from assay.lineage.revisions import DvcError
 from assay.params.bounds import with_changes
 from assay.reports.markdown import bold
@@ -221,15 +221,15 @@ def test_a_race_is_a_family_of_runs(summary):
 def test_intervals_cover_what_is_true():
     """Seeds and samples both noisy, nothing different: at most a few of 100 races call a winner."""
     from assay.experiments.corner_metrics import Outcome, measure, rulers
-    from assay.experiments.corners import Plan
+    from assay.experiments.corners import Design
     from assay.experiments.noise import trainings
-    from assay.experiments.race.standing import Places, Standing, compared
+    from assay.experiments.race.standing import MetricStanding, Places, compared
     from assay.metrics.classification import Classified
 
     rng, places, wrong = np.random.default_rng(0), Places(1), 0
     ids, n = [str(i) for i in range(200)], 200
     row = places.contrast((1, "data", 1), (-1, "model", 1))[None]
-    plan = Plan((), places.corners())
+    plan = Design((), places.corners())
     for _ in range(100):
         hard = rng.random(n)
         outcomes = {}
@@ -241,6 +241,6 @@ def test_intervals_cover_what_is_true():
                 models.append(Outcome(ids, Classified(chances, np.zeros(n, np.int64))))
             outcomes[corner] = models
         one = next(iter(measure(plan, outcomes, rulers(plan, outcomes), (), 100, 0)))
-        ahead = Standing(one, compared(trainings(plan, outcomes, ""))).estimates(row)[0]
+        ahead = MetricStanding(one, compared(trainings(plan, outcomes, ""))).estimates(row)[0]
         wrong += not ahead["low"] <= 0 <= ahead["high"]
     assert wrong <= 7

@@ -8,7 +8,7 @@
     suspects.py   which labels the audit takes for wrong, and what people would find
     noise.py      the noise of seeds and of a finite val set, as draws that everything else is computed from
     trials.py     what the best of N settings is worth, the luck of being chosen taken off
-    verdict.py    the options side by side: recommend one, or say that nobody can tell, and what would tell
+    recommendation.py  the options side by side: recommend one, or say that nobody can tell, and what would tell
     study.py      all of it, from trainings to advice
     charts.py     its pictures, as SVG
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.experiments.advice.verdict import number
+from assay.experiments.advice.recommendation import number
 from assay.metrics.table import named
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LearnerOutcome:
     """Probabilities on val (n, k); none at all if the training failed."""
 
     val: Probabilities
@@ -76,7 +76,7 @@ class Learner(Protocol):
 
     def epochs(self, run: Run) -> int: ...
 
-    def learn(self, run: Run, on_epoch: OnEpoch) -> Outcome: ...
+    def learn(self, run: Run, on_epoch: OnEpoch) -> LearnerOutcome: ...
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Model:
     def epochs(self, run: Run) -> int:
         return self._settings(run).epochs
 
-    def learn(self, run: Run, on_epoch: OnEpoch) -> Outcome:
+    def learn(self, run: Run, on_epoch: OnEpoch) -> LearnerOutcome:
         """A killed training carries on at its last epoch. A loss that is no number: no outcome."""
         checkpoint = self._layout.scratch / "advice" / f"{self.key(run)}.pt"
         started = perf_counter()
@@ -118,9 +118,9 @@ class Model:
             if not run.changes:
                 raise
             nothing = np.zeros((0, len(self._ground.categories)), np.float32)
-            return Outcome(nothing, perf_counter() - started)
+            return LearnerOutcome(nothing, perf_counter() - started)
         checkpoint.unlink(missing_ok=True)
-        return Outcome(val, perf_counter() - started)
+        return LearnerOutcome(val, perf_counter() - started)
 
     def seconds(self, run: Run) -> float:
         """What it would take: the second of two epochs on a few batches, scaled up."""
@@ -221,11 +221,11 @@ class Probe:
     def epochs(self, run: Run) -> int:
         return 1
 
-    def learn(self, run: Run, on_epoch: OnEpoch) -> Outcome:
+    def learn(self, run: Run, on_epoch: OnEpoch) -> LearnerOutcome:
         started = perf_counter()
         strength = self.strength * run.changes.get("strength", 1.0)
         probe = linear_probe.fit(self._train[run.rows], run.targets, len(self._ground.categories), strength)
-        outcome = Outcome(probe.probabilities(self._val), perf_counter() - started)
+        outcome = LearnerOutcome(probe.probabilities(self._val), perf_counter() - started)
         on_epoch()
         return outcome
 

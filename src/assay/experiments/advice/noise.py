@@ -28,7 +28,7 @@ LEVELS = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
-class Measured:
+class ConditionMetrics:
     """The primary metric of every condition, turned so that more is better. Column order: `names`."""
 
     names: tuple[str, ...]
@@ -73,7 +73,7 @@ def measure(
     metric: str,
     pools: Mapping[str, str],
     seed: int,
-) -> Measured:
+) -> ConditionMetrics:
     """From {condition: predictions on val of each seed}. `pools` names what shares its spread between seeds."""
     sign = named(metric).sign
     weights = np.concatenate(list(bootstrap_weights(len(next(iter(outcomes.values()))[0]), DRAWS, seed)))
@@ -87,7 +87,7 @@ def measure(
         images[name] = float(drawn.var(1).mean() - drawn.mean(0).var()) * len(runs)
     squares, freedom = _pooled(each, pools)
     shared = _summed(images, pools)
-    return Measured(
+    return ConditionMetrics(
         tuple(outcomes),
         np.array([v.mean() for v in each.values()]),
         np.stack(means, axis=1),

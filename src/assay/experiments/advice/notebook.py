@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from assay.data.files import write_bytes
-from assay.experiments.advice.learners import Learner, Outcome, Run
+from assay.experiments.advice.learners import Learner, LearnerOutcome, Run
 from assay.progress import Progress
 
 KEPT = 2000
@@ -25,7 +25,7 @@ class Notebook:
     folder: Path
     progress: Progress
 
-    def results(self, label: str, learner: Learner, runs: Sequence[Run]) -> list[Outcome]:
+    def results(self, label: str, learner: Learner, runs: Sequence[Run]) -> list[LearnerOutcome]:
         """The outcome of each run, in their order; a bar moves by epochs for those that have to be trained."""
         keys = [learner.key(run) for run in runs]
         found = {key: self._read(key) for key in set(keys)}
@@ -55,14 +55,14 @@ class Notebook:
     def _file(self, key: str) -> Path:
         return self.folder / f"{key}.npz"
 
-    def _read(self, key: str) -> Outcome | None:
+    def _read(self, key: str) -> LearnerOutcome | None:
         try:
             with np.load(io.BytesIO(self._file(key).read_bytes())) as held:
-                return Outcome(held["val"], float(held["seconds"]))
+                return LearnerOutcome(held["val"], float(held["seconds"]))
         except (OSError, KeyError, ValueError, zipfile.BadZipFile):
             return None
 
-    def _write(self, key: str, outcome: Outcome | None) -> None:
+    def _write(self, key: str, outcome: LearnerOutcome | None) -> None:
         assert outcome is not None
         stream = io.BytesIO()
         np.savez_compressed(stream, val=outcome.val, seconds=outcome.seconds)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from assay.data.suspects import share_of
 from assay.experiments.advice import curve, trials
-from assay.experiments.advice.noise import Measured, interval
+from assay.experiments.advice.noise import ConditionMetrics, interval
+from assay.experiments.advice.recommendation import Gain, Option
 from assay.experiments.advice.study import BASE, CORRECTED, LEFT_OUT, Study
 from assay.experiments.advice.suspects import Suspected
-from assay.experiments.advice.verdict import Gain, Option
 from assay.metrics.table import named
 
 Floats = NDArray[np.float64]
@@ -28,7 +28,7 @@ class Facts:
     """What the options are computed from."""
 
     study: Study
-    measured: Measured
+    measured: ConditionMetrics
     found: Suspected
     reviewed: Suspected
     """Those of them that fit into the time."""

@@ -18,7 +18,7 @@ WEAKER = {"none": "flips", "light": "none", "flips": "light", "strong": "none"}
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrialPlan:
     """Who learns, how often, and how long one training takes (seconds, on this machine)."""
 
     learner: str
@@ -34,23 +34,23 @@ class Plan:
         return self.seeds * (1 + sum(PARTS) + 2) + self.trials + finals
 
 
-def make(params: Params, seconds: float) -> Plan:
+def make(params: Params, seconds: float) -> TrialPlan:
     """The richest plan that fits into `advise.minutes` if a training takes `seconds`; else the probe's."""
     asked = params.advise
     if asked.learner == "model":
-        return Plan("model", asked.seeds, asked.trials, seconds)
+        return TrialPlan("model", asked.seeds, asked.trials, seconds)
     for seeds, trials in _ladder(asked.seeds, asked.trials):
-        plan = Plan("model", seeds, trials, seconds)
+        plan = TrialPlan("model", seeds, trials, seconds)
         if asked.learner == "auto" and plan.trainings * seconds <= asked.minutes * 60:
             return plan
-    least = Plan("model", 2, 2, seconds)
+    least = TrialPlan("model", 2, 2, seconds)
     needs = f"{params.train.model} needs about {_told(seconds)} a training, {_told(least.trainings * seconds)} in all"
     why = (
         "advise.learner is probe"
         if asked.learner == "probe"
         else f"{needs}; advise.minutes allows {asked.minutes:g}"
     )
-    return Plan("probe", asked.seeds, asked.trials, seconds, why)
+    return TrialPlan("probe", asked.seeds, asked.trials, seconds, why)
 
 
 def _ladder(seeds: int, trials: int) -> Iterator[tuple[int, int]]:

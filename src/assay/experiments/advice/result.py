@@ -8,9 +8,9 @@ from assay.experiments.advice import study as studies
 from assay.experiments.advice.ground import Ground
 from assay.experiments.advice.noise import interval
 from assay.experiments.advice.options import Facts, affordable_reviews, cleaner_labels, more_labels, the_model
+from assay.experiments.advice.recommendation import judge, ranked
 from assay.experiments.advice.study import BASE, Study
 from assay.experiments.advice.suspects import suspected
-from assay.experiments.advice.verdict import judge, ranked
 from assay.layout import Layout
 from assay.metrics.table import named
 from assay.params import Params

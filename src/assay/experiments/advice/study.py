@@ -14,10 +14,10 @@ from assay.data.suspects import LIKELY
 from assay.experiments.advice import plan as plans
 from assay.experiments.advice.curve import nested
 from assay.experiments.advice.ground import Ground
-from assay.experiments.advice.learners import Learner, Model, Outcome, Probe, Run
-from assay.experiments.advice.noise import Measured, measure
+from assay.experiments.advice.learners import Learner, LearnerOutcome, Model, Probe, Run
+from assay.experiments.advice.noise import ConditionMetrics, measure
 from assay.experiments.advice.notebook import Notebook
-from assay.experiments.advice.plan import FINALISTS, PARTS, Plan
+from assay.experiments.advice.plan import FINALISTS, PARTS, TrialPlan
 from assay.experiments.advice.suspects import Suspected
 from assay.layout import Layout
 from assay.lineage.closure import model_input
@@ -41,8 +41,8 @@ class Study:
     learner: Learner
     probe: Probe
     notebook: Notebook
-    plan: Plan
-    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
+    plan: TrialPlan
+    outcomes: dict[str, list[LearnerOutcome]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     """Labels behind each point of the curve."""
     trials: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Study:
         for name, some in runs.items():
             self.outcomes[name] = self.outcomes.get(name, []) + [next(found) for _ in some]
 
-    def measured(self) -> Measured:
+    def measured(self) -> ConditionMetrics:
         """The primary metric of all conditions, with its noise."""
         rows = self.ground.measured
         return measure(

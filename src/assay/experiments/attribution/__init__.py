@@ -17,7 +17,7 @@ from assay.experiments.attribution.effects import (
     Verdict,
 )
 from assay.experiments.corner_metrics import Outcome
-from assay.experiments.corners import MOST_EXACT, PERMUTATIONS, Corner, Plan, plan
+from assay.experiments.corners import MOST_EXACT, PERMUTATIONS, Corner, Design, plan
 from assay.experiments.needs import Needs
 
 __all__ = [
@@ -28,11 +28,11 @@ __all__ = [
     "Attribution",
     "Corner",
     "Decomposition",
+    "Design",
     "Effect",
     "Interaction",
     "Needs",
     "Outcome",
-    "Plan",
     "Share",
     "Verdict",
     "attribute",

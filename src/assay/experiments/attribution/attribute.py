@@ -19,8 +19,8 @@ from assay.experiments.attribution.effects import (
     Share,
     Verdict,
 )
-from assay.experiments.corner_metrics import Measured, Outcome, measure, rulers
-from assay.experiments.corners import Corner, Order, Plan, of_orders
+from assay.experiments.corner_metrics import CornerMetric, Outcome, measure, rulers
+from assay.experiments.corners import Corner, Design, Order, of_orders
 from assay.experiments.needs import needs
 from assay.experiments.noise import Trainings, moments, noise, trainings, untrained
 from assay.metrics.intervals import Noise, half_width, p_value
@@ -89,13 +89,13 @@ def attribute(
 class _Work:
     """What the metrics of one attribution have in common."""
 
-    plan: Plan
+    plan: Design
     trained: Trainings
     seeds: int
     samples: int
     ruler: str
 
-    def decompose(self, one: Measured) -> Decomposition:
+    def decompose(self, one: CornerMetric) -> Decomposition:
         plan, p = self.plan, len(self.plan.players)
         conditional = shapley.conditional(plan)
         contrasts = np.concatenate(
@@ -134,7 +134,7 @@ class _Work:
             seed_noise=float(np.sqrt(one.values.var(1, ddof=1).mean())) if self.seeds > 1 else None,
         )
 
-    def _effects(self, values: Floats, contrasts: Floats, one: Measured, found: Noise) -> list[Effect]:
+    def _effects(self, values: Floats, contrasts: Floats, one: CornerMetric, found: Noise) -> list[Effect]:
         """The interval reaches from the smaller to the larger of the value and that less its bias.
 
         With one seed only rulers can be told apart: how much trainings differ is not known.
@@ -221,7 +221,7 @@ def _one(found: Noise, i: int) -> Noise:
     )
 
 
-def _inert(plan: Plan, outcomes: Mapping[Corner, Sequence[Outcome]]) -> tuple[str, ...]:
+def _inert(plan: Design, outcomes: Mapping[Corner, Sequence[Outcome]]) -> tuple[str, ...]:
     """Players without which every corner that is there is the same, bit by bit."""
     return tuple(
         name

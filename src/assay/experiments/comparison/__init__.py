@@ -28,7 +28,7 @@ from assay.experiments.comparison.factors import (
 from assay.experiments.comparison.measured import metrics_part
 from assay.experiments.comparison.ruler import common, ruler_part
 from assay.experiments.comparison.samples import Loaded, data_part
-from assay.experiments.comparison.verdict import sentence
+from assay.experiments.comparison.wording import sentence
 from assay.experiments.predicted import Predicted
 from assay.experiments.sides import Side
 from assay.layout import Layout

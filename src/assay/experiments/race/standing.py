@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.linalg import helmert
 
 from assay.experiments.cells import Result
-from assay.experiments.corner_metrics import Measured, Outcome, measure, rulers
-from assay.experiments.corners import Corner, Plan
+from assay.experiments.corner_metrics import CornerMetric, Outcome, measure, rulers
+from assay.experiments.corners import Corner, Design
 from assay.experiments.needs import needs
 from assay.experiments.noise import Trainings, moments, noise, trainings
 from assay.experiments.predicted import Predicted
@@ -58,7 +58,7 @@ def stand(racers: Sequence[Racer], metric: str, categories: Sequence[str]) -> di
     """Everything that is told of a race, JSON-able. Estimates are {"value", "low", "high", "p_value"}."""
     places = Places(len(racers[0].done["data"]) - 1)
     found, trained = _measured(racers, metric, categories, places)
-    primary = next(Standing(one, trained) for one in found if one.name == metric)
+    primary = next(MetricStanding(one, trained) for one in found if one.name == metric)
     n = {split: _samples(racers[0].done["data"][0].result, split) for split in ("test", CHOSEN_ON)}
     tracks = {track: _curve(racers, track, primary, places, metric) for track in TRACKS}
     last = places.contrast((1, "data", places.steps), (-1, "model", places.steps))
@@ -74,7 +74,9 @@ def stand(racers: Sequence[Racer], metric: str, categories: Sequence[str]) -> di
         "final": {
             **{track: tracks[track][-1]["gain"] for track in TRACKS},
             "difference": ahead,
-            "of_each_metric": {one.name: Standing(one, trained).estimates(last[None])[0] for one in found},
+            "of_each_metric": {
+                one.name: MetricStanding(one, trained).estimates(last[None])[0] for one in found
+            },
         },
         "winner": winner(ahead, metric),
         "needs": _needs(primary, last, ahead, len(racers), n["test"]),
@@ -90,10 +92,10 @@ def winner(ahead: dict[str, float], metric: str) -> Track | None:
 
 
 @dataclass(frozen=True)
-class Standing:
+class MetricStanding:
     """One metric at every place."""
 
-    one: Measured
+    one: CornerMetric
     trained: Trainings
     """Which places have the same models."""
 
@@ -110,7 +112,7 @@ class Standing:
         return noise(contrasts, moments(self.one.values, self.one.drawn), self.trained, self.one.floor)
 
 
-def _needs(one: Standing, row: Floats, ahead: dict[str, float], seeds: int, samples: int) -> str | None:
+def _needs(one: MetricStanding, row: Floats, ahead: dict[str, float], seeds: int, samples: int) -> str | None:
     if not ahead["low"] <= 0 <= ahead["high"]:
         return None
     found = one.noise(row[None])
@@ -120,9 +122,9 @@ def _needs(one: Standing, row: Floats, ahead: dict[str, float], seeds: int, samp
 
 def _measured(
     racers: Sequence[Racer], metric: str, categories: Sequence[str], places: Places
-) -> tuple[list[Measured], Trainings]:
+) -> tuple[list[CornerMetric], Trainings]:
     """Every metric at every place, for every seed, on the one test set; and which places have the same models."""
-    plan = Plan((), places.corners())
+    plan = Design((), places.corners())
     spots: list[tuple[Track, int]] = [
         ("data", 0),
         *((track, step) for track in TRACKS for step in range(1, places.steps + 1)),
@@ -153,7 +155,7 @@ def _outcome(done: Done, categories: Sequence[str]) -> Outcome:
 
 
 def _curve(
-    racers: Sequence[Racer], track: Track, one: Standing, places: Places, metric: str
+    racers: Sequence[Racer], track: Track, one: MetricStanding, places: Places, metric: str
 ) -> list[dict[str, Any]]:
     """A point for each step, from the baseline on: the metric, the gain since, and what it has cost by then."""
     steps = range(places.steps + 1)
@@ -178,7 +180,7 @@ def _cost(racers: Sequence[Racer], track: Track, step: int) -> dict[str, float]:
     }
 
 
-def _differences(one: Standing, places: Places) -> list[dict[str, Any]]:
+def _differences(one: MetricStanding, places: Places) -> list[dict[str, Any]]:
     """Data − model after each step."""
     steps = range(1, places.steps + 1)
     rows = np.array([places.contrast((1, "data", step), (-1, "model", step)) for step in steps])

@@ -31,7 +31,7 @@ not choose it at 0.95 (2.3)."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReplayPlan:
     """What is replayed: `params.simulate` with what was left open filled in."""
 
     asked: Simulate
@@ -41,7 +41,7 @@ class Plan:
     pool: int
     """Images that a seed replays on."""
 
-    def again(self, name: str) -> Plan:
+    def again(self, name: str) -> ReplayPlan:
         """Of one strategy beside CONTROL, on other seeds."""
         first = self.seeds[-1] + 1
         return replace(
@@ -57,14 +57,14 @@ class Plan:
         ]
 
 
-def plan(asked: Simulate, seed: int, labelled: int) -> Plan:
+def plan(asked: Simulate, seed: int, labelled: int) -> ReplayPlan:
     """ParamsError for a strategy, an option or a budget that cannot be."""
     names = dict.fromkeys([CONTROL, *(asked.strategies or plugins.names("strategies"))])
     for name, options in asked.options.items():
         check_options(plugins.load("strategies", name), options)
     size = pool_size(labelled, asked.most)
     seeds = tuple(range(seed, seed + asked.seeds))
-    return Plan(asked, tuple(names), budgets(asked, size, labelled), seeds, size)
+    return ReplayPlan(asked, tuple(names), budgets(asked, size, labelled), seeds, size)
 
 
 def budgets(asked: Simulate, size: int, labelled: int) -> tuple[int, ...]:
@@ -83,7 +83,12 @@ def budgets(asked: Simulate, size: int, labelled: int) -> tuple[int, ...]:
 
 
 def compute(
-    made: Plan, ground: Ground, params: Params, layout: Layout, progress: Progress, workers: int | None = None
+    made: ReplayPlan,
+    ground: Ground,
+    params: Params,
+    layout: Layout,
+    progress: Progress,
+    workers: int | None = None,
 ) -> dict[str, Any]:
     """Replay what is not known yet, and tell. JSON-able; `key` is the fingerprint of all of it."""
     trajectories = made.trajectories()
@@ -107,7 +112,7 @@ def compute(
 
 
 def _again(
-    made: Plan,
+    made: ReplayPlan,
     name: str,
     ground: Ground,
     params: Params,
@@ -128,7 +133,7 @@ def _again(
 
 
 def _field(
-    made: Plan,
+    made: ReplayPlan,
     correct: Sequence[Sequence[Mapping[str, NDArray[np.bool_]]]],
     ruler: str,
     seed: int,
@@ -139,7 +144,7 @@ def _field(
     return Field(made.names, curves.measure(flat.reshape(shape), made.budgets, seed, chosen_among))
 
 
-def _seconds(made: Plan, replays: Sequence[Sequence[Step]]) -> dict[str, float]:
+def _seconds(made: ReplayPlan, replays: Sequence[Sequence[Step]]) -> dict[str, float]:
     """Of a strategy to choose, mean over steps and seeds."""
     each = [[step.choosing for step in steps] for steps in replays]
     by_name = np.array(each).reshape(len(made.names), -1).mean(1)
@@ -147,7 +152,7 @@ def _seconds(made: Plan, replays: Sequence[Sequence[Step]]) -> dict[str, float]:
 
 
 def _tell(
-    made: Plan,
+    made: ReplayPlan,
     ground: Ground,
     fields: Mapping[str, Field],
     rows: list[dict[str, Any]],

@@ -15,11 +15,11 @@ from assay.rounds import picture
 from assay.rounds.place import PREFIX
 from assay.rounds.record import spent
 from assay.rounds.stopping import Stop
-from assay.rounds.work import Work
+from assay.rounds.work import RoundWork
 
 
 def tell(
-    work: Work, new: int = 0, waiting: dict[str, Any] | None = None, stop: Stop | None = None
+    work: RoundWork, new: int = 0, waiting: dict[str, Any] | None = None, stop: Stop | None = None
 ) -> dict[str, Any]:
     """All there is to know: the rounds, why they ended, or whom they wait for. `new`: rounds of this call."""
     ended = work.stopped.model_dump() if work.stopped else vars(stop) if stop else None
@@ -43,7 +43,7 @@ def _row(commit: str, record: Any) -> dict[str, Any]:
     return {"commit": commit, **record.model_dump(exclude={"name", "start"})}
 
 
-def _start(work: Work) -> list[dict[str, Any]]:
+def _start(work: RoundWork) -> list[dict[str, Any]]:
     """The state before the first round as a row, if it was measured."""
     first = work.records[0].start if work.done else None
     if first is None or first.test is None:
@@ -60,7 +60,7 @@ def _start(work: Work) -> list[dict[str, Any]]:
     return [{**empty, "commit": first.commit, "labelled": first.labelled, "test": first.test}]
 
 
-def _next(work: Work, waiting: dict[str, Any] | None, ended: dict[str, Any] | None) -> str:
+def _next(work: RoundWork, waiting: dict[str, Any] | None, ended: dict[str, Any] | None) -> str:
     if waiting is not None:
         return (
             f"round {len(work.done) + 1}: {waiting['open']:,} of {waiting['sent']:,} images wait for answers; "
@@ -77,7 +77,7 @@ def _how(waiting: dict[str, Any]) -> str:
     return "`assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`"
 
 
-def report(work: Work) -> None:
+def report(work: RoundWork) -> None:
     """The rounds in MLflow, with the learning curve. A server that is away costs a remark only."""
     from assay.rounds.family import children, parent
     from assay.tracking.families import log_family

@@ -56,7 +56,7 @@ class Judgement:
         return {**vars(self), "differences": differences, "tolerance": tolerance}
 
 
-class Record:
+class RecordedOutputs:
     """The outputs as they were: in the cache or a remote, brought to a worktree of their own, or with the run."""
 
     def __init__(self, target: Target, params: Params, layout: Layout, stack: ExitStack) -> None:
@@ -125,7 +125,7 @@ def judged(
             notes.append("although not all that went in is as recorded")
         return Judgement("bitwise identical", sentence, because=because, notes=notes)
     with ExitStack() as stack:
-        record = Record(target, params, layout, stack)
+        record = RecordedOutputs(target, params, layout, stack)
         differing = [output for stage in stages for output in stage.differing]
         record.fetch(list(dict.fromkeys([*differing, *_measured(rebuilt)])))
         categories = _categories(rebuilt)
@@ -160,7 +160,9 @@ def judged(
     )
 
 
-def _explained(output: str, record: Record, project: Path, categories: Sequence[str]) -> list[Difference]:
+def _explained(
+    output: str, record: RecordedOutputs, project: Path, categories: Sequence[str]
+) -> list[Difference]:
     old, new = record.get(output), project / output
     if old is None:
         return [Difference(output, "", "another hash; the recorded content is in no cache any more")]
@@ -175,7 +177,7 @@ def _measured(rebuilt: Rebuilt) -> list[str]:
     return [METRICS, PREDICTIONS] if {METRICS, PREDICTIONS} <= there else []
 
 
-def _tolerance(rebuilt: Rebuilt, record: Record) -> Tolerance | None:
+def _tolerance(rebuilt: Rebuilt, record: RecordedOutputs) -> Tolerance | None:
     """None if the model was not evaluated."""
     if not _measured(rebuilt):
         return None
@@ -214,7 +216,7 @@ def _categories(rebuilt: Rebuilt) -> list[str]:
     return list(read_json(about).get("categories") or []) if about.exists() else []
 
 
-def _keep(differing: Sequence[str], record: Record, project: Path, keep: Path) -> None:
+def _keep(differing: Sequence[str], record: RecordedOutputs, project: Path, keep: Path) -> None:
     for output in differing:
         for name, source in (("recorded", record.get(output)), ("now", project / output)):
             if source is None or not source.exists():
