@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator, Set
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 from assay.params import Params
 from assay.plugins import RUNNING, Sources
@@ -24,6 +25,7 @@ ONLOOKERS = frozenset(
 """Modules that watch a stage, talk about it or hand it its values, but decide nothing about what it writes: the
 values of params are in the fingerprint, defaults included, and params.yaml spells all of them out."""
 
+PARSING = Lock()
 TYPES_ONLY = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 LOADS = ("load", "plugins.load")
 
@@ -55,7 +57,7 @@ def model_input(model: str, sources: Sources = RUNNING) -> str | None:
 
 def constant(file: Path, name: str) -> str | None:
     """A text that a module gives this name to at its top level, without importing it; None if it has no such."""
-    return _constants(ast.parse(file.read_text(encoding="utf-8"))).get(name)
+    return _constants(_parsed(file.read_text(encoding="utf-8"))).get(name)
 
 
 def _without(modules: Set[str], sources: Sources) -> frozenset[Path]:
@@ -126,12 +128,18 @@ def chosen(params: Params, sources: Sources) -> dict[str, list[str]]:
     return {kind: sorted({name for name in found if name}) for kind, found in named.items()}
 
 
+def _parsed(text: str, name: str = "<unknown>") -> ast.Module:
+    """The syntax tree, by one thread at a time: two at once end in a SystemError at times (CPython 3.11)."""
+    with PARSING:
+        return ast.parse(text, name)
+
+
 @lru_cache(maxsize=1024)
 def _read(
     file: Path, mtime_ns: int, sources: Sources
 ) -> tuple[frozenset[str], frozenset[tuple[str, str | None]]]:
     """(modules of assay that a file imports, (kind, literal name or None) of its plug-in loads)."""
-    tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
+    tree = _parsed(file.read_text(encoding="utf-8"), str(file))
     home = sources.home(file)
     constants = _constants(tree)
     imports: set[str] = set()

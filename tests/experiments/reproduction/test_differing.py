@@ -32,10 +32,9 @@ def predictions(chances: list[list[float]], labels: str = "138", split: str = "t
             "split": [split] * len(rows),
             "label": list(labels),
             "predicted": best,
-            "correct": [a == b for a, b in zip(best, labels, strict=True)],
+            "quality": [float(a == b) for a, b in zip(best, labels, strict=True)],
             "confidence": rows.max(1),
             "probabilities": pa.array(rows.tolist(), pa.list_(pa.float32())),
-            "loss": -np.log(rows.max(1)),
         }
     )
 
@@ -68,14 +67,14 @@ def test_a_table_names_the_row_the_class_and_both_values(two: Any) -> None:
     (said,) = made.explained(CLASSES)
     assert said == (
         'outputs/predictions.parquet: row 1 (id 000000000000…): probability of "3" 0.52 recorded, 0.48 now '
-        "(1 of 3 rows differ, in confidence, probabilities, loss; probabilities by at most 0.04)"
+        "(1 of 3 rows differ, in confidence, probabilities; probabilities by at most 0.04)"
     )
 
 
 def test_another_class_is_told_before_its_probability(two: Any) -> None:
     first, extent = of_tables(predictions(SURE), predictions([SURE[0], [0.1, 0.3, 0.6], SURE[2]]), CLASSES)
     assert first.startswith('row 1 (id 000000000000…): predicted "3" recorded, "8" now; probability of "')
-    assert "correct" in extent
+    assert "quality" in extent
 
 
 @pytest.mark.parametrize(
