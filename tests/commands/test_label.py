@@ -58,7 +58,7 @@ def test_every_bad_row_is_named_and_nothing_is_written(desk, take):
     rows = [
         f"{a},odd,,,",
         "nobody,odd,,,",
-        f"{b},,,,",
+        f"{b},,,val,",
         f"{c},odd,perhaps,,",
         f"{d},odd,,nowhere,",
         f"{e},odd,,,soon",
@@ -76,9 +76,19 @@ def test_every_bad_row_is_named_and_nothing_is_written(desk, take):
     assert desk.batches() == []
 
 
+def test_rows_that_nobody_has_filled_in_stay_open(desk, take):
+    """Who has labelled two of a hundred images saves the file, and goes on tomorrow."""
+    a, b, c, *_ = desk.unlabelled
+    rows = f"id,path,label,exclude,why\n{a},,odd,,\n{b},,,,\n{c},,,,not sure\n"
+    result = take(rows)
+    assert (result["written"], result["open"], result["bad"]) == ({"label": 1}, 2, [])
+    with pytest.raises(EditError, match="nobody has filled in any of its 2 rows"):
+        take(f"id,label,exclude\n{a},,\n{b},,\n")
+
+
 def test_skip_bad_takes_the_rest_and_says_what_it_left_out(desk, take):
     a, b, *_ = desk.unlabelled
-    result = take(f"id,label\n{a},odd\nnobody,odd\n{b},\n", skip_bad=True)
+    result = take(f"id,label\n{a},odd\nnobody,odd\n{b},perhaps\n", skip_bad=True)
     assert [j.id for j in desk.batches()[0][1]] == [a]
     assert [bad["line"] for bad in result["bad"]] == [3, 4]
     console = Console(file=StringIO(), width=200)

@@ -22,7 +22,16 @@ from pydantic import Field
 from assay.annotators import Desk, now
 from assay.data.edits import read_batches
 from assay.data.files import replacing
-from assay.data.labelfile import Classes, Row, RowError, csv_records, parse, to_fill_in, valid_classes
+from assay.data.labelfile import (
+    Classes,
+    Row,
+    RowError,
+    csv_records,
+    is_open,
+    parse,
+    to_fill_in,
+    valid_classes,
+)
 from assay.data.ledger import Answer, Batch
 from assay.data.snapshot import Snapshot
 from assay.data.text import files_in, json_lines, read_text
@@ -131,7 +140,7 @@ def _answer(record: Mapping[str, str], where: str, line: int, classes: Classes) 
     sample = record.get("id", "").lower()
     if "broken" in record:
         return Answer("", where=where, trouble="the line is not a JSON object", said=record["broken"])
-    if not record.get("label") and not record.get("exclude") and "too many" not in record:
+    if is_open({key: record[key] for key in (*ASKED, "too many") if key in record}):
         return None
     try:
         row = _row(line, sample, record, classes)

@@ -35,13 +35,13 @@ def run(
     skip_bad: bool = False,
     allow_new_classes: bool = False,
 ) -> dict[str, Any]:
-    """Check every row, then write one edit batch with those that change something.
+    """Check every row that is filled in, then write one edit batch with those that change something.
 
     EditError with all bad rows, and nothing written, unless `skip_bad`.
     """
     snapshot, batches = Snapshot.load(layout.snapshot), read_batches(layout.edits)
     classes = valid_classes(params.curate.classes, snapshot, batches, allow_new_classes)
-    rows, problems, ignored = read_rows(file, Names.of(snapshot.samples), classes)
+    rows, problems, ignored, unanswered = read_rows(file, Names.of(snapshot.samples), classes)
     rows, disputed, repeated = without_contradictions(rows)
     problems = sorted([*problems, *disputed], key=lambda problem: problem.line)
     if problems and not skip_bad:
@@ -57,6 +57,7 @@ def run(
         "written": dict(Counter(change.op for change in changes)),
         "unchanged": len(rows) - len({change.id for change in changes}),
         "repeated": repeated,
+        "open": unanswered,
         "bad": [vars(problem) for problem in problems],
         "new_classes": sorted({row.label for row in rows if row.label} - classes.known),
         "ignored_columns": ignored,
@@ -100,7 +101,9 @@ def complaint(file: Path, problems: Sequence[Problem]) -> str:
 def render(result: dict[str, Any], console: Console) -> None:
     said = ", ".join(f"{n:,} {op}" for op, n in sorted(result["written"].items())) or "nothing new"
     rest = f"{result['unchanged']:,} as before, {result['repeated']:,} repeated"
-    console.print(f"{said}; {rest}; {len(result['bad']):,} left out", highlight=False)
+    console.print(
+        f"{said}; {rest}; {len(result['bad']):,} left out, {result['open']:,} not filled in", highlight=False
+    )
     for problem in result["bad"]:
         console.print(f"  left out, line {problem['line']}: {problem['text']}", highlight=False, markup=False)
     for what in ("new_classes", "ignored_columns"):

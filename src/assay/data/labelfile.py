@@ -173,21 +173,33 @@ def valid_classes(
     return Classes(seen, declared=False, allow_new=allow_new)
 
 
-def read_rows(file: Path, names: Names, classes: Classes) -> tuple[list[Row], list[Problem], list[str]]:
-    """(rows that can be taken, rows that cannot, columns that mean nothing here).
+def read_rows(file: Path, names: Names, classes: Classes) -> tuple[list[Row], list[Problem], list[str], int]:
+    """(rows that can be taken, rows that cannot, columns that mean nothing here, how many nobody has filled in).
 
-    EditError if the file as a whole cannot be read, or has no column to name an image or to say something.
+    EditError if the file as a whole cannot be read, has no column to name an image or to say something, or if none of
+    its rows is filled in.
     """
     rows, problems = [], []
     header, records = csv_records(file)
     _check_header(file, header)
-    for line, record in records:
+    filled = [(line, record) for line, record in records if not is_open(record)]
+    if records and not filled:
+        raise EditError(
+            f"{file}: nobody has filled in any of its {len(records):,} rows",
+            hint="write classes into the column `label`, or exclude = yes, and save the file",
+        )
+    for line, record in filled:
         try:
             rows.append(parse(line, _image(record, names), record, classes))
         except RowError as problem:
             problems.append(Problem(line, str(problem)))
     ignored = [name for name in header if name not in (*WHO, *WHAT, *ABOUT, *SHOWN)]
-    return rows, problems, ignored
+    return rows, problems, ignored, len(records) - len(filled)
+
+
+def is_open(record: Mapping[str, str]) -> bool:
+    """Whether nobody has filled in a row yet."""
+    return "too many" not in record and not any(record.get(name) for name in WHAT)
 
 
 def without_contradictions(rows: Iterable[Row]) -> tuple[list[Row], list[Problem], int]:
@@ -253,8 +265,6 @@ def parse(line: int, sample: str, record: Mapping[str, str], classes: Classes) -
     )  # fmt: skip
     if "label" in record and label is None and not exclude:
         raise RowError("the label is empty (an image with nothing on it: exclude = yes)")
-    if row == Row(line, sample):
-        raise RowError("says nothing about the image")
     return row
 
 
