@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -139,25 +137,7 @@ def here(layout: Layout, progress: Progress) -> Execute:
 
     def execute(turns: Sequence[Turn]) -> list[Done]:
         threads = max(turn.cell.parsed.train.threads for turn in turns)
-        workers = max(1, (os.cpu_count() or 1) // threads)
-        stop = Event()
-        with (
-            progress.bar("training", len(turns), "cells") as advance,
-            ThreadPoolExecutor(workers) as pool,
-        ):
-
-            def one(turn: Turn) -> Done:
-                done = train(turn, layout, stop)
-                advance(1)
-                return done
-
-            futures = [pool.submit(one, turn) for turn in turns]
-            try:
-                return [future.result() for future in futures]
-            except BaseException:
-                stop.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        return cells.at_once(turns, lambda turn, stop: train(turn, layout, stop), threads, progress)
 
     return execute
 

@@ -18,7 +18,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from threading import Event
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import yaml
@@ -43,6 +43,10 @@ KEPT = ("metrics.json", "history.csv", "predictions.parquet")
 
 class Stopped(AssayError):
     """Another cell has failed, or the person has had enough."""
+
+
+Job = TypeVar("Job")
+Product = TypeVar("Product")
 
 
 @dataclass(frozen=True)
@@ -170,22 +174,35 @@ def run_all(
     progress: Progress = silent,
     on_result: Callable[[Cell, Result], None] | None = None,
 ) -> list[Result]:
-    """Results in the order of `cells`, as many at once as the cores bear. What was done before a kill stays done."""
+    """Results in the order of `cells`. What was done before a kill stays done."""
+
+    def one(cell: Cell, stop: Event) -> Result:
+        result = run(cell, layout, stop)
+        if on_result:
+            on_result(cell, result)
+        return result
+
     if not cells:
         return []
-    threads = max(cell.parsed.train.threads for cell in cells)
-    workers = max(1, (os.cpu_count() or 1) // threads)
-    stop = Event()
-    with progress.bar("training", len(cells), "cells") as advance, ThreadPoolExecutor(workers) as pool:
+    return at_once(cells, one, max(cell.parsed.train.threads for cell in cells), progress)
 
-        def one(cell: Cell) -> Result:
-            result = run(cell, layout, stop)
+
+def at_once(
+    jobs: Sequence[Job], do: Callable[[Job, Event], Product], threads: int, progress: Progress = silent
+) -> list[Product]:
+    """`do(job, stop)` for each job, in their order, as many at once as the cores bear with so many threads a job.
+
+    An error of one sets `stop` for the others and is raised. The place for an engine other than this machine's threads.
+    """
+    workers, stop = max(1, (os.cpu_count() or 1) // threads), Event()
+    with progress.bar("training", len(jobs), "cells") as advance, ThreadPoolExecutor(workers) as pool:
+
+        def one(job: Job) -> Product:
+            done = do(job, stop)
             advance(1)
-            if on_result:
-                on_result(cell, result)
-            return result
+            return done
 
-        futures = [pool.submit(one, cell) for cell in cells]
+        futures = [pool.submit(one, job) for job in jobs]
         try:
             return [future.result() for future in futures]
         except BaseException:
