@@ -1,4 +1,4 @@
-"""Revisions: what git and DVC hold. The only place that calls either, always as a subprocess."""
+"""Revisions: what git and DVC hold, asked of both as subprocesses."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Pictures of what a model gets right and wrong: files that `dvc plots` and MLflow show alike.
 
-The only place that imports matplotlib. Colours are Okabe & Ito's (2008), and one hue from light to dark: they stay
+Colours are Okabe & Ito's (2008), and one hue from light to dark: they stay
 apart for people who are colour-blind. The same numbers are the same bytes: no dates, no versions in the files.
 """
 
