@@ -1,4 +1,4 @@
-"""What people do at the desk: look at the queue, label, promote, see where they are.
+"""The command line: what each `assay x` does that is no stage.
 
 Each module has `run(…)`, a plain function that returns something JSON-able, and `render(result, console)`.
 """

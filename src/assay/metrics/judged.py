@@ -1,8 +1,8 @@
-"""What every task gives of its predictions held against the truth, and what is computed from that alone.
+"""`Judged`: predictions compared with labels. Each task implements it; bootstrap and comparisons need nothing else.
 
-The bootstrap, paired comparisons, attribution, races and advice ask for one thing: the metrics of weighted samples. A
-task whose metrics are functions of weighted sums (accuracy, F1, log-loss, mean IoU) or of weighted cumulative sums
-(average precision) can give them for many weightings at once.
+The bootstrap, paired comparisons, attribution, races and advice all compute the metrics of weighted samples. A metric
+that is a function of weighted sums (accuracy, F1, log-loss, mean IoU) or of weighted cumulative sums (average
+precision) can be computed for many weightings at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HALF = 0.5
 
 
 class Judged(ABC):
-    """n predictions, each held against the truth."""
+    """n predictions, each compared with its label."""
 
     METRICS: ClassVar[tuple[str, ...]]
     """Names of rows of `assay.metrics.table`, in the order in which they are shown."""
@@ -31,7 +31,7 @@ class Judged(ABC):
     SHARE_RIGHT: ClassVar[str | None] = None
     """The metric that is the mean of `quality`, where quality is 0 or 1: its intervals and p-values are exact."""
     BIAS: ClassVar[Mapping[str, float]] = {}
-    """Metrics that noise raises: by the bootstrap's rise over the value, times this."""
+    """Factor by metric that noise raises: its bias is the factor times (bootstrap mean − value)."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -57,16 +57,16 @@ class Judged(ABC):
     @property
     @abstractmethod
     def content(self) -> tuple[bytes, bytes]:
-        """What was predicted and what is true, bit by bit: equal for equal models on equal samples."""
+        """(predictions, labels) as bytes: equal if and only if both are equal, bit by bit."""
 
     @property
     def confidence(self) -> Floats:
-        """(n,) how sure the model was, 0…1; NaN where it does not say."""
+        """(n,) the model's confidence, 0…1; NaN where it gives none."""
         return np.full(len(self), np.nan)
 
     @property
     def classes(self) -> int:
-        """How many classes single metrics are given of."""
+        """Number of classes that `of_classes` has metrics of."""
         return 0
 
     def of_classes(self, weights: NDArray[np.float32] | None = None) -> dict[str, Floats]:
@@ -83,7 +83,7 @@ class Judged(ABC):
         return float(low), float(high)
 
     def floors(self) -> tuple[dict[str, float], dict[str, Floats]]:
-        """Variances below which no paired difference of a metric is trusted; likewise those of classes (classes,)."""
+        """Least variance of a paired difference: by metric, and by metric of a class (classes,)."""
         return {}, {}
 
 

@@ -1,4 +1,4 @@
-"""Rounds of the loop by themselves: what a round came to, when to stop, and how it is told.
+"""The loop behind `assay iterate`: rounds of label, train, measure, promote; when to stop; the report.
 
 record.py      one round, as a commit's message holds it: git log is the history
 measured.py    a round's model against the one of an earlier round, on the same test images
