@@ -32,7 +32,6 @@ from assay.metrics.table import named
 from assay.params import Params
 from assay.progress import Progress
 from assay.reports import plots
-from assay.reports.plots import THUMBNAILS, Mistake, draw_all
 from assay.training.predict import predict_ids
 
 FEW = 100
@@ -83,7 +82,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     write_json(layout.outputs / "metrics.json", metrics)
     write_table(layout.outputs / "predictions.parquet", predictions_table(val, test))
     with fresh_dir(layout.outputs / "plots") as folder:
-        draw_all(folder, test.judged, metrics, worst_mistakes(test, layout))
+        plots.draw_all(folder, test.judged, metrics, worst_mistakes(test, layout))
         if draw := getattr(plots, f"draw_{params.task}", None):
             draw(folder, test.judged, test.categories, metrics, classes)
     return summarise(metrics, test.judged.METRICS, params, progress)
@@ -195,21 +194,21 @@ def _rows(split: str, part: JudgedSplit) -> pa.Table:
     return table
 
 
-def worst_mistakes(test: JudgedSplit, layout: Layout) -> list[Mistake]:
+def worst_mistakes(test: JudgedSplit, layout: Layout) -> list[plots.Mistake]:
     """The predictions furthest from right, the surest of them first, with their pictures."""
     judged = test.judged
     wrong = np.flatnonzero(~is_right(judged.quality))
     order = np.lexsort([-np.nan_to_num(judged.confidence[wrong]), judged.quality[wrong]])
     pool, words = Pool.open(layout.pool), judged.words
     return [
-        Mistake(
+        plots.Mistake(
             test.ids[row],
             decode(pool.read(test.ids[row])),
             test.labels[row],
             words[row],
             float(judged.confidence[row]),
         )
-        for row in wrong[order][:THUMBNAILS]
+        for row in wrong[order][: plots.THUMBNAILS]
     ]
 
 
