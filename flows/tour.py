@@ -35,6 +35,7 @@ from assay.lineage import worktrees
 from assay.lineage.bits import same_bits
 from assay.lineage.process import environment
 from assay.lineage.revisions import git_commit, git_dirty_patch
+from assay.metrics.table import named
 from assay.params import load_params
 from assay.tracking import tracking_uri
 
@@ -59,6 +60,7 @@ REVIEWED = 150
 """Labels that are looked at again: those that the audit finds likeliest to be wrong."""
 TWEAK = {"lr": 0.006, "epochs": 18}
 """The model change that comes along with the data change."""
+ACCURACY = named("accuracy")
 
 
 @dataclass
@@ -213,13 +215,14 @@ def tell(found: Mapping[str, Any], console: Console | None = None) -> None:
     held = why["metrics"]["accuracy"]
     console.print("\n[bold]What happened[/]")
     lines = [
-        f"A learnt from 500 digits, 28 % of them labelled wrong: accuracy {held['a']:.3f} (n = {why['samples']}).",
+        f"A learnt from 500 digits, 28 % of them labelled wrong: accuracy "
+        f"{ACCURACY.level({'value': held['a']})} (n = {why['samples']}, mean of {len(why['seeds'])} seeds).",
         f"Then {REVIEWED} suspicious labels were looked at again ({found['wrong']} were wrong) and 100 new images "
         "labelled: data.",
         f"At the same time somebody set {', '.join(f'train.{k} = {v}' for k, v in TWEAK.items())}: model.",
-        f"B has accuracy {held['b']:.3f}: {_points(held['total'])}. Which of the two was it?",
-        f"diff: {found['diff']['verdict']}",
-        *(f"attribute: {p['player']} {_points(p)}, {p['verdict']}." for p in held["shares"]),
+        f"B has {ACCURACY.level({'value': held['b']})}: {ACCURACY.change(held['total'])}. Which of the two was it?",
+        f"diff, from one seed: {found['diff']['verdict']}",
+        *(f"attribute: {p['player']} {ACCURACY.change(p)}, {p['verdict']}." for p in held["shares"]),
         f"race: {found['race']['verdict']}",
         f"Look: {place}/diff.html, {place}/attribution.html, {place}/race.html",
         f"      `make ui`, experiment assay-tour. All of this took {found['seconds'] / 60:.1f} minutes.",
@@ -228,12 +231,6 @@ def tell(found: Mapping[str, Any], console: Console | None = None) -> None:
         console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
     if found["bits"]:
         console.print(f"\n{found['bits']}", highlight=False, soft_wrap=True, markup=False)
-
-
-def _points(effect: Mapping[str, Any]) -> str:
-    """In points of a per cent, with the interval."""
-    value, low, high = (100 * effect[key] for key in ("value", "low", "high"))
-    return f"{value:+.1f} points [{low:+.1f}, {high:+.1f}]"
 
 
 if __name__ == "__main__":
