@@ -7,7 +7,8 @@ from typing import Any
 from assay.data.suspects import WrongShare
 
 DROPPING_PAYS = 0.1
-"""Share of wrong labels from which on leaving suspects out did no harm, and where people had erred helped."""
+"""Share of wrong labels from which on leaving suspects out did no harm. What it gained cannot be told from nothing
+(planted noise, linear probe: +0.4 ± 0.4 points of accuracy at 40 %)."""
 
 
 def payoff(share: WrongShare, count: int) -> dict[str, Any]:
@@ -27,6 +28,6 @@ def payoff(share: WrongShare, count: int) -> dict[str, Any]:
         }
     return {
         "dropping": True,
-        "text": f"{said}: people who look at the suspects (`--csv`) help most; leaving them out helps some, a model "
-        "that learns wrong labels by heart the most",
+        "text": f"{said}: people who look at the suspects (`--csv`) help most; leaving the suspects out does no "
+        "harm at this rate, and may help",
     }
