@@ -85,7 +85,7 @@ def write_sides(folder: Path, n: int) -> None:
     ids = np.sort(_ids(rng, n + n // 1000))
     new = rng.choice(len(ids), n // 1000, replace=False)
     gone = rng.choice(len(ids), n // 1000, replace=False)
-    facts = {
+    facts: dict[str, Any] = {
         "number": np.arange(len(ids)),
         "class": rng.integers(0, len(CLASSES), len(ids)),
         "split": rng.choice(3, len(ids), p=[0.7, 0.1, 0.2]),

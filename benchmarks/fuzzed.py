@@ -232,11 +232,14 @@ def _grey(number: int) -> bytes:
 def _take_labels(file: Path) -> str:
     """Every row of the file is taken or named as a problem."""
     names = Names(SAMPLES, {})
-    rows, problems, _ = read_rows(file, names, Classes(frozenset({"cat", "dög"}), declared=True))
+    read = read_rows(file, names, Classes(frozenset({"cat", "dög"}), declared=True))
     text = io.StringIO(file.read_bytes().decode("utf-8-sig"), newline="")
     least = sum(any(row) for row in csv.reader(text)) - 1 if b'"' not in file.read_bytes() else 0
-    if len(rows) + len(problems) < min(least, file.read_bytes().count(b"\n") - 1):
-        raise Unbalanced(f"{least} rows, {len(rows)} taken and {len(problems)} named")
+    found = len(read.rows) + len(read.problems) + read.unanswered
+    if found < min(least, file.read_bytes().count(b"\n") - 1):
+        raise Unbalanced(
+            f"{least} rows; {len(read.rows)} taken, {len(read.problems)} named, {read.unanswered} open"
+        )
     return "labels"
 
 

@@ -198,7 +198,7 @@ def _rows(found: Found, plan: Plan) -> list[Row]:
 
 def _points(estimate: dict[str, float] | None) -> list[float] | None:
     """[value, low, high] in points."""
-    return estimate and [round(100 * estimate[key], 2) for key in ("value", "low", "high")]
+    return [round(100 * estimate[key], 2) for key in ("value", "low", "high")] if estimate else None
 
 
 def _anew(arena: Arena, found: Found, plan: Plan, home: Path) -> Found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -57,11 +58,12 @@ def swap_spans(data: bytes, rng: Rng) -> bytes:
 def set_header_field(data: bytes, rng: Rng) -> bytes:
     """A number of 1, 2 or 4 bytes near the beginning becomes one of EDGES, or a little more or less."""
     at, size = _place(data, rng, HEADER), (1, 2, 4)[int(rng.integers(3))]
-    order = ("little", "big")[int(rng.integers(2))]
+    orders: tuple[Literal["little", "big"], ...] = ("little", "big")
+    order = orders[int(rng.integers(2))]
     number = EDGES[int(rng.integers(len(EDGES)))]
     if rng.random() < 0.3:
-        number = int.from_bytes(data[at : at + size], order) + int(rng.integers(-2, 3))  # type: ignore[arg-type]
-    field = (number % 256**size).to_bytes(size, order)  # type: ignore[arg-type]
+        number = int.from_bytes(data[at : at + size], order) + int(rng.integers(-2, 3))
+    field = (number % (1 << 8 * size)).to_bytes(size, order)
     return data[:at] + field + data[at + size :]
 
 

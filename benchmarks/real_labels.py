@@ -147,7 +147,7 @@ def figures(made: list[Row]) -> list[Figure]:
     )
 
     def held(of: list[Row]) -> float:
-        return sum(row["holds"] * row["draws"] for row in of) / sum(row["draws"] for row in of)
+        return float(sum(row["holds"] * row["draws"] for row in of) / sum(row["draws"] for row in of))
 
     def names(of: list[Row], key: str) -> dict[str, Any]:
         return {f"{row['set']}, {row['encoder']}, {row['labels']}, {row['n']}": row[key] for row in of}
@@ -207,7 +207,7 @@ def figures(made: list[Row]) -> list[Figure]:
 
 
 def _off(of: list[Row]) -> float:
-    return max(abs(row["estimated"] - row["wrong"]) for row in of)
+    return float(max(abs(row["estimated"] - row["wrong"]) for row in of))
 
 
 def _most(of: list[Row], key: str) -> float:

@@ -116,6 +116,7 @@ def activeml(name: str) -> Callable[[Path, int], Chooser]:
         extra = {}
         if name == "Badge":
             given = read_mixture(folder, labelled=True)
+            assert given.targets is not None  # labelled=True
             labels[given.labelled] = given.targets[given.labelled]
             extra["clf"] = SklearnClassifier(LogisticRegression(max_iter=200), classes=range(CLASSES)).fit(
                 X, labels

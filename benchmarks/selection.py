@@ -66,7 +66,12 @@ def summary(
     cells: Cells, sizes: tuple[int, ...], dim: int, budget: int, reading: float, scores: dict[str, float]
 ) -> Measured:
     """The figures, and the table of all cells."""
-    about = {"dimensions": dim, "budget": budget, "clusters": CLUSTERS, "limit in seconds of CPU": LIMIT}
+    about: dict[str, Any] = {
+        "dimensions": dim,
+        "budget": budget,
+        "clusters": CLUSTERS,
+        "limit in seconds of CPU": LIMIT,
+    }
     about |= {"bytes read a second": reading, "not installed": [name for name in MODULES if not _there(name)]}
     slowest = max(scores.values())
     figures = [
@@ -106,7 +111,8 @@ def _cell(method: str, folder: Path, budget: int, cores: str) -> dict[str, Any]:
         if _cpu_of_children() - before >= LIMIT:
             return {"why": f"> {LIMIT} s"}
         return {"why": f"failed: {str(failure).strip().splitlines()[-1][:60]}"}
-    return json.loads(found.read_text(encoding="utf-8")) | {"peak": memory}
+    measured: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
+    return measured | {"peak": memory}
 
 
 def _cpu_of_children() -> float:
@@ -123,7 +129,7 @@ def _said(cell: dict[str, Any]) -> str:
 def _bandwidth(folder: Path) -> float:
     """Bytes a second at which one core reads embeddings from memory once."""
     X = np.load(folder / "embeddings.npy", mmap_mode="r")[:200_000].copy()
-    return X.nbytes / min(seconds(X.max) for _ in range(5))
+    return float(X.nbytes) / min(seconds(X.max) for _ in range(5))
 
 
 def _scores(folder: Path, repeats: int) -> dict[str, float]:

@@ -30,7 +30,7 @@ def ask(
 
 def probe(pool: Candidates) -> Any:
     """A classifier that bears missing labels."""
-    from skactiveml.classifier import SklearnClassifier  # type: ignore[import-not-found]
+    from skactiveml.classifier import SklearnClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -13,6 +13,6 @@ NEEDS_EMBEDDINGS = True
 
 
 def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    from skactiveml.pool import Badge  # type: ignore[import-not-found]
+    from skactiveml.pool import Badge
 
     return ask(Badge, pool, budget, rng, clf=probe(pool))

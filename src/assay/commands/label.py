@@ -41,9 +41,9 @@ def run(
     """
     snapshot, batches = Snapshot.load(layout.snapshot), read_batches(layout.edits)
     classes = valid_classes(params.curate.classes, snapshot, batches, allow_new_classes)
-    rows, problems, ignored, unanswered = read_rows(file, Names.of(snapshot.samples), classes)
-    rows, disputed, repeated = without_contradictions(rows)
-    problems = sorted([*problems, *disputed], key=lambda problem: problem.line)
+    read = read_rows(file, Names.of(snapshot.samples), classes)
+    rows, disputed, repeated = without_contradictions(read.rows)
+    problems = sorted([*read.problems, *disputed], key=lambda problem: problem.line)
     if problems and not skip_bad:
         raise EditError(complaint(file, problems), hint="mend them, or `--skip-bad` to take the others")
     known = present(snapshot, batches, [row.id for row in rows])
@@ -57,10 +57,10 @@ def run(
         "written": dict(Counter(change.op for change in changes)),
         "unchanged": len(rows) - len({change.id for change in changes}),
         "repeated": repeated,
-        "open": unanswered,
+        "open": read.unanswered,
         "bad": [vars(problem) for problem in problems],
         "new_classes": sorted({row.label for row in rows if row.label} - classes.known),
-        "ignored_columns": ignored,
+        "ignored_columns": read.ignored,
     }
 
 

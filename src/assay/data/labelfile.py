@@ -173,8 +173,21 @@ def valid_classes(
     return Classes(seen, declared=False, allow_new=allow_new)
 
 
-def read_rows(file: Path, names: Names, classes: Classes) -> tuple[list[Row], list[Problem], list[str], int]:
-    """(rows that can be taken, rows that cannot, columns that mean nothing here, how many nobody has filled in).
+@dataclass(frozen=True)
+class LabelFile:
+    """What a file says: the rows that can be taken, and those that cannot.
+
+    ignored: columns that mean nothing here. unanswered: how many rows nobody has filled in.
+    """
+
+    rows: list[Row]
+    problems: list[Problem]
+    ignored: list[str]
+    unanswered: int
+
+
+def read_rows(file: Path, names: Names, classes: Classes) -> LabelFile:
+    """Every row of `file`, checked against the images and the classes there are.
 
     EditError if the file as a whole cannot be read, has no column to name an image or to say something, or if none of
     its rows is filled in.
@@ -194,7 +207,7 @@ def read_rows(file: Path, names: Names, classes: Classes) -> tuple[list[Row], li
         except RowError as problem:
             problems.append(Problem(line, str(problem)))
     ignored = [name for name in header if name not in (*WHO, *WHAT, *ABOUT, *SHOWN)]
-    return rows, problems, ignored, len(records) - len(filled)
+    return LabelFile(rows, problems, ignored, len(records) - len(filled))
 
 
 def is_open(record: Mapping[str, str]) -> bool:

@@ -159,7 +159,7 @@ def confident(beliefs: Chances, given: Ints, rate: float) -> NDArray[np.bool_]:
 
     C. Northcutt, L. Jiang, I. Chuang: Confident Learning. JAIR 2021; cleanlab's.
     """
-    from cleanlab.filter import find_label_issues  # type: ignore[import-untyped]
+    from cleanlab.filter import find_label_issues
 
     rule = "low_self_confidence" if rate <= LOW_NOISE else "prune_by_class"
     found: NDArray[np.bool_] = find_label_issues(given, beliefs, filter_by=rule, n_jobs=1)
