@@ -22,7 +22,7 @@ def test_the_model_judges_labels_that_it_has_not_seen(workspace: Workspace):
 
     again = workspace.json("audit", "--above", "0", "--limit", "1000", "--model")
     assert again == told | {"trained": 0}
-    assert "the model was asked too, all known already" in workspace.assay("audit", "--model").stdout
+    assert "with the model's opinion (nothing to train)" in workspace.assay("audit", "--model").stdout
 
 
 def test_a_replay_can_train_the_model_at_every_step(workspace: Workspace):

@@ -1,4 +1,4 @@
-"""What a linear probe believes of images that it has not learnt from."""
+"""Out-of-fold class probabilities ("beliefs") of a linear probe on the principal components of the embeddings."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Chances = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 STRENGTH = 0.005
-"""Inverse of the regularisation (scikit-learn's C). Strong, as the labels are not to be trusted."""
+"""Inverse of the regularisation (scikit-learn's C). Strong, because labels may be wrong."""
 WIDTH = 256
-"""Principal components that a probe sees: what the others add to a linear probe is mostly noise, and time."""
+"""Principal components that a probe is fitted on: the others add mostly noise, and time."""
 DRAWN = 20_000
-"""Images that the components are computed from, at most."""
+"""Most images that the components are computed from."""
 BLOCK = 4096
-"""Embeddings in memory at a time, beside those."""
+"""Further embeddings in memory at a time."""
 
 
 class Vectors(Protocol):
-    """(n, d) embeddings, read by rows: an array, or what stands for a file that need not fit in memory."""
+    """(n, d) embeddings, read by rows: an array, or a file that need not fit in memory."""
 
     def __len__(self) -> int: ...
 
@@ -32,10 +32,7 @@ class Vectors(Protocol):
 
 
 def principal(vectors: Vectors, teachers: Ints, width: int = WIDTH) -> Floats:
-    """(n, d) -> (n, min(d, width)): the principal components, the largest first, of the images at `teachers`.
-
-    Distances are those between the embeddings, as far as the components hold them.
-    """
+    """(n, d) -> (n, min(d, width)): the principal components of the rows `teachers`, the largest first. No scaling."""
     mean, basis = _axes(vectors[teachers[:DRAWN]], width)
     components = np.empty((len(vectors), basis.shape[1]), np.float32)
     for start in range(0, len(vectors), BLOCK):
@@ -45,7 +42,7 @@ def principal(vectors: Vectors, teachers: Ints, width: int = WIDTH) -> Floats:
 
 
 def _axes(drawn: Floats, width: int) -> tuple[Floats, Floats]:
-    """The mean (d,) of the images drawn, which are overwritten, and the axes (d, width) of their components."""
+    """Mean (d,) and principal axes (d, width) of `drawn`, which is overwritten."""
     mean = drawn.mean(0, dtype=np.float64).astype(np.float32)
     drawn -= mean
     _, axes = np.linalg.eigh((drawn.T @ drawn).astype(np.float64))
@@ -53,9 +50,10 @@ def _axes(drawn: Floats, width: int) -> tuple[Floats, Floats]:
 
 
 def rotated(components: Floats, seed: int) -> Floats:
-    """The same, in place, in axes drawn at random: a probe, which scales all alike, sees them in their own proportions.
+    """The components in axes drawn at random, in place.
 
-    Scaled along the components instead, the last of them would weigh as much as the first, noise as much as signal.
+    A probe scales each axis to variance 1. Along the components, that would give the last one the weight of the first,
+    noise the weight of signal; along random axes it leaves their proportions as they are.
     """
     width = components.shape[1]
     drawn = np.random.default_rng(seed).standard_normal((width, width))
@@ -66,14 +64,14 @@ def rotated(components: Floats, seed: int) -> Floats:
 
 
 def teachers(given: Ints, most: int, seed: int) -> Ints:
-    """At most `most` rows to learn from, drawn at random, in random order."""
+    """At most `most` of the rows of `given`, drawn at random, in random order."""
     return np.random.default_rng(seed).permutation(len(given))[:most].astype(np.int64)
 
 
 def out_of_fold(components: Floats, right: Chances, fold: Ints, taught: Ints) -> Chances:
-    """(n, k) probabilities of a probe that has learnt from the rows `taught` of the other folds.
+    """(n, k) probabilities, for each fold of a probe fitted to the rows `taught` of the other folds.
 
-    `right` (n, k): what each of these is believed to be. The likeliest counts, by its probability.
+    `right` (n, k): probability of each class. The target of a row is its likeliest class, weighted by its probability.
     """
     targets, weights = right.argmax(1), right.max(1)
     believed = np.empty(right.shape)

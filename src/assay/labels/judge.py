@@ -1,4 +1,4 @@
-"""Arrays in, arrays out: every label with the probability that it is wrong."""
+"""The label audit on arrays: the probability of each label to be wrong, and the share of wrong labels."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from assay.labels.posterior import Posterior, posterior
 
 FOLDS = 5
 PARTS = (0.25, 0.5, 0.7, 0.85, 1.0)
-"""Weights of the probe beside the neighbours that are tried."""
+"""Grid of the weight of the probe; the neighbours have the rest."""
 FITTED = 20_000
-"""Labels that the noise model is fitted to, at most, drawn at random."""
+"""Most labels that the noise model is fitted to, drawn at random."""
 AGAIN, ROUNDS = 200, 2
-"""Labels a class from which on probe and neighbours learn again from what was found, once for each so many, at most."""
+"""Probe and neighbours are fitted again to the estimated classes once for every AGAIN labels a class, at most ROUNDS
+times."""
 LOW_NOISE = 0.2
-"""Estimated share of wrong labels up to which confident learning flags by low self-confidence, beyond it by class."""
+"""Confident learning flags by low self-confidence up to this estimated share of wrong labels, by class above it."""
 
 
 @dataclass(frozen=True)
 class JudgedLabels:
-    """What was found about n labels in k classes."""
+    """Estimates for n labels in k classes."""
 
     given: Ints
     """(n,)"""
@@ -41,24 +42,24 @@ class JudgedLabels:
     flagged: NDArray[np.bool_]
     """(n,) whether confident learning (cleanlab) takes the label for wrong."""
     beliefs: Chances
-    """(n, k) probe and neighbours together, which have learnt from what was found of the others' labels."""
+    """(n, k) mixture of probe and neighbours, fitted to the estimated classes of the other folds."""
     probe: Chances
-    """(n, k) what a probe says that has learnt from the given labels, but not from this one."""
+    """(n, k) out-of-fold probabilities of a probe that was fitted to the given labels."""
     vote: Chances
     """(n, k) shares of the neighbours with each given label."""
     neighbours: int
-    """How many were asked for each."""
+    """Neighbours of each image."""
     distance: Floats
-    """(n,) mean distance to them; ∞ without any."""
+    """(n,) mean distance to the neighbours; ∞ without any."""
     found: Posterior
-    """How labels go wrong."""
+    """Posterior of the noise model."""
     model: Chances | None = None
-    """(n, k) what another model says that has not learnt from them, if one was asked."""
+    """(n, k) out-of-fold probabilities of the project's own model, if it was run."""
     by: Literal["estimated", "measured"] = "estimated"
-    """Whether answers of people stand behind the probabilities: see `measured.py`."""
+    """measured: people's answers calibrate `wrong` (`measured.py`)."""
 
     def wrong_if(self, rows: Ints, given: Ints) -> Chances:
-        """(m,) the probability that images `rows` (m,) would be labelled wrongly with the classes `given` (m,)."""
+        """(m,) the probability to be wrong that labels `given` (m,) of the images `rows` (m,) would have."""
         right = self.found.right(logs_of(self.beliefs[rows]), given)
         wrong: Chances = 1 - right[np.arange(len(rows)), given]
         return wrong
@@ -70,7 +71,7 @@ class JudgedLabels:
 
     @property
     def order(self) -> Ints:
-        """Rows, the likeliest to be wrong first; ties go to the earlier row."""
+        """(n,) rows by falling probability to be wrong; of equal ones the earlier row first."""
         return np.argsort(-self.wrong, kind="stable")
 
 
@@ -85,14 +86,14 @@ def judge(
 ) -> JudgedLabels:
     """Judge the labels `given` (n,) in 0…classes−1 of images with embeddings `vectors` (n, d) and `groups` (n,).
 
-    At most `most` labels are learnt from, drawn at random; all are judged. `model` (n, k): probabilities of another
-    model that has not learnt from them, averaged with the probe's. Same input, same bits: on one core.
+    At most `most` labels, drawn at random, are fitted to; all are judged. `model` (n, k): out-of-fold probabilities of
+    the project's own model, averaged with the probe's. Runs on one thread, so that the same input gives the same bits.
     """
     import faiss  # noqa: F401
     import sklearn.linear_model  # noqa: F401
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    with threadpool_limits(1):  # of the libraries that are loaded by now
+    with threadpool_limits(1):  # limits only libraries that are imported already
         fold, taught = folds(given, groups, FOLDS, seed), teachers(given, most or len(given), seed)
         space = principal(vectors, taught)
         near = nearest(space, groups, taught, enough(len(taught), classes))
@@ -130,7 +131,7 @@ def judge(
 
 
 def explain(beliefs: Chances, given: Ints, seed: int) -> tuple[Chances, Posterior]:
-    """(n, k) the probability of each class to be the right one, and how labels go wrong."""
+    """(n, k) the probability of each class to be the right one, and the posterior of the noise model."""
     logs, drawn = logs_of(beliefs), teachers(given, FITTED, seed)
     free = free_kernel(logs[drawn], given[drawn], seed)
     found = posterior(surface(logs[drawn], given[drawn], free=free))
@@ -138,9 +139,9 @@ def explain(beliefs: Chances, given: Ints, seed: int) -> tuple[Chances, Posterio
 
 
 def _pooled(probe: Chances, vote: Chances, given: Ints, seed: int, model: Chances | None = None) -> Chances:
-    """(n, k) probe and neighbours, in the proportion under which the given labels are likeliest: neither knows them.
+    """(n, k) mixture of probe and neighbours: the weight of PARTS that maximises the likelihood of the labels.
 
-    A model counts as the probe does.
+    Both are out of fold. `model` is averaged with the probe first.
     """
     drawn = teachers(given, FITTED, seed)
     if model is not None:
@@ -155,9 +156,9 @@ def _pooled(probe: Chances, vote: Chances, given: Ints, seed: int, model: Chance
 
 
 def confident(beliefs: Chances, given: Ints, rate: float) -> NDArray[np.bool_]:
-    """(n,) the labels that confident learning takes for wrong, by the rule that suits the estimated share of them.
+    """(n,) the labels that confident learning flags as wrong; the rule depends on the estimated share, `rate`.
 
-    C. Northcutt, L. Jiang, I. Chuang: Confident Learning. JAIR 2021; cleanlab's.
+    C. Northcutt, L. Jiang, I. Chuang: Confident Learning. JAIR 2021. Implementation: cleanlab.
     """
     from cleanlab.filter import find_label_issues
 

@@ -1,4 +1,4 @@
-"""The labels that are audited: those of training and validation images with just one."""
+"""The labels that are audited: those of training and validation images with exactly one label."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from assay.data.snapshot import Snapshot
 from assay.data.training_set import labelled
 
 LEAST = 40
-"""Labels, below which nothing is said."""
+"""Least number of labels for an audit."""
 MOST = 200_000_000
-"""Labels times classes, beyond which nothing is said: the audit holds some ten tables of that many probabilities."""
+"""Largest labels × classes of an audit: it holds about ten tables of that many probabilities in memory."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Labels:
     given: NDArray[np.int64]
     """(n,) numbers of `categories`."""
     groups: NDArray[np.int64]
-    """(n,) the same number for images of one group; an image without a group is one of its own."""
+    """(n,) number of the group; an image without a group is a group of its own."""
     categories: tuple[str, ...]
-    """The labels that there are, sorted."""
+    """Classes with at least one label, sorted."""
 
     @property
     def can_be_judged(self) -> bool:
@@ -40,7 +40,7 @@ class Labels:
     def looks(
         self, answers: Mapping[str, tuple[str, str]]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """(m,) the rows that were looked at again, the class that each had, and the one that it was given."""
+        """(m,) rows that people reviewed, the class that each had, and the class that it was given."""
         number = {category: k for k, category in enumerate(self.categories)}
         found = [
             (row, number[answers[sample][0]], number[answers[sample][1]])
@@ -52,7 +52,7 @@ class Labels:
 
 
 def labels_of(snapshot: Snapshot) -> Labels:
-    """Test is left out: it is nobody's to review by a model's opinion, and nothing learns from it."""
+    """Labels of train and val. Test labels are left out: correcting them by a model's opinion would bias the test."""
     rows = labelled(snapshot)
     rows = rows.filter(pc.not_equal(rows["split"], "test"))
     ids, categories = rows["id"].to_pylist(), sorted(pc.unique(rows["label"]).to_pylist())
@@ -64,7 +64,7 @@ def labels_of(snapshot: Snapshot) -> Labels:
 
 
 def group_numbers(samples: pa.Table, ids: Sequence[str]) -> NDArray[np.int64]:
-    """A number for each id: the same for images of one group; an image without a group is one of its own."""
+    """(n,) group number of each id; an image without a group is a group of its own."""
     wanted = pa.array(ids, pa.string())
     found = positions(wanted, whole(samples["id"]))
     group = whole(samples["group"]).take(pa.array(found, mask=found < 0))

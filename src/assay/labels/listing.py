@@ -1,4 +1,4 @@
-"""What `assay audit` found and did, for a terminal: the suspects as a table."""
+"""The result of `assay audit` in a terminal: the suspects as a table, what was applied, the worse slices."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from rich.table import Table
 from assay.data.suspects import WrongShare
 
 SHOWN = 20
-"""Rows, where no limit is given."""
+"""Rows without `--limit`."""
 
 
 def word(result: Mapping[str, Any]) -> str:
-    """What a probability is called: where all labels may be right, it says that the model disagrees and no more."""
+    """Column title of the probabilities: "wrong", unless the share of wrong labels may be 0."""
     return "the model disagrees" if WrongShare(**result["share"]).can_be_nothing else "wrong"
 
 
 def likely(probability: float) -> str:
-    """Nothing is certain that was estimated."""
+    """In per cent; above 0.99 as "> 99%", because an estimate is never certain."""
     return "> 99%" if probability > 0.99 else f"{probability:.0%}"
 
 
 def render(result: dict[str, Any], console: Console) -> None:
-    """How many, whether it pays, the first of them, what was written, and where the model is worse."""
+    """Print counts, the advice of `payoff`, the first rows, the files written and the worse slices."""
     if "check" in result:
         rest = result["check"] - result["answered"]
-        fill = "fill in `label` (the one given, where it is right), leave `why`, " if rest else ""
+        fill = "fill in `label` (if it is right, repeat it), keep `why`, " if rest else ""
         oracle = f"{result['answered']:,} of them answered by the annotator; " if result["answered"] else ""
         console.print(
-            f"{result['check']:,} labels to look at in {escape(result['file'])}, drawn over all probabilities: {oracle}"
+            f"{result['check']:,} labels to review in {escape(result['file'])}, drawn at random: {oracle}"
             f"{fill}then `assay label {escape(result['file'])}`",
             highlight=False,
         )
         return
-    settled = f"; {result['settled']:,} more were looked at and stand" if result["settled"] else ""
+    settled = f"; {result['settled']:,} more were reviewed already" if result["settled"] else ""
     console.print(
         f"{result['labels']:,} labels audited: {result['suspects']:,} suspects from probability "
         f"{result['above']:g} on{settled}; {result['foreign']:,} images that may not belong, proposed for exclusion"
@@ -56,19 +56,19 @@ def render(result: dict[str, Any], console: Console) -> None:
     if result["file"]:
         file = escape(result["file"])
         console.print(
-            f"{result['suspects']:,} suspects, and what may not belong, in {file}: fill in `label` or `exclude`, "
-            f"then `assay label {file}`"
+            f"{result['suspects']:,} suspects and the proposed exclusions are in {file}: fill in `label` or "
+            f"`exclude`, then `assay label {file}`"
         )
     elif result["rows"]:
         console.print(
-            "next: `assay audit --csv review.csv`, look at them, `assay label review.csv`; or --apply suggested"
+            "next: `assay audit --csv review.csv`, review them, `assay label review.csv`; or --apply suggested"
         )
     if result["page"]:
         console.print(f"page: {escape(result['page'])}", highlight=False, soft_wrap=True)
 
 
 def _table(result: dict[str, Any]) -> Table:
-    """The first rows: whether the label is wrong, and whether the image belongs."""
+    """The first rows: probability that the label is wrong, outlier score of the image."""
     names = ("", "image", "from", "split", "labelled", "looks like", word(result), "outlier")
     table = Table(*names, box=None, header_style="bold")
     for rank, row in enumerate(result["rows"], 1):
@@ -81,32 +81,30 @@ def _table(result: dict[str, Any]) -> Table:
 def _asked(trained: int | None) -> str:
     if trained is None:
         return ""
-    return (
-        f"; the model was asked too, {f'{trained} were trained for it' if trained else 'all known already'}"
-    )
+    return f"; with the model's opinion ({f'{trained} models trained for it' if trained else 'nothing to train'})"
 
 
 def _render_applied(result: dict[str, Any], console: Console) -> None:
     done = result["applied"]
     verb = "would be" if done["dry_run"] else "were"
-    what = "labelled as suggested" if done["what"] == "suggested" else "left out"
+    what = "relabelled as suggested" if done["what"] == "suggested" else "excluded"
     foreign = f", and {done['foreign']:,} may not belong" if done["foreign"] else ""
     for row in done["changes"][:SHOWN]:
         console.print(
             f"  {row['count']:,} × {escape(row['given'])} → {escape(row['suggested'])}", highlight=False
         )
     console.print(
-        f"{done['count']:,} images {verb} {what}, from probability {result['above']:g} on; of these about "
-        f"{done['expected_right']:.0f} were right as they were{foreign}",
+        f"{done['count']:,} images {verb} {what} (probability {result['above']:g} and more); the labels of about "
+        f"{done['expected_right']:.0f} of them are right{foreign}",
         highlight=False,
     )
     if done["what"] == "exclude" and not result["payoff"]["dropping"]:
         console.print(
-            "[yellow]at this share of wrong labels leaving them out is not expected to help[/]",
+            "[yellow]at this share of wrong labels, excluding suspects is not expected to help[/]",
             highlight=False,
         )
     if done["batch"]:
-        console.print(f"written: {done['batch']}. next: look at it, commit it, `dvc repro`", highlight=False)
+        console.print(f"written: {done['batch']}. next: check it, commit it, `dvc repro`", highlight=False)
 
 
 def _render_slices(found: dict[str, Any] | None, console: Console) -> None:

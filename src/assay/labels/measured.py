@@ -1,11 +1,13 @@
-"""Second looks by design, and what they say of the probabilities: from then on these are measured, not estimated.
+"""Calibration of the estimated probabilities with labels that people reviewed.
 
-Looks are drawn by the estimated probability p alone, so what people answer says how often labels of that p are wrong:
+Labels are drawn for review with a chance that depends on the estimated probability p alone. Their answers are
+therefore a fair sample of how often labels of that p are wrong:
 
     logit P(wrong) = a + b logit p
 
-with the posterior of (a, b) on a grid: it gives each label its probability and the share of wrong labels its interval.
-A function of edits and embeddings alone: p is that of the label that was looked at, also if it was put right since.
+The posterior of (a, b), on a grid, gives each label a measured probability, and the share of wrong labels an interval.
+p is the probability of the label that was reviewed, also if it has been corrected since: the result is a function of
+edits and embeddings only.
 """
 
 from __future__ import annotations
@@ -25,30 +27,30 @@ from assay.labels.judge import JudgedLabels
 Floats = NDArray[np.float64]
 
 ENOUGH = 30
-"""Answers from which on probabilities are measured."""
+"""Least number of answers for a calibration."""
 OFFSETS, SLOPES = np.linspace(-5, 5, 61), np.linspace(0.05, 2.0, 40)
-"""a and b"""
+"""Grids of a and b."""
 OFFSET, SLOPE = 1.5, (1.0, 0.4)
-"""Prior: deviation of a; mean and deviation of b."""
+"""Normal prior: deviation of a (mean 0); mean and deviation of b."""
 NEAR = 1e-4
-"""Probabilities are kept so far from 0 and 1."""
+"""Probabilities are clipped to NEAR…1 − NEAR, so that their logit is finite."""
 BINS = 400
 LEVELS = 0.025, 0.975
 LEAST = 0.02
-"""Added to what a label is drawn by, so that none is out of reach."""
+"""Added to the weight of each label in the draw, so that every label can be drawn."""
 
 WHY = re.compile(rf"{MARK}: labelled '(.*)'", re.DOTALL)
 
 
 def why(given: str) -> str:
-    """What marks the answer in the edit batch: the label that was looked at."""
+    """Text of `why` in the edit batch: it marks the answer and records the label that was reviewed."""
     return f"{MARK}: labelled '{given}'"
 
 
 def drawn(probability: Floats, count: int, seed: int) -> Ints:
-    """At most `count` rows to look at, in their order: systematic sampling along the probabilities.
+    """At most `count` rows to review: systematic sampling in the order of falling p, `probability` (n,).
 
-    Each with a chance in proportion to √p(1 − p), the deviation of the answer: most where the answer is open.
+    The chance of a row is in proportion to √(p (1 − p)) + LEAST; the root is the standard deviation of the answer.
     """
     size = np.sqrt(probability * (1 - probability)) + LEAST
     left = np.argsort(-probability, kind="stable")
@@ -64,7 +66,7 @@ def drawn(probability: Floats, count: int, seed: int) -> Ints:
 
 
 def answers(batches: Iterable[tuple[str, Sequence[Judgement]]]) -> dict[str, tuple[str, str]]:
-    """By image: the label that was looked at and the one that people gave, of looks that were drawn; the first look."""
+    """By id: (label reviewed, label given) of each image that was drawn for review; the first review counts."""
     found: dict[str, tuple[str, str]] = {}
     for _, batch in batches:
         for one in batch:
@@ -81,10 +83,10 @@ class Calibration:
     weights: NDArray[np.float64]
     """(a, b)"""
     clean: bool
-    """None of the labels that were looked at was wrong."""
+    """No label reviewed was wrong; the interval of the share then begins at 0."""
 
     def of(self, probability: Floats) -> tuple[Floats, tuple[float, float]]:
-        """(n,) the same, measured; and a 95 % interval of their mean."""
+        """(n,) measured probability for each estimated one, and a 95 % interval of their mean."""
         ends = _logit(np.array([NEAR, 1 - NEAR]))
         points = np.linspace(ends[0], ends[1], BINS)
         curves = _sigmoid(OFFSETS[:, None, None] + SLOPES[:, None] * points)
@@ -100,7 +102,7 @@ class Calibration:
 
 
 def calibration(probability: Floats, wrong: NDArray[np.bool_]) -> Calibration:
-    """From looks (m,): what was estimated of each label, and whether it was wrong."""
+    """Calibration from m reviews: the estimated probability of each label (m,), and whether it was wrong (m,)."""
     a, b = OFFSETS[:, None, None], SLOPES[:, None]
     said = _sigmoid(a + b * _logit(probability))
     fits = np.log(np.where(wrong, said, 1 - said)).sum(-1)
@@ -110,9 +112,9 @@ def calibration(probability: Floats, wrong: NDArray[np.bool_]) -> Calibration:
 
 
 def measured(judged: JudgedLabels, rows: Ints, looked_at: Ints, answered: Ints) -> JudgedLabels:
-    """The same with measured probabilities, if enough was looked at.
+    """`judged` with measured probabilities; unchanged with fewer than ENOUGH answers.
 
-    `looked_at`, `answered` (m,): the classes that images `rows` had and were given.
+    `looked_at`, `answered` (m,): class of the label reviewed and of the answer, for the images `rows` (m,).
     """
     if len(rows) < ENOUGH:
         return judged

@@ -1,4 +1,4 @@
-"""The nearest images of each, and what their labels say."""
+"""The nearest labelled images of each image, and the distribution of their labels."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from assay.labels.beliefs import Chances, Floats, Ints
 
 NEIGHBOURS = 50
 WIDTH = 128
-"""Principal components that distances are taken in."""
+"""Principal components that distances are computed on."""
 SEARCHED = 10_000
-"""Teachers that an image is compared with, at least; with up to so many teachers the search is exact. With 2,500 of
-50,000, 95 % of the nearest are found: that cost .008 of average precision (Fashion-MNIST, by class), these .0005."""
+"""Least number of labelled images (teachers) that an image is compared with; with so many or fewer the search is exact.
+Of 50,000 teachers (Fashion-MNIST, errors by class), comparing with 2,500 finds 95 % of the nearest and costs .008 of
+average precision; comparing with 10,000 costs .0005."""
 CELL = 100
-"""Teachers of a cell, on average."""
+"""Mean number of teachers in a cell."""
 SAMPLED, STEPS = 64, 8
-"""Of k-means: teachers drawn for each cell, and iterations."""
+"""k-means: teachers drawn for each cell, and iterations."""
 BLOCK = 1 << 14
 """Images in memory at a time."""
 AT_ONCE = 1 << 21
@@ -28,25 +29,25 @@ AT_ONCE = 1 << 21
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest images of each of n, the nearest first; −1 where there are no more."""
+    """The k nearest teachers of each of n images, the nearest first; −1 where there are fewer."""
 
     rows: NDArray[np.int32]
     """(n, k)"""
     distance: Floats
-    """(n,) mean distance to them, ∞ without any."""
+    """(n,) mean distance to them; ∞ without any."""
 
 
 def enough(teachers: int, classes: int) -> int:
-    """How many neighbours to ask: 50, fewer where a class has not so many images itself."""
+    """Number of neighbours: a quarter of the mean class size, but at least 5 and at most NEIGHBOURS."""
     return max(1, min(NEIGHBOURS, max(5, teachers // (4 * classes)), teachers - 1))
 
 
 def nearest(components: Floats, groups: Ints, taught: Ints, count: int) -> Neighbours:
-    """The `count` nearest among the rows `taught` that are not of the image's own group.
+    """The `count` nearest teachers (rows `taught`) of each image, its own group excepted.
 
     The teachers are divided into cells by k-means. The images of a cell are compared with the teachers of this and the
-    next cells, SEARCHED in all: an inverted file (J. Sivic, A. Zisserman: Video Google. ICCV 2003), searched cell by
-    cell, so that the time goes by the images and not by images × teachers.
+    nearest cells, SEARCHED in all (inverted file; J. Sivic, A. Zisserman: Video Google. ICCV 2003): the time grows with
+    the number of images, not with images × teachers.
     """
     space = components[:, :WIDTH]
     rows = np.full((len(space), count), -1, np.int32)
@@ -60,7 +61,7 @@ def nearest(components: Floats, groups: Ints, taught: Ints, count: int) -> Neigh
 
 
 def _searches(space: Floats, taught: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """Images, and the teachers to compare them with: every image once."""
+    """Pairs (images, teachers to compare them with); every image is in one pair."""
     for asked, among in _cells(space, taught):
         for part in np.array_split(asked, 1 + len(asked) * len(among) // AT_ONCE):
             yield part, among
@@ -103,26 +104,26 @@ def _closest(space: Floats, centres: Floats) -> Ints:
 
 
 def _members(cell: Ints, count: int) -> list[Ints]:
-    """The images of each cell."""
+    """Rows of the images of each cell."""
     ends = np.cumsum(np.bincount(cell, minlength=count))
     return np.split(np.argsort(cell, kind="stable"), ends[:-1])
 
 
 def _norms(vectors: Floats) -> Floats:
-    """(n,) squared."""
+    """(n,) squared Euclidean norms."""
     norms: Floats = np.einsum("ij,ij->i", vectors, vectors)
     return norms
 
 
 def _apart(some: Floats, others: Floats) -> Floats:
-    """(n, m) squared distances, less the squared norms of `some`, which do not change the order."""
+    """(n, m) squared distances minus the squared norms of `some`: the order of each row is that of the distances."""
     apart: Floats = some @ (-2 * others.T)
     apart += _norms(others)
     return apart
 
 
 def _least(apart: Floats, norms: Floats, among: Ints, count: int) -> tuple[Ints, Floats]:
-    """The `count` nearest of each row, −1 for those at ∞, and the mean distance to the others."""
+    """(n, count) nearest of each row, −1 for those at ∞, and (n,) the mean distance to the others."""
     first = np.argpartition(apart, count - 1, axis=1)[:, :count]
     order = np.argsort(np.take_along_axis(apart, first, 1), axis=1, kind="stable")
     first = np.take_along_axis(first, order, 1)
@@ -135,7 +136,7 @@ def _least(apart: Floats, norms: Floats, among: Ints, count: int) -> tuple[Ints,
 
 
 def votes(near: Neighbours, right: Chances) -> Chances:
-    """(n, k) the mean of what the neighbours are believed to be, `right` (n, k); even where there are none."""
+    """(n, k) mean of the class probabilities `right` (n, k) of the neighbours; uniform without neighbours."""
     from scipy.sparse import csr_array
 
     shares = np.full(right.shape, 1 / right.shape[1])

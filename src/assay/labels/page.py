@@ -1,4 +1,4 @@
-"""Suspects, or the queue, as one self-contained page: pictures, filters, keys, and what was judged as a CSV."""
+"""Suspects, or the queue, as one self-contained HTML page: pictures, filters, keys, answers exported as CSV."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ KINDS = (
     "looked at again",
     "may not belong",
 )
-"""How likely a label is to be wrong, and what else is known of it and of its image."""
+"""Filters of the page, one bit each: bands of the probability to be wrong, and properties of label and image."""
 WORDS = ("given", "suggested", "split", "reason")
 VALUES = ("probability", "outlier", "combined", "origin")
 QUEUED = ("to label", "to look at again")
 LARGE, LARGE_ONES, SMALL = 400, 300, 160
-"""The longer side in px of the first LARGE_ONES pictures, and of the others: a page should stay under some 25 MB."""
+"""Longer side in px of the first LARGE_ONES pictures, and of the others: it keeps a page under about 25 MB."""
 PICTURES = 2000
 
 
@@ -42,7 +42,7 @@ def page(
     pictures: int,
     progress: Progress = silent,
 ) -> str:
-    """`table`: the rows of `for_review` to show, in their order; the first `pictures` of them have one."""
+    """`table`: rows of `for_review`, in this order; the first `pictures` of them are shown with their image."""
     with_origin = table.append_column("origin", origins(table["id"], samples))
     chosen, found = _pictures(table, pool, pictures, progress)
     suspects = listed(with_origin, kinds(table), KINDS, WORDS, VALUES, chosen, found)
@@ -56,7 +56,7 @@ def page(
 def queue_page(
     table: pa.Table, open_: int, classes: Sequence[str], pool: Path, progress: Progress = silent
 ) -> str:
-    """`table`: QUEUE rows with a `path`, best first; `open_`: how many there are in all."""
+    """`table`: QUEUE rows with a `path`, best first; `open_`: length of the whole queue."""
     again = pc.equal(table["strategy"], REVIEW).to_numpy(zero_copy_only=False)
     shown = table.append_column("origin", pc.fill_null(table["path"], ""))
     chosen, found = _pictures(table, pool, PICTURES, progress)
@@ -70,7 +70,7 @@ def queue_page(
 def _pictures(
     table: pa.Table, pool: Path, most: int, progress: Progress
 ) -> tuple[np.ndarray, dict[str, str]]:
-    """((n,) which rows have one: the first `most`; data URIs by id)."""
+    """(n,) which rows have a picture, the first `most`; and the data URIs by id."""
     images, ids = opened(pool), table["id"].slice(0, most).to_pylist()
     found = thumbnails(ids[:LARGE_ONES], images, progress, LARGE)
     if ids[LARGE_ONES:]:
@@ -88,7 +88,7 @@ def kinds(table: pa.Table) -> np.ndarray:
 
 
 def origins(ids: pa.ChunkedArray, samples: pa.Table) -> pa.Array:
-    """Where each image came from, first."""
+    """(n,) first origin of each image."""
     rows = positions(whole(ids), whole(samples["id"]))
     first = pc.list_element(whole(samples["origins"]).take(pa.array(rows)), 0)
     return pc.fill_null(first, "")

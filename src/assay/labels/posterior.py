@@ -3,7 +3,7 @@
 The posterior of (β, R, ε + δ, δ / (ε + δ)) is computed on a grid. δ is the share of images on which the beliefs fail:
 the encoder is sure and wrong. The likelihood depends on ε + δ only; the prior of δ decides how the sum is split. Its
 scale grows with `Surface.unsure`, so a weaker encoder gives a wider interval. ε = 0 has the prior probability CLEAN.
-The probability of a label is averaged over the posterior: it is near 1 only where the posterior of ε is away from 0.
+The probability of a label is averaged over the posterior: it is near 1 only where the posterior excludes ε near 0.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ SPLITS = np.linspace(0, 1, 11)
 RATES, FAILS = SHARES[:, None] * (1 - SPLITS), SHARES[:, None] * SPLITS
 """(ε + δ, split) ε and δ of the grid; SHARES is the grid of ε + δ here."""
 MORE, MORE_WEIGHTS = np.array([0.0, 0.5, 1.0, 2.0, 3.0]), np.array([0.1, 0.25, 0.35, 0.2, 0.1])
-"""Grid of the factor of c in the interval, and its prior: labels show no errors on images that no belief is sure of."""
+"""Grid of the factor of c in the interval, and its prior. It is not fitted: on images without a sure belief, the labels
+do not identify their error rate."""
 EDGES = np.array(
     [0, 0.005, 0.01, 0.02, 0.03, 0.045, 0.06, 0.08, 0.1, 0.13, 0.17, 0.21, 0.26, 0.32, 0.4, 0.5, 1]
 )
@@ -83,7 +84,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Posterior:
-    """Mixture of models, and what the grid says of the rate of wrong labels."""
+    """Mixture of models, and the interval of the share of wrong labels."""
 
     models: tuple[Model, ...]
     low: float

@@ -1,7 +1,7 @@
-"""Which labels are likely to be wrong, and what a cheap model makes of images nobody has labelled.
+"""Class probabilities and label errors from a probe: multinomial logistic regression on the stored embeddings.
 
-A probe (multinomial logistic regression on the stored embeddings) stands in for the network: it takes seconds and
-sees whatever the labels of this very step can teach.
+Selection uses it in place of the network: it takes seconds, and it is fitted to the labels of this run rather than the
+last one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from assay.labels.beliefs import STRENGTH
 from assay.training import linear_probe
 
 DECIMALS = 6
-"""Rounded, so that ties are ties on every machine."""
+"""Results are rounded, so that ties are the same on every machine."""
 
 Floats = NDArray[np.float32]
 
@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 def suspicion(
     vectors: Floats, labels: Sequence[str], groups: NDArray[np.int64], seed: int
 ) -> NDArray[np.float64]:
-    """(n,) the probability that each label is wrong, as `assay audit` has it."""
+    """(n,) the probability that each label is wrong, as in `assay audit`; 0 with fewer than two classes."""
     from assay.labels.judge import judge
 
     names, given = np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)

@@ -1,7 +1,7 @@
-"""Where the model is worse than elsewhere: slices by metadata and clusters of images, with intervals.
+"""Slices of the test images on which the model is worse: by metadata, and by clusters of the embeddings.
 
-One-sided exact tests (Fisher) of a slice against the rest of the test images, with Holm's correction for the number of
-slices: of twenty slices alike, one would look worse at 5 % by chance.
+Each slice is compared with the rest of the test images by Fisher's exact test, one-sided, with Holm's correction:
+uncorrected, one of twenty equal slices would be significant at 5 %.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from assay.metrics.estimates import holm, wilson
 
 LEAST = 20
-"""Images of a slice, below which nothing is said of it."""
+"""Least number of images in a slice, and outside it, for a test."""
 MOST_VALUES = 20
-"""Numbers are cut at their quartiles, texts with more values than this are no slices."""
+"""With more values than this, numbers are cut at their quartiles, and texts make no slices."""
 CLUSTERS = 10
 LEVEL = 0.05
 
@@ -33,9 +33,10 @@ def worse_slices(
     vectors: NDArray[np.float32] | None,
     seed: int,
 ) -> dict[str, Any]:
-    """Of n measured images: whether the model is right (n,), their metadata as JSON, the columns to slice by, vectors.
+    """Slices significantly worse than the rest, by rising p, and the number of slices tested.
 
-    The slices that are worse than the rest, the surest first, and how many were tested.
+    Of n test images: `right` (n,), whether the prediction is right; `metadata` (n,), JSON or None; `columns` of it to
+    slice by; `vectors` (n, d), embeddings to cluster.
     """
     named = [*_by_metadata(metadata, columns), *_by_cluster(vectors, seed)]
     tested = [(name, rows) for name, rows in named if LEAST <= rows.sum() <= len(rows) - LEAST]
@@ -87,7 +88,7 @@ def _quarters(column: str, numbers: NDArray[np.float64]) -> Iterator[tuple[str, 
 
 
 def _by_cluster(vectors: NDArray[np.float32] | None, seed: int) -> Iterator[tuple[str, Rows]]:
-    """Groups of images that look alike, by k-means on their embeddings."""
+    """Clusters of the embeddings (k-means); none with fewer than CLUSTERS × LEAST images."""
     if vectors is None or len(vectors) < CLUSTERS * LEAST:
         return
     from sklearn.cluster import KMeans

@@ -1,4 +1,4 @@
-"""The ranked table: every label that was judged, the likeliest to be wrong first, and why in a sentence."""
+"""The ranked table: every audited label by falling probability to be wrong, each with a reason."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ RANKED = pa.schema(
         "reason": pa.string(),
     }
 )
-"""score: belief in the suggested class less that in the given one, −1…1; probability: that the label is wrong; outlier:
-outlier score of the image (`outliers.py`); flagged: confident learning calls the label wrong as well; looks: how often
-the image was labelled, by sources and edit batches; judgements: number of edit batches on it when this was written."""
+"""score: belief in the suggested class minus that in the given one, −1…1; probability: that the label is wrong;
+outlier: outlier score of the image (`outliers.py`); flagged: confident learning flags the label too; looks: how often
+the image was labelled, by sources and edit batches; judgements: number of edit batches on the image."""
 
 DECIMALS = 6
-"""Rounded, so that the last bits of another machine make no other table."""
+"""Numbers are rounded, so that another machine writes the same table."""
 
 
 def ranked(
@@ -43,9 +43,9 @@ def ranked(
     judgements: Sequence[int],
     limit: float,
 ) -> pa.Table:
-    """RANKED rows of n labels, and the share of wrong ones; those equally likely to be wrong by their ids.
+    """RANKED rows of n labels by falling probability, then by id, with the share of wrong labels as schema metadata.
 
-    `limit`: that of the outlier score, in robust standard deviations.
+    `limit`: z of an outlier score of 0.5, in robust standard deviations.
     """
     rows = np.arange(len(ids))
     beliefs = judged.beliefs
@@ -76,7 +76,7 @@ def ranked(
 
 
 def sentences(judged: JudgedLabels, categories: Sequence[str]) -> list[str]:
-    """What speaks for the suggested class, and what for the given one."""
+    """(n,) reasons: votes of the neighbours and probabilities for the suggested and for the given class."""
     rows = np.arange(len(judged.given))
     given, suggested = judged.given, judged.suggested
     of = judged.neighbours
@@ -92,14 +92,14 @@ def sentences(judged: JudgedLabels, categories: Sequence[str]) -> list[str]:
     )
     return [
         f"of its {of} nearest, {near_new} are labelled {categories[new]!r} and {near_old} {categories[old]!r}; "
-        f"a probe that has not seen it gives them {probe_new:.0%} and {probe_old:.0%}{model}"
+        f"a probe trained without it gives them {probe_new:.0%} and {probe_old:.0%}{model}"
         + ("; confident learning agrees" if agrees else "")
         for old, new, near_new, near_old, probe_new, probe_old, model, agrees in zip(*columns, strict=True)
     ]
 
 
 def _of_model(judged: JudgedLabels) -> list[str]:
-    """What the model gives the suggested and the given class, where one was asked."""
+    """(n,) probabilities of the project's model for the suggested and the given class; empty if it was not run."""
     if judged.model is None:
         return [""] * len(judged.given)
     rows = np.arange(len(judged.given))
