@@ -261,7 +261,7 @@ def test_a_cold_start_chooses_by_the_embeddings_and_says_so(project):
     assert "no champion yet" in summary["why"]
     rows = project.table("queue").to_pylist()
     assert {row["strategy"] for row in rows} == {"maxherding"}
-    assert "stands for images like it" in rows[0]["reason"]
+    assert "represents similar images" in rows[0]["reason"]
     assert {row["predicted"] for row in rows} == {None}
 
 

@@ -133,7 +133,7 @@ def test_where_choosing_teaches_less_than_chance_it_draws_at_random_and_says_so(
     decision = auto.decide(pool, control=0.4)
     assert decision.name == "random"
     assert decision.comparison.high < 0
-    assert "the chosen ones teach less than the random ones" in decision.why
+    assert "the chosen ones do worse than the random ones" in decision.why
     picks = auto.select(pool, 20, np.random.default_rng(0), control=0.4)
     told = auto.explain(pool, picks, ["a", "b", "c"], control=0.4)
     assert any("drawn at random; random, as" in sentence for _, sentence in told)

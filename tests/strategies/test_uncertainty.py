@@ -34,7 +34,7 @@ def test_entropy_asks_where_all_classes_are_close():
 def test_least_confidence_asks_where_the_likeliest_class_is_unlikely():
     assert least_confidence.select(pool(P), 4, RNG).tolist() == [3, 1, 2, 0]
     told = least_confidence.explain(pool(P), np.array([1]), ["cat", "dog", "emu"])
-    assert told == [(pytest.approx(0.6), "at most 0.40 sure: perhaps cat")]
+    assert told == [(pytest.approx(0.6), "confidence 0.40: perhaps cat")]
 
 
 def test_ties_go_to_the_earlier_row():

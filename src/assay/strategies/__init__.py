@@ -2,23 +2,21 @@
 
 A strategy is one file with
 
-    NEEDS_MODEL: bool          as long as no model was promoted, COLD_START stands in
-    NEEDS_EMBEDDINGS: bool     False: it is handed embeddings of width 0, and none are read, unless one of the options
-                               that it names in EMBEDDED_OPTIONS is on
-    select(pool, budget, rng)  -> int64 indices, best first, unlabelled only, total cost within the budget
+    NEEDS_MODEL: bool          True: COLD_START replaces the strategy until a model is promoted
+    NEEDS_EMBEDDINGS: bool     False: `embeddings` has width 0 and no file is read, unless an option named in
+                               EMBEDDED_OPTIONS is on
+    select(pool, budget, rng)  -> int64 rows, best first, unlabelled only, total cost within the budget
 
-Keyword-only arguments of `select` are the strategy's options, set by `select.options`; each has a default. A strategy
-may bring a model of its own, fitted on `pool.targets`: then NEEDS_MODEL is False, and it says what it does without
-labels. Where the choice for a smaller budget is not the beginning of that for a larger one, NESTED = False says so.
-So that people see why, optionally
+Keyword-only arguments of `select` are the options of the strategy, set by `select.options`; each has a default. A
+strategy may fit a model of its own on `pool.targets`; then NEEDS_MODEL is False, and its docstring says what it does
+without labels. NESTED = False: the choice for a smaller budget is not the beginning of that for a larger one.
+Optional:
 
-    explain(pool, picks, categories) -> [(score, sentence)]     one for each pick, in their order
+    explain(pool, picks, categories) -> [(score, reason)]    one for each pick, in order; takes the same options
+    evidence(pool, **options) -> dict                        decisions made beforehand, for selection.json and MLflow
 
-with those of the options that it has as keyword-only arguments too; `explained` hands them over. A strategy that
-decides something beforehand may say so: evidence(pool, **options) -> what goes into selection.json and to MLflow.
-
-Ties go to the earlier row; the stage sorts the rows by id, so the order of the tables does not matter. Only those
-that draw something for each row depend on that order.
+Ties go to the earlier row. The stage sorts the rows by id, so the order of the tables does not matter; only strategies
+that draw a number for each row depend on the set of rows.
 """
 
 from __future__ import annotations
@@ -40,15 +38,15 @@ from assay.params.bounds import Section, complaints
 Explanation = list[tuple[float, str]]
 
 COLD_START = "maxherding"
-"""Stands in for a strategy that needs a model while there is none: areas under the learning curves of all strategies
-are in `benchmarks/README.md`."""
+"""Replaces a strategy that needs a model while there is none. `benchmarks/README.md` has the areas under the learning
+curves that it was chosen by."""
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """The images a strategy looks at: those to choose from, and the labelled ones that count as covered.
+    """Input of a strategy: n images, the labelled ones included, which count as covered.
 
-    What shall not be chosen costs infinitely much.
+    An image with infinite cost is never chosen.
     """
 
     embeddings: NDArray[np.float32]
@@ -58,11 +56,11 @@ class Candidates:
     labelled: NDArray[np.bool_]
     """(n,)"""
     costs: NDArray[np.float32]
-    """(n,) above 0, in the unit of the budget."""
+    """(n,) > 0, in the unit of the budget."""
     targets: NDArray[np.int64] | None = None
-    """(n,) the class of each labelled row, −1 elsewhere; None: unknown. For strategies that fit a probe."""
+    """(n,) class of each labelled row, −1 elsewhere; None: unknown. For strategies that fit a probe."""
     draws: NDArray[np.float64] | None = None
-    """(n,) in 0…1, of each image's own, see `draws_of`; None: there is no control arm. For `auto`."""
+    """(n,) one random number in 0…1 for each image (`draws_of`); None: no control arm. For `auto`."""
 
     def __post_init__(self) -> None:
         n = len(self.labelled)
@@ -85,16 +83,16 @@ class Candidates:
 
     @property
     def beliefs(self) -> NDArray[np.float32]:
-        """`probabilities`, for strategies that cannot do without. ValueError if there are none."""
+        """`probabilities`; ValueError if there are none."""
         if self.probabilities is None:
             raise ValueError("this strategy needs the probabilities of a model")
         return self.probabilities
 
 
 def draws_of(ids: Sequence[str], seed: int = 0) -> NDArray[np.float64]:
-    """(n,) in 0…1, drawn once for each id: their order is that in which the control arm grows.
+    """(n,) in 0…1, a hash of each id: the control arm grows in the order of these numbers.
 
-    `seed` is for replays. A project has one order, whatever its `seed`: which labels were random is not forgotten.
+    `seed` is for replays only. A project always uses 0, so that the set of random labels does not change with `seed`.
     """
     prefix = f"{seed}:control:".encode()
     first8 = b"".join(hashlib.sha256(prefix + sample.encode()).digest()[:8] for sample in ids)
@@ -102,7 +100,7 @@ def draws_of(ids: Sequence[str], seed: int = 0) -> NDArray[np.float64]:
 
 
 def options_of(strategy: ModuleType) -> dict[str, Any]:
-    """The options of a strategy and their defaults, read off the signature of its `select`."""
+    """Options of a strategy and their defaults, from the signature of `select`."""
     arguments = signature(strategy.select).parameters.values()
     return {
         argument.name: argument.default for argument in arguments if argument.kind is argument.KEYWORD_ONLY
@@ -110,7 +108,7 @@ def options_of(strategy: ModuleType) -> dict[str, Any]:
 
 
 def needs_embeddings(strategy: ModuleType, options: Mapping[str, Any]) -> bool:
-    """Whether the strategy looks at the embeddings, with these options."""
+    """Whether the strategy reads the embeddings under these options."""
     embedded = getattr(strategy, "EMBEDDED_OPTIONS", ())
     return strategy.NEEDS_EMBEDDINGS or any(options.get(name) for name in embedded)
 
@@ -141,7 +139,7 @@ def explained(
     categories: Sequence[str],
     options: Mapping[str, Any],
 ) -> Explanation:
-    """The strategy's own words on each pick, or that it was the one to choose."""
+    """Score and reason of each pick, from `explain` of the strategy; without one, a score of 0 and its name."""
     if not hasattr(strategy, "explain"):
         return [(0.0, f"chosen by {strategy.__name__.rpartition('.')[2]}")] * len(picks)
     takes = signature(strategy.explain).parameters
@@ -152,7 +150,7 @@ def explained(
 
 
 def best_first(pool: Candidates, scores: NDArray[np.floating], budget: float) -> NDArray[np.int64]:
-    """The unlabelled rows with the highest of `scores` (n,) that the budget pays for, best first."""
+    """The unlabelled rows with the highest `scores` (n,) within the budget, best first."""
     rows = pool.unlabelled
     return affordable(rows[np.argsort(-scores[rows], kind="stable")], pool.costs, budget)
 
@@ -160,9 +158,10 @@ def best_first(pool: Candidates, scores: NDArray[np.floating], budget: float) ->
 def spend(
     ranking: Callable[[NDArray[np.bool_]], Iterable[int]], pool: Candidates, budget: float
 ) -> NDArray[np.int64]:
-    """Follow a ranking that depends on what is still open, until nothing is that the rest of the budget pays for.
+    """Take rows from `ranking` until no open row costs less than what is left of the budget.
 
-    `ranking` gets (n,) the rows it may give next, and has to look at it again for each: it changes as money is spent.
+    `ranking` gets a mask (n,) of the open rows and must read it before each row it yields: rows that have become too
+    expensive are closed in place.
     """
     costs = pool.costs.astype(np.float64)
     open_ = ~pool.labelled & (costs <= budget)
@@ -176,7 +175,7 @@ def spend(
 
 
 def affordable(order: NDArray[np.int64], costs: NDArray[np.float32], budget: float) -> NDArray[np.int64]:
-    """Walk down `order` and keep what still fits: no row left out would have fitted at its turn."""
+    """The rows of `order`, in order, that fit into what is left of the budget at their turn."""
     picks, spent = [], 0.0
     cheapest = float(costs[order].min(initial=np.inf))
     for row in order:
@@ -189,5 +188,5 @@ def affordable(order: NDArray[np.int64], costs: NDArray[np.float32], budget: flo
 
 
 def two_likeliest(probabilities: NDArray[np.float32]) -> NDArray[np.int64]:
-    """(n, 2) classes, the likeliest first; (n, 1) where the model knows one class only."""
+    """(n, 2) classes, the likeliest first; (n, 1) if the model has one class only."""
     return np.argsort(-probabilities, axis=1, kind="stable")[:, :2]

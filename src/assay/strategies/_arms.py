@@ -1,13 +1,12 @@
-"""The control arm: labels that were drawn at random, and what they say about the chosen ones.
+"""The control arm: labels drawn at random, with which the labels of a strategy are compared.
 
-The ids give all images of the pool one random order. After so many labels, the first so many images of that order are
-the control, whoever asked for them: a random sample of the pool whatever a strategy chose, known from the labels alone,
-and no image is kept from the strategy for it. They are a fair test set, and what they teach by themselves is the least
-that the chosen ones have to teach.
+A hash of the ids puts all images of the pool in one random order. The first m images of that order are the control
+arm, whether or not the strategy chose them too: they are a random sample of the pool, they are known from the labels
+alone, and no image is reserved for them. They serve as test set. Compared are probes on the labels of the arm (out of
+fold) and a probe on all other labels, the chosen ones.
 
-Equally many of both would be the wrong comparison: a part of what was chosen is not what would have been chosen for so
-small a budget. So this notices a strategy that fails, not one that is a
-little worse than chance.
+The chosen labels are not cut down to the size of the arm: a part of a choice is not the choice for a smaller budget.
+The comparison therefore detects a strategy that fails, not one that is slightly worse than random.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ Ints = NDArray[np.int64]
 Right = NDArray[np.bool_]
 
 BEGIN = 10
-"""Labels a class, on average, before which no control is asked for: so few could not tell anything yet."""
+"""Mean labels a class up to which no control is drawn: fewer labels do not separate the arms."""
 FEWEST = 30
-"""Labels of the control arm from which on the arms are compared."""
+"""Least number of labels in the control arm for a comparison."""
 FOLDS = 5
 SEEDS = 5
 RESAMPLES = 1000
@@ -35,7 +34,7 @@ RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Comparison:
-    """Accuracy on the images of the control arm, each held out, after its own labels and after all chosen ones."""
+    """Accuracy on the control arm: of probes on the arm itself (out of fold), and of a probe on the other labels."""
 
     random_labels: int
     chosen_labels: int
@@ -47,24 +46,24 @@ class Comparison:
 
     @property
     def worse(self) -> bool:
-        """Whether the chosen labels teach less than the far fewer random ones, beyond the noise."""
+        """Whether the chosen labels give a significantly lower accuracy than the far fewer random ones."""
         return self.high < 0
 
 
 @lru_cache(maxsize=1)
 def in_order(pool: Candidates) -> Ints:
-    """All rows in their random order; none where the pool has no draws."""
+    """All rows in their random order; empty if the pool has no draws."""
     return np.zeros(0, np.int64) if pool.draws is None else np.argsort(pool.draws, kind="stable")
 
 
 def waiting(pool: Candidates) -> Ints:
-    """The unlabelled rows, in their random order."""
+    """The unlabelled rows in random order."""
     order = in_order(pool)
     return order[~pool.labelled[order]]
 
 
 def due(pool: Candidates, share: float, labels: NDArray[np.int64]) -> Ints:
-    """Size of the control arm after so many labels: `share` of those beyond BEGIN a class."""
+    """Size of the control arm for each number of `labels`: `share` of the labels beyond BEGIN a class."""
     if not classes(pool):
         return np.zeros_like(labels)
     beyond = np.maximum(labels - BEGIN * classes(pool), 0)
@@ -73,15 +72,15 @@ def due(pool: Candidates, share: float, labels: NDArray[np.int64]) -> Ints:
 
 
 def control_arm(pool: Candidates, share: float) -> Ints:
-    """Its rows, up to the first that has no label yet."""
+    """Rows of the control arm, in random order, up to the first without a label."""
     arm = in_order(pool)[: int(due(pool, share, pool.labelled.sum()))]
     return arm[: int(np.logical_and.accumulate(pool.labelled[arm]).sum())]
 
 
 def owed(pool: Candidates, share: float, turns: int) -> Ints:
-    """(turns,) how many of the next 1, 2, … images that are asked have to be drawn at random.
+    """(turns,) how many of the next 1, 2, … queued images must be drawn at random.
 
-    What is lacking of the control arm is made up for at twice the pace, so that no batch is all control.
+    A control arm that is too small grows at most at twice `share`, so that no batch is all control.
     """
     asked = 1 + np.arange(turns)
     lacking = np.concatenate([[0], np.cumsum(~pool.labelled[in_order(pool)])])
@@ -91,7 +90,10 @@ def owed(pool: Candidates, share: float, turns: int) -> Ints:
 
 
 def compare(pool: Candidates, arm: Ints) -> Comparison | None:
-    """Chosen labels against those of the control arm; None while there are too few of it, or fewer of the others."""
+    """Comparison of the chosen labels with those of the control arm.
+
+    None with fewer than FEWEST labels in the arm, or with fewer chosen labels than that.
+    """
     if pool.targets is None:
         return None
     known = np.flatnonzero(pool.labelled & (pool.targets >= 0))
@@ -106,7 +108,7 @@ def compare(pool: Candidates, arm: Ints) -> Comparison | None:
 
 
 def _held_out(pool: Candidates, targets: Ints, random: Ints, seed: int) -> Right:
-    """(len(random),) whether each is told right by a probe on those of the other folds."""
+    """(len(random),) whether a probe on the other folds predicts each right."""
     order = np.random.default_rng(seed).permutation(len(random))
     right = np.empty(len(random), bool)
     for fold in range(FOLDS):
@@ -116,14 +118,14 @@ def _held_out(pool: Candidates, targets: Ints, random: Ints, seed: int) -> Right
 
 
 def _told_right(pool: Candidates, targets: Ints, rows: Ints, asked: Ints) -> Right:
-    """(len(asked),) by a probe on the labels of `rows`."""
+    """(len(asked),) whether a probe on the labels of `rows` predicts each right."""
     probe = fit(pool.embeddings[rows], targets[rows], classes(pool))
     told: Right = probe.probabilities(pool.embeddings[asked]).argmax(axis=1) == targets[asked]
     return told
 
 
 def _resampled(differences: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(RESAMPLES,) means of (seeds, images) with both drawn anew."""
+    """(RESAMPLES,) bootstrap means of `differences` (seeds, images), resampled over both axes."""
     rng = np.random.default_rng(0)
     seeds, images = differences.shape
     return np.array(

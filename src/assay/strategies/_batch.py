@@ -1,6 +1,6 @@
-"""From the ranking of a strategy to the batch that is asked for: diversity, and balance of the classes.
+"""From the ranking of a strategy to the queue: diversity, and balance of the predicted classes.
 
-Both ask the strategy for more than the budget and reorder what it likes best; then the budget is spent from the top.
+Both ask the strategy for more than the budget and reorder its choice; the budget is then spent from the top.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from assay.strategies._probe import fitted, logits
 Ints = NDArray[np.int64]
 
 OVER = 10.0
-"""Times the budget that the classes are balanced among."""
+"""Classes are balanced among the choice for this multiple of the budget."""
 
 
 def choose(
@@ -32,7 +32,7 @@ def choose(
     balance: bool = False,
     diversity: float = 1.0,
 ) -> Ints:
-    """The rows to ask about, best first. The images of a random control arm keep their places."""
+    """The rows to queue, best first. Images of the control arm keep their place."""
     if not balance and diversity <= 1:
         picks: Ints = strategy.select(pool, budget, rng, **options)
         return picks
@@ -53,7 +53,7 @@ def choose(
 
 
 def diverse(pool: Candidates, ranking: Ints, budget: float, seed: int) -> Ints:
-    """First the best of each of as many k-means clusters as the budget pays for, then the others, by rank.
+    """Reordered: first the best of each k-means cluster, with one cluster an image of the budget, then the others.
 
     After G. Citovsky et al.: Batch Active Learning at Scale (cluster-margin). NeurIPS 2021.
     """
@@ -70,9 +70,9 @@ def diverse(pool: Candidates, ranking: Ints, budget: float, seed: int) -> Ints:
 
 
 def balanced(pool: Candidates, ranking: Ints) -> Ints:
-    """At each turn the best-ranked image of the class, as predicted, that has the fewest labels and turns so far.
+    """Reordered: at each turn the best-ranked image of the predicted class with the fewest labels and turns so far.
 
-    As it is where nothing is predicted: no probabilities, and fewer than two classes labelled.
+    Unchanged without predictions: no probabilities, and fewer than two classes labelled.
     """
     classes = predicted(pool, ranking)
     if classes is None:
@@ -91,7 +91,7 @@ def balanced(pool: Candidates, ranking: Ints) -> Ints:
 
 
 def predicted(pool: Candidates, rows: Ints) -> Ints | None:
-    """(len(rows),) the class that the model, or else a probe on the labels, takes each for."""
+    """(len(rows),) predicted class by the model, without one by a probe on the labels; None without either."""
     if pool.probabilities is not None:
         likeliest: Ints = pool.probabilities[rows].argmax(axis=1)
         return likeliest

@@ -1,4 +1,4 @@
-"""k-means by faiss, the same for the same seed, and what is nearest to each centre."""
+"""k-means (faiss), deterministic for a seed, and the points nearest to the centres."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 ROUNDS = 20
-"""Of Lloyd's algorithm; faiss samples at most 256 points a cluster for them."""
+"""Iterations of Lloyd's algorithm, on at most 256 points a cluster (faiss)."""
 MOST = 50_000
-"""Points that are clustered at most."""
+"""Most points that are clustered."""
 
 
 def medoids(points: Floats, clusters: int, seed: int) -> Ints:
-    """The point nearest to each of `clusters` centres of k-means, those of the largest clusters first.
+    """The point of `points` (n, d) nearest to each of `clusters` k-means centres, that of the largest cluster first.
 
-    Fewer where a cluster remained empty. Points are (n, d); ties go to the earlier one.
+    Fewer if a cluster is empty; ties go to the earlier point.
     """
     if clusters >= len(points):
         return np.arange(len(points))
@@ -29,7 +29,7 @@ def medoids(points: Floats, clusters: int, seed: int) -> Ints:
 
 
 def centres(points: Floats, clusters: int, seed: int) -> Floats:
-    """(clusters, d) of k-means."""
+    """(clusters, d) centres of k-means."""
     import faiss
 
     kmeans = faiss.Kmeans(points.shape[1], clusters, niter=ROUNDS, seed=seed, min_points_per_centroid=1)

@@ -1,16 +1,16 @@
-"""Which row is farthest from everything chosen so far, again and again, without looking at every row each time.
+"""Lazy farthest-first traversal: the picks of the plain greedy algorithm without comparing every row with every pick.
 
-A *gap* is the canonical distance (see `_geometry`) from a row to the nearest centre. A new centre can only make gaps
-smaller, so a gap that has not been looked at for a while is still an upper bound (M. Minoux: Accelerated Greedy
-Algorithms for Maximizing Submodular Set Functions. 1978). Three levels follow from it:
+The *gap* of a row is its canonical squared distance (`_geometry`) to the nearest centre. A new centre only lowers
+gaps, so an earlier upper bound of a gap stays one (lazy evaluation; M. Minoux: Accelerated greedy algorithms for
+maximizing submodular set functions. 1978). Bounds are kept on three levels:
 
-    all rows    an interval for each gap, and how many centres it has seen; caught up by matrix products, highest first,
-                until as many as the front has room for have seen every centre
-    the front   these rows, copied side by side; caught up at once with all centres that the head has brought forth
-    the head    the HEAD highest of the front, with all distances among them: a pick costs one row of that table
+    all rows    an interval [lower, upper] of each gap and the number of centres that it accounts for. Rows are updated
+                by matrix products, the highest upper bounds first, until the front is full of rows that are up to date
+    front       these rows, copied into one block; updated with all picks of a head at once
+    head        the HEAD highest rows of the front with all distances among them: a pick costs one row of this table
 
-A pick stands when its gap is certain to be above every other upper bound. Where intervals overlap, the gaps themselves
-are computed. So the picks are those of the plain greedy algorithm, of equal gaps the earlier row.
+A row is picked once its lower bound exceeds all other upper bounds. Where intervals overlap, the canonical gaps are
+computed. The picks therefore equal those of the plain algorithm; of equal gaps, the earlier row is picked.
 """
 
 from __future__ import annotations
@@ -34,22 +34,23 @@ from assay.strategies._geometry import (
 )
 
 SMALL, FRONT = 4096, 16_384
-"""Rows: an eighth of all, within these. A quarter of it where there are so many centres that seeing them all costs."""
+"""Size of the front: an eighth of all rows, clipped to these; a quarter of that with more than MANY centres."""
 HEAD = 256
+"""Rows of the head."""
 MANY = 2 * CENTRES
-"""Centres from which on it pays to look around for a near one first."""
+"""Number of centres above which bounds are initialised from pivots (`look_around`)."""
 AHEAD = 16
-"""Rows whose gaps are computed together when two intervals overlap: the next ones will be wanted soon."""
+"""Least number of canonical gaps computed at once when intervals overlap: the next picks need them as well."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
 class Gaps:
-    """An interval for the gap of every row, narrowed only where somebody asks."""
+    """An interval [lower, upper] of the gap of every row, narrowed on request."""
 
     def __init__(self, X: NDArray[np.float32], centres: Rows) -> None:
-        """X (n, d), which may be a memory map: it is read in blocks and never copied. The centres are rows of it."""
+        """X (n, d) may be a memory map: it is read in blocks and never copied. `centres` are rows of X."""
         self.X = np.asarray(X)
         self.centres = centres.tolist()
         self.mean = mean_of(self.X)
@@ -61,22 +62,26 @@ class Gaps:
         self.upper = np.full(len(X), np.inf)
         self.lower = np.full(len(X), np.inf)
         self.seen = np.zeros(len(X), np.int64)
-        """(n,) with how many of the centres, the first ones, a row has been compared."""
+        """(n,) each interval accounts for the centres before this index."""
 
     def near_origin(self, rows: Rows) -> NDArray[np.float32]:
-        """A copy of these rows, from the mean: the shorter the vectors, the smaller the error."""
+        """(rows, d) the rows minus the mean: shorter vectors have a smaller rounding error."""
         Y = self.X.take(rows, axis=0)
         Y -= self.origin
         return Y
 
     def narrow(self, Y: NDArray[np.float32], rows: Rows, first: int, upper: Floats, lower: Floats) -> None:
-        """Compare `rows`, whose `near_origin` is Y, with the centres from `first` on, CENTRES at most; in place."""
+        """Narrow `upper` and `lower` of `rows` in place with the centres from `first` on, at most CENTRES.
+
+        Y is `near_origin(rows)`.
+        """
         distances, error = self.between(Y, rows, np.array(self.centres[first : first + CENTRES]))
         _cut(upper, lower, distances.min(axis=0), error)
 
     def look_around(self, rows: Rows) -> None:
-        """A first upper bound for `rows`, where there are many centres: the distances to some of them, the pivots, and
-        to those around the nearest pivot. Few rows have to be compared with all centres after that.
+        """Initialise `upper` of `rows`: the least distance to the centres around the nearest of √centres pivots.
+
+        With many centres, few rows then have to be compared with all of them.
         """
         centres = np.array(self.centres)
         pivots = centres[np.linspace(0, len(centres) - 1, isqrt(len(centres)), dtype=np.int64)]
@@ -96,7 +101,7 @@ class Gaps:
                 self.upper[mine] = np.minimum(self.upper[mine], distances.min(axis=0) + error)
 
     def _home(self, rows: Rows, pivots: Rows) -> Rows:
-        """(rows,) which pivot is nearest."""
+        """(rows,) index of the nearest pivot."""
         found = [
             self.between(self.near_origin(rows[b]), rows[b], pivots)[0].argmin(axis=0)
             for b in blocks(len(rows))
@@ -106,13 +111,13 @@ class Gaps:
     def between(
         self, Y: NDArray[np.float32], rows: Rows, centres: Rows
     ) -> tuple[NDArray[np.float32], Floats]:
-        """(centres, rows) distances from `rows`, whose `near_origin` is Y, and (rows,) how wrong they can be."""
+        """(centres, rows) distances, and (rows,) bounds of their error; Y is `near_origin(rows)`."""
         norms, others = self.norms[rows], self.norms[centres]
         distances = squared_distances(Y, norms, self.near_origin(centres), others)
         return distances, distance_error(self.X.shape[1], norms, others)
 
     def catch_up(self, rows: Rows, enough: float) -> None:
-        """Compare `rows` with every centre they have not seen, or with so many that their gap is below `enough`."""
+        """Compare `rows` with the centres they do not account for yet, until their upper bound is below `enough`."""
         rows = rows[np.argsort(self.seen[rows], kind="stable")]
         for block in blocks(len(rows)):
             self._catch_up(rows[block], enough)
@@ -130,7 +135,7 @@ class Gaps:
                 return
 
     def exact(self, rows: Rows, upper: Floats) -> Floats:
-        """The gaps of rows that have seen every centre, where `upper` bounds them."""
+        """(rows,) canonical gaps of rows that account for every centre; `upper` (rows,) bounds them."""
         gaps = np.full(len(rows), np.inf)
         Y = self.near_origin(rows)
         for block in blocks(len(self.centres)):
@@ -144,7 +149,7 @@ class Gaps:
 
 
 class Farthest:
-    """The rows of X (n, d) that are no centres, each time the one with the largest gap, which then is a centre."""
+    """Iterator over the rows of X (n, d) that are no centres: the row of the largest gap, which becomes a centre."""
 
     def __init__(self, X: NDArray[np.float32], centres: Rows) -> None:
         self.gaps = Gaps(X, centres)
@@ -152,12 +157,12 @@ class Farthest:
         self.drop(centres)
 
     def drop(self, rows: Rows) -> None:
-        """These are not to be picked any more; also while picking."""
+        """Close `rows`: they are not picked any more. May be called during iteration."""
         self.open[rows] = False
         self.gaps.upper[rows] = self.gaps.lower[rows] = -np.inf
 
     def __iter__(self) -> Iterator[int]:
-        """O(n·d) for the first pick and for each time that the front is used up; O(d·HEAD) and less between them."""
+        """O(n·d) for the first pick and for each new front; at most O(d·HEAD) for a pick in between."""
         if not self.gaps.centres and self.open.any():
             yield self._pick(self._most_central())
         rows = np.flatnonzero(self.open)
@@ -183,7 +188,7 @@ class Farthest:
         return int(np.where(self.open, to_mean, np.inf).argmin())
 
     def _foremost(self) -> Rows:
-        """The open rows with the highest upper bounds, all of which have seen every centre."""
+        """Rows of the next front: open, with the highest upper bounds, accounting for every centre."""
         gaps = self.gaps
         count = -(-min(max(len(gaps.upper) // 8, SMALL), FRONT) // (4 if len(gaps.centres) > MANY else 1))
         while True:
@@ -196,11 +201,11 @@ class Farthest:
 
 
 Bar = tuple[float, int]
-"""An upper bound and minus its row: of equal gaps the earlier row comes first."""
+"""(upper bound, −row): compares so that of equal bounds the earlier row comes first."""
 
 
 class _Front:
-    """Rows with the highest upper bounds, side by side in memory."""
+    """The rows with the highest upper bounds, copied into one block."""
 
     def __init__(self, farthest: Farthest, rows: Rows) -> None:
         self.farthest, self.gaps, self.rows = farthest, farthest.gaps, rows
@@ -209,7 +214,7 @@ class _Front:
         self.outside = _first_beside(self.gaps.upper, np.arange(len(self.gaps.upper)), rows)
 
     def picks(self) -> Generator[int, None, bool]:
-        """What can be picked from one head; whether anything has come of it."""
+        """Yield the picks of one head; returns whether any interval was narrowed."""
         inside = top_rows(self.upper, HEAD)
         bar = max(self.outside, _first_beside(self.upper, self.rows, inside))
         head = _Head(self.gaps, self.rows[inside], self.Y[inside], self.upper[inside], self.lower[inside])
@@ -235,14 +240,14 @@ class _Front:
 
 
 class _Head:
-    """The foremost of the front, with all distances among them."""
+    """The HEAD highest rows of a front, with all distances among them."""
 
     def __init__(self, gaps: Gaps, rows: Rows, Y: NDArray[np.float32], upper: Floats, lower: Floats) -> None:
         self.gaps, self.rows, self.Y, self.upper, self.lower = gaps, rows, Y, upper, lower
         self.is_changed = False
 
     def leader(self, bar: Bar) -> int | None:
-        """The position of the row whose gap is the largest, if it is certainly before `bar`."""
+        """Position of the row with the largest gap; None unless it is certain to come before `bar`."""
         while (least := self.lower.max()) > -np.inf:
             rivals = np.flatnonzero(self.upper >= least)
             if len(rivals) == 1 and least > bar[0]:
@@ -254,14 +259,14 @@ class _Head:
         return None
 
     def _compute(self, count: int) -> None:
-        """Gaps in place of the highest `count` intervals."""
+        """Replace the `count` highest intervals by canonical gaps."""
         unknown = np.flatnonzero(self.lower < self.upper)
         at = unknown[np.argsort(-self.upper[unknown], kind="stable")[:count]]
         self.upper[at] = self.lower[at] = self.gaps.exact(self.rows[at], self.upper[at])
         self.is_changed = True
 
     def cover(self, leader: int) -> None:
-        """Take the row at this position for a centre."""
+        """Lower the bounds of the head by the centre at position `leader`."""
         distances, error = self._among
         _cut(self.upper, self.lower, distances[leader], error)
         self.is_changed = True
@@ -271,19 +276,19 @@ class _Head:
 
     @cached_property
     def _among(self) -> tuple[NDArray[np.float32], Floats]:
-        """(head, head) distances, (head,) how wrong they can be."""
+        """(head, head) distances, and (head,) bounds of their error."""
         norms = self.gaps.norms[self.rows]
         return squared_distances(self.Y, norms, self.Y, norms), distance_error(self.Y.shape[1], norms, norms)
 
 
 def _cut(upper: Floats, lower: Floats, distances: NDArray[np.float32], error: Floats) -> None:
-    """What one more distance, give or take the error, leaves of the intervals; in place."""
+    """Intersect the intervals (n,) in place with distance ± error to a new centre."""
     np.minimum(upper, distances + error, out=upper)
     np.minimum(lower, np.maximum(distances - error, 0), out=lower)
 
 
 def _first_beside(upper: Floats, rows: Rows, inside: Rows) -> Bar:
-    """The first of those at other positions than `inside`; of all rows if there are none."""
+    """The highest (bound, −row) outside the positions `inside`."""
     others = upper.copy()
     others[inside] = -np.inf
     best = int(others.argmax())

@@ -1,8 +1,8 @@
-"""Squared distances between rows of an embedding matrix: the exact value, and bounds of it by matrix products.
+"""Squared distances between rows of an embedding matrix: canonical values, and bounds of them by matrix products.
 
-The *canonical* distance of two rows is ‖a − b‖² of the direct difference in double precision, summed row by row: it
-does not depend on blocks, threads or the BLAS at hand. Matrix products in single precision only ever bound it, with an
-error that is proven, so whatever is decided by them is decided as by the canonical distance.
+The *canonical* distance of two rows is ‖a − b‖², computed from the difference in double precision and summed row by
+row. It does not depend on blocks, threads or the BLAS. Matrix products in single precision are used for bounds only:
+their error is bounded (`distance_error`), so a decision by bounds equals the decision by canonical distances.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK = 2048
-"""Rows read at once: with their distances to some hundred centres they stay in the cache."""
+"""Rows in a block: with their distances to CENTRES centres they fit into the cache."""
 CENTRES = 256
-"""Centres measured at once."""
+"""Centres in a block."""
 UNIT = float(np.finfo(np.float32).eps) / 2
-"""The largest relative error of one rounding."""
+"""Unit roundoff u of single precision: the largest relative error of one rounding."""
 
 
 def blocks(n: int, size: int = BLOCK) -> Iterator[slice]:
@@ -27,7 +27,7 @@ def blocks(n: int, size: int = BLOCK) -> Iterator[slice]:
 
 
 def canonical(A: NDArray[np.float32], B: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(m,) ‖a − b‖² of each row of A (m, d) and its row of B (m, d), or the one point B (d,)."""
+    """(m,) ‖a − b‖² of the rows of A (m, d) and of B (m, d), or of one point B (d,)."""
     difference = A.astype(np.float64) - B
     difference *= difference
     sums: NDArray[np.float64] = difference.sum(axis=1)
@@ -35,7 +35,7 @@ def canonical(A: NDArray[np.float32], B: NDArray[np.floating]) -> NDArray[np.flo
 
 
 def mean_of(X: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(d,) the mean of the rows, added up in double precision, block by block."""
+    """(d,) mean of the rows of X (n, d), summed in double precision."""
     total = np.zeros(X.shape[1])
     for block in blocks(len(X)):
         total += X[block].sum(axis=0, dtype=np.float64)
@@ -54,7 +54,7 @@ def squared_distances(
     centres: NDArray[np.float32],
     centre_norms: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """(centres, n) ‖x‖² − 2x·c + ‖c‖²; `distance_error` says how wrong, and it may be below 0."""
+    """(centres, n) ‖x‖² − 2x·c + ‖c‖² in single precision; may be negative. Error: `distance_error`."""
     distances: NDArray[np.float32] = np.matmul(centres * np.float32(-2), X.T)
     distances += centre_norms[:, None]
     distances += norms
@@ -62,10 +62,11 @@ def squared_distances(
 
 
 def distance_error(d: int, norms: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(n,) how far `squared_distances` from rows of `norms` to any of `others` can be from the canonical distance.
+    """(n,) bound of |`squared_distances` − canonical distance| of rows with `norms` (n,) to any row of `others`.
 
-    γ (‖a‖ + ‖b‖)² for three sums of d products in whatever order, with γ = du / (1 − du) (N. J. Higham: Accuracy and
-    Stability of Numerical Algorithms. 2002, section 3.1); some units more for adding them up and for a moved origin.
+    γ (‖a‖ + ‖b‖)² with γ = m u / (1 − m u): sums of d products in any order (N. J. Higham: Accuracy and Stability of
+    Numerical Algorithms. 2002, section 3.1). m = d + 16 covers the final additions and the shifted origin as well; the
+    factor 1.01 covers the rounding of the bound itself.
     """
     units = (d + 16) * UNIT
     reach = np.sqrt(norms.astype(np.float64)) + np.sqrt(float(others.max(initial=0)))
@@ -76,9 +77,9 @@ def distance_error(d: int, norms: NDArray[np.float32], others: NDArray[np.float3
 def nearest(
     X: NDArray[np.float32], rows: NDArray[np.int64], centres: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """(rows,) the nearest of `centres`, both rows of X (n, d), and its squared distance; −1 and infinity without any.
+    """(rows,) the nearest of `centres`, both rows of X (n, d), and its squared distance; −1 and ∞ without centres.
 
-    As `squared_distances` sees it: good enough for what is shown to people.
+    In single precision: for explanations, not for choices.
     """
     Y = X[rows]
     norms = squared_norms(Y)
@@ -96,7 +97,7 @@ def nearest(
 def gaps_at_turn(
     X: NDArray[np.float32], picks: NDArray[np.int64], centres: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """(picks,) how far each was from the centres and the picks before it; infinite where there was nothing."""
+    """(picks,) distance of each pick to the nearest centre or earlier pick; ∞ if there is neither."""
     Y = X[picks]
     norms = squared_norms(Y)
     which, gaps = nearest(X, picks, centres)
@@ -109,7 +110,7 @@ def gaps_at_turn(
 
 
 def top_rows(values: NDArray[np.floating], count: int) -> NDArray[np.int64]:
-    """The rows of the `count` highest values, of equal ones the earlier; in row order."""
+    """(count,) rows of the highest values, in row order; of equal values the earlier rows."""
     if count >= len(values):
         return np.arange(len(values))
     least = np.partition(values, len(values) - count)[len(values) - count]

@@ -1,8 +1,9 @@
-"""Greedy coverage by a Gaussian kernel: what `maxherding` and `uncertainty_herding` have in common.
+"""Greedy maximisation of kernel coverage, for `maxherding` and `uncertainty_herding`.
 
-The objective is Σₓ wₓ maxₛ k(x, s) over all images x, where s runs over what is labelled or chosen. It is monotone and
-submodular, so the greedy choice is within 1 − 1/e of the best, and a gain computed earlier bounds the gain of now:
-only the candidates whose bound leads are looked at again (M. Minoux: Accelerated greedy algorithms. 1978).
+The objective is Σₓ wₓ maxₛ k(x, s) over all images x, with s over the labelled and chosen images and a Gaussian kernel
+k. It is monotone and submodular: the greedy choice reaches at least 1 − 1/e of the maximum, and an earlier gain of a
+candidate bounds its present gain. Only candidates with the highest bounds are evaluated again (lazy evaluation;
+M. Minoux: Accelerated greedy algorithms for maximizing submodular set functions. 1978).
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 BLOCK = 512
-"""Rows whose kernel is evaluated at once: bounds the memory to BLOCK × reference values."""
+"""Rows whose kernel is evaluated at once: limits the memory to BLOCK × reference values."""
 FEW, MANY = 16, 256
-"""Candidates that are looked at again at once, at first and at most, in the search for one pick."""
+"""Candidates evaluated at once in the search for one pick: at first, and at most."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The unlabelled rows that are looked at, as points on the unit sphere around the mean."""
+    """The unlabelled rows that are considered, as points on the unit sphere around the mean."""
 
     rows: Ints
     """(m,) candidates, ascending"""
     reference: Ints
-    """(r,) which of `rows` the coverage is measured on"""
+    """(r,) positions in `rows` that the coverage is measured on"""
     points: Floats
     """(m, d)"""
     centre: Floats
@@ -38,7 +39,7 @@ class Sample:
 
 
 def draw(pool: Candidates, reference: int, candidates: int, rng: np.random.Generator) -> Sample:
-    """All unlabelled rows where there are no more than `reference` or `candidates`, a random part otherwise."""
+    """All unlabelled rows; with more than `reference`, so many `candidates` and `reference` rows drawn at random."""
     rows = pool.unlabelled
     measured = np.arange(len(rows))
     if len(rows) > reference:
@@ -52,13 +53,13 @@ def draw(pool: Candidates, reference: int, candidates: int, rng: np.random.Gener
 
 
 def middle(points: Floats) -> Floats:
-    """(d,) the mean; of no points at all, zero."""
+    """(d,) mean of the points; 0 without points."""
     mean: Floats = (points.sum(0, dtype=np.float64) / max(len(points), 1)).astype(np.float32)
     return mean
 
 
 def on_sphere(X: Floats, centre: Floats) -> Floats:
-    """(n, d) the directions from the centre, of length 1; what lies in the centre is like nothing."""
+    """(n, d) unit vectors from the centre to the rows of X; 0 for a row in the centre."""
     points = X - centre
     lengths = np.sqrt(np.einsum("nd,nd->n", points, points))[:, None]
     directions: Floats = np.divide(points, lengths, out=points, where=lengths > 0)
@@ -76,7 +77,7 @@ def kernel(A: Floats, B: Floats, radius: float) -> Floats:
 
 
 def covered(points: Floats, by: Floats, radius: float) -> Floats:
-    """(m,) how well each of `points` (m, d) is covered by the nearest of `by`; 0 without any."""
+    """(m,) coverage maxₛ k(x, s) of each of `points` (m, d), s over `by`; 0 if that is empty."""
     best = np.zeros(len(points), np.float32)
     for start in range(0, len(by), BLOCK):
         for first in range(0, len(points), BLOCK):
@@ -86,10 +87,7 @@ def covered(points: Floats, by: Floats, radius: float) -> Floats:
 
 
 def herd(pool: Candidates, sample: Sample, weights: Floats, radius: float, budget: float) -> Ints:
-    """The rows that add most to the coverage for their cost, each given those before it; best first.
-
-    `weights` (m,) says how much it matters to cover each row of the sample.
-    """
+    """Rows by greedy choice: at each turn the largest gain of coverage per cost. `weights` (m,): wₓ of the sample."""
     greedy = Greedy(sample, weights, radius, covered(sample.points, labelled_points(pool, sample), radius))
     costs = pool.costs[sample.rows].astype(np.float64)
     picks: list[int] = []
@@ -109,7 +107,7 @@ def labelled_points(pool: Candidates, sample: Sample) -> Floats:
 
 
 class Greedy:
-    """The state of a greedy maximisation: what is covered, what is chosen, and bounds of what the rest would add."""
+    """State of the greedy maximisation: coverage, picks, and upper bounds of the gains of the other candidates."""
 
     def __init__(self, sample: Sample, weights: Floats, radius: float, covered: Floats) -> None:
         self.points, self.radius = sample.points, radius
@@ -118,19 +116,19 @@ class Greedy:
         self.is_reference = np.zeros(len(sample.rows), bool)
         self.is_reference[sample.reference] = True
         self.covered = covered
-        """(m,) of the candidates, up to date where `seen` says so"""
+        """(m,) coverage of the candidates after the first `seen` picks"""
         self.reached = covered[sample.reference]
-        """(r,) of the reference, always up to date"""
+        """(r,) coverage of the reference after all picks"""
         self.open = np.ones(len(sample.rows), bool)
         self.picks: list[int] = []
         self.seen = np.zeros(len(sample.rows), np.int64)
-        """(m,) how many picks the bound of each candidate has taken into account"""
+        """(m,) number of picks that the bound of each candidate accounts for"""
         self.bounds = np.full(len(sample.rows), np.inf)
         for start in range(0, len(self.points), BLOCK):
             self._look(np.arange(start, min(start + BLOCK, len(self.points))))
 
     def best(self, open_: NDArray[np.bool_], costs: NDArray[np.float64]) -> int:
-        """Choose the open candidate that adds most for its cost; ties go to the earlier one."""
+        """Choose the open candidate with the largest gain per cost; ties go to the earlier one."""
         worth = np.where(open_, self.bounds / costs, -np.inf)
         count = FEW
         while True:
@@ -145,7 +143,7 @@ class Greedy:
             count = min(2 * count, MANY)
 
     def _look(self, rows: Ints) -> None:
-        """Bring the bounds of some candidates up to date."""
+        """Evaluate the gains of some candidates."""
         points = self.points[rows]
         since = int(self.seen[rows].min())
         if len(self.picks) > since:
@@ -158,7 +156,7 @@ class Greedy:
         self.seen[rows] = len(self.picks)
 
     def _scaled(self, rows: Ints, sums: Floats) -> NDArray[np.float64]:
-        """Its own part of the gain is known of each candidate; that of all others is estimated on the reference."""
+        """Gains of `rows`: the candidate's own part is exact, that of all others is estimated from the reference."""
         own = (self.own[rows] * (1 - self.covered[rows])).astype(np.float64)
         inside = self.is_reference[rows]
         others = np.maximum(sums - np.where(inside, own, 0), 0)
@@ -175,19 +173,19 @@ class Greedy:
 
 
 def rounded(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """To five significant digits, what single precision can promise: so that ties are ties, whatever the block was."""
+    """Five significant digits, the accuracy of single precision: ties then do not depend on the block size."""
     units: NDArray[np.float64] = 10.0 ** (np.floor(np.log10(np.maximum(values, 1e-300))) - 4)
     return np.round(values / units) * units
 
 
 def _nth(values: NDArray[np.float64], count: int) -> float:
-    """The count-th largest."""
+    """The `count`-th largest value."""
     place = max(len(values) - count, 0)
     return float(np.partition(values, place)[place])
 
 
 def told(pool: Candidates, picks: Ints, radius: float) -> list[tuple[float, str]]:
-    """For each pick how little it was covered at its turn, 0…1, in words too."""
+    """(score, reason) of each pick: 1 − its coverage at its turn, 0…1."""
     some = pool.embeddings[
         np.linspace(0, len(pool.labelled) - 1, min(len(pool.labelled), MANY)).astype(np.int64)
     ]
@@ -198,6 +196,9 @@ def told(pool: Candidates, picks: Ints, radius: float) -> list[tuple[float, str]
     for turn in range(1, len(points)):
         likest[turn:] = np.maximum(likest[turn:], kernel(points[turn:], points[[turn - 1]], radius)[:, 0])
     return [
-        (1 - value, f"stands for images like it: {value:.0%} like the nearest labelled or queued one")
+        (
+            1 - value,
+            f"represents similar images: similarity {value:.0%} to the nearest labelled or queued one",
+        )
         for value in likest.astype(float).tolist()
     ]

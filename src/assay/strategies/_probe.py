@@ -1,6 +1,6 @@
-"""What the labels of a pool teach a linear probe: for the strategies that bring a model of their own.
+"""A linear probe on all labels of the pool, for strategies that fit a model of their own.
 
-A probe of seconds that sees every label there is stands in for the champion, which was trained before the last round.
+It is fitted in seconds and to every label, while the champion was trained before the last round of labels.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 STRENGTH = 12.8
-"""Of the regularisation (scikit-learn's C, less is stronger), divided by the dimensions: the squared length of a
-standardised vector is their number. Measured on Fashion-MNIST with 128, 256 and 1,280 dimensions and 30 to 4,000
-labels."""
+"""C = STRENGTH / d of scikit-learn (inverse of the regularisation); the expected squared length of a standardised
+vector is d. Chosen on Fashion-MNIST with d = 128, 256 and 1,280 and 30 to 4,000 labels."""
 BLOCK = 8192
-"""Rows that are standardised at once: bounds the copy made of a memory-mapped file."""
+"""Rows standardised at once: limits the memory for a memory-mapped file."""
 FOLDS = 3
 ENOUGH = 1000
-"""Labels that are held out at most."""
+"""Most labels that are held out."""
 TEMPERATURES = np.geomspace(1, 32, 31)
-"""From 1 on: with few labels a strongly regularised probe looks too modest, and sharpened it chases the odd images."""
+"""Grid of the temperature. From 1 on: with few labels a regularised probe is underconfident, but sharpening it would
+favour atypical images."""
 FLOOR = 1e-3
-"""Least probability in the loss: a class that a fold has not seen shall not decide alone."""
+"""Least probability in the loss, so that a class missing from a training fold does not decide it."""
 
 
 def taught(pool: Candidates) -> Ints:
-    """The labelled rows whose class is known; none at all if it is not known of any two that differ."""
+    """The labelled rows with a known class; empty with fewer than two classes."""
     if pool.targets is None:
         return np.zeros(0, np.int64)
     rows = np.flatnonzero(pool.labelled & (pool.targets >= 0))
@@ -41,7 +41,7 @@ def taught(pool: Candidates) -> Ints:
 
 
 def fitted(pool: Candidates) -> LinearProbe | None:
-    """A probe on all labels; None while fewer than two classes have any."""
+    """A probe on all labels; None with fewer than two classes."""
     rows = taught(pool)
     if pool.targets is None or not len(rows):
         return None
@@ -49,12 +49,12 @@ def fitted(pool: Candidates) -> LinearProbe | None:
 
 
 def fit(X: Floats, given: Ints, classes: int) -> LinearProbe:
-    """From (n, d) and their classes (n,), n ≥ 1."""
+    """A probe on X (n, d) and the classes `given` (n,), n ≥ 1."""
     return linear_probe.fit(X, given, classes, STRENGTH / max(X.shape[1], 1))
 
 
 def classes(pool: Candidates) -> int:
-    """Classes there are, as far as labels and probabilities tell."""
+    """Number of classes by labels and probabilities."""
     named = 0 if pool.targets is None else int(pool.targets.max(initial=-1)) + 1
     return max(named, 0 if pool.probabilities is None else pool.probabilities.shape[1])
 
@@ -68,16 +68,16 @@ def logits(probe: LinearProbe, X: Floats, rows: Ints) -> NDArray[np.float32]:
 
 
 def standardised(probe: LinearProbe, X: Floats, rows: Ints) -> Iterator[tuple[int, Floats]]:
-    """Blocks of `X[rows]` as the probe sees them, each with where it begins."""
+    """Blocks of `X[rows]`, standardised as for the probe, each with its start."""
     for start in range(0, len(rows), BLOCK):
         yield start, probe.standardised(X[rows[start : start + BLOCK]])
 
 
 def temperature(pool: Candidates) -> float:
-    """By which the logits are to be divided: the one with the least log loss on labels held out in turn.
+    """Divisor of the logits with the least cross-validated log loss (temperature scaling).
 
     C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger: On Calibration of Modern Neural Networks. ICML 2017, section 4.2.
-    Where nothing can be held out: infinite, as nothing is known about what the probe knows.
+    ∞, uniform probabilities, if there are too few labels to hold out.
     """
     examined = examine(pool)
     if examined is None:
@@ -88,7 +88,7 @@ def temperature(pool: Candidates) -> float:
 
 
 def examine(pool: Candidates) -> tuple[Floats, Ints] | None:
-    """(m, classes) logits of labels held out in turn and (m,) their classes, m ≤ ENOUGH; None below 2 a fold."""
+    """Out-of-fold logits (m, classes) and classes (m,), m ≤ ENOUGH; None with fewer than 2 labels a fold."""
     rows = taught(pool)
     if pool.targets is None or len(rows) < 2 * FOLDS:
         return None
@@ -99,9 +99,9 @@ def examine(pool: Candidates) -> tuple[Floats, Ints] | None:
 
 
 def held_out(X: Floats, given: Ints, classes: int) -> Floats:
-    """(n, classes) logits of probes that have not seen the row.
+    """(n, classes) out-of-fold logits.
 
-    Every FOLDS-th row of a class, by the first dimension, is held out together: whatever the order of the rows.
+    Folds are dealt out within each class in the order of the first dimension: they do not depend on the row order.
     """
     place = np.empty(len(given), np.int64)
     place[np.lexsort((X[:, 0], given))] = np.arange(len(given))

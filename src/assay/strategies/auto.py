@@ -1,9 +1,9 @@
 """auto: uncertainty herding, with random labels as a control.
 
-`uncertainty_herding` covers the pool while a probe on the labels knows nothing, and asks where it doubts as it learns:
-how far its doubts count is set by its calibration on held-out labels, not by a number of labels. From BEGIN labels a
-class on, a share of the labels is drawn at random. If all the chosen labels teach less than those few, beyond the
-noise, the next ones are drawn at random too. What is compared, and what is not: see `_arms.py`.
+`uncertainty_herding` moves from coverage to uncertainty as its probe improves; the calibration of the probe on
+held-out labels sets the pace, not a number of labels. From BEGIN labels a class on, a share of the labels is drawn at
+random, the control arm. If the chosen labels give a significantly lower accuracy than the control arm (`_arms.py`), the
+whole next batch is drawn at random.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CONTROL = 0.05
 
 @dataclass(frozen=True)
 class Decision:
-    """Which strategy chooses, and on what evidence."""
+    """Which strategy chooses, and the comparison that it is based on."""
 
     strategy: ModuleType
     why: str
@@ -49,10 +49,7 @@ def select(
     *,
     control: Annotated[float, within(0, 1)] = CONTROL,
 ) -> NDArray[np.int64]:
-    """`control` is the share of labels drawn at random.
-
-    Only images drawn in this very batch are out of the strategy's reach: nothing is reserved for later ones.
-    """
+    """`control`: share of labels drawn at random. The strategy may choose all images but those drawn in this batch."""
     drawn = drawn_now(pool, control, _most(pool, budget))
     costs = pool.costs.copy()
     costs[drawn] = np.inf
@@ -64,24 +61,24 @@ def select(
 
 
 def _most(pool: Candidates, budget: float) -> int:
-    """Images that the budget pays for at most."""
+    """Most images that the budget pays for."""
     cheapest = float(pool.costs[~pool.labelled].min(initial=np.inf))
     return int(min(budget / cheapest, len(pool.unlabelled)))
 
 
 def drawn_now(pool: Candidates, control: float, turns: int) -> NDArray[np.int64]:
-    """Rows drawn at random among the next `turns` that are asked, in their order."""
+    """Rows drawn at random among the next `turns` images, in their order."""
     due = owed(pool, control, turns)
     return waiting(pool)[: due[-1] if turns else 0]
 
 
 @lru_cache(maxsize=1)
 def decide(pool: Candidates, *, control: float = CONTROL) -> Decision:
-    """Uncertainty herding, unless the control arm contradicts."""
+    """`uncertainty_herding`, or `random` if the chosen labels are significantly worse than the control arm."""
     labels = len(taught(pool))
     found = compare(pool, control_arm(pool, control))
     if found and found.worse:
-        why = f"{labels} labels, but the chosen ones teach less than the random ones: {told(found)}"
+        why = f"{labels} labels, but the chosen ones do worse than the random ones: {told(found)}"
         return Decision(random, why, labels, found)
     said = told(found) if found else "too few random ones to compare with"
     why = f"{labels} labels, {labels / max(classes(pool), 1):.0f} a class; {said}"
@@ -91,12 +88,12 @@ def decide(pool: Candidates, *, control: float = CONTROL) -> Decision:
 def fixed(
     pool: Candidates, picks: NDArray[np.int64], *, control: float = CONTROL, **_: Any
 ) -> NDArray[np.bool_]:
-    """(len(picks),) those whose place in the queue is not to be changed: the control would be none."""
+    """(len(picks),) True for images of the control arm: their place in the queue must not change."""
     return np.isin(picks, drawn_now(pool, control, len(picks)))
 
 
 def evidence(pool: Candidates, **options: Any) -> dict[str, Any]:
-    """What was decided and why, for the record."""
+    """The decision and its reason, for selection.json and MLflow."""
     decision = decide(pool, **options)
     found = decision.comparison
     return {
@@ -108,7 +105,7 @@ def evidence(pool: Candidates, **options: Any) -> dict[str, Any]:
 
 
 def told(found: Comparison) -> str:
-    """The evidence in words."""
+    """The comparison as text."""
     return (
         f"accuracy {found.chosen:.1%} after all {found.chosen_labels:,} chosen labels, {found.at_random:.1%} after the"
         f" {found.random_labels:,} random ones alone ({100 * (found.chosen - found.at_random):+.1f} points"
@@ -119,7 +116,7 @@ def told(found: Comparison) -> str:
 def interleaved(
     chosen: NDArray[np.int64], drawn: NDArray[np.int64], owed: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Both in their order; a drawn one where one is owed, or no other is left."""
+    """Both in their order: a drawn row where one is owed or no chosen row is left."""
     queue: list[int] = []
     mine, theirs = chosen.tolist()[::-1], drawn.tolist()[::-1]
     for many in owed.tolist():
@@ -131,15 +128,13 @@ def interleaved(
 def explain(
     pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str], *, control: float = CONTROL
 ) -> Explanation:
-    """The words of the strategy that chose, or that it was control; and why it is this strategy."""
+    """Reasons of the strategy that chose, or of the control arm; the first also says why this strategy."""
     decision = decide(pool, control=control)
     drawn = fixed(pool, picks, control=control)
     told = iter(explained(decision.strategy, pool, picks[~drawn], categories, {}))
     why = f"{decision.name}, as {decision.why}"
     return [
-        (0.0, "drawn at random, as the control that choosing has to beat")
-        if is_drawn
-        else _with(next(told), why)
+        (0.0, "drawn at random, for the control arm") if is_drawn else _with(next(told), why)
         for is_drawn in drawn.tolist()
     ]
 

@@ -1,14 +1,15 @@
-"""BADGE: images whose gradients would be large and unlike each other, drawn by k-means++.
+"""BADGE: images with large and diverse gradients, drawn by k-means++.
 
 J. T. Ash, C. Zhang, A. Krishnamurthy, J. Langford, A. Agarwal: Deep Batch Active Learning by Diverse, Uncertain
 Gradient Lower Bounds. ICLR 2020. The gradient of the last layer, if the likeliest class were right, is g = q ⊗ h with
-q = p − e_ŷ and the embedding h. It is never written out: ⟨g, g'⟩ = (q·q')(h·h'). The first is the longest, as in the
-authors' code; the others are drawn in proportion to their squared distance to the nearest so far (D. Arthur,
-S. Vassilvitskii: k-means++. 2007), among those that the budget still pays for. Labelled images have no gradient and
-cover nothing, as in the paper.
+q = p − e_ŷ and the embedding h. It is not stored, as ⟨g, g'⟩ = (q·q')(h·h'). The first pick is the longest gradient, as
+in the authors' code; the others are drawn in proportion to their squared distance to the nearest pick (D. Arthur,
+S. Vassilvitskii: k-means++. 2007), among the images that the rest of the budget pays for. Labelled images have no
+gradient and cover nothing, as in the paper.
 
-Distances only shrink, so an old one is a bound: an image drawn in proportion to its bound is kept with the probability
-true distance / bound, which is the distribution wanted, to the letter, without bringing every image up to date.
+Distances to the nearest pick only fall, so earlier ones are upper bounds. Rejection sampling: an image is drawn in
+proportion to its bound and kept with probability distance / bound. This gives the exact distribution without an update
+of every image.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ NEEDS_MODEL = True
 NEEDS_EMBEDDINGS = True
 
 FEW, MANY = 256, 16_384
-"""Images drawn at once, at first and at most."""
+"""Images drawn at once: at first, and at most."""
 NOTHING = 1e-12
-"""A squared distance that is smaller than this part of the squared lengths is rounding."""
+"""Squared distances below this part of the squared lengths are rounding errors and count as 0."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 
 def select(pool: Candidates, budget: int, rng: np.random.Generator) -> Rows:
-    """Near O(n·(d + classes)): one pass over the images, and little for each pick."""
+    """About O(n·(d + classes)): one pass over the images, and little for each pick."""
     costs = pool.costs.astype(np.float64)
     open_ = ~pool.labelled & (costs <= budget)
     dearest = costs[costs <= budget].max(initial=0)
@@ -45,12 +46,12 @@ def select(pool: Candidates, budget: int, rng: np.random.Generator) -> Rows:
         spent += costs[row]
         if spent + dearest > budget:
             open_ &= spent + costs <= budget
-    rest = affordable(np.flatnonzero(open_), pool.costs, budget - spent)  # all like one that is chosen
+    rest = affordable(np.flatnonzero(open_), pool.costs, budget - spent)  # all equal to a pick
     return np.concatenate([np.array(picks, np.int64), rest])
 
 
 def explain(pool: Candidates, picks: Rows, categories: Sequence[str]) -> Explanation:
-    """How far each gradient is from those before it."""
+    """Score: distance of the gradient to the nearest earlier one."""
     gradients = Gradients(pool)
     gaps = gradients.lengths[picks]
     for block in blocks(len(picks), FEW):
@@ -72,7 +73,7 @@ class Gradients:
         self.X, self.P = np.asarray(pool.embeddings), pool.beliefs
         self.likeliest = np.zeros(len(self.P), np.int64)
         self.lengths = np.zeros(len(self.P))
-        """(n,) ‖g‖²; 0 where there are no beliefs"""
+        """(n,) ‖g‖²; 0 without probabilities"""
         for block in blocks(len(self.P)):
             rows = np.flatnonzero(~pool.labelled[block]) + block.start
             self.likeliest[rows] = self.P[rows].argmax(axis=1)
@@ -86,7 +87,7 @@ class Gradients:
         return Q
 
     def between(self, rows: Rows, others: Rows) -> Floats:
-        """(rows, others) squared distances, in double precision; what is rounding is 0."""
+        """(rows, others) squared distances in double precision; rounding errors are set to 0."""
         Q, R = self.errors(rows).astype(np.float64), self.errors(others).astype(np.float64)
         H, K = self.X[rows].astype(np.float64), self.X[others].astype(np.float64)
         both = _lengths(Q, H)[:, None] + _lengths(R, K)
@@ -101,7 +102,7 @@ class Gradients:
         return near
 
     def at_most(self, rows: Rows, other: int) -> Floats:
-        """(rows,) upper bounds of the squared distances to one image, at the speed of single precision."""
+        """(rows,) upper bounds of the squared distances to one image, from products in single precision."""
         q, h = self.errors(np.array([other]))[0], self.X[other]
         along = (self.errors(rows) @ q).astype(np.float64) * (self.X[rows] @ h)
         both = self.lengths[rows] + self.lengths[other]
@@ -110,9 +111,9 @@ class Gradients:
 
 
 def drawn(gradients: Gradients, open_: NDArray[np.bool_], rng: np.random.Generator) -> Iterator[int]:
-    """k-means++ by rejection among the open rows, which may become fewer meanwhile; each pick is closed.
+    """Rows by k-means++ with rejection sampling; closes each pick. The caller may close rows in `open_` meanwhile.
 
-    Ends where all that is open is like one of the picks.
+    Ends when every open row equals a pick.
     """
     if not open_.any():
         return

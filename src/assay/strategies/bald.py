@@ -1,10 +1,10 @@
-"""BALD: the images about which the draws of a model disagree most, each of them being sure.
+"""BALD: the images with the highest mutual information between label and model.
 
 N. Houlsby, F. Huszár, Z. Ghahramani, M. Lengyel: Bayesian Active Learning for Classification and Preference Learning.
-2011: the mutual information of label and model, H(mean p) − mean H(p). The draws are dropout, as in Y. Gal, R. Islam,
-Z. Ghahramani: Deep Bayesian Active Learning with Image Data. ICML 2017, on the embeddings before a probe fitted on the
-labels; one mask a draw for all images, so that a draw is one model (A. Kirsch et al.: BatchBALD. NeurIPS 2019).
-The top of the list may repeat itself: `select.diversity` sees to that.
+2011: H(mean p) − mean H(p), high where the draws of a model disagree and each is sure. A draw is dropout on the
+embeddings before a probe on the labels, after Y. Gal, R. Islam, Z. Ghahramani: Deep Bayesian Active Learning with Image
+Data. ICML 2017; all images share the mask of a draw, so that a draw is one model (A. Kirsch et al.: BatchBALD. NeurIPS
+2019). Similar images may follow each other: set `select.diversity` above 1.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def select(
     draws: Annotated[int, within(2, 1000)] = 20,
     dropout: Annotated[float, within(0, 1, above=True, below=True)] = 0.5,
 ) -> NDArray[np.int64]:
-    """`draws` models, each without a share of `dropout` of the dimensions. Under two labelled classes: `kcenter`."""
+    """`draws`: number of models; `dropout`: share of dimensions dropped. With fewer than two classes: `kcenter`."""
     probe = fitted(pool)
     if probe is None:
         return kcenter.select(pool, budget, rng)
@@ -50,7 +50,7 @@ def information(
     draws: int,
     dropout: float,
 ) -> NDArray[np.float64]:
-    """(len(rows),) nats that the label of each image would tell about the model."""
+    """(len(rows),) mutual information of label and model, in nats."""
     masks = (rng.random((draws, len(probe.weights), 1)) >= dropout) / np.float32(1 - dropout)
     thinned = np.concatenate([probe.weights * mask for mask in masks.astype(np.float32)], axis=1)
     told = np.empty(len(rows))
@@ -70,7 +70,7 @@ def explain(pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str
     return [
         (
             value,
-            f"its label would tell {value:.2f} nats of the model: perhaps {' or '.join(categories[c] for c in pair)}",
+            f"mutual information {value:.2f} nats: perhaps {' or '.join(categories[c] for c in pair)}",
         )
         for value, pair in zip(nats, pairs, strict=True)
     ]

@@ -1,8 +1,8 @@
-"""DropQuery: where the model's mind changes when features are dropped; of those, one of each kind.
+"""DropQuery: images whose predicted class changes when features are dropped, one of each cluster.
 
 S. R. Gupte, J. Aklilu, J. J. Nirschl, S. Yeung-Levy: Revisiting Active Learning in the Era of Vision Foundation Models.
-TMLR 2024, section 4: the candidates are the images of which most dropout passes disagree with the prediction; k-means
-finds as many groups of them as are asked for, and the one nearest to each centre is taken.
+TMLR 2024, section 4: candidates are the images for which most dropout passes disagree with the prediction. k-means
+divides them into as many clusters as the budget pays for, and the image nearest to each centre is chosen.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ def select(
     dropout: Annotated[float, within(0, 1, below=True)] = 0.75,
     most: Count = 50000,
 ) -> NDArray[np.int64]:
-    """`passes` with a share of `dropout` of the embedding's dimensions left out, a probe on all labels as the model.
+    """`passes`: number of dropout passes; `dropout`: share of the embedding's dimensions dropped in each.
 
-    Too few candidates: the rest is filled up by how many passes disagree, then by margin. More than `most`: those
-    with the smallest margins are clustered. Under two labelled classes there is no model: `maxherding`.
+    The model is a probe on all labels. With too few candidates, the rest of the batch is filled by the number of passes
+    that disagree, then by margin. With more than `most`, those with the smallest margins are clustered. With fewer than
+    two labelled classes: `maxherding`.
     """
     probe = fitted(pool)
     if probe is None:
@@ -56,7 +57,7 @@ def select(
 def one_of_each(
     pool: Candidates, probe: LinearProbe, candidates: NDArray[np.int64], budget: float, seed: int
 ) -> NDArray[np.int64]:
-    """As many of the candidates as the budget pays for, each nearest to the centre of a group."""
+    """Candidates within the budget, each the nearest to the centre of a cluster."""
     if not len(candidates):
         return candidates
     groups = int(budget / float(pool.costs[candidates].mean(dtype=np.float64)))
@@ -72,7 +73,7 @@ def disagreements(
     passes: int,
     dropout: float,
 ) -> NDArray[np.int64]:
-    """(len(rows),) of `passes`, how many predict another class with some of its features dropped."""
+    """(len(rows),) number of `passes` that predict another class than without dropout."""
     votes = np.zeros(len(rows), np.int64)
     for start, Z in standardised(probe, X, rows):
         predicted = (Z @ probe.weights + probe.bias).argmax(axis=1)
@@ -91,6 +92,6 @@ def explain(pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str
     pairs = [" and ".join(categories[c] for c in row) for row in two_likeliest(probabilities)]
     gaps = margins(probabilities).astype(float).tolist()
     return [
-        (gap, f"changes its class when features are dropped: margin {gap:.2f} between {pair}")
+        (gap, f"prediction changes when features are dropped: margin {gap:.2f} between {pair}")
         for gap, pair in zip(gaps, pairs, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Entropy sampling: the images whose class the model knows least about first.
+"""Entropy sampling: the highest entropy of the predicted class first.
 
 C. E. Shannon: A Mathematical Theory of Communication. 1948. As a query strategy: B. Settles: Active Learning
 Literature Survey. 2009, section 3.1.
@@ -22,7 +22,7 @@ def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[n
 
 
 def entropies(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(n,) −Σ p ln p in nats, 0 ln 0 = 0; in double precision, as the sum of many small terms decides."""
+    """(n,) −Σ p ln p in nats, 0 ln 0 = 0; in double precision, because many small terms are summed."""
     p = probabilities.astype(np.float64)
     terms = p * np.log(np.where(p > 0, p, 1.0))
     totals: NDArray[np.float64] = -terms.sum(axis=1)

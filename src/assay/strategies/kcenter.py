@@ -1,8 +1,8 @@
-"""k-center greedy (core-set): each time the image farthest from everything labelled or chosen so far.
+"""k-center greedy (core-set): at each turn the image farthest from the nearest labelled or chosen one.
 
 O. Sener, S. Savarese: Active Learning for Convolutional Neural Networks: A Core-Set Approach. ICLR 2018,
-algorithm 1. Its radius is at most twice the best (T. F. Gonzalez, 1985). Needs no model.
-The picks are exactly those of the plain algorithm; `_farthest` says why it need not look at every image each time.
+algorithm 1. Its radius is at most twice the minimum (T. F. Gonzalez, 1985). Needs no model.
+The picks are exactly those of the plain algorithm; `_farthest` finds them with lazy bounds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NEEDS_EMBEDDINGS = True
 
 
 def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """With nothing labelled it begins with the image nearest to the mean."""
+    """Without labels, the first pick is the image nearest to the mean."""
     costs = pool.costs.astype(np.float64)
     farthest = Farthest(pool.embeddings, np.flatnonzero(pool.labelled))
     farthest.drop(np.flatnonzero(costs > budget))
@@ -37,7 +37,7 @@ def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[n
 
 
 def explain(pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str]) -> Explanation:
-    """The distance that each pick was from everything covered when its turn came."""
+    """Score: distance of each pick to the nearest labelled or earlier one."""
     gaps = gaps_at_turn(pool.embeddings, picks, np.flatnonzero(pool.labelled))
     return [
         (gap, f"{gap:.3g} from the nearest labelled or queued image")

@@ -1,4 +1,4 @@
-"""Least confidence: the images whose likeliest class the model believes in least first.
+"""Least confidence: the lowest probability of the likeliest class first.
 
 D. D. Lewis, W. A. Gale: A Sequential Algorithm for Training Text Classifiers. SIGIR 1994.
 """
@@ -25,6 +25,5 @@ def explain(pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str
     likeliest = probabilities.argmax(axis=1).tolist()
     sure = probabilities.max(axis=1).astype(float).tolist()
     return [
-        (1 - p, f"at most {p:.2f} sure: perhaps {categories[c]}")
-        for c, p in zip(likeliest, sure, strict=True)
+        (1 - p, f"confidence {p:.2f}: perhaps {categories[c]}") for c, p in zip(likeliest, sure, strict=True)
     ]

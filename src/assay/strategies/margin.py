@@ -1,4 +1,4 @@
-"""Margin sampling: the smallest gap between the two likeliest classes first.
+"""Margin sampling: the smallest difference between the two highest probabilities first.
 
 T. Scheffer, C. Decomain, S. Wrobel: Active Hidden Markov Models for Information Extraction. IDA 2001.
 """
@@ -21,7 +21,7 @@ def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[n
 
 
 def margins(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n,) p₁ − p₂; 1 for a model of a single class, which has nothing to be unsure about."""
+    """(n,) p₁ − p₂; 1 for a model with a single class."""
     if probabilities.shape[1] < 2:
         return np.ones(len(probabilities), dtype=np.float32)
     second, first = np.sort(probabilities, axis=1)[:, -2:].T

@@ -1,4 +1,4 @@
-"""MaxHerding: each time the image that brings all images closest to something labelled or chosen.
+"""MaxHerding: at each turn the image that adds most to the kernel coverage of the pool.
 
 W. Bae, J. Noh, D. J. Sutherland: Generalized Coverage for More Robust Low-Budget Active Learning. ECCV 2024: greedy
 maximisation of the mean over x of maxₛ k(x, s), with a Gaussian kernel. Needs no model.
@@ -29,10 +29,10 @@ def select(
     reference: Annotated[int, within(1, 100_000)] = 5000,
     candidates: Count = 20000,
 ) -> NDArray[np.int64]:
-    """`radius` of the kernel, where two unrelated images are √2 apart.
+    """`radius` of the kernel; two unrelated images have a distance of √2.
 
-    With more than `reference` unlabelled images the coverage is estimated on so many of them, drawn by seed, and the
-    choice is among `candidates`, drawn by seed; below that it is exact. What is labelled counts as covered.
+    With more than `reference` unlabelled images, coverage is estimated on `reference` of them, and the choice is among
+    `candidates`, both drawn at random; with fewer it is exact. Labelled images count as covered.
     """
     sample = draw(pool, reference, candidates, rng)
     return herd(pool, sample, np.ones(len(sample.rows), np.float32), radius, budget)
@@ -41,5 +41,5 @@ def select(
 def explain(
     pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str], *, radius: float = 1.0
 ) -> Explanation:
-    """How well each pick was covered when its turn came."""
+    """Score: 1 − coverage of each pick at its turn."""
     return told(pool, picks, radius)

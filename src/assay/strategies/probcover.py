@@ -1,9 +1,9 @@
-"""ProbCover: each time the image with the most images around it that nothing labelled or chosen is near to.
+"""ProbCover: at each turn the image that covers the most uncovered images within a radius.
 
 O. Yehuda, A. Dekel, G. Hacohen, D. Weinshall: Active Learning Through a Covering Lens. NeurIPS 2022. An image covers
-those within the radius δ. Where δ is not given it is the paper's: the largest with which 95 % of the balls are pure,
-that is, hold images of one cluster of k-means only, with as many clusters as classes. Needs no model: for the first
-labels. When all is covered, the image farthest from everything labelled or chosen is next, as `kcenter` would have it.
+the images within the radius δ. The default of δ is the paper's: the largest for which 95 % of the balls are pure, i.e.
+hold images of one k-means cluster only, with as many clusters as classes. Needs no model: for the first labels. When
+all images are covered, the choice goes on as in `kcenter`.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ NEEDS_EMBEDDINGS = True
 
 PURE = 0.95
 PROBES = 1_000
-"""Images whose balls are looked at for δ."""
+"""Images whose balls determine δ."""
 CLASSES = 10
-"""Where neither labels nor a model say how many there are."""
+"""Number of clusters without labels and without a model."""
 STALE = 64
-"""Bounds that are brought up to date at once."""
+"""Bounds updated at once."""
 
 Rows = NDArray[np.int64]
 Bits = NDArray[np.uint8]
@@ -52,9 +52,9 @@ def select(
     delta: Annotated[float, within(0, 1000)] = 0.0,
     candidates: Annotated[int, within(1, 200_000)] = 20_000,
 ) -> Rows:
-    """O(c²·d) time and c²/8 bytes for c candidates: all unlabelled images, or so many drawn at random.
+    """O(c²·d) time and c²/8 bytes for c candidates: all unlabelled images, or `candidates` of them drawn at random.
 
-    `delta` is a distance between embeddings; 0 stands for the paper's rule.
+    `delta`: radius δ, a distance between embeddings; 0: by the paper's rule.
     """
     rows = drawn_rows(pool, candidates, rng)
     seed = int(rng.integers(2**31))
@@ -64,27 +64,27 @@ def select(
 
 
 def explain(pool: Candidates, picks: Rows, categories: Sequence[str]) -> Explanation:
-    """How far each is from everything labelled or queued before it."""
+    """Score: distance of each pick to the nearest labelled or earlier one."""
     gaps = gaps_at_turn(pool.embeddings, picks, np.flatnonzero(pool.labelled))
     return [
         (
             gap,
-            f"stands for many that nothing is near to, and {gap:.3g} from the nearest labelled or queued image",
+            f"represents uncovered images around it; {gap:.3g} from the nearest labelled or queued image",
         )
         if np.isfinite(gap)
-        else (0.0, "stands for more images than any other")
+        else (0.0, "represents more images than any other")
         for gap in gaps.tolist()
     ]
 
 
 def drawn_rows(pool: Candidates, candidates: int, rng: np.random.Generator) -> Rows:
-    """The unlabelled rows, or `candidates` of them drawn at random; ascending."""
+    """All unlabelled rows, or `candidates` of them drawn at random; ascending."""
     rows = pool.unlabelled
     return rows if len(rows) <= candidates else np.sort(rng.permutation(rows)[:candidates])
 
 
 def classes(pool: Candidates) -> int:
-    """How many there are, as far as model or labels know."""
+    """Number of classes by model or labels; CLASSES without either."""
     if pool.probabilities is not None:
         return int(pool.probabilities.shape[1])
     known = 0 if pool.targets is None else len(np.unique(pool.targets[pool.targets >= 0]))
@@ -92,9 +92,9 @@ def classes(pool: Candidates) -> int:
 
 
 def pure_radius(X: NDArray[np.float32], clusters: int, seed: int) -> float:
-    """The largest radius with which PURE of the balls hold one cluster only; 0 where there is but one.
+    """The largest radius for which a share PURE of the balls hold one cluster only; 0 with a single cluster.
 
-    A ball is pure if it is smaller than the distance to the nearest image of another cluster.
+    A ball is pure if its radius is below the distance to the nearest image of another cluster.
     """
     if len(X) <= clusters or clusters < 2:
         return 0.0
@@ -112,7 +112,7 @@ def pure_radius(X: NDArray[np.float32], clusters: int, seed: int) -> float:
 def covering(
     X: NDArray[np.float32], rows: Rows, labelled: Rows, radius: float, open_: NDArray[np.bool_]
 ) -> Iterator[int]:
-    """Rows of X until none is open: those that cover most of `rows` first, then the farthest; each is closed."""
+    """Open rows of X: the one that covers most of `rows` first; then the farthest. Each row is closed when yielded."""
     balls = Balls(X, rows, radius)
     uncovered = np.packbits(~balls.reached_by(labelled))
     chosen: list[int] = []
@@ -147,7 +147,7 @@ def _farthest_open(X: NDArray[np.float32], centres: Rows, open_: NDArray[np.bool
 
 
 class Balls:
-    """Which of some rows are within the radius of which, a bit for each pair."""
+    """Which of m rows are within the radius of each other, one bit for each pair."""
 
     def __init__(self, X: NDArray[np.float32], rows: Rows, radius: float) -> None:
         self.X, self.rows, self.square = X, rows, float(radius) ** 2
@@ -186,7 +186,7 @@ class Balls:
         return reached
 
     def count(self, at: Rows, uncovered: Bits) -> Rows:
-        """How many uncovered rows the balls of the rows at these positions hold."""
+        """(at,) number of uncovered rows in the balls of the rows at positions `at`."""
         counts = np.empty(len(at), np.int64)
         for block in blocks(len(at)):
             counts[block] = np.bitwise_count(self.inside[at[block]] & uncovered).sum(axis=1, dtype=np.int64)
@@ -194,6 +194,6 @@ class Balls:
 
 
 def _nth(values: Rows, count: int) -> int:
-    """The count-th largest."""
+    """The `count`-th largest value."""
     place = max(len(values) - count, 0)
     return int(np.partition(values, place)[place])

@@ -1,6 +1,6 @@
-"""At random, each image equally likely: the control that every other strategy has to beat.
+"""At random, each image equally likely: the baseline of every other strategy.
 
-Stratified: at random within strata, each in proportion to its size, so that no kind of image is missed by chance
+Stratified: at random within strata, each in proportion to its size, so that no stratum is missed by chance
 (J. Neyman: On the Two Different Aspects of the Representative Method. 1934).
 """
 
@@ -20,16 +20,16 @@ NEEDS_EMBEDDINGS = False
 EMBEDDED_OPTIONS = ("stratified",)
 
 CLUSTERS = 20
-"""Strata while no class can be predicted."""
+"""Number of strata while no class can be predicted."""
 
 
 def select(
     pool: Candidates, budget: int, rng: np.random.Generator, *, stratified: bool = False
 ) -> NDArray[np.int64]:
-    """One draw for each row, labelled or not: a new label leaves the order of the rest as it was.
+    """One number is drawn for each row, labelled or not: a new label does not change the order of the others.
 
-    `stratified`: by the class that a probe on the labels predicts; by k-means of the embeddings while under two classes
-    are labelled. Any beginning of the queue has the strata in proportion.
+    `stratified`: strata are the classes predicted by a probe on the labels, or k-means clusters of the embeddings with
+    fewer than two classes. Any first part of the queue has the strata in proportion.
     """
     draws = rng.random(len(pool.labelled))
     if not stratified:
@@ -39,7 +39,7 @@ def select(
 
 
 def strata(pool: Candidates, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """(len(rows),) what kind of image each is taken for."""
+    """(len(rows),) stratum of each image."""
     classes = predicted(pool, rows) if len(rows) else None
     if classes is not None:
         return classes
@@ -56,7 +56,7 @@ def _blocks(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 
 def spread(strata: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """(n,) an order in which the j-th of the m of a stratum comes about j/m of the way."""
+    """(n,) an order in which the j-th of the m members of a stratum comes at about j/m of the length."""
     sizes = np.bincount(strata)
     order = np.argsort(strata, kind="stable")
     place = np.empty(len(strata))

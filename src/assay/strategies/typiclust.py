@@ -1,9 +1,9 @@
-"""TypiClust: the most typical image of each cluster that has no label yet, of the largest cluster first.
+"""TypiClust: the most typical image of each cluster without a label, the largest cluster first.
 
 G. Hacohen, A. Dekel, D. Weinshall: Active Learning on a Budget: Opposite Strategies Suit High and Low Budgets. ICML
-2022. Typicality is the inverse of the mean distance to the 20 nearest neighbours within the cluster. There are as many
-clusters as labels, those asked for included; where that is more than `max_clusters`, those with the fewest labels have
-their turn. As in the authors' code, clusters of five or less come last. Needs no model: for the first labels.
+2022. Typicality is the inverse of the mean distance to the 20 nearest neighbours within the cluster. The number of
+clusters is that of the labels, queued images included, at most `max_clusters`; clusters with the fewest labels come
+first. As in the authors' code, clusters of five or fewer images come last. Needs no model: for the first labels.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ NESTED = False
 
 NEIGHBOURS = 20
 TINY = 5
-"""A cluster of this size is taken for a stray."""
+"""Clusters of this size or smaller come last."""
 DOUBTFUL = 256
-"""Images at most whose typicality is computed anew where single precision cannot tell which is the highest."""
+"""Most images whose typicality is computed in double precision when single precision cannot decide."""
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -50,14 +50,14 @@ def select(
     max_clusters: Annotated[int, within(1, 100_000)] = 500,
     members: Annotated[int, within(1, 100_000)] = 1_000,
 ) -> Rows:
-    """O(n·d·clusters). Of a cluster of more than `members`, so many drawn at random stand for it."""
+    """O(n·d·clusters). A cluster with more than `members` images is represented by so many drawn at random."""
     home = clustered(pool.embeddings, min(int(pool.labelled.sum()) + ceil(budget), max_clusters), rng)
     X, known = pool.embeddings, pool.labelled
     return spend(lambda open_: in_turn(X, home, known, open_, members, rng), pool, budget)
 
 
 def explain(pool: Candidates, picks: Rows, categories: Sequence[str]) -> Explanation:
-    """How far each is from everything labelled or queued before it."""
+    """Score: distance of each pick to the nearest labelled or earlier one."""
     gaps = gaps_at_turn(pool.embeddings, picks, np.flatnonzero(pool.labelled))
     return [
         (gap, f"typical of its cluster, and {gap:.3g} from the nearest labelled or queued image")
@@ -68,7 +68,7 @@ def explain(pool: Candidates, picks: Rows, categories: Sequence[str]) -> Explana
 
 
 def clustered(X: NDArray[np.float32], clusters: int, rng: np.random.Generator) -> Rows:
-    """(n,) the cluster of each row by k-means, which is trained on MOST rows drawn at random where there are more."""
+    """(n,) k-means cluster of each row; the centres are fitted to at most MOST rows drawn at random."""
     if clusters >= len(X):
         return np.arange(len(X))
     seed = int(rng.integers(2**31))
@@ -85,9 +85,9 @@ def in_turn(
     members: int,
     rng: np.random.Generator,
 ) -> Iterator[int]:
-    """The most typical open row of the cluster whose turn it is, until none is open; each is closed.
+    """Open rows: the most typical one of the cluster whose turn it is. Each row is closed when yielded.
 
-    First those with the fewest labels and picks, of these the largest, of these the first.
+    Order of clusters: fewest labels and picks, then largest, then first.
     """
     order = np.argsort(home, kind="stable")
     names, starts = np.unique(home[order], return_index=True)
@@ -110,7 +110,7 @@ def in_turn(
 
 
 class Cluster:
-    """Its rows, and an interval for the mean distance of each to its nearest neighbours among them."""
+    """Rows of a cluster, and an interval of the mean distance of each to its nearest neighbours within it."""
 
     def __init__(self, X: NDArray[np.float32], rows: Rows, members: int, rng: np.random.Generator) -> None:
         self.X, self.all = X, rows
@@ -120,9 +120,9 @@ class Cluster:
         self.lower, self.upper = self._intervals(Y - Y.mean(axis=0))
 
     def most_typical(self, open_: NDArray[np.bool_]) -> int | None:
-        """The open row with the smallest mean distance, of equal ones the earliest; None where none is open."""
+        """The open row with the smallest mean distance, of equal ones the earliest; None if none is open."""
         at = np.flatnonzero(open_[self.rows])
-        if not len(at):  # beyond those drawn: as they come
+        if not len(at):  # only rows that were not drawn are open: in row order
             rest = self.all[open_[self.all]]
             return int(rest[0]) if len(rest) else None
         doubtful = at[self.lower[at] <= self.upper[at].min()][:DOUBTFUL]

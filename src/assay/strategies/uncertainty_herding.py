@@ -1,8 +1,9 @@
-"""Uncertainty Herding: the image that brings the uncertain images closest to something labelled or chosen.
+"""Uncertainty Herding: at each turn the image that adds most to the coverage of uncertain images.
 
 W. Bae, G. L. Oliveira, D. J. Sutherland: Uncertainty Herding: One Active Learning Method for All Label Budgets. ICLR
-2025: greedy maximisation of the mean over x of U(x) maxₛ k(x, s). With few labels the calibrated uncertainty U is the
-same everywhere and this is MaxHerding; with many the radius of the kernel shrinks and it becomes margin sampling.
+2025: greedy maximisation of the mean over x of U(x) maxₛ k(x, s). With few labels, the calibrated uncertainty U is
+nearly constant, and the choice is that of MaxHerding; with many, the radius of the kernel shrinks, and the choice tends
+to margin sampling.
 """
 
 from __future__ import annotations
@@ -35,17 +36,17 @@ def select(
     reference: Annotated[int, within(1, 100_000)] = 5000,
     candidates: Count = 20000,
 ) -> NDArray[np.int64]:
-    """The options are those of `maxherding`; the radius is the largest that is used.
+    """Options as in `maxherding`; `radius` is an upper limit.
 
-    The uncertainty is 1 − margin of a probe on all labels, its temperature set on labels held out. While fewer than
-    two classes are labelled it is the same for every image: MaxHerding.
+    U is 1 − margin of a probe on all labels, after temperature scaling on held-out labels. With fewer than two labelled
+    classes U is constant: MaxHerding.
     """
     sample = draw(pool, reference, candidates, rng)
     return herd(pool, sample, uncertainty(pool, sample.rows), adapted(pool, sample, radius), budget)
 
 
 def uncertainty(pool: Candidates, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(len(rows),) 0…1"""
+    """(len(rows),) U in 0…1."""
     probe = fitted(pool)
     heat = temperature(pool) if probe else np.inf
     if probe is None or np.isinf(heat):
@@ -54,9 +55,9 @@ def uncertainty(pool: Candidates, rows: NDArray[np.int64]) -> NDArray[np.float32
 
 
 def adapted(pool: Candidates, sample: Sample, radius: float) -> float:
-    """The median distance from a labelled image to the nearest other one, if that is smaller.
+    """The smaller of `radius` and the median distance of a labelled image to the nearest other one.
 
-    The paper takes the least distance: after one pair of near-duplicates coverage would be over.
+    The paper takes the minimum; a single pair of near-duplicates would then end coverage.
     """
     near = nearest_distances(labelled_points(pool, sample))
     apart = near[near > 0]
@@ -64,7 +65,7 @@ def adapted(pool: Candidates, sample: Sample, radius: float) -> float:
 
 
 def nearest_distances(points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(m,) from each point on the unit sphere to the nearest other one; empty below two points."""
+    """(m,) distance of each point on the unit sphere to the nearest other one; empty with fewer than two."""
     if len(points) < 2:
         return np.zeros(0, np.float32)
     near = np.empty(len(points), np.float32)
@@ -79,7 +80,7 @@ def nearest_distances(points: NDArray[np.float32]) -> NDArray[np.float32]:
 def explain(
     pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str], *, radius: float = 1.0
 ) -> Explanation:
-    """How uncertain each pick is, between what, and how well it was covered when its turn came."""
+    """Score: uncertainty U of each pick; without a probe, 1 − coverage."""
     probe = fitted(pool)
     if probe is None:
         return told(pool, picks, radius)
@@ -88,7 +89,7 @@ def explain(
     return [
         (
             doubt,
-            f"uncertainty {doubt:.2f} between {' and '.join(categories[c] for c in pair)}, for images like it too",
+            f"uncertainty {doubt:.2f} between {' and '.join(categories[c] for c in pair)}, in similar images too",
         )
         for doubt, pair in zip(doubts, pairs, strict=True)
     ]
