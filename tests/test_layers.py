@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "assay"
 FILES = sorted(PACKAGE.rglob("*.py"))
 PLUGINS = ("annotators", "checks", "encoders", "formats", "gates", "models", "strategies", "tasks")
-DATA_MAY = {"numpy", "pyarrow", "pydantic", "PIL", "simplejpeg", "filelock", "assay"} | set(
+DATA_MAY = {"numpy", "pyarrow", "pydantic", "pycocotools", "PIL", "simplejpeg", "filelock", "assay"} | set(
     sys.stdlib_module_names
 )
 

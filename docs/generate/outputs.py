@@ -49,7 +49,10 @@ class Text:
 
 ID = "content id of the image: SHA-256 of its bytes, 64 hex digits"
 SPLIT = "`train`, `val` or `test`"
-NOTES = "JSON list of `{category, bbox, segmentation}`; null: nobody has labelled the image; `[]`: nothing is on it"
+NOTES = (
+    "JSON list of `{category, bbox, segmentation, iscrowd, attributes}`; null: nobody has labelled the image; "
+    "`[]`: nothing is on it"
+)
 PROBABILITY = "0 to 1"
 TRAITS = pa.schema({"id": pa.string(), **dict.fromkeys(NAMES, pa.float32())})
 RULER = pa.schema({"id": pa.string(), "label": pa.string(), "metadata": pa.string()})
@@ -181,7 +184,10 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
                 "index": "0 for the first annotation of the image",
                 "category": "class",
                 "bbox": "x, y, width, height, px of the upright image; null for a label of the whole image",
-                "segmentation": "COCO polygons or run lengths as JSON; null",
+                "segmentation": "JSON: polygons `[[x, y, …], …]`, a part with holes as a list of rings, the outer one "
+                "first; or COCO's compressed run lengths `{size, counts}`; null",
+                "iscrowd": "true: many objects in one, not to be told apart",
+                "attributes": "JSON object of text, numbers and truths; null: none",
             },
         ),
         Parquet(

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from assay.api import Selection, pool, selection, snapshot
+    from assay.data.annotations import Annotation
     from assay.data.difference import Difference, diff
-    from assay.data.edits import Annotation, Judgement
+    from assay.data.edits import Judgement
     from assay.data.pool import Pool
     from assay.data.snapshot import Snapshot
     from assay.errors import AssayError
@@ -46,7 +47,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "Annotation": "assay.data.edits",
+    "Annotation": "assay.data.annotations",
     "AssayError": "assay.errors",
     "Difference": "assay.data.difference",
     "ImageDataset": "assay.training.torchdata",

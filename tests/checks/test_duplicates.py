@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.data.edits import Annotation, Judgement, write_batch
+from assay.data.annotations import Annotation
+from assay.data.edits import Judgement, write_batch
 
 
 def test_one_image_from_two_files_is_reported_with_both(project, draw, findings):

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 
 from assay.checks import label_errors
-from assay.data.edits import Annotation, Judgement, write_batch
+from assay.data.annotations import Annotation
+from assay.data.edits import Judgement, write_batch
 
 
 def test_wrong_labels_are_found_and_the_test_set_is_left_alone(zoo, findings):

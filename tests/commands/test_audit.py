@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from assay.commands import audit, label, queue
-from assay.data.edits import Annotation, Judgement, read_batches, write_batch
+from assay.data.annotations import Annotation
+from assay.data.edits import Judgement, read_batches, write_batch
 from assay.data.queued import review_queue
 from assay.data.suspects import worth
 from assay.errors import AssayError, MissingInput, UsageError

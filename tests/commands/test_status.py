@@ -9,8 +9,9 @@ from rich.console import Console
 
 from assay.commands import promote, status
 from assay.data import ledger
+from assay.data.annotations import Annotation
 from assay.data.champion import Champion, write_champion
-from assay.data.edits import Annotation, Judgement, write_batch
+from assay.data.edits import Judgement, write_batch
 from assay.data.files import write_json
 from assay.data.ledger import Asked
 from assay.layout import Layout

@@ -34,7 +34,7 @@ def snapshot(rows: dict[str, dict], categories=("cat", "dog")) -> Snapshot:
         }
     )
     notes = [
-        (i, n, *(note if isinstance(note, tuple) else (note, None)), None)
+        (i, n, *(note if isinstance(note, tuple) else (note, None)), None, False, None)
         for i in ids
         for n, note in enumerate(rows[i].get("notes", []))
     ]

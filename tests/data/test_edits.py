@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from assay.data.edits import Annotation, Judgement, batch_files, read_batches, write_batch
+from assay.data.annotations import Annotation
+from assay.data.edits import Judgement, batch_files, read_batches, write_batch
 from assay.errors import EditError
 
 

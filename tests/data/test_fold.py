@@ -3,8 +3,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from assay.data.annotations import Annotation
 from assay.data.difference import diff
-from assay.data.edits import Annotation, Judgement
+from assay.data.edits import Judgement
 from assay.data.fold import fold
 from assay.data.images.decode import ImageInfo
 from assay.data.pool import Pool, PoolWriter, content_id
@@ -118,7 +119,8 @@ def test_boxes_survive(make_pool, images):
     snap = snapshot(make_pool(), edit)
     rows = [r for r in snap.annotations.to_pylist() if r["id"] == sample]
     assert rows[0] == {
-        "id": sample, "index": 0, "category": "odd", "bbox": [1, 2, 3.5, 4], "segmentation": "[[0,0,1,0,1,1]]"
+        "id": sample, "index": 0, "category": "odd", "bbox": [1, 2, 3.5, 4],
+        "segmentation": "[[0.0,0.0,1.0,0.0,1.0,1.0]]", "iscrowd": False, "attributes": None,
     }  # fmt: skip
     assert rows[1]["bbox"] is None
     assert sample not in snap.labels()

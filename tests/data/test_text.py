@@ -8,7 +8,8 @@ import pytest
 
 from assay.annotators import file as people
 from assay.data import ledger, text
-from assay.data.edits import Annotation, Judgement, read_batch, read_batches, write_batch
+from assay.data.annotations import Annotation
+from assay.data.edits import Judgement, read_batch, read_batches, write_batch
 from assay.data.labelfile import csv_records
 from assay.errors import EditError, ParamsError, RevisionError
 from assay.experiments import factorial

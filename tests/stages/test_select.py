@@ -14,8 +14,9 @@ from PIL import Image
 
 from assay import plugins
 from assay.data import embeddings
+from assay.data.annotations import Annotation
 from assay.data.champion import Champion, sha256, write_champion
-from assay.data.edits import Annotation, Judgement
+from assay.data.edits import Judgement
 from assay.data.files import write_table
 from assay.data.fold import fold
 from assay.data.images.decode import ImageInfo

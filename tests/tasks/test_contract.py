@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from assay import plugins, tasks
-from assay.data.edits import Annotation
+from assay.data.annotations import Annotation
 from assay.errors import ParamsError
 from assay.experiments.predicted import Predicted
 from assay.metrics.judged import Judged, compare, measure

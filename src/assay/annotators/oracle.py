@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from pydantic import TypeAdapter
 
 from assay.annotators import Desk, now
-from assay.data.edits import Annotation, Judgement
+from assay.data.annotations import Annotation
+from assay.data.edits import Judgement
 from assay.data.ledger import Answer, Batch
 from assay.data.pool import side_table
 from assay.data.suspects import REVIEW

@@ -16,7 +16,8 @@ from assay import plugins
 from assay.annotators import Desk, ask, now
 from assay.commands.queue import with_paths
 from assay.commands.workspace import writes
-from assay.data.edits import Annotation, Judgement, read_batches, write_batch
+from assay.data.annotations import Annotation
+from assay.data.edits import Judgement, read_batches, write_batch
 from assay.data.files import read_json, read_table
 from assay.data.suspects import (
     LIKELY,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from assay.data.annotations import Annotation, reason
 from assay.data.files import write_numbered
 from assay.data.text import files_in, json_lines, read_text
 from assay.errors import EditError
@@ -21,26 +21,6 @@ Op = Literal["label", "exclude", "include", "split", "group"]
 ANSWERS: tuple[Op, ...] = ("label", "exclude")
 """The judgements that answer the question what is on an image; a split or a group says nothing of that."""
 NAME = re.compile(r"^(\d{4,})-([a-z0-9][a-z0-9_.-]*)\.jsonl$")
-
-
-class Annotation(BaseModel):
-    """One object on an image, with COCO's meaning: a category; optionally a box; optionally its outline."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    category: str
-    bbox: tuple[float, float, float, float] | None = None
-    """x, y, width, height in pixels of the upright image."""
-    segmentation: Any | None = None
-    """Polygons `[[x, y, x, y, …], …]` or run-length encoding `{"size": [h, w], "counts": …}`."""
-
-
-def annotations_json(annotations: list[Annotation] | None) -> str | None:
-    """Annotations as canonical JSON: one text for one meaning. None stays None: nobody has looked yet."""
-    if annotations is None:
-        return None
-    rows = [a.model_dump(mode="json", exclude_none=True) for a in annotations]
-    return json.dumps(rows, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 class Judgement(BaseModel):
@@ -90,9 +70,7 @@ def _parse(line: str, where: str) -> Judgement:
     try:
         return Judgement.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "the line"
-        raise EditError(f"{where}: {key}: {first['msg']}") from None
+        raise EditError(f"{where}: {reason(error)}") from None
 
 
 def answers_to(

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data import splits
-from assay.data.edits import Judgement, annotations_json
+from assay.data.annotations import Annotation, annotations_json, fitted, to_columns
+from assay.data.edits import Judgement
 from assay.data.pool import Pool
 from assay.data.snapshot import ANNOTATIONS, Snapshot
 from assay.errors import EditError
@@ -41,7 +42,7 @@ def fold(
     imports = _latest_of_each_origin(pool.imports)
     here = imports.filter(pc.invert(imports["gone"]))
     known = {name: _last_of_each_id(ids, here, name) for name in FIELDS}
-    edited = _apply(batches, ids)
+    edited = _apply(batches, base)
     annotations = _overlay(known["annotations"], edited["annotations"])
     group = _overlay(known["group"], edited["group"])
     gone = _gone(ids, imports)
@@ -143,8 +144,9 @@ def _may_be_val(ids: pa.Array, claims: pa.Table) -> np.ndarray:
     return may.copy()
 
 
-def _apply(batches: Batches, ids: pa.Array) -> dict[str, dict[int, Any]]:
+def _apply(batches: Batches, base: pa.Table) -> dict[str, dict[int, Any]]:
     """What the batches decide in the end: for each field a map from row to value."""
+    ids, sizes = base["id"].combine_chunks(), base.select(["width", "height"])
     flat = [(name, judgement) for name, batch in batches for judgement in batch]
     found = pc.index_in(pa.array([j.id for _, j in flat], pa.string()), value_set=ids).to_pylist()
     state: dict[str, dict[int, Any]] = {"annotations": {}, "split": {}, "group": {}, "excluded": {}}
@@ -155,14 +157,29 @@ def _apply(batches: Batches, ids: pa.Array) -> dict[str, dict[int, Any]]:
                 hint="`dvc pull data/pool`, or ingest the source it came from",
             )
         field, value = _decision(judgement)
+        if judgement.op == "label":
+            value = annotations_json(_fitted(name, judgement, *(c[row].as_py() for c in sizes.columns)))
         state[field][row] = value
     return state
+
+
+def _fitted(name: str, judgement: Judgement, width: int, height: int) -> list[Annotation]:
+    """The objects of a judgement as its image can have them: see `assay.data.annotations.fitted`."""
+    notes = judgement.annotations or []
+    try:
+        return [note if note.is_tag else fitted(note, width, height)[0] for note in notes]
+    except ValueError as error:
+        raise EditError(
+            f"data/edits/{name}.jsonl judges image {judgement.id[:12]}: {error}",
+            hint="boxes are x, y, width, height in pixels of the upright image: judge it again in a later batch, "
+            "or take the line out",
+        ) from None
 
 
 def _decision(judgement: Judgement) -> tuple[str, Any]:
     match judgement.op:
         case "label":
-            return "annotations", annotations_json(judgement.annotations)
+            return "annotations", judgement.annotations
         case "split":
             return "split", judgement.split
         case "group":
@@ -218,7 +235,7 @@ def _explode(ids: pa.Array, annotations: pa.Array) -> pa.Table:
     if all(len(p) == 1 and p[0].keys() == {"category"} for p in parsed):
         return _explode_tags(ids, encoded, [p[0]["category"] for p in parsed])
     rows = [
-        (sample, index, a["category"], a.get("bbox"), _json_or_none(a.get("segmentation")))
+        (sample, index, *to_columns(a))
         for sample, code in zip(ids.to_pylist(), encoded.indices.to_pylist(), strict=True)
         if code is not None
         for index, a in enumerate(parsed[code])
@@ -239,12 +256,10 @@ def _explode_tags(ids: pa.Array, encoded: pa.DictionaryArray, categories: list[s
         pa.array(categories, pa.string()).take(encoded.indices.filter(there)),
         pa.nulls(n, ANNOTATIONS.field("bbox").type),
         pa.nulls(n, pa.string()),
+        pa.repeat(pa.scalar(False), n),
+        pa.nulls(n, pa.string()),
     ]
     return pa.table(columns, schema=ANNOTATIONS)
-
-
-def _json_or_none(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

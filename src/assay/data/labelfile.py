@@ -14,7 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from assay.data.edits import Annotation, Judgement, Split
+from assay.data.annotations import Annotation
+from assay.data.edits import Judgement, Split
 from assay.data.snapshot import Snapshot
 from assay.data.spreadsheet import as_number, header_hint, quoted, unquoted
 from assay.data.text import NotCsv, csv_rows, delimiter_of, read_text

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assay.data.edits import Annotation
+from assay.data.annotations import Annotation
 
 IGNORED = "ignored"
 DANGLING = "dangling link"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.data.edits import Annotation
+from assay.data.annotations import Annotation, from_columns
 from assay.data.files import read_json, read_table, write_json, write_table
 from assay.data.matching import Rows, positions, whole
 
@@ -45,8 +44,12 @@ ANNOTATIONS = pa.schema(
         "category": pa.string(),
         "bbox": pa.list_(pa.float64()),
         "segmentation": pa.string(),
+        "iscrowd": pa.bool_(),
+        "attributes": pa.string(),
     }
 )
+RARE: dict[str, Any] = {"iscrowd": False, "attributes": None}
+"""What most annotations say, where the digest passes over a column: earlier versions do not have it."""
 Label = Callable[[Sequence[Annotation]], str | None]
 """What the annotations of a sample come to for a task, as text; None: it does not count as labelled."""
 MEANING = ("id", "group", "captured_at", "metadata", "split", "labelled", "excluded")
@@ -71,7 +74,11 @@ class Snapshot:
         """Read the snapshot in a folder. MissingInput if there is none."""
         samples = read_table(path / "samples.parquet", made_by="curate")
         annotations = read_table(path / "annotations.parquet", made_by="curate")
-        return cls(samples, annotations, tuple(read_json(path / "snapshot.json", "curate")["categories"]))
+        return cls(
+            samples,
+            _with_all_columns(annotations),
+            tuple(read_json(path / "snapshot.json", "curate")["categories"]),
+        )
 
     def write(self, path: Path, label: Label = one_category) -> None:
         """Write samples, annotations, the ruler and snapshot.json into a folder that is there."""
@@ -92,12 +99,18 @@ class Snapshot:
         state = hashlib.sha256("\x1f".join(self.categories).encode())
         for name, table in (
             ("samples", self.samples.select(MEANING).sort_by("id")),
-            ("annotations", self.annotations.sort_by([("id", "ascending"), ("index", "ascending")])),
+            ("annotations", self._told.sort_by([("id", "ascending"), ("index", "ascending")])),
         ):
             for column in table.column_names:
                 state.update(f"\x1e{name}.{column}\x1e{len(table)}\x1e".encode())
                 _hash_column(state, table[column].combine_chunks())
         return state.hexdigest()
+
+    @property
+    def _told(self) -> pa.Table:
+        """The annotations, without the columns that tell nothing."""
+        notes = self.annotations
+        return notes.drop_columns([name for name in RARE if _is_usual(notes, name)])
 
     def digest(self) -> str:
         """SHA-256 over the canonical content, 64 hex digits: independent of row order, storage and file format."""
@@ -132,10 +145,9 @@ class Snapshot:
         looked_at = samples["id"].filter(samples["labelled"]).to_pylist()
         held: dict[str, list[Annotation]] = {sample: [] for sample in looked_at if sample in wanted}
         columns = (self.annotations[name].to_pylist() for name in ANNOTATIONS.names)
-        for sample, _, category, bbox, segmentation in sorted(zip(*columns, strict=True), key=_place):
+        for sample, _, *row in sorted(zip(*columns, strict=True), key=_place):
             if sample in held:
-                outline = None if segmentation is None else json.loads(segmentation)
-                held[sample].append(Annotation(category=category, bbox=bbox, segmentation=outline))
+                held[sample].append(from_columns(tuple(row)))
         return held
 
     @cached_property
@@ -155,6 +167,7 @@ class Snapshot:
         """
         a = self.annotations
         is_tags = a["bbox"].null_count == a["segmentation"].null_count == len(a)
+        is_tags = is_tags and all(_is_usual(a, name) for name in RARE)
         if is_tags and np.all(np.diff(self.annotated) > 0):
             text = whole(a["category"]).dictionary_encode()
             rows = np.full(len(self), -1, np.int64)
@@ -201,6 +214,22 @@ class Snapshot:
         }
 
 
+def _with_all_columns(annotations: pa.Table) -> pa.Table:
+    """Annotations of an earlier version of assay, with the columns that came later."""
+    for name in (name for name in RARE if name not in annotations.column_names):
+        usual = pa.scalar(RARE[name], ANNOTATIONS.field(name).type)
+        annotations = annotations.append_column(name, pa.repeat(usual, len(annotations)))
+    return annotations
+
+
+def _is_usual(annotations: pa.Table, name: str) -> bool:
+    """Whether a column says what RARE does of every annotation."""
+    column = annotations[name]
+    if RARE[name] is None:
+        return bool(column.null_count == len(column))
+    return not pc.any(pc.not_equal(column, RARE[name])).as_py()
+
+
 def _place(row: tuple[Any, ...]) -> tuple[str, int]:
     return row[0], row[1]
 
@@ -230,9 +259,10 @@ def _bytes_of(text: pa.Array) -> memoryview | bytes:
 
 
 def _written(annotations: pa.Table) -> pa.Array:
-    """Each annotation as one text: its category, its box, its outline, what there is of them."""
+    """Each annotation as one text: category, box, outline, whether a crowd, attributes; what there is of them."""
     boxes = pc.binary_join(pc.cast(annotations["bbox"], pa.list_(pa.string())), ",")
-    parts = (annotations["category"], boxes, annotations["segmentation"])
+    crowd = pc.if_else(annotations["iscrowd"], "crowd", pa.scalar(None, pa.string()))
+    parts = (annotations["category"], boxes, annotations["segmentation"], crowd, annotations["attributes"])
     return pc.binary_join_element_wise(*parts, " ", null_handling="skip").combine_chunks()
 
 

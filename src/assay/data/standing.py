@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from assay.data.edits import Judgement, annotations_json
+from assay.data.annotations import annotations_json
+from assay.data.edits import Judgement
 
 if TYPE_CHECKING:
     from assay.data.snapshot import Snapshot

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.data.edits import Annotation, annotations_json
+from assay.data.annotations import Columns, annotations_json, from_columns
 from assay.data.matching import positions, whole
 from assay.data.snapshot import ANNOTATIONS, Label, Snapshot, one_category
 
@@ -71,18 +71,14 @@ def annotation_texts(snapshot: Snapshot, ids: Iterable[str]) -> dict[str, str]:
     held: dict[str, list[tuple[Any, ...]]] = {}
     for sample, *row in zip(*columns, strict=True):
         if sample in wanted:
-            index, category, bbox, segmentation = row
-            held.setdefault(sample, []).append((index, category, bbox and tuple(bbox), segmentation))
+            index, category, bbox, *rest = row
+            held.setdefault(sample, []).append((index, category, bbox and tuple(bbox), *rest))
     return {sample: _text(*(row[1:] for row in sorted(rows))) for sample, rows in held.items()}
 
 
 @lru_cache(maxsize=100_000)
-def _text(*rows: tuple[str, tuple[float, ...] | None, str | None]) -> str:
-    notes = [
-        Annotation.model_validate({"category": c, "bbox": b, "segmentation": s and json.loads(s)})
-        for c, b, s in rows
-    ]
-    return annotations_json(notes) or "[]"
+def _text(*rows: Columns) -> str:
+    return annotations_json([from_columns(row) for row in rows]) or "[]"
 
 
 def training_digest(table: pa.Table, categories: Sequence[str]) -> str:

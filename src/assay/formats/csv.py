@@ -22,7 +22,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from assay.data.edits import Annotation
+from assay.data.annotations import Annotation
 from assay.data.records import Record
 from assay.data.spreadsheet import header_hint, path_hint
 from assay.data.text import NotCsv, conversion, csv_rows, not_utf8, read_data, refuse_wide

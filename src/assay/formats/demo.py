@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from assay.data.edits import Annotation
+from assay.data.annotations import Annotation
 from assay.data.images.png import encode_png
 from assay.data.records import Record
 from assay.errors import ParamsError

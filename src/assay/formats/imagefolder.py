@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
 
-from assay.data.edits import Annotation
+from assay.data.annotations import Annotation
 from assay.data.records import DANGLING, IGNORED, Record
 from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, options_of, place_of

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import PIL
 
 from assay import plugins
-from assay.data.edits import Annotation, annotations_json
+from assay.data.annotations import Annotation, annotations_json
 from assay.data.images.decode import ImageInfo, inspect
 from assay.data.pool import PoolWriter, content_id, side_table
 from assay.data.records import IGNORED, Record
@@ -276,14 +276,19 @@ def _row(source: str, record: Record, sample: str) -> tuple[Any, ...]:
 
 
 def _annotations(annotations: list[Annotation] | None) -> str | None:
-    if annotations and len(annotations) == 1 and annotations[0].bbox is annotations[0].segmentation is None:
+    if annotations and annotations == [_plain(annotations[0].category)]:
         return _tag(annotations[0].category)
     return annotations_json(annotations)
 
 
 @lru_cache(maxsize=4096)
+def _plain(category: str) -> Annotation:
+    return Annotation(category=category)
+
+
+@lru_cache(maxsize=4096)
 def _tag(category: str) -> str | None:
-    return annotations_json([Annotation(category=category)])
+    return annotations_json([_plain(category)])
 
 
 def _latest_rows(layout: Layout, source: str) -> dict[tuple[str, str], tuple[Any, ...]]:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from assay.data.edits import Annotation
+from assay.data.annotations import Annotation
 from assay.errors import ParamsError
 
 if TYPE_CHECKING:

@@ -102,7 +102,9 @@ def dataset(rows: dict[str, dict]) -> Snapshot:
             "excluded": [rows[i].get("excluded", False) for i in ids],
         }
     )
-    notes = [(i, 0, rows[i]["label"], None, None) for i in ids if rows[i].get("label") is not None]
+    notes = [
+        (i, 0, rows[i]["label"], None, None, False, None) for i in ids if rows[i].get("label") is not None
+    ]
     columns = list(zip(*notes, strict=True))
     annotations = pa.table(
         [pa.array(c, f.type) for c, f in zip(columns, ANNOTATIONS, strict=True)], ANNOTATIONS

@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from assay.data.annotations import Annotation
 from assay.data.difference import kinds_of
-from assay.data.edits import Annotation, Judgement
+from assay.data.edits import Judgement
 from assay.experiments.comparison import compare
 from assay.experiments.comparison.measured import by_group
 from assay.experiments.comparison.wording import sentence, told

@@ -6,7 +6,8 @@ import pyarrow.compute as pc
 import pytest
 
 from assay.annotators import now
-from assay.data.edits import Annotation, Judgement, write_batch
+from assay.data.annotations import Annotation
+from assay.data.edits import Judgement, write_batch
 from assay.errors import EditError, ParamsError
 from assay.experiments.race import answers as answering
 from assay.experiments.race import data_track

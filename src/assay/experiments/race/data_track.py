@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay import plugins
-from assay.data.edits import Annotation, annotations_json
+from assay.data.annotations import Annotation, annotations_json
 from assay.data.embeddings import Embeddings
 from assay.data.snapshot import Snapshot
 from assay.data.training_set import TRAIN, kept
