@@ -224,7 +224,7 @@ def _embedded(cells: Cells) -> list[str]:
     return [
         name
         for name in plugins.names("strategies")
-        if name in measured and plugins.load("strategies", name).NEEDS_EMBEDDINGS
+        if name in measured and "embeddings" in plugins.load("strategies", name).NEEDS
     ]
 
 

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from assay.strategies import Candidates
 from benchmarks.references import ask
 
-NEEDS_MODEL = False
-NEEDS_EMBEDDINGS = True
+NEEDS = ("embeddings",)
 
 
 def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -26,7 +26,7 @@ def build(spec):
 '''
 STRATEGY = '''"""The first by id: knows nothing."""
 from assay.strategies import affordable
-NEEDS_MODEL = NEEDS_EMBEDDINGS = False
+NEEDS = ()
 def select(pool, budget, rng):
     return affordable(pool.unlabelled, pool.costs, budget)
 '''

@@ -21,7 +21,7 @@ from assay.data.files import write_table
 from assay.data.fold import fold
 from assay.data.images.decode import ImageInfo
 from assay.data.pool import Pool, PoolWriter, content_id
-from assay.data.queued import QUEUE
+from assay.data.queued import QUEUE, ruler_size
 from assay.data.training_set import drawn_order
 from assay.errors import AssayError, MissingInput, ParamsError
 from assay.layout import Layout
@@ -178,7 +178,7 @@ def test_train_limit_draws_nested_subsets_and_keeps_val(project):
 
 
 def test_the_ruler_comes_first_at_random_and_stops_when_it_is_long_enough(project):
-    need = select.ruler_size(0.2)
+    need = ruler_size(0.2)
     assert need == 25
     counts = project.curate().counts()["labelled"]
     summary = project.run(budget=1000, ruler_halfwidth=0.2)

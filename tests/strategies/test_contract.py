@@ -34,7 +34,8 @@ def pools(draw, unit_costs=True) -> Candidates:
     costs = np.ones(n) if unit_costs else rng.choice([0.5, 1, 1.25, 3, 40], n)
     targets = np.where(labelled, rng.integers(-1, k, n), -1) if draw(st.booleans()) else None
     draws = rng.random(n) if draw(st.booleans()) else None
-    return Candidates(embeddings, probabilities, labelled, costs.astype(np.float32), targets, draws)
+    doubt = np.where(labelled, np.nan, rng.random(n)).astype(np.float32)
+    return Candidates(embeddings, probabilities, labelled, costs.astype(np.float32), targets, draws, doubt)
 
 
 def choose(name: str, pool: Candidates, budget: int, seed: int = 0) -> np.ndarray:
@@ -91,6 +92,7 @@ def test_the_order_of_the_rows_does_not_matter_where_none_is_drawn(name, seed):
         labelled,
         rng.uniform(0.9, 1.1, n).astype(np.float32),  # no ties, where the cost counts
         np.where(labelled, rng.integers(0, 3, n), -1),
+        doubt=rng.random(n).astype(np.float32),
     )
     order = rng.permutation(n)
     picks = order[choose(name, shuffled(pool, order), 15, seed)]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from assay.strategies import Candidates, entropy, least_confidence, margin, random
+from assay.strategies import Candidates, entropy, least_confidence, margin, random, uncertainty
 
 P = np.array([[0.9, 0.1, 0], [0.4, 0.35, 0.25], [0.5, 0.5, 0], [0.34, 0.33, 0.33]], np.float32)
 
@@ -35,6 +35,16 @@ def test_least_confidence_asks_where_the_likeliest_class_is_unlikely():
     assert least_confidence.select(pool(P), 4, RNG).tolist() == [3, 1, 2, 0]
     told = least_confidence.explain(pool(P), np.array([1]), ["cat", "dog", "emu"])
     assert told == [(pytest.approx(0.6), "confidence 0.40: perhaps cat")]
+
+
+def test_what_the_champion_doubts_most_comes_first_whatever_the_task():
+    doubt = np.array([0.1, 0.9, np.nan, 0.4], np.float32)
+    known, costs = np.isin(np.arange(4), 2), np.ones(4, np.float32)
+    asked = Candidates(np.empty((4, 0), np.float32), None, known, costs, doubt=doubt)
+    assert uncertainty.select(asked, 4, RNG).tolist() == [1, 3, 0]
+    assert uncertainty.explain(asked, np.array([1]), []) == [(pytest.approx(0.9), "doubt 0.90 of at most 1")]
+    with pytest.raises(ValueError, match="needs the doubt"):
+        uncertainty.select(pool(P), 1, RNG)
 
 
 def test_ties_go_to_the_earlier_row():

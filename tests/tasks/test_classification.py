@@ -57,8 +57,8 @@ def test_predictions_are_probabilities_in_order_whatever_the_batch() -> None:
 
 def test_doubt_is_one_minus_the_margin() -> None:
     probabilities = np.array([[0.5, 0.5, 0.0], [0.1, 0.7, 0.2], [1.0, 0.0, 0.0]], np.float32)
-    assert task.doubt(probabilities) == pytest.approx([1.0, 0.5, 0.0])
-    assert task.doubt(np.ones((2, 1), np.float32)).tolist() == [0, 0]
+    assert task.doubts(probabilities) == pytest.approx([1.0, 0.5, 0.0])
+    assert task.doubts(np.ones((2, 1), np.float32)).tolist() == [0, 0]
 
 
 def test_a_model_that_is_not_there(tmp_path) -> None:

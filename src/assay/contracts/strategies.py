@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.contracts import Check, require
-from assay.strategies import Candidates, check_options
+from assay.strategies import NEEDS, Candidates, check_options
 
 POOLS = 20
 
@@ -25,7 +25,8 @@ def candidates(seed: int, unit_costs: bool = True) -> Candidates:
     probabilities[labelled] = np.nan
     costs = np.ones(n) if unit_costs else rng.choice([0.5, 1, 1.25, 3, 40], n)
     targets = np.where(labelled, rng.integers(-1, k, n), -1) if seed % 2 else None
-    return Candidates(embeddings, probabilities, labelled, costs.astype(np.float32), targets, None)
+    doubt = np.where(labelled, np.nan, rng.random(n)).astype(np.float32)
+    return Candidates(embeddings, probabilities, labelled, costs.astype(np.float32), targets, None, doubt)
 
 
 def choose(plugin: ModuleType, pool: Candidates, budget: int, seed: int = 0) -> NDArray[np.int64]:
@@ -91,12 +92,16 @@ def explains(plugin: ModuleType, pool: Candidates, budget: int) -> None:
 
 
 def says_what_it_needs(plugin: ModuleType) -> None:
-    """NEEDS_MODEL and NEEDS_EMBEDDINGS say what it needs, and it does without the rest."""
-    for name in ("NEEDS_MODEL", "NEEDS_EMBEDDINGS"):
-        require(isinstance(getattr(plugin, name, None), bool), f"{name} is neither True nor False")
-    width = 3 if plugin.NEEDS_EMBEDDINGS else 0
-    beliefs = np.full((5, 2), 0.5, np.float32) if plugin.NEEDS_MODEL else None
-    pool = Candidates(np.ones((5, width), np.float32), beliefs, np.zeros(5, bool), np.ones(5, np.float32))
+    """NEEDS lists the columns of Candidates that it reads, and it does without the others."""
+    needs = getattr(plugin, "NEEDS", None)
+    valid = isinstance(needs, tuple) and NEEDS.issuperset(needs)
+    require(valid, f"NEEDS is {needs!r}, not a tuple of some of: {', '.join(sorted(NEEDS))}")
+    width = 3 if "embeddings" in plugin.NEEDS else 0
+    beliefs = np.full((5, 2), 0.5, np.float32) if "probabilities" in plugin.NEEDS else None
+    doubt = np.full(5, 0.5, np.float32) if "doubt" in plugin.NEEDS else None
+    pool = Candidates(
+        np.ones((5, width), np.float32), beliefs, np.zeros(5, bool), np.ones(5, np.float32), doubt=doubt
+    )
     require(len(choose(plugin, pool, 2)), "nothing is picked of five images without what it does not need")
 
 

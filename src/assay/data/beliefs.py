@@ -1,16 +1,13 @@
-"""What a model believes about images, kept from one call to the next: only new images cost anything."""
+"""What a model said about images, kept from one call to the next: only new images cost anything."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from assay.data.files import read_table, recall, write_table
 
@@ -18,21 +15,11 @@ DECIMALS = 5
 """Rounded, as the last bits of a probability depend on which images shared its batch: the same image
 shall have the same probabilities whether it was predicted today or is remembered."""
 
-
-@dataclass(frozen=True)
-class Beliefs:
-    """A model's probabilities, (n, classes) float32, in the order of `categories`."""
-
-    categories: tuple[str, ...]
-    probabilities: NDArray[np.float32]
+Predict = Callable[[list[str]], pa.Table]
 
 
-Predict = Callable[[list[str]], Beliefs]
-CATEGORIES = b"categories"
-
-
-def believed(ids: Sequence[str], file: Path, predict: Predict) -> Beliefs:
-    """The beliefs about `ids`, in their order. `predict` is asked for those that `file` does not hold yet.
+def believed(ids: Sequence[str], file: Path, predict: Predict) -> pa.Table:
+    """The columns of a task's predictions of `ids`, in their order. `predict` is asked for those that `file` lacks.
 
     One file belongs to one model and can be lost at any time; other models' files beside it are removed.
     """
@@ -43,16 +30,25 @@ def believed(ids: Sequence[str], file: Path, predict: Predict) -> Beliefs:
         _forget_others(file)
         write_table(file, known)
     rows = pc.index_in(pa.array(ids, pa.string()), value_set=known["id"].combine_chunks())
-    matrix = np.stack([column.to_numpy() for column in known.columns[1:]], axis=1)
-    categories = tuple(json.loads(known.schema.metadata[CATEGORIES]))
-    return Beliefs(categories, matrix[rows.to_numpy(zero_copy_only=False).astype(np.int64)])
+    return known.take(rows).drop_columns("id")
+
+
+def rounded(column: pa.Array) -> pa.Array:
+    """Floats of a column, also those in lists, to DECIMALS; anything else as it is."""
+    kind = column.type
+    if pa.types.is_list(kind):
+        return pa.ListArray.from_arrays(column.offsets, rounded(column.values), type=kind)
+    if pa.types.is_fixed_size_list(kind):
+        return pa.FixedSizeListArray.from_arrays(rounded(column.values), type=kind)
+    if not pa.types.is_floating(kind):
+        return column
+    return pa.array(np.round(column.to_numpy(zero_copy_only=False), DECIMALS), kind)
 
 
 def _read(file: Path) -> pa.Table | None:
     """What is remembered; None if there is nothing, or nothing that can be read: it is only a cache."""
     known = recall(lambda: read_table(file))
-    usable = known is not None and "id" in known.column_names and CATEGORIES in (known.schema.metadata or {})
-    return known if usable else None
+    return known if known is not None and "id" in known.column_names else None
 
 
 def _unknown(ids: Sequence[str], known: pa.Table | None) -> list[str]:
@@ -62,11 +58,9 @@ def _unknown(ids: Sequence[str], known: pa.Table | None) -> list[str]:
     return [sample for sample in ids if sample not in there]
 
 
-def _append(known: pa.Table | None, ids: list[str], beliefs: Beliefs) -> pa.Table:
-    columns = beliefs.probabilities.round(DECIMALS).astype(np.float32).T
-    numbered = {str(k): column for k, column in enumerate(columns)}
-    metadata = {CATEGORIES: json.dumps(beliefs.categories).encode()}
-    new = pa.table({"id": pa.array(ids, pa.string()), **numbered}).replace_schema_metadata(metadata)
+def _append(known: pa.Table | None, ids: list[str], said: pa.Table) -> pa.Table:
+    columns = {name: rounded(said[name].combine_chunks()) for name in said.column_names}
+    new = pa.table({"id": pa.array(ids, pa.string()), **columns})
     return new if known is None else pa.concat_tables([known, new])
 
 

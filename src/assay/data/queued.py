@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +14,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.data.suspects import REVIEW, read_judged, share_of, suspects, worth
+from assay.data.training_set import drawn_order
 
+RULER = "ruler"
+"""Who asks for val and test images, in the column `strategy`."""
 QUEUE = pa.schema(
     {
         "rank": pa.int32(),
@@ -45,6 +49,30 @@ def queue_table(queue: Sequence[Queued]) -> pa.Table:
     """QUEUE rows, rank 0 first."""
     rows = [{"rank": rank, **asdict(row)} for rank, row in enumerate(queue)]
     return pa.Table.from_pylist(rows, schema=QUEUE)
+
+
+def ruler_size(halfwidth: float) -> int:
+    """Labels for the 95 % interval of an accuracy to be ± `halfwidth`, at worst (p = ½): ¼ (1.96 / h)²."""
+    return ceil(0.25 * (1.96 / halfwidth) ** 2)
+
+
+def ruler_queue(
+    unlabelled: Mapping[str, Sequence[str]], have: Mapping[str, int], halfwidth: float, seed: int
+) -> list[Queued]:
+    """Test and val images drawn at random, until each split that `unlabelled` names is large enough.
+
+    No model chooses them, and no prediction is shown with them: neither may lean on what it is to measure.
+    """
+    need = ruler_size(halfwidth)
+    turns: list[tuple[float, Queued]] = []
+    for split, ids in unlabelled.items():
+        drawn = drawn_order(ids, seed, RULER)[: max(need - have[split], 0)]
+        reason = f"{split} has {have[split]} of the {need} labels that its interval needs; drawn at random"
+        turns += [
+            ((turn + 0.5) / len(drawn), Queued(sample, 0.0, RULER, reason, split))
+            for turn, sample in enumerate(drawn)
+        ]
+    return [row for _, row in sorted(turns, key=lambda turn: turn[0])]
 
 
 def review_queue(

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from math import ceil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,25 +22,33 @@ from rich.console import Console
 from rich.markup import escape
 
 from assay import plugins, tasks
-from assay.data.beliefs import DECIMALS, Beliefs, believed
+from assay.data.beliefs import DECIMALS, believed
 from assay.data.champion import Champion, champion_model, read_champion
 from assay.data.costs import costs_of
-from assay.data.files import fresh_dir, read_table, write_json, write_table
-from assay.data.queued import Queued, mixed, queue_table, review_queue
+from assay.data.files import fresh_dir, read_json, read_table, write_json, write_table
+from assay.data.queued import Queued, mixed, queue_table, review_queue, ruler_queue
 from assay.data.snapshot import Snapshot
-from assay.data.training_set import drawn_order, kept, labelled, training_set
+from assay.data.training_set import kept, labelled, training_set
 from assay.errors import MissingInput
 from assay.layout import Layout
 from assay.lineage.digests import canonical_digest, code_of
 from assay.params import Params
 from assay.progress import Progress
-from assay.strategies import COLD_START, Candidates, check_options, draws_of, explained, needs_embeddings
+from assay.strategies import (
+    COLD_START,
+    Candidates,
+    check_options,
+    draws_of,
+    explained,
+    needs_classes,
+    needs_embeddings,
+    needs_model,
+)
 from assay.strategies._batch import choose as batch
 from assay.training.predict import predict_ids
 
 Evidence = dict[str, Any] | None
 
-RULER = "ruler"
 HEAD = 10
 """Rows of the queue in the summary."""
 BATCH = 256
@@ -112,8 +119,10 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     snapshot = Snapshot.load(layout.snapshot)
     champion = read_champion(layout.champion)
     choice = choose(params.select.strategy, params.select.options, champion)
-    if choice.strategy.NEEDS_MODEL:
+    if needs_classes(choice.strategy):
         tasks.require_classes(params.task, f"strategy {choice.used}")
+    if params.select.balance:
+        tasks.require_classes(params.task, "select.balance")
     if choice.why:
         progress.say(choice.why)
     inputs = QueueInputs(snapshot, champion, choice, blank(layout), params, layout, progress)
@@ -131,7 +140,7 @@ def choose(asked: str, options: Mapping[str, Any], champion: Champion | None) ->
     """The cold start where the strategy asked for needs a model and none was promoted yet."""
     strategy = plugins.load("strategies", asked)
     check_options(strategy, options)
-    if champion is not None or not strategy.NEEDS_MODEL:
+    if champion is not None or not needs_model(strategy):
         return Choice(asked, asked, strategy, options)
     why = f"no champion yet, and {asked} needs a model: cold start with {COLD_START} on the embeddings"
     return Choice(asked, COLD_START, plugins.load("strategies", COLD_START), {}, why)
@@ -156,7 +165,9 @@ def build_queue(inputs: QueueInputs) -> tuple[list[Queued], Evidence]:
     With it the evidence on which the strategy has decided, where it says.
     """
     budget = float(inputs.params.select.budget)
-    ruler = ruler_queue(inputs)
+    open_ = {split: inputs.unlabelled(split) for split in ("test", "val")}
+    have = Counter(inputs.usable["split"].to_pylist())
+    ruler = ruler_queue(open_, have, inputs.params.select.ruler_halfwidth, inputs.params.seed)
     spent = np.cumsum(inputs.costs([row.id for row in ruler]), dtype=np.float64)
     # in turn: one that is too dear is not passed over, as drawn is drawn
     paid = int(np.searchsorted(spent, budget, side="right"))
@@ -167,29 +178,6 @@ def build_queue(inputs: QueueInputs) -> tuple[list[Queued], Evidence]:
     return ruler[:paid] + mixed(again, chosen), evidence
 
 
-def ruler_size(halfwidth: float) -> int:
-    """Labels for the 95 % interval of an accuracy to be ± `halfwidth`, at worst (p = ½): ¼ (1.96 / h)²."""
-    return ceil(0.25 * (1.96 / halfwidth) ** 2)
-
-
-def ruler_queue(inputs: QueueInputs) -> list[Queued]:
-    """Test and val images drawn at random, until both are large enough; each grows as it lacks.
-
-    No model chooses them, and no prediction is shown with them: neither may lean on what it is to measure.
-    """
-    need = ruler_size(inputs.params.select.ruler_halfwidth)
-    have = Counter(inputs.usable["split"].to_pylist())
-    turns: list[tuple[float, Queued]] = []
-    for split in ("test", "val"):
-        drawn = drawn_order(inputs.unlabelled(split), inputs.params.seed, RULER)[: max(need - have[split], 0)]
-        reason = f"{split} has {have[split]} of the {need} labels that its interval needs; drawn at random"
-        turns += [
-            ((turn + 0.5) / len(drawn), Queued(sample, 0.0, RULER, reason, split))
-            for turn, sample in enumerate(drawn)
-        ]
-    return [row for _, row in sorted(turns, key=lambda turn: turn[0])]
-
-
 def training_queue(inputs: QueueInputs, budget: float) -> tuple[list[Queued], Evidence]:
     """What the strategy chooses among the unlabelled training images, and what made it decide so."""
     rows = inputs.askable.filter(pc.equal(inputs.askable["split"], "train"))
@@ -198,8 +186,9 @@ def training_queue(inputs: QueueInputs, budget: float) -> tuple[list[Queued], Ev
     if budget <= 0 or known.all():
         return [], None
     strategy, options, asked = inputs.choice.strategy, inputs.choice.options, inputs.params.select
-    beliefs = believe(inputs, ids[~known].tolist()) if strategy.NEEDS_MODEL else None
-    categories = list(dict.fromkeys((*(beliefs.categories if beliefs else ()), *inputs.snapshot.categories)))
+    beliefs = believe(inputs, ids[~known].tolist()) if needs_model(strategy) else None
+    known_to_it = () if beliefs is None else classes_of(inputs)
+    categories = list(dict.fromkeys((*known_to_it, *inputs.snapshot.categories)))
     pool = candidates(inputs, ids, known, beliefs, categories)
     rng = np.random.default_rng(inputs.params.seed)
     picks = batch(strategy, pool, budget, rng, options, balance=asked.balance, diversity=asked.diversity)
@@ -216,10 +205,10 @@ def candidates(
     inputs: QueueInputs,
     ids: NDArray[np.object_],
     known: NDArray[np.bool_],
-    beliefs: Beliefs | None,
+    beliefs: pa.Table | None,
     categories: Sequence[str],
 ) -> Candidates:
-    """The rows in the order of their ids; those that are labelled have no probabilities (NaN) and cost nothing more."""
+    """The rows in the order of their ids; the labelled have no doubt or probabilities (NaN) and cost nothing more."""
     embeddings = np.empty((len(ids), 0), dtype=np.float32)
     asked = inputs.params.select
     choice = inputs.choice
@@ -228,14 +217,23 @@ def candidates(
         from assay.data.embeddings import Embeddings
 
         embeddings = Embeddings.open(inputs.layout.embeddings).at_hand(ids.tolist(), inputs.layout.scratch)
-    probabilities = None
+    probabilities = doubt = None
     if beliefs is not None:
-        probabilities = np.full((len(ids), len(beliefs.categories)), np.nan, dtype=np.float32)
-        probabilities[~known] = beliefs.probabilities
+        doubt = _spread(inputs.task.doubt(beliefs), known)
+    if beliefs is not None and inputs.task.SAYS_CLASSES:
+        probabilities = _spread(inputs.task.matrix(beliefs), known)
     costs = np.ones(len(ids), dtype=np.float32)
     costs[~known] = inputs.costs(ids[~known].tolist())
     targets = targets_of(inputs, ids.tolist(), categories)
-    return Candidates(embeddings, probabilities, known, costs, targets, draws_of(ids.tolist()))
+    draws = draws_of(ids.tolist())
+    return Candidates(embeddings, probabilities, known, costs, targets, draws, doubt)
+
+
+def _spread(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Values of the unlabelled rows, (m, …), among all rows, (n, …): NaN where labelled."""
+    out = np.full((len(known), *values.shape[1:]), np.nan, np.float32)
+    out[~known] = values
+    return out
 
 
 def targets_of(inputs: QueueInputs, ids: Sequence[str], categories: Sequence[str]) -> NDArray[np.int64]:
@@ -246,18 +244,23 @@ def targets_of(inputs: QueueInputs, ids: Sequence[str], categories: Sequence[str
     return np.array([classes.get(labels.get(sample, ""), -1) for sample in ids], dtype=np.int64)
 
 
-def believe(inputs: QueueInputs, ids: list[str]) -> Beliefs:
-    """The champion's probabilities; remembered, so that only new images cost."""
+def believe(inputs: QueueInputs, ids: list[str]) -> pa.Table:
+    """The task's columns of what the champion says; remembered, so that only new images cost."""
     if inputs.champion is None:
         raise MissingInput("there is no champion to ask", hint="run `assay promote` first")
     model = champion_model(inputs.layout.champion, inputs.champion)
 
-    def predict(new: list[str]) -> Beliefs:
-        table, categories = predict_ids(model, new, inputs.layout, BATCH, inputs.progress)
-        flat = np.asarray(table["probabilities"].combine_chunks().flatten(), np.float32)
-        return Beliefs(categories, flat.reshape(len(new), len(categories)))
+    def predict(new: list[str]) -> pa.Table:
+        return predict_ids(model, new, inputs.layout, BATCH, inputs.progress)[0]
 
     return believed(ids, memory(inputs.layout, inputs.champion), predict)
+
+
+def classes_of(inputs: QueueInputs) -> tuple[str, ...]:
+    """The classes that the champion knows."""
+    assert inputs.champion is not None
+    about = read_json(champion_model(inputs.layout.champion, inputs.champion) / "model.json", made_by="train")
+    return tuple(about["categories"])
 
 
 def memory(layout: Layout, champion: Champion) -> Path:
@@ -269,14 +272,14 @@ def memory(layout: Layout, champion: Champion) -> Path:
 
 def with_predictions(inputs: QueueInputs, queue: list[Queued]) -> list[Queued]:
     """The champion's guess beside each image, where there is a champion."""
-    if inputs.champion is None or not queue or not inputs.task.SAYS_CLASSES:
+    if inputs.champion is None or not queue:
         return queue
-    beliefs = believe(inputs, [row.id for row in queue])
-    best = beliefs.probabilities.argmax(axis=1).tolist()
-    sure = beliefs.probabilities.max(axis=1).tolist()
+    said = believe(inputs, [row.id for row in queue])
+    words = said["predicted"].to_pylist()
+    sure = said["confidence"].to_pylist() if "confidence" in said.column_names else [None] * len(queue)
     return [
-        replace(row, predicted=beliefs.categories[c], confidence=round(p, DECIMALS))
-        for row, c, p in zip(queue, best, sure, strict=True)
+        replace(row, predicted=word, confidence=None if p is None else round(p, DECIMALS))
+        for row, word, p in zip(queue, words, sure, strict=True)
     ]
 
 

@@ -2,15 +2,18 @@
 
 A strategy is one file with
 
-    NEEDS_MODEL: bool          True: COLD_START replaces the strategy until a model is promoted
-    NEEDS_EMBEDDINGS: bool     False: `embeddings` has width 0 and no file is read, unless an option named in
-                               EMBEDDED_OPTIONS is on
+    NEEDS: tuple[str, ...]     the columns of Candidates that it reads:
+                               embeddings      without it they have width 0 and no file is read, unless an option
+                                               named in EMBEDDED_OPTIONS is on
+                               doubt           of the champion, for any task
+                               probabilities   of each class, of the champion: for tasks with classes
+                               classes         `targets`, to fit a model of its own: for tasks with classes
     select(pool, budget, rng)  -> int64 rows, best first, unlabelled only, total cost within the budget
 
-Keyword-only arguments of `select` are the options of the strategy, set by `select.options`; each has a default. A
-strategy may fit a model of its own on `pool.targets`; then NEEDS_MODEL is False, and its docstring says what it does
-without labels. NESTED = False: the choice for a smaller budget is not the beginning of that for a larger one.
-Optional:
+COLD_START replaces a strategy that needs doubt or probabilities until a model is promoted. One that fits a model of
+its own says in its docstring what it does without labels. Keyword-only arguments of `select` are the options of the
+strategy, set by `select.options`; each has a default. NESTED = False: the choice for a smaller budget is not the
+beginning of that for a larger one. Optional:
 
     explain(pool, picks, categories) -> [(score, reason)]    one for each pick, in order; takes the same options
     evidence(pool, **options) -> dict                        decisions made beforehand, for selection.json and MLflow
@@ -37,6 +40,10 @@ from assay.params.bounds import Section, complaints
 
 Explanation = list[tuple[float, str]]
 
+OF_A_CHAMPION = frozenset({"doubt", "probabilities"})
+OF_CLASSES = frozenset({"probabilities", "classes"})
+"""Needs that only a task with classes serves."""
+NEEDS = frozenset({"embeddings", *OF_A_CHAMPION, *OF_CLASSES})
 COLD_START = "maxherding"
 """Replaces a strategy that needs a model while there is none. `benchmarks/README.md` has the areas under the learning
 curves that it was chosen by."""
@@ -61,6 +68,8 @@ class Candidates:
     """(n,) class of each labelled row, −1 elsewhere; None: unknown. For strategies that fit a probe."""
     draws: NDArray[np.float64] | None = None
     """(n,) one random number in 0…1 for each image (`draws_of`); None: no control arm. For `auto`."""
+    doubt: NDArray[np.float32] | None = None
+    """(n,) in 0…1 of the champion, as the task defines it; of labelled images it may be NaN."""
 
     def __post_init__(self) -> None:
         n = len(self.labelled)
@@ -70,6 +79,7 @@ class Candidates:
             "costs": self.costs,
             "targets": self.targets,
             "draws": self.draws,
+            "doubt": self.doubt,
         }
         if wrong := [name for name, rows in others.items() if rows is not None and len(rows) != n]:
             raise ValueError(f"{', '.join(wrong)}: not as many rows as `labelled` ({n})")
@@ -107,10 +117,20 @@ def options_of(strategy: ModuleType) -> dict[str, Any]:
     }
 
 
+def needs_model(strategy: ModuleType) -> bool:
+    """Whether the strategy asks a champion."""
+    return not OF_A_CHAMPION.isdisjoint(strategy.NEEDS)
+
+
+def needs_classes(strategy: ModuleType) -> bool:
+    """Whether the strategy works with classes only."""
+    return not OF_CLASSES.isdisjoint(strategy.NEEDS)
+
+
 def needs_embeddings(strategy: ModuleType, options: Mapping[str, Any]) -> bool:
     """Whether the strategy reads the embeddings under these options."""
     embedded = getattr(strategy, "EMBEDDED_OPTIONS", ())
-    return strategy.NEEDS_EMBEDDINGS or any(options.get(name) for name in embedded)
+    return "embeddings" in strategy.NEEDS or any(options.get(name) for name in embedded)
 
 
 def check_options(strategy: ModuleType, given: Mapping[str, Any]) -> dict[str, Any]:

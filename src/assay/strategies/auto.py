@@ -22,8 +22,7 @@ from assay.strategies import Candidates, Explanation, affordable, explained, ran
 from assay.strategies._arms import Comparison, compare, control_arm, owed, waiting
 from assay.strategies._probe import classes, taught
 
-NEEDS_MODEL = False
-NEEDS_EMBEDDINGS = True
+NEEDS = ("embeddings", "classes")
 
 CONTROL = 0.05
 

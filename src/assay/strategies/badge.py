@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from assay.strategies import Candidates, Explanation, affordable, two_likeliest
 from assay.strategies._geometry import blocks, squared_norms
 
-NEEDS_MODEL = True
-NEEDS_EMBEDDINGS = True
+NEEDS = ("embeddings", "probabilities")
 
 FEW, MANY = 256, 16_384
 """Images drawn at once: at first, and at most."""

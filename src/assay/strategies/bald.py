@@ -21,8 +21,7 @@ from assay.strategies._probe import fitted, logits, standardised
 from assay.strategies.entropy import entropies
 from assay.training.linear_probe import LinearProbe, softmax
 
-NEEDS_MODEL = False
-NEEDS_EMBEDDINGS = True
+NEEDS = ("embeddings", "classes")
 
 
 def select(

@@ -20,8 +20,7 @@ from assay.strategies._probe import fitted, logits, standardised
 from assay.strategies.margin import margins
 from assay.training.linear_probe import LinearProbe, softmax
 
-NEEDS_MODEL = False
-NEEDS_EMBEDDINGS = True
+NEEDS = ("embeddings", "classes")
 NESTED = False
 
 

@@ -16,8 +16,7 @@ from assay.strategies import Candidates, Explanation
 from assay.strategies._farthest import Farthest
 from assay.strategies._geometry import gaps_at_turn
 
-NEEDS_MODEL = False
-NEEDS_EMBEDDINGS = True
+NEEDS = ("embeddings",)
 
 
 def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[np.int64]:

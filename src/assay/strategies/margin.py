@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from assay.strategies import Candidates, Explanation, best_first, two_likeliest
 
-NEEDS_MODEL = True
-NEEDS_EMBEDDINGS = False
+NEEDS = ("probabilities",)
 
 
 def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[np.int64]:

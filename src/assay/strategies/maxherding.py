@@ -16,8 +16,7 @@ from assay.params.bounds import Count, within
 from assay.strategies import Candidates, Explanation
 from assay.strategies._herding import draw, herd, told
 
-NEEDS_MODEL = False
-NEEDS_EMBEDDINGS = True
+NEEDS = ("embeddings",)
 
 
 def select(

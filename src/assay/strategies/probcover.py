@@ -29,8 +29,7 @@ from assay.strategies._geometry import (
     squared_norms,
 )
 
-NEEDS_MODEL = False
-NEEDS_EMBEDDINGS = True
+NEEDS = ("embeddings",)
 
 PURE = 0.95
 PROBES = 1_000

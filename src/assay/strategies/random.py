@@ -15,8 +15,7 @@ from assay.strategies import Candidates, Explanation, affordable, best_first
 from assay.strategies._batch import predicted
 from assay.strategies._clusters import MOST, assigned, centres
 
-NEEDS_MODEL = False
-NEEDS_EMBEDDINGS = False
+NEEDS = ()
 EMBEDDED_OPTIONS = ("stratified",)
 
 CLUSTERS = 20

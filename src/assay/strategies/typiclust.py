@@ -28,8 +28,7 @@ from assay.strategies._geometry import (
     squared_norms,
 )
 
-NEEDS_MODEL = False
-NEEDS_EMBEDDINGS = True
+NEEDS = ("embeddings",)
 NESTED = False
 
 NEIGHBOURS = 20

@@ -21,8 +21,7 @@ from assay.strategies._probe import fitted, logits, temperature
 from assay.strategies.margin import margins
 from assay.training.linear_probe import softmax
 
-NEEDS_MODEL = False
-NEEDS_EMBEDDINGS = True
+NEEDS = ("embeddings", "classes")
 
 BLOCK = 1024
 

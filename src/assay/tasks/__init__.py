@@ -11,8 +11,8 @@ A task is two files, as a change of how models are measured must train none. `ta
     predict(outputs) -> said                      what a model returned, batch by batch, to predictions (n, …) in a form
                                                   of the task's own
     scores(said, targets) -> {"loss": …}          cheap, once an epoch; "loss" decides which one is kept
-    doubt(said) -> float32 (n,)                   1: the model cannot tell, 0: it is sure
     to_table(said, categories) -> pa.Table        its columns of predictions.parquet, `predicted` (text) among them
+    doubt(table) -> float32 (n,)                  from those columns: 1 where the model cannot tell, 0 where it is sure
 
 and `metrics/x.py`
 

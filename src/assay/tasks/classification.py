@@ -90,7 +90,18 @@ def scores(probabilities: NDArray[np.float32], targets: NDArray[np.int64]) -> di
     return {"loss": float(losses(probabilities, targets).mean()), "accuracy": float(right.mean())}
 
 
-def doubt(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+def doubt(said: pa.Table) -> NDArray[np.float32]:
+    """(n,) 1 − margin of `probabilities`."""
+    return doubts(matrix(said))
+
+
+def matrix(said: pa.Table) -> NDArray[np.float32]:
+    """(n, k) of the column `probabilities`."""
+    flat = np.asarray(said["probabilities"].combine_chunks().flatten(), np.float32)
+    return flat.reshape(len(said), -1) if len(said) else flat.reshape(0, 0)
+
+
+def doubts(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
     """1 − margin between the two likeliest classes, (n,) (Scheffer et al. 2001)."""
     if probabilities.shape[1] < 2:
         return np.zeros(len(probabilities), np.float32)

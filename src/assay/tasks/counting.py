@@ -76,8 +76,9 @@ def scores(counts: NDArray[np.float32], targets: NDArray[np.float32]) -> dict[st
     return {"loss": loss, "mae": float(np.abs(rates - targets).mean())}
 
 
-def doubt(counts: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How far the expected count is from a whole number, (n,): 1 half way between two."""
+def doubt(said: pa.Table) -> NDArray[np.float32]:
+    """How far `count` is from a whole number, (n,): 1 half way between two."""
+    counts = np.asarray(said["count"], np.float32)
     doubts: NDArray[np.float32] = (2 * np.abs(counts - np.round(counts))).astype(np.float32)
     return doubts
 

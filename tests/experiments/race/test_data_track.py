@@ -75,10 +75,10 @@ def test_another_seed_asks_otherwise_and_the_same_one_the_same(stock, labels, or
     assert one == again != other
 
 
-@pytest.mark.parametrize("strategy", ["random", "margin", "entropy", "kcenter"])
+@pytest.mark.parametrize("strategy", ["random", "margin", "uncertainty", "kcenter"])
 def test_every_strategy_can_choose(stock, labels, strategy):
     open_ = sorted(stock.unlabelled)
-    picks = data_track.next_queue(labels, stock, open_, 7, strategy, seed=0)
+    picks = data_track.next_queue(labels, stock, open_, 7, Budget(7, 0, strategy), seed=0)
     assert len(set(picks)) == 7
     assert set(picks) <= stock.unlabelled
 
@@ -86,9 +86,19 @@ def test_every_strategy_can_choose(stock, labels, strategy):
 def test_with_one_class_known_the_cold_start_chooses(stock, labels):
     one = {sample: "3" for sample, label in labels.given.items() if label == "3"}
     few = data_track.Labels(one)
-    assert data_track.next_queue(
-        few, stock, sorted(stock.unlabelled), 5, "margin", 0
-    ) == data_track.next_queue(few, stock, sorted(stock.unlabelled), 5, COLD_START, 0)
+    asked, cold = (
+        data_track.next_queue(few, stock, sorted(stock.unlabelled), 5, Budget(5, 0, strategy), 0)
+        for strategy in ("margin", COLD_START)
+    )
+    assert asked == cold
+
+
+def test_the_strategy_has_its_options_and_its_control_arm(stock, labels):
+    def queue(**options):
+        budget = Budget(20, 0, "auto", options)
+        return data_track.next_queue(labels, stock, sorted(stock.unlabelled), 20, budget, 0)
+
+    assert queue(control=0.5) == queue(control=0.5) != queue(control=0.0)
 
 
 def test_the_table_of_no_step_is_the_baselines_own_and_val_is_never_touched(stock, labels, oracle):

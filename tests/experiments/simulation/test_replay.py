@@ -56,9 +56,7 @@ def test_labels_are_shown_once_they_were_asked_for(arena, monkeypatch, tmp_path)
         seen.append((pool.labelled.copy(), pool.targets.copy(), pool.probabilities, pool.embeddings.shape))
         return pool.unlabelled[:budget]
 
-    spy = SimpleNamespace(
-        __name__="assay.strategies.margin", select=select, NEEDS_MODEL=False, NEEDS_EMBEDDINGS=False
-    )
+    spy = SimpleNamespace(__name__="assay.strategies.margin", select=select, NEEDS=())
     monkeypatch.setattr(Trajectory, "load", lambda one: spy)
     replay(arena, ONE, Steps(tmp_path))
     for labelled, targets, probabilities, shape in seen:
@@ -79,8 +77,7 @@ def test_a_strategy_that_chooses_too_few_is_named(arena, monkeypatch, tmp_path):
     lazy = SimpleNamespace(
         __name__="assay.strategies.margin",
         select=lambda pool, budget, rng: pool.unlabelled[:1],
-        NEEDS_MODEL=False,
-        NEEDS_EMBEDDINGS=False,
+        NEEDS=(),
     )
     monkeypatch.setattr(Trajectory, "load", lambda one: lazy)
     with pytest.raises(AssayError, match="strategy margin was asked for 5 unlabelled images and chose 1"):

@@ -70,7 +70,9 @@ class Course:
 
     @property
     def budget(self) -> Budget:
-        return Budget(self.race.labels_per_step, self.race.review_share, self.race.strategy)
+        asked, race = self.baseline.parsed.select, self.race
+        own = asked.options if asked.strategy == race.strategy else {}
+        return Budget(race.labels_per_step, race.review_share, race.strategy, own)
 
     @property
     def maximise(self) -> bool:

@@ -7,7 +7,8 @@ yet, chosen by a strategy. What changes is the training split only: val and test
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +26,8 @@ from assay.experiments.sides import Side
 from assay.labels.labels import group_numbers
 from assay.labels.probe import beliefs, suspicion
 from assay.stages.select import blank
-from assay.strategies import COLD_START, Candidates
+from assay.strategies import COLD_START, Candidates, draws_of, needs_model
+from assay.tasks import classification
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Budget:
     labels: int
     review_share: float
     strategy: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the strategy."""
 
     @property
     def reviews(self) -> int:
@@ -115,7 +119,7 @@ def step(labels: Labels, stock: Stock, answers: Answers, budget: Budget, seed: i
     reviews = min(max(budget.reviews, budget.labels - len(open_)), len(reviewable))
     new = min(budget.labels - reviews, len(open_))
     suspects = most_suspicious(labels, stock, reviewable, reviews, seed)
-    chosen = next_queue(labels, stock, open_, new, budget.strategy, seed)
+    chosen = next_queue(labels, stock, open_, new, budget, seed)
     asked = [*suspects, *chosen]
     told = answers.ask(asked)
     known = {sample: label for sample, label in told.items() if label is None or label in stock.categories}
@@ -162,7 +166,7 @@ def most_suspicious(
 
 
 def next_queue(
-    labels: Labels, stock: Stock, open_: Sequence[str], count: int, strategy: str, seed: int
+    labels: Labels, stock: Stock, open_: Sequence[str], count: int, budget: Budget, seed: int
 ) -> list[str]:
     """The unlabelled images that the strategy asks for, best first."""
     if count <= 0:
@@ -171,14 +175,16 @@ def next_queue(
     ids = [*given, *open_]
     vectors = stock.embeddings.vectors(ids)
     known = np.arange(len(ids)) < len(given)
-    chosen = plugins.load("strategies", strategy)
-    probabilities = _beliefs(labels, stock, vectors, known) if chosen.NEEDS_MODEL else None
-    if chosen.NEEDS_MODEL and probabilities is None:
-        chosen = plugins.load("strategies", COLD_START)
+    chosen, options = plugins.load("strategies", budget.strategy), budget.options
+    probabilities = _beliefs(labels, stock, vectors, known) if needs_model(chosen) else None
+    if needs_model(chosen) and probabilities is None:
+        chosen, options = plugins.load("strategies", COLD_START), {}
+    doubt = None if probabilities is None else classification.doubts(probabilities)
     position = {name: k for k, name in enumerate(stock.categories)}
     targets = np.array([*(position[label] for label in labels.given.values()), *[-1] * len(open_)], np.int64)
-    pool = Candidates(vectors, probabilities, known, np.ones(len(ids), np.float32), targets)
-    picks = chosen.select(pool, count, np.random.default_rng(seed))
+    costs = np.ones(len(ids), np.float32)
+    pool = Candidates(vectors, probabilities, known, costs, targets, draws_of(ids), doubt)
+    picks = chosen.select(pool, count, np.random.default_rng(seed), **options)
     return [ids[row] for row in picks]
 
 

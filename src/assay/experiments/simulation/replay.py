@@ -21,7 +21,8 @@ from assay.experiments.simulation.arena import Arena
 from assay.lineage.closure import import_closure
 from assay.lineage.digests import canonical_digest, code_digest
 from assay.plugins import RUNNING
-from assay.strategies import COLD_START, Candidates, draws_of, needs_embeddings
+from assay.strategies import COLD_START, Candidates, draws_of, needs_embeddings, needs_model
+from assay.tasks import classification
 from assay.training import linear_probe
 from assay.training.linear_probe import LinearProbe
 
@@ -92,7 +93,7 @@ def keys(arena: Arena, one: Trajectory) -> list[str]:
 def code_of(one: Trajectory) -> list[str]:
     """Digests of what runs in a replay: the strategy, who begins in its place, the probe, and this file."""
     strategy = one.load()
-    ours = ["assay.training.linear_probe", *([f"{OURS}.{COLD_START}"] if strategy.NEEDS_MODEL else [])]
+    ours = ["assay.training.linear_probe", *([f"{OURS}.{COLD_START}"] if needs_model(strategy) else [])]
     ours += [strategy.__name__] if one.package == OURS else []
     files = {Path(__file__), *(file for name in ours for file in import_closure(name))}
     decides = code_digest({file for file in files if RUNNING.name(file).split("/")[0] not in ONLOOKERS})
@@ -163,7 +164,7 @@ class _State:
         budget = self._one.budgets[turn] - (self._one.budgets[turn - 1] if turn else 0)
         strategy = self._one.load()
         options = dict(self._one.options)
-        if strategy.NEEDS_MODEL and len(np.unique(self._targets[self._known])) < 2:
+        if needs_model(strategy) and len(np.unique(self._targets[self._known])) < 2:
             strategy, options = import_module(f"{OURS}.{COLD_START}"), {}
         rng = np.random.default_rng([self._one.seed, turn])
         picks = np.asarray(strategy.select(self._candidates(strategy), budget, rng, **options), np.int64)
@@ -180,9 +181,11 @@ class _State:
         vectors = (
             self._vectors if needs_embeddings(strategy, self._one.options) else np.empty((n, 0), np.float32)
         )
-        beliefs = self._fitted().probabilities(self._vectors) if strategy.NEEDS_MODEL else None
+        beliefs = self._fitted().probabilities(self._vectors) if needs_model(strategy) else None
+        doubt = None if beliefs is None else classification.doubts(beliefs)
         targets = np.where(self._known, self._targets, -1)
-        return Candidates(vectors, beliefs, self._known.copy(), np.ones(n, np.float32), targets, self._draws)
+        costs = np.ones(n, np.float32)
+        return Candidates(vectors, beliefs, self._known.copy(), costs, targets, self._draws, doubt)
 
     def _fitted(self) -> LinearProbe:
         """On all labels that are known."""

@@ -1,0 +1,31 @@
+"""Uncertainty sampling, for any task: the images that the champion doubts most first.
+
+D. D. Lewis, W. A. Gale: A Sequential Algorithm for Training Text Classifiers. SIGIR 1994. How an image is doubted is
+the task's: `doubt` of its file in assay.tasks. `margin` asks for the same images of a classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.strategies import Candidates, Explanation, best_first
+
+NEEDS = ("doubt",)
+
+
+def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    return best_first(pool, doubts(pool), budget)
+
+
+def doubts(pool: Candidates) -> NDArray[np.float32]:
+    """(n,) of the champion. ValueError if there are none."""
+    if pool.doubt is None:
+        raise ValueError("this strategy needs the doubt of a model")
+    return pool.doubt
+
+
+def explain(pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str]) -> Explanation:
+    return [(doubt, f"doubt {doubt:.2f} of at most 1") for doubt in doubts(pool)[picks].tolist()]
