@@ -10,6 +10,7 @@ import pytest
 
 from assay import plugins
 from assay.errors import ParamsError
+from assay.metrics import detection
 from assay.metrics.classification import METRICS, Classified, per_class
 from assay.metrics.judged import measure
 from assay.metrics.table import OF_A_CLASS, OF_TASK, OVERALL, headline, named
@@ -23,8 +24,9 @@ def test_every_metric_that_is_measured_has_a_row():
     judged = Classified(np.array([[0.8, 0.2], [0.3, 0.7]], np.float32), np.array([0, 1]))
     assert tuple(measure(judged, 10, 0)) == METRICS == OF_TASK["classification"]
     assert {name for names in OF_TASK.values() for name in names} == set(OVERALL)
-    assert set(OF_TASK) == set(plugins.names("tasks"))
-    assert set(per_class(judged, ["a", "b"])["a"]) == set(OF_A_CLASS)
+    assert set(plugins.names("tasks")) <= set(OF_TASK)
+    assert all(names == plugins.load("metrics", task).METRICS for task, names in OF_TASK.items())
+    assert {*per_class(judged, ["a", "b"])["a"], *detection.OF_A_CLASS} == set(OF_A_CLASS)
 
 
 def test_better_and_worse_are_the_right_way_round():

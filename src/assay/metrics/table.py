@@ -93,19 +93,31 @@ ROWS = (
     Metric("log_loss", "log-loss", unit="", higher_is_better=False),
     Metric("exact", "exact counts"),
     Metric("mae", "mean absolute error", unit="", higher_is_better=False),
+    Metric("ap", "AP"),
+    Metric("ap50", "AP50"),
+    Metric("ap75", "AP75"),
+    Metric("ar", "AR"),
+    Metric("f1", "F1"),
 )
 OVERALL = {row.name: row for row in ROWS}
 """Of a model on a set of images, of all tasks."""
 OF_TASK = {
     "classification": ("accuracy", "balanced_accuracy", "macro_f1", "ece", "log_loss"),
     "counting": ("exact", "mae"),
+    "detection": ("ap", "ap50", "ap75", "ar", "f1"),
 }
 """What each task measures, in the order in which it is shown; any of them can be `track.primary`."""
 OF_A_CLASS = {
     row.name: row
-    for row in (Metric("precision", "precision"), Metric("recall", "recall"), Metric("f1", "F1"))
+    for row in (
+        Metric("precision", "precision"),
+        Metric("recall", "recall"),
+        Metric("f1", "F1"),
+        Metric("ap", "AP"),
+        Metric("ap50", "AP50"),
+    )
 }
-HEADLINE = ("accuracy", "macro_f1", "log_loss", "ece", "exact", "mae")
+HEADLINE = ("accuracy", "macro_f1", "log_loss", "ece", "exact", "mae", "ap", "ap50", "f1")
 """What is shown, where it was measured and where there is room for a few."""
 
 

@@ -1,0 +1,174 @@
+"""Average precision against pycocotools, to the twelfth decimal."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from assay.metrics.average_precision import (
+    RECALLS,
+    WIDE,
+    average_precision,
+    best_f1,
+    rank,
+    rank_all,
+    recalls_reached,
+)
+from assay.metrics.matching import MOST, SIZES, THRESHOLDS, Matched, box_overlap, match, overlapping
+from assay.metrics.objects import Detections, Truth, offsets_of
+
+CLASSES = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    truth: Truth
+    detections: Detections
+    weights: np.ndarray
+
+
+def flat(counts: np.ndarray, rng: np.random.Generator, grid: float) -> tuple[Any, ...]:
+    """Boxes on a coarse grid: equal overlaps, overlaps at a threshold and all sizes."""
+    m = int(counts.sum())
+    boxes = np.concatenate([rng.integers(0, 6, (m, 2)), rng.integers(1, 6, (m, 2))], axis=1) * grid
+    return offsets_of(counts), rng.integers(0, CLASSES, m), boxes, boxes[:, 2] * boxes[:, 3]
+
+
+def make(rng: np.random.Generator, n: int, most: int, crowds: float, levels: int, grid: float) -> Case:
+    there, found = rng.integers(0, 6, n), rng.integers(0, most, n)
+    truth = Truth(*flat(there, rng, grid), crowd=rng.random(there.sum()) < crowds)
+    scores = rng.integers(1, levels + 1, found.sum()) / levels
+    return Case(truth, Detections(*flat(found, rng, grid), scores=scores), rng.integers(0, 4, n))
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    return make(
+        np.random.default_rng(draw(st.integers(0, 2**32))),
+        n=draw(st.integers(1, 6)),
+        most=14,
+        crowds=draw(st.sampled_from([0, 0.3])),
+        levels=draw(st.sampled_from([3, 1000])),
+        grid=draw(st.sampled_from([5.0, 20.0, 32.0])),
+    )
+
+
+def matched_of(truth: Truth, detections: Detections, size: str = "all") -> Matched:
+    groups = (objects.groups(CLASSES) for objects in (detections, truth))
+    pairs = overlapping(*groups, overlap=box_overlap(detections, truth), least=THRESHOLDS[0])
+    return match(detections, truth, pairs, CLASSES, size)
+
+
+def ours(truth: Truth, detections: Detections, weights: np.ndarray, size: str = "all") -> Any:
+    """(classes, t, b) average precision and recall."""
+    truth, detections = truth.by_class(), detections.best(MOST)
+    ranked = rank(detections, truth, matched_of(truth, detections, size), CLASSES)
+    found = [average_precision(one, weights) for one in ranked]
+    return (np.stack(column) for column in zip(*found, strict=True))
+
+
+def theirs(truth: Truth, detections: Detections) -> tuple[np.ndarray, np.ndarray]:
+    """COCOeval's (classes, t, size) average precision and recall; NaN where it says −1."""
+
+    def rows(of: Any, **more: Any) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": k + 1,
+                "image_id": int(i) + 1,
+                "category_id": int(c),
+                "bbox": box.tolist(),
+                "area": float(a),
+            }
+            | {name: column[k].item() for name, column in more.items()}
+            for k, (i, c, box, a) in enumerate(zip(of.images, of.classes, of.boxes, of.areas, strict=True))
+        ]
+
+    gt, dt = COCO(), COCO()
+    images = [{"id": i + 1} for i in range(len(truth))]
+    categories = [{"id": k} for k in range(CLASSES)]
+    with contextlib.redirect_stdout(io.StringIO()):
+        gt.dataset = {"images": images, "categories": categories}
+        gt.dataset["annotations"] = rows(truth, iscrowd=truth.crowd.astype(int))
+        dt.dataset = {"images": images, "categories": categories}
+        dt.dataset["annotations"] = rows(detections, score=detections.scores)
+        gt.createIndex()
+        dt.createIndex()
+        evaluation = COCOeval(gt, dt, "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+    precision, recall = (evaluation.eval[name][..., -1] for name in ("precision", "recall"))
+    return (
+        np.where(precision[:, 0] < 0, np.nan, precision.mean(1)).transpose(1, 0, 2),
+        np.where(recall < 0, np.nan, recall).transpose(1, 0, 2),
+    )
+
+
+@settings(max_examples=15, deadline=None)
+@given(cases())
+def test_every_class_threshold_and_size_is_that_of_cocoeval(case):
+    precision, recall = theirs(case.truth, case.detections)
+    for k, size in enumerate(SIZES):
+        ap, ar = ours(case.truth, case.detections, np.ones((len(case.truth), 1)), size)
+        np.testing.assert_allclose(ap[..., 0], precision[..., k], atol=1e-12, rtol=0)
+        np.testing.assert_allclose(ar[..., 0], recall[..., k], atol=1e-12, rtol=0)
+
+
+@settings(max_examples=15, deadline=None)
+@given(cases())
+def test_a_weight_is_that_many_copies_of_the_image(case):
+    """Also where equal scores on one image are right in part: COCOeval sees such copies in turn."""
+    copies = case.truth.take(np.repeat(np.arange(len(case.truth)), case.weights))
+    found = case.detections.take(np.repeat(np.arange(len(case.truth)), case.weights))
+    precision, recall = theirs(copies, found)
+    weights = np.repeat(case.weights[:, None].astype(float), WIDE, axis=1)
+    for k, size in enumerate(SIZES):
+        ap, ar = ours(case.truth, case.detections, weights, size)
+        np.testing.assert_allclose(ap[..., -1], precision[..., k], atol=1e-12, rtol=0)
+        np.testing.assert_allclose(ar[..., 0], recall[..., k], atol=1e-12, rtol=0)
+
+
+def test_a_hundred_detections_of_a_class_and_image_count():
+    rng = np.random.default_rng(0)
+    case = make(rng, n=2, most=400, crowds=0.1, levels=7, grid=9.0)
+    precision, _ = theirs(case.truth, case.detections)
+    ap, _ = ours(case.truth, case.detections, np.ones((2, 1)))
+    np.testing.assert_allclose(ap[..., 0], precision[..., 0], atol=1e-12, rtol=0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(cases())
+def test_best_f1_is_that_of_trying_every_score(case):
+    truth, detections = case.truth.by_class(), case.detections.best(MOST)
+    matched = matched_of(truth, detections)
+    ranked = rank_all(detections, truth, matched)
+    weights = np.stack([case.weights, np.ones_like(case.weights)], axis=1).astype(float)
+    found, score = best_f1(ranked, np.repeat(weights, WIDE, axis=1))
+    images, wanted = detections.images, truth.images[matched.wanted]
+    for column, w in ((0, weights[:, 0]), (-1, weights[:, 1])):
+        tried = {
+            least: 2 * w[images[matched.hits[0] & on]].sum() / both
+            for least in np.unique(detections.scores)
+            for on in [detections.scores >= least]
+            if (both := w[images[matched.counted[0] & on]].sum() + w[wanted].sum())
+        }
+        if not w[wanted].sum():
+            assert np.isnan(found[column])
+        else:
+            assert found[column] == pytest.approx(best := max(tried.values(), default=0.0))
+            assert best == 0 or tried[score[column]] == pytest.approx(best)
+
+
+@given(st.integers(1, 400), st.data())
+def test_recalls_are_reached_as_cocos_table_has_them(wanted, data):
+    """Of 100 objects the 29th reaches .29 and the 57th does not reach .57: the table lies above 57/100."""
+    recall = np.array([data.draw(st.integers(0, wanted)) / wanted])
+    assert recalls_reached(recall)[0] == np.searchsorted(RECALLS, recall[0], "right")
