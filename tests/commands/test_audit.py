@@ -105,7 +105,7 @@ def test_apply_writes_one_batch_and_says_what(audited):
     tried = audited.audit(apply="suggested", above=0.5, dry_run=True, force=True)
     assert tried["applied"]["batch"] is None
     assert audited.judgements() == []
-    assert "2 images would be labelled as suggested" in shown(tried)
+    assert "2 images would be relabelled as suggested" in shown(tried)
     done = audited.audit(apply="suggested", above=0.5, force=True)
     assert "1 × along → across" in shown(done)
     assert done["applied"]["batch"] == "data/edits/0001-audit-suggested.jsonl"

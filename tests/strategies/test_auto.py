@@ -174,7 +174,7 @@ def test_the_explanation_names_the_strategy_and_the_evidence():
     drawn = auto.fixed(pool, picks, control=0.2)
     assert 0 < drawn.sum() <= 16
     for is_drawn, (_, sentence) in zip(drawn, told, strict=True):
-        assert ("as the control" in sentence) == bool(is_drawn)
+        assert ("control arm" in sentence) == bool(is_drawn)
         assert is_drawn or "uncertainty_herding, as 2" in sentence
 
 
