@@ -237,7 +237,7 @@ def test_an_image_that_was_left_out_and_taken_back_can_be_looked_at_like_any_oth
 
 
 def test_the_model_is_asked_from_a_commit_only(audited):
-    with pytest.raises(AssayError, match="a training needs a commit to stand on"):
+    with pytest.raises(AssayError, match="a training needs a commit"):
         audited.audit(model=True)
 
 

@@ -121,12 +121,12 @@ def test_more_seeds_where_seeds_are_the_noise_and_more_samples_where_samples_are
     by_seeds = needs(0.02, known(0.0004, 1e-8), seeds=3, samples=500)
     assert by_seeds.samples is None
     assert 3 < by_seeds.seeds < 30
-    assert by_seeds.told == f"{by_seeds.seeds} seeds would tell, if the effect is as large as it looks"
+    assert by_seeds.told == f"{by_seeds.seeds} seeds would suffice, if the effect is as large as estimated"
     by_samples = needs(0.02, known(1e-8, 0.0004), seeds=3, samples=500)
     assert by_samples.seeds is None
     # (1.96 + 0.84)² × 0.0004 / 0.02² = 7.8 times as many
     assert by_samples.samples == pytest.approx(7.85 * 500, rel=0.08)
-    assert by_samples.told.startswith(f"{by_samples.samples:,} test samples would tell")
+    assert by_samples.told.startswith(f"{by_samples.samples:,} test samples would suffice")
 
 
 def test_what_no_reasonable_number_tells_is_said_so():
@@ -139,7 +139,7 @@ def test_where_neither_alone_tells_a_mix_of_both_does():
     found = needs(0.02, known(0.00015, 0.00015), seeds=3, samples=500)
     assert (found.seeds, found.samples) == (None, None)
     seeds, samples = found.mix
-    assert found.told.startswith(f"{seeds} seeds and {samples:,} test samples would tell")
+    assert found.told.startswith(f"{seeds} seeds and {samples:,} test samples would suffice")
     assert (3 < seeds < 50, 500 < samples < 50_000) == (True, True)
 
 

@@ -32,7 +32,7 @@ def tags(workspace, run: str) -> dict[str, str]:
 
 def test_nothing_changed_is_no_error(workspace):
     said = workspace.assay("diff").stdout
-    assert "verdict: nothing changed; ruler unchanged; accuracy +0.0 [" in said
+    assert "verdict: nothing changed; test set unchanged; accuracy +0.0 [" in said
     other = workspace.json("diff", "HEAD~1", "HEAD")
     assert "no stage had written" in other["data"]["missing"]
     assert "nothing to compare: curate has never run in HEAD~1" in other["verdict"]
@@ -73,7 +73,7 @@ def test_a_change_of_data_and_model_is_told_in_full(workspace):
     workspace.assay("label", "wrong.csv", "--by", "Grace")
     workspace.set({"train": {"lr": 0.03}, "track": {"diff": True}})
     behind = workspace.json("diff")
-    assert "the workspace has not been run since it changed (curate: " in behind["verdict"]
+    assert "the workspace is not up to date (curate: " in behind["verdict"]
     assert workspace.repro() == ["ingest", "curate", "audit", "select", "train", "evaluate", "track"]
     assert workspace.read(".assay/run.json")["changed"] == "several"
 
@@ -92,7 +92,7 @@ def test_a_change_of_data_and_model_is_told_in_full(workspace):
     assert found["changed"] | {"environment": None} == {
         "data": True, "dataset": True, "model": True, "seed": False, "code": False, "environment": None, "ruler": False,
     }  # fmt: skip
-    assert found["verdict"].startswith("data + model changed; ruler unchanged; accuracy ")
+    assert found["verdict"].startswith("data + model changed; test set unchanged; accuracy ")
     assert found["verdict"].endswith("; effect not separable without `assay attribute`")
     metrics, measured = found["metrics"], workspace.read("outputs/metrics.json")
     assert metrics["b"]["accuracy"] == measured["test"]["accuracy"]

@@ -1,1 +1,1 @@
-"""Why a number moved, and what to do next: studies that train cells, each a version of code, data and params."""
+"""Studies on trained versions: comparison, attribution, race, advice, simulation, reproduction; all run by cells."""

@@ -1,8 +1,8 @@
-"""Cells: one training and its evaluation, each an ordinary DVC run in a worktree of its own, kept by fingerprint.
+"""Cells: one training and its evaluation, each an ordinary DVC run in its own worktree, cached by fingerprint.
 
-A corner of an attribution, a step of a race, a point of a replay are cells. What they have in common: the code of a
-commit, params, a training set and a ruler that need never have stood together in one commit. What was run once, here or
-in the workspace itself, is never run again: its result is under .assay/cells/<key>, and its stages in DVC's run-cache.
+A cell consists of code, params, a training set and a test set, each possibly from a different commit. The corners of an
+attribution, the steps of a race and the points of a simulation are cells. A result is kept in .assay/cells/<key>, its
+stages in DVC's run-cache: no cell is run twice, and none that is the result of the workspace itself.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from assay.progress import Progress, silent
 
 STAGES = ("train", "evaluate")
 KEPT = ("metrics.json", "history.csv", "predictions.parquet")
-"""Files of outputs/ that are the result of a cell."""
+"""Files of outputs/ that make up the result of a cell."""
 
 
 class Stopped(AssayError):
-    """Another cell has failed, or the person has had enough."""
+    """Another cell failed, or the run was interrupted."""
 
 
 Job = TypeVar("Job")
@@ -51,7 +51,7 @@ Product = TypeVar("Product")
 
 @dataclass(frozen=True)
 class Cell:
-    """What a result follows from. `train` and `ruler` are tables as select and curate write them."""
+    """Inputs of a result. `train` and `ruler` are tables as select and curate write them."""
 
     code: Side
     params: Mapping[str, Any]
@@ -73,13 +73,13 @@ class Cell:
 
     @property
     def key(self) -> str:
-        """SHA-256: same key, same result."""
+        """SHA-256 of the fingerprint: the same key means the same result."""
         return self.fingerprint.digest
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came out. `trained`: it had to be trained now; `seconds`: how long that took when it was."""
+    """Files and metrics of a cell. `trained`: by this call; `seconds`: duration of the training when it took place."""
 
     key: str
     predictions: pa.Table
@@ -99,12 +99,12 @@ def training_table(rows: pa.Table, categories: Sequence[str]) -> pa.Table:
 
 
 def with_seed(params: Params, seed: int) -> dict[str, Any]:
-    """Params of a cell: those of a project with another seed."""
+    """`params` with another seed, as a dict."""
     return {**params.model_dump(mode="json"), "seed": seed}
 
 
 def own_cell(side: Side) -> Cell:
-    """The cell that a side itself is."""
+    """The cell of the side as it is."""
     side.bring(["data/selection", "data/snapshot"])
     return Cell(
         side,
@@ -115,9 +115,9 @@ def own_cell(side: Side) -> Cell:
 
 
 def adopt(side: Side, layout: Layout) -> bool:
-    """Keep the result that a side already has, so that its cell need not be run; whether it has one that is its own.
+    """Cache the result that a side has already; whether it has one.
 
-    It has if its model was trained on its selection, with its params and its code: dvc.lock says so.
+    It has one if dvc.lock shows that its model was trained on its selection, with its params and its code.
     """
     cell = own_cell(side)
     if known(cell, layout) is not None:
@@ -129,7 +129,7 @@ def adopt(side: Side, layout: Layout) -> bool:
 
 
 def known(cell: Cell, layout: Layout) -> Result | None:
-    """The result of a cell that was run before. Never trains."""
+    """The cached result of a cell; None without one. Never trains."""
     return recall(lambda: _kept(cell.key, _home(layout) / cell.key))
 
 
@@ -148,9 +148,10 @@ def _kept(key: str, folder: Path) -> Result:
 
 
 def run(cell: Cell, layout: Layout, stop: Event | None = None) -> Result:
-    """The result of a cell: the known one, or `dvc repro` of train and evaluate in a worktree.
+    """The result of a cell: cached, or by `dvc repro` of train and evaluate in a worktree.
 
-    DvcError if a stage fails; Stopped once `stop` is set. Of two that want one cell, one waits.
+    A lock for each key: a second call for the same cell waits and gets the cached result. DvcError if a stage fails;
+    Stopped once `stop` is set.
     """
     home = _home(layout)
     with FileLock(home / f"{cell.key}.lock"):
@@ -174,7 +175,7 @@ def run_all(
     progress: Progress = silent,
     on_result: Callable[[Cell, Result], None] | None = None,
 ) -> list[Result]:
-    """Results in the order of `cells`. What was done before a kill stays done."""
+    """Results in the order of `cells`. Finished cells stay cached if the process is killed."""
 
     def one(cell: Cell, stop: Event) -> Result:
         result = run(cell, layout, stop)
@@ -190,9 +191,9 @@ def run_all(
 def at_once(
     jobs: Sequence[Job], do: Callable[[Job, Event], Product], threads: int, progress: Progress = silent
 ) -> list[Product]:
-    """`do(job, stop)` for each job, in their order, as many at once as the cores bear with so many threads a job.
+    """`do(job, stop)` of each job, in order; cores // `threads` jobs run at once, in threads of this process.
 
-    An error of one sets `stop` for the others and is raised. The place for an engine other than this machine's threads.
+    The first error sets `stop` for the others and is raised. A distributed engine would replace this function.
     """
     workers, stop = max(1, (os.cpu_count() or 1) // threads), Event()
     with progress.bar("training", len(jobs), "cells") as advance, ThreadPoolExecutor(workers) as pool:
@@ -212,13 +213,13 @@ def at_once(
 
 
 def _unless(stop: Event | None, line: str) -> None:
-    """Called with each line of DVC's output: an error here ends DVC and the stage it runs."""
+    """Called with each line of DVC's output: raising Stopped ends DVC and the stage it runs."""
     if stop is not None and stop.is_set():
         raise Stopped(f"stopped at: {line}")
 
 
 def _set_up(cell: Cell, project: Path, layout: Layout) -> None:
-    """Put what the stages read where they read it. Images and vectors are the workspace's own: ids are contents."""
+    """Write or link the inputs of the stages. Images and embeddings are linked from the workspace by content id."""
     there, ours = Layout(project), Layout(layout.root.resolve())
     raw = yaml.safe_dump(dict(cell.params), sort_keys=False, allow_unicode=True)
     there.params.write_text(raw, encoding="utf-8")
@@ -253,12 +254,12 @@ def _home(layout: Layout) -> Path:
 
 
 def _in_order(side: Side) -> bool:
-    """Whether a side's outputs follow from what it holds now, as far as dvc.lock can tell."""
+    """Whether the outputs of a side are up to date by dvc.lock."""
     from assay.lineage.staleness import stage_states
 
     try:
         side.bring([out["path"] for stage in STAGES for out in side.lock["stages"][stage]["outs"]])
     except (RevisionError, KeyError):
-        return False  # never run, or in no cache and remote any more
+        return False  # never run, or no longer in the cache or a remote
     states = {state.stage: state.state for state in stage_states(side.root)}
     return all(states.get(stage) in ("fresh", "after") for stage in STAGES)

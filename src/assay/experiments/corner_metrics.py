@@ -1,7 +1,7 @@
-"""What was measured: every corner's metrics for every seed, as they are and in bootstrap replicates.
+"""Metrics of every corner and seed, with paired bootstrap replicates.
 
-The replicates are paired: a sample has the same weight in all corners and for all seeds, also where test sets differ,
-as samples are told apart by id over the union of all test sets.
+A replicate has one weight for each sample of the union of all test sets, joined by id: a sample has the same weight in
+all corners and for all seeds, also where test sets differ.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from assay.metrics.table import named
 
 Floats = NDArray[np.float64]
 KEPT = 1 << 28
-"""Bytes of bootstrap weights that are kept in memory; beyond, they are drawn again for each corner."""
+"""Largest size in bytes of bootstrap weights kept in memory; larger ones are drawn again for each corner."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One corner with one seed, on that corner's ruler: ids (n,) of the test samples, and the predictions."""
+    """One corner with one seed: ids (n,) of its test samples, and their predictions."""
 
     ids: Sequence[str] | NDArray[np.str_]
     judged: Judged
@@ -33,23 +33,23 @@ class Outcome:
 
 @dataclass(frozen=True)
 class CornerMetric:
-    """One metric. Undefined is NaN."""
+    """One metric of all corners; NaN where undefined."""
 
     name: str
     category: str | None
-    """Of a metric per class."""
+    """Class of a metric per class; None: over all classes."""
     values: Floats
     """(corners, seeds)."""
     drawn: Floats
     """(corners, seeds, replicates)."""
     floor: float
-    """Variance below which a paired difference is not trusted: see `Judged.floors`."""
+    """Least variance of a paired difference: see `Judged.floors`."""
     raised: float = 0.0
     """`Judged.BIAS` of the metric."""
 
     @property
     def bias(self) -> Floats:
-        """(corners,): how much too high the mean over seeds is; other than zero for a metric that noise raises."""
+        """(corners,): estimated bias of the mean over seeds; 0 unless noise raises the metric."""
         if not self.raised:
             return np.zeros(len(self.values))
         bias: Floats = self.raised * (self.drawn.mean((1, 2)) - self.values.mean(1))
@@ -62,7 +62,7 @@ class CornerMetric:
 
 @dataclass(frozen=True)
 class Rulers:
-    """The union of the test sets, and where each corner's samples are in it."""
+    """The union of the test sets, and the rows of each corner in it."""
 
     ids: NDArray[np.str_]
     rows: dict[Corner, NDArray[np.int64]] = field(repr=False)
@@ -72,10 +72,10 @@ class Rulers:
 
 
 def rulers(plan: Design, outcomes: Mapping[Corner, Sequence[Outcome]]) -> Rulers:
-    """Check that the outcomes fit together, and join their samples by id.
+    """Check the outcomes against the plan, and join their samples by id.
 
     Raises:
-        AssayError: a corner is missing, has other seeds, classes or samples than it must, or a sample twice.
+        AssayError: a corner is missing; seeds, classes or samples differ where they must not; a sample occurs twice.
     """
     seeds, classes = len(outcomes[plan.corners[0]]) if plan.corners[0] in outcomes else 0, set()
     ids = {}
@@ -109,7 +109,7 @@ def measure(
     replicates: int,
     seed: int,
 ) -> Iterator[CornerMetric]:
-    """METRICS, then OF_A_CLASS of the categories asked for, by their place among the classes (None: not asked for)."""
+    """The metrics of the task, then those per class of the `categories` that are not None, by class index."""
     weights = _Weights(len(joined), replicates, seed)
     first = outcomes[plan.corners[0]][0].judged
     shown = categories[: first.classes]
@@ -133,7 +133,7 @@ def told(corner: Corner) -> str:
 
 
 class _Weights:
-    """Bootstrap weights of the union's samples, the same each time they are asked for."""
+    """Bootstrap weights of the union's samples; every iteration gives the same ones."""
 
     def __init__(self, n: int, replicates: int, seed: int) -> None:
         self.asked = (n, replicates, seed)
@@ -144,7 +144,7 @@ class _Weights:
         )
 
     def of(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
-        """Ones, then the replicates: blocks (b, rows)."""
+        """Blocks (b, rows) of weights: a row of ones, then the replicates."""
         yield np.ones((1, len(rows)), np.float32)
         everything = len(rows) == self.asked[0] and bool((np.diff(rows) == 1).all())
         for block in self.kept or bootstrap_weights(*self.asked):
@@ -152,8 +152,10 @@ class _Weights:
 
 
 def _cell(judged: Judged, weights: Iterator[NDArray[np.float32]], classes: int) -> Floats:
-    """(metrics, 1 + replicates) of one corner and seed; what is undefined is NaN."""
-    fresh = judged.take(slice(None))  # what it works out is not kept: wide for many classes
+    """(metrics, 1 + replicates) of one corner and seed; NaN where undefined."""
+    fresh = judged.take(
+        slice(None)
+    )  # a copy, so that its cached tables are freed: they are wide for many classes
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.concatenate([_row(fresh, block, classes) for block in weights], axis=1)
 
@@ -166,7 +168,7 @@ def _row(judged: Judged, weights: NDArray[np.float32], classes: int) -> Floats:
 
 
 def _floors(judged: Judged, classes: int) -> list[float]:
-    """Those of the metrics of `measure`, in their order."""
+    """Floors of the metrics, in the order of `measure`."""
     overall, of_class = judged.floors()
     each = [of_class.get(name, np.zeros(classes))[:classes] for name in judged.OF_A_CLASS if classes]
     return [overall.get(name, 0.0) for name in judged.METRICS] + [float(x) for row in each for x in row]

@@ -1,11 +1,11 @@
-"""Which corners of the factorial are needed, and the shares as fixed linear contrasts of their values.
+"""The corners of the factorial that are needed, and the shares as linear contrasts of their values.
 
-A corner is the set of players that are taken from B; the others are taken from A. With v(S) the value of corner S,
-the Shapley value (Shapley 1953) of a player is the mean of its marginal contributions v(S + j) − v(S) over all orders
-in which the players can change sides: a linear contrast of the 2^p values. Beyond MOST_EXACT players the orders are
-drawn at random (Castro, Gómez & Tejada 2009), each with its reverse (antithetic: Mitchell et al. 2022), and only the
-corners on their way are needed. Either way the contributions along an order telescope, so that the shares add up to
-v(B) − v(A).
+A corner S is the set of players taken from B; the others are taken from A. With v(S) the metric of corner S, the
+Shapley value (Shapley 1953) of a player j is the mean of its marginal contribution v(S + j) − v(S) over all orders in
+which the players change from A to B: a linear contrast of the 2^p values. With more than MOST_EXACT players, orders are
+drawn at random (Castro, Gómez & Tejada 2009), each with its reverse (antithetic; Mitchell et al. 2022), and only the
+corners along these orders are needed. The contributions along an order telescope, so the shares add up to v(B) − v(A)
+in both cases.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ Corner = frozenset[str]
 Order = tuple[str, ...]
 
 MOST_EXACT = 5
-"""Players up to which every corner is computed: 32 of them."""
+"""Most players for which all 2^p corners are computed: 32 corners."""
 PERMUTATIONS = 16
-"""Orders that are drawn beyond."""
+"""Orders drawn with more players."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """What has to be trained and evaluated, each corner once for every seed."""
+    """Players, corners to train and evaluate (each once a seed), and the orders drawn."""
 
     players: tuple[str, ...]
     corners: tuple[Corner, ...]
-    """From A (none) to B (all), fewest players first."""
+    """From A (no players) to B (all), fewest players first."""
     orders: tuple[Order, ...] = ()
-    """The drawn orders; none: the shares are exact."""
+    """The orders drawn; empty: the shares are exact."""
 
 
 def plan(
     players: Sequence[str], permutations: int = PERMUTATIONS, seed: int = 0, most: int = MOST_EXACT
 ) -> Design:
-    """All corners for up to `most` players, else those of `permutations` random orders (rounded up to pairs)."""
+    """All corners for up to `most` players, else those along `permutations` random orders (rounded up to pairs)."""
     names = tuple(players)
     if len(names) <= most:
         return Design(names, every_corner(names))
@@ -55,7 +55,7 @@ def plan(
 
 
 def of_orders(players: Sequence[str], orders: Sequence[Order]) -> Design:
-    """The plan that goes along these orders; without any: all corners."""
+    """The design with the corners along `orders`; without orders: all corners."""
     names = tuple(players)
     if not orders:
         return Design(names, every_corner(names))
@@ -69,12 +69,12 @@ def every_corner(players: Sequence[str]) -> tuple[Corner, ...]:
 
 
 def shares(plan: Design) -> Floats:
-    """(p, corners): Shapley values as contrasts of the corners' values."""
+    """(p, corners): contrasts whose values are the Shapley values."""
     return _mean_over_orders(plan) if plan.orders else _exact(plan)
 
 
 def marginals(plan: Design) -> Floats:
-    """(orders, p, corners): each drawn order's marginal contributions as contrasts."""
+    """(orders, p, corners): contrasts whose values are the marginal contributions along each order drawn."""
     at = {corner: i for i, corner in enumerate(plan.corners)}
     result = np.zeros((len(plan.orders), len(plan.players), len(plan.corners)))
     for o, order in enumerate(plan.orders):
@@ -94,15 +94,15 @@ def total(plan: Design) -> Floats:
 
 
 def pairs(plan: Design) -> list[tuple[str, str]]:
-    """Pairs whose interaction the corners tell: all of them, or none where orders were drawn."""
+    """Pairs with an interaction: all; none if orders were drawn."""
     return [] if plan.orders else list(combinations(plan.players, 2))
 
 
 def conditional(plan: Design) -> Floats:
-    """(pairs, 2, 2, corners): effect of one player of a pair while the other is as in A, and as in B.
+    """(pairs, 2, 2, corners): contrasts of the effect of one player of a pair with the other from A, and from B.
 
-    [pair, 0, 1] is that of the first player with the second from B: the mean of v(S + ij) − v(S + j) over the corners S
-    of the other players, weighted as in the Shapley interaction index.
+    [pair, 0, 1]: effect of the first player i with the second, j, from B: the mean of v(S + ij) − v(S + j) over the
+    corners S of the other players, weighted as in the Shapley interaction index.
     """
     p, at = len(plan.players), {corner: i for i, corner in enumerate(plan.corners)}
     result = np.zeros((len(pairs(plan)), 2, 2, len(plan.corners)))
@@ -117,9 +117,9 @@ def conditional(plan: Design) -> Floats:
 
 
 def interactions(plan: Design) -> Floats:
-    """(pairs, corners): Shapley interaction indices (Grabisch & Roubens 1999, definition 2).
+    """(pairs, corners): contrasts of the Shapley interaction indices (Grabisch & Roubens 1999, definition 2).
 
-    What one player does with the other from B, less what it does with the other from A.
+    The effect of one player with the other from B, minus its effect with the other from A.
     """
     found = conditional(plan)
     result: Floats = found[:, 0, 1] - found[:, 0, 0]

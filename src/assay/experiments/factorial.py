@@ -1,8 +1,8 @@
-"""What differs between two sides, as players of a game, and the runs in which some of them have moved.
+"""The factors that differ between two sides, as players of a game, and the cell of each corner.
 
 Players are the parts of a run's fingerprint that differ: *data* (the training set), *model* (the params), *code*,
-*ruler* (the evaluation set). The corner S takes the players in S from side B and everything else from side A. What
-curate, select and their params do acts through the tables that they write, so it counts as data or ruler.
+*ruler* (the test set). The corner S takes the players in S from side B and everything else from side A. Changes of
+curate, select and their params act through the tables they write, so they count as data or ruler.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ Division = Literal["none", "kind", "batch"]
 DATA, MODEL, CODE, RULER, MODEL_AND_CODE = "data", "model", "code", "ruler", "model and code"
 KINDS = ("added", "relabelled", "excluded", "split moves")
 ELSEWHERE = "not by an edit batch"
-"""Changes of the training set that no edit batch between the sides made: imports, params of curate and select."""
+"""Player for changes of the training set without an edit batch: imports, params of curate and select."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one sample of the training set; None: it is not in it."""
+    """Row of one sample in the training set of A and of B; None: the sample is not in it."""
 
     sample: str
     before: Row | None
@@ -47,7 +47,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Factorial:
-    """The game: who plays, and how a corner is put together. `groups`: the changes behind each data player."""
+    """Players, and the cell of each corner. `groups`: the changes that each data player stands for."""
 
     a: Side
     b: Side
@@ -55,7 +55,7 @@ class Factorial:
     groups: dict[str, list[Change]] = field(default_factory=dict)
 
     def cell(self, corner: Corner, seed: int) -> Cell:
-        """The run of a corner. Those of A and B themselves are the runs that the sides have."""
+        """The cell of a corner. The corners of A and B, with their own seed, are the runs of the sides themselves."""
         model = self._from(corner, MODEL, MODEL_AND_CODE)
         code = self._from(corner, CODE, MODEL_AND_CODE)
         ruler = self._own[self._from(corner, RULER)].ruler
@@ -66,7 +66,7 @@ class Factorial:
         return {side: own_cell(side) for side in (self.a, self.b)}
 
     def _from(self, corner: Corner, *players: str) -> Side:
-        """The side that a part is taken from; a part that does not play is the same on both."""
+        """The side that a part is taken from: B if one of `players` is in the corner, else A."""
         playing = [player for player in players if player in self.players]
         return self.b if playing and set(playing) <= corner else self.a
 
@@ -89,7 +89,7 @@ class Factorial:
 
 
 def apply(change: Change, rows: dict[str, Row]) -> None:
-    """Change one sample in place; of a sample that another change has moved too, only the fields of this one."""
+    """Apply a change to `rows` in place; only the fields that differ, because another change may affect the others."""
     if change.after is None:
         rows.pop(change.sample, None)
     elif change.before is None or change.sample not in rows:
@@ -104,7 +104,7 @@ def apply(change: Change, rows: dict[str, Row]) -> None:
 
 
 def factorial(a: Side, b: Side, division: Division = "none") -> Factorial:
-    """The game between two sides. AssayError if nothing that a result follows from differs."""
+    """The game between two sides. AssayError if no input of the result differs."""
     players: list[str] = []
     groups: dict[str, list[Change]] = {}
     before, after = own_cell(a), own_cell(b)
@@ -123,8 +123,8 @@ def factorial(a: Side, b: Side, division: Division = "none") -> Factorial:
         players.append(RULER)
     if not players:
         raise AssayError(
-            f"{a.label} and {b.label} are the same run but for the seed: there is nothing to attribute",
-            hint="`assay diff` shows what else differs; the seed's own noise is in every attribution",
+            f"{a.label} and {b.label} differ in the seed at most: there is nothing to attribute",
+            hint="`assay diff` shows what else differs; every attribution includes the noise of seeds",
         )
     return Factorial(a, b, tuple(players), groups)
 
@@ -138,21 +138,24 @@ def check_pool(cells: Iterable[Cell], layout: Layout) -> None:
     if lost := sorted(needed - there):
         raise MissingInput(
             f"{len(lost)} images that these runs need are not in {layout.pool}: {lost[0][:12]} …",
-            hint="`dvc pull data/pool`, or check out the newer of the two sides: a pool only ever grows",
+            hint="`dvc pull data/pool`, or check out the newer of the two sides: the pool is append-only",
         )
 
 
 def _code(a: Side, b: Side) -> Literal["same", "differs", "inseparable"]:
-    """Compared with the same params: another model runs another file, which is no change of code."""
+    """Whether the code differs under the same params; running another file because of the params is no change of code.
+
+    inseparable: the params of one side name a file that the other side does not have.
+    """
     try:
         pairs = [(run_code(p, a.sources), run_code(p, b.sources)) for p in (a.params, b.params)]
     except (OSError, AssayError):
-        return "inseparable"  # a model that one of them has no file for
+        return "inseparable"
     return "differs" if any(old != new for old, new in pairs) else "same"
 
 
 def _divided(a: Side, b: Side, old: pa.Table, new: pa.Table, division: Division) -> dict[str, list[Change]]:
-    """{player: its changes}; players without any do not play."""
+    """{data player: its changes}, without players that have no changes."""
     rows, now = _rows(old), _rows(new)
     changes = [
         Change(sample, rows.get(sample), now.get(sample))
@@ -188,7 +191,7 @@ def _tests(side: Side) -> set[str]:
 
 
 def _by_batch(changes: Sequence[Change], a: Side, b: Side) -> dict[str, list[Change]]:
-    """Each change belongs to the last batch, of those that only one side has, which says something of its sample."""
+    """Changes by edit batch: the last batch with a judgement on the sample, among those that only one side has."""
     names = [{file.name for file in side.layout.edits.glob("*.jsonl")} for side in (a, b)]
     last: dict[str, str] = {}
     for side, own in ((a, names[0] - names[1]), (b, names[1] - names[0])):

@@ -1,4 +1,4 @@
-"""How many seeds and test samples would tell."""
+"""Seeds and test samples that an experiment needs to detect an effect."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from assay.metrics.intervals import Noise, half_width
 
 MOST_SEEDS = 50
 MOST_TIMES = 100
-"""Test samples: this many times those that there are."""
+"""Largest multiple of the present test samples that is considered."""
 POWER = 0.8416
-"""Four times of five."""
+"""80 % quantile of the normal distribution: the power."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What it would take to tell an effect of the size that was seen from nothing, four times of five."""
+    """Totals that would detect an effect of the estimated size with a power of 80 %."""
 
     seeds: int | None
-    """Seeds in all, with the test samples that there are; None: more than a reasonable number, or not known."""
+    """Seeds, with the present test samples; None: more than MOST_SEEDS, or unknown."""
     samples: int | None
-    """Test samples in all, with the seeds that there are; likewise."""
+    """Test samples, with the present seeds; None: more than MOST_TIMES the present ones, or unknown."""
     mix: tuple[int, int] | None
-    """(seeds, test samples) in all that would tell at the least cost."""
+    """(seeds, test samples) at the least cost; None likewise."""
     told: str
-    """The mix, as a sentence."""
+    """The mix as text."""
 
 
 def needs(value: float, noise: Noise, seeds: int, samples: int, trained: bool = True) -> Needs:
-    """The seeds and test samples that would tell an effect as large as `value`: each alone, and the cheapest mix.
+    """Seeds and test samples that would detect an effect of size `value`: each alone, and the cheapest mix.
 
-    Twice the seeds cost as much as twice the test samples. trained: the effect is one between trainings, so that one
-    seed does not do.
+    Doubling the seeds counts as much as doubling the test samples. `trained`: the effect is one between trainings, for
+    which at least 2 seeds are needed.
     """
     if trained and seeds < 2:
-        return _nothing("one seed says nothing about the noise of seeds: run at least 2, better 3")
+        return _nothing("the noise of seeds cannot be estimated from one seed: run at least 2, better 3")
     if value == 0:
-        return _nothing("it changed nothing that could be measured")
+        return _nothing("it made no difference that can be measured")
     k = np.arange(seeds, max(seeds, MOST_SEEDS) + 1)
     n = np.unique(np.round(np.geomspace(1, MOST_TIMES, 80) * samples))
     larger = _larger(noise, k[:, None] / seeds, n / samples, k[:, None] - seeds)
     tells = half_width(larger) + POWER * np.sqrt(larger.variance) <= abs(value)
-    tells[0, 0] = False  # what there is did not tell
+    tells[0, 0] = False  # the present numbers did not detect it
     mix = _cheapest(tells, k[:, None] / seeds + n / samples)
     found = (int(k[mix[0]]), int(n[mix[1]])) if mix else None
     return Needs(_first(k, tells[:, 0]), _first(n, tells[0]), found, _told(found, seeds, samples))
@@ -54,9 +54,9 @@ def _nothing(told: str) -> Needs:
 
 
 def _larger(noise: Noise, seeds: np.ndarray, samples: np.ndarray, more: np.ndarray) -> Noise:
-    """The noise with `seeds` times the seeds, `more` of them, and `samples` times the test samples.
+    """The noise with `seeds` times the seeds (`more` additional ones) and `samples` times the test samples.
 
-    The part of the seeds' noise that is seed × sample noise shrinks with both.
+    The seed × sample part of the seeds' variance falls with both.
     """
     return Noise(
         seeds=(noise.seeds - noise.both + noise.both / samples) / seeds,
@@ -69,7 +69,7 @@ def _larger(noise: Noise, seeds: np.ndarray, samples: np.ndarray, more: np.ndarr
 
 
 def _cheapest(tells: np.ndarray, cost: np.ndarray) -> tuple[int, int] | None:
-    """Row and column of the least cost where it tells; the fewest seeds of those that cost the same."""
+    """Row and column of the least cost among the True cells of `tells`; of equal costs, the fewest seeds."""
     if not tells.any():
         return None
     row, column = np.unravel_index(np.argmin(np.where(tells, cost, np.inf)), tells.shape)
@@ -82,6 +82,8 @@ def _first(amounts: np.ndarray, tells: np.ndarray) -> int | None:
 
 def _told(mix: tuple[int, int] | None, seeds: int, samples: int) -> str:
     if mix is None:
-        return f"not even {MOST_SEEDS} seeds with {MOST_TIMES} times the {samples:,} test samples would tell"
+        return (
+            f"not even {MOST_SEEDS} seeds with {MOST_TIMES} times the {samples:,} test samples would suffice"
+        )
     parts = [f"{mix[0]} seeds"] * (mix[0] > seeds) + [f"{mix[1]:,} test samples"] * (mix[1] > samples)
-    return f"{' and '.join(parts)} would tell, if the effect is as large as it looks"
+    return f"{' and '.join(parts)} would suffice, if the effect is as large as estimated"

@@ -1,20 +1,25 @@
-"""The noise of contrasts: how much of it is due to the seeds, and how much to the finite test set.
+"""Variance of contrasts of corners: the part due to the seeds, and the part due to the finite test set.
 
-With the same k seeds for every corner and one test set, a corner's value varies with the samples, with the seeds, and
-with seeds × samples: which samples a seed gets right. The paired bootstrap over samples tells two of them apart:
+Every corner is trained with the same k seeds and measured on one test set. Its value varies with the test samples, with
+the seeds, and with seeds × samples (which samples a seed gets right). The paired bootstrap over samples estimates two
+covariances of the corners:
 
-    sampled  covariance of the corners' means over seeds                 samples + seeds × samples / k
-    shared   mean over seeds of that of (one seed − mean), × k/(k − 1)   seeds × samples
+    matrix    covariance of                                                   contains
+    sampled   the means over seeds                                            samples + seeds × samples / k
+    shared    (one seed − mean over seeds), mean over seeds, × k / (k − 1)    seeds × samples
 
-(Owen's (2007) pigeonhole bootstrap is about the same double count.) The seeds' own noise, beyond the test samples, is
-seen k times only. But its shape shows in `shared`, which the many samples tell: corners that are noisy (wrong labels),
-corners that go up and down together (the same initial weights). So a contrast's variance over seeds is taken as a
-`ratio` of its `shared`, and the ratio is pooled from the shares, with Box's (1954) degrees of freedom. On digits
-(networks, four corners, 3,500 test samples) pooled variances were off by up to 2×, pooled ratios by up to 1.35×.
+The second term of `sampled` is the double count of the pigeonhole bootstrap (Owen 2007).
 
-What is left of that is treated as in Smyth (2004): ratios of contrasts differ from the pooled one as variances with
-ALIKE degrees of freedom do, and each contrast's own ratio counts with its k − 1, where it is the larger. The constants
-were set on simulations and on digits, once for all settings: benchmarks/calibration.py says what they give.
+The variance of a contrast c over the seeds has k − 1 degrees of freedom only. `shared` is estimated from many samples,
+and its structure is similar: corners with wrong labels vary more, and corners with the same initial weights vary
+together. The variance over seeds is therefore modelled as `ratio` × c' shared c. The ratio is pooled over the shares,
+with degrees of freedom after Box (1954). On digits (networks, four corners, 3,500 test samples) pooled variances were
+off by up to 2×, pooled ratios by up to 1.35×.
+
+The ratio of a contrast differs from the pooled one. As in Smyth (2004), ratios scatter about the pooled one like
+variances with ALIKE degrees of freedom, and the estimate is the mean of the pooled and the contrast's own ratio (k − 1
+degrees of freedom), weighted by degrees of freedom, but at least the pooled one. The constants were chosen on
+simulations and digits, once for all settings; benchmarks/calibration.py measures the coverage of the intervals.
 """
 
 from __future__ import annotations
@@ -33,13 +38,13 @@ from assay.metrics.intervals import Noise
 
 Floats = NDArray[np.float64]
 ALIKE = 6.0
-"""Degrees of freedom of how alike the contrasts' ratios are."""
+"""Degrees of freedom of the scatter of the contrasts' ratios."""
 COMMON = 0.9
-"""What all trainings of a seed have in common counts as one contrast more, but no further than to this quantile of what
-it would be with the others' ratio: it may well be larger (seeds that draw the data), and cancels in every share."""
+"""The mean of all trainings of a seed is one more contrast in the pool, limited to this quantile of its F distribution
+under the ratio of the others. It may be far larger (seeds that draw the data), but it cancels in every share."""
 NONE = 1e-9
 LUCK = 0.6
-"""Ratios are 1 and more: a smaller one was luck, and is not believed below this."""
+"""Lower bound of the estimated ratio. The true ratio is at least 1; a smaller estimate is due to chance."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +52,15 @@ class Trainings:
     """Which corners share a trained model, and how trainings are compared."""
 
     members: Floats
-    """(trainings, corners): 1 where the corner is of the training."""
+    """(trainings, corners): 1 if the corner uses the model of the training."""
     pooled: Floats
-    """(1 + contrasts, corners): what the ratio is pooled from: the mean of all trainings, then the shares, each of
-    length 1. Of two players that change trainings the interaction too: it adds a degree of freedom. Those of more would
-    drown the shares, and seeds shake an interaction less than a share."""
+    """(1 + contrasts, corners): contrasts that the ratio is pooled over, each of length 1: the mean of all trainings,
+    then the shares. With two players that change trainings, their interaction is included: it adds a degree of freedom.
+    The interactions of more players would outnumber the shares, and they vary less with the seed."""
 
     @classmethod
     def of(cls, plan: Design, names: Sequence[Hashable]) -> Trainings:
-        """names: of each corner's training, in the plan's order."""
+        """`names`: one for each corner of the plan; corners with equal names share a training."""
         members = np.array(
             [[name == one for name in names] for one in dict.fromkeys(names)], dtype=np.float64
         )
@@ -69,7 +74,7 @@ class Trainings:
 
 @dataclass(frozen=True)
 class Moments:
-    """What the noise is estimated from. May have leading axes: many attributions at once."""
+    """Estimates that the noise is computed from. Leading axes: many attributions at once."""
 
     values: Floats
     """(…, corners, seeds)."""
@@ -80,7 +85,7 @@ class Moments:
 
 
 def moments(values: Floats, drawn: Floats) -> Moments:
-    """From values (corners, seeds) and bootstrap replicates (corners, seeds, b); undefined ones are left out."""
+    """Moments of values (corners, seeds) and bootstrap replicates (corners, seeds, b), without those with a NaN."""
     drawn = drawn[..., ~np.isnan(drawn).any((0, 1))]
     drawn = drawn - drawn.mean(-1, keepdims=True)
     corners, k, b = drawn.shape
@@ -93,10 +98,10 @@ def noise(contrasts: Floats, found: Moments, trained: Trainings, floor: float = 
     """Noise (…, q) of contrasts (q, corners).
 
     Args:
-        contrasts: Each sums to zero over the corners.
+        contrasts: Each sums to 0 over the corners.
         found: Values and covariances of the corners.
-        trained: Which corners share their models.
-        floor: Variance below which a paired difference is not believed: see `measured`.
+        trained: Which corners share a training.
+        floor: Least variance of a paired difference: `CornerMetric.floor`.
     """
     k = found.values.shape[-1]
     of_mean, of_seed = _quadratic(contrasts, found.sampled), _quadratic(contrasts, found.shared)
@@ -122,7 +127,7 @@ def noise(contrasts: Floats, found: Moments, trained: Trainings, floor: float = 
 def _moderated(
     contrasts: Floats, found: Moments, of_seed: Floats, trained: Trainings
 ) -> tuple[Floats, Floats]:
-    """(…, q), (…, q): ratio of each contrast, and its degrees of freedom."""
+    """(…, q), (…, q): ratio of each contrast, and its degrees of freedom. Contrasts of rulers have their own only."""
     more = found.values.shape[-1] - 1
     pooled, pooled_freedom = _pooled(found, trained.pooled)
     prior = 1 / (1 / pooled_freedom + 1 / ALIKE)
@@ -130,14 +135,14 @@ def _moderated(
     own = np.divide(own, of_seed, out=np.zeros_like(own), where=of_seed > 0)
     prior, pooled = prior[..., None], pooled[..., None]
     ratio = np.maximum(pooled, (prior * pooled + more * own) / (prior + more))
-    # its own seeds are in the pool already, in part
+    # the contrast's own k − 1, less the part that the pool contains already
     freedom = np.maximum(prior + more * np.maximum(1 - more / pooled_freedom[..., None], 0), 1)
-    rulers = untrained(contrasts, trained)  # how trainings differ says nothing of them: by themselves
+    rulers = untrained(contrasts, trained)  # the pooled ratio is one of differences between trainings
     return np.where(rulers, np.maximum(own, 1), ratio), np.where(rulers, more, freedom + 0 * ratio)
 
 
 def _pooled(found: Moments, rows: Floats) -> tuple[Floats, Floats]:
-    """(…), (…): variance over seeds / seed × sample noise, pooled over `Trainings.pooled`, and its freedom."""
+    """(…), (…): ratio pooled over `Trainings.pooled`, and its degrees of freedom (Box 1954)."""
     k, (common, rest) = found.values.shape[-1], (rows[:1], rows[1:])
     variance, expected = _seen(found, common)
     if len(rest) > 1:
@@ -152,12 +157,12 @@ def _pooled(found: Moments, rows: Floats) -> tuple[Floats, Floats]:
 
 
 def _seen(found: Moments, rows: Floats) -> tuple[Floats, Floats]:
-    """(…), (…): variance over seeds that was seen, and that of seeds × samples alone; sums over contrasts."""
+    """(…), (…): observed variance over seeds, and the part of seeds × samples; sums over the contrasts `rows`."""
     return (rows @ found.values).var(-1, ddof=1).sum(-1), _quadratic(rows, found.shared).sum(-1)
 
 
 def trainings(plan: Design, outcomes: Mapping[Corner, Sequence[Outcome]], ruler: str) -> Trainings:
-    """Corners that share their models: they differ in the ruler only, or their predictions are the same bits."""
+    """Which corners share a training: they differ in the ruler only, or their predictions are bitwise equal."""
     found: dict[bytes, Corner] = {}
     unit: dict[Corner, Corner] = {}
     for corner in plan.corners:
@@ -168,21 +173,21 @@ def trainings(plan: Design, outcomes: Mapping[Corner, Sequence[Outcome]], ruler:
 
 
 def untrained(contrasts: Floats, trained: Trainings) -> NDArray[np.bool_]:
-    """(q,): contrasts of rulers only, in which each training cancels.
+    """(q,): whether a contrast is one of rulers only: the weights of each training sum to 0.
 
-    Their few discordant samples often all point one way, so that the floor is added to their variance.
+    The floor is added to the variance of these: their few discordant samples often change in one direction.
     """
     return np.asarray(np.all(np.abs(contrasts @ trained.members.T) < NONE, axis=1))
 
 
 def _at_least(least: Floats, of_mean: Floats, of_one: Floats) -> Floats:
-    """The variance of the mean over seeds, enlarged as that of one seed's contrast would have to be."""
+    """`of_mean` times the factor that raises `of_one`, the variance of one seed's contrast, to `least`."""
     more = np.divide(least, of_one, out=np.ones_like(of_one), where=of_one > 0)
     return np.where(of_mean > 0, of_mean * np.maximum(more, 1), least)
 
 
 def reach(contrasts: Floats) -> Floats:
-    """(q,): square of the most that one sample can change a contrast by, where it changes a corner by 0 or 1."""
+    """(q,): square of the largest change of a contrast by one sample, if a sample changes each corner by 0 or 1."""
     most: Floats = (np.abs(contrasts).sum(1) / 2) ** 2
     return most
 
@@ -194,7 +199,7 @@ def _quadratic(contrasts: Floats, matrices: Floats) -> Floats:
 
 
 def _divide(above: Floats, below: Floats) -> Floats:
-    """0/0 is 1: where nothing varies, the ratio does not matter."""
+    """Quotient with 0/0 = 1: the ratio has no effect if nothing varies."""
     return np.divide(above, below, out=np.ones_like(below), where=below > 0)
 
 

@@ -1,6 +1,6 @@
-"""The model of params.yaml as a judge of labels: a training for each fold of them, a cell, is asked about that fold.
+"""Out-of-fold probabilities of the model of params.yaml, for `assay audit --model`: one cell for each fold.
 
-The stage cannot ask it, as it runs before anything is trained. What was trained for it once is never trained again.
+The stage audit runs before train and has no model; cells are cached, so a fold is trained once.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from assay.progress import Progress
 def out_of_fold(
     context: Context, params: Params, layout: Layout, progress: Progress
 ) -> tuple[NDArray[np.float64], int]:
-    """(n, k) probabilities of `context.labels`, and how many models were trained for it now.
+    """(n, k) probabilities of `context.labels`, and the number of models trained by this call.
 
-    GateError where there are too few labels to judge.
+    GateError with too few labels.
     """
     held = context.labels
     if not held.can_be_judged:
         raise GateError(
-            f"{len(held.ids)} labels of {len(held.categories)} classes are too few to judge",
-            hint=f"{LEAST} labels of two classes at least: `assay queue` lists the next ones to label",
+            f"{len(held.ids)} labels of {len(held.categories)} classes are too few for an audit",
+            hint=f"at least {LEAST} labels of two classes: `assay queue` lists the next images to label",
         )
     made = _cells(context, params, layout)
     results = cells.run_all(made, layout, progress)
@@ -46,7 +46,7 @@ def out_of_fold(
 
 
 def _cells(context: Context, params: Params, layout: Layout) -> list[Cell]:
-    """One for each fold: it learns from the others, val stops it as ever, and the fold is its ruler."""
+    """One cell for each fold: trained on the other folds, stopped by val as usual, measured on the fold."""
     side = open_side("workspace", layout, params)
     side.require_commit("a training")
     held, snapshot = context.labels, context.snapshot

@@ -1,4 +1,4 @@
-"""What a model said, as predictions.parquet holds it: read by the task that it was trained for."""
+"""Predictions of a version, read from predictions.parquet by its task."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from assay.metrics.judged import Judged
 
 @dataclass(frozen=True)
 class Predicted:
-    """predictions.parquet of a version, the classes of its model in their order, and its task."""
+    """predictions.parquet of a version, the classes of its model in order, and its task."""
 
     table: pa.Table
     categories: tuple[str, ...]
     task: str
 
     def on(self, ids: pa.Array, labels: list[str], categories: Sequence[str]) -> Judged:
-        """What it said of some of its samples, held against their labels, among `categories`."""
+        """Predictions of the samples `ids`, judged against `labels`, with the classes `categories`."""
         return self._judged(
             self.table.take(pa.array(positions(ids, whole(self.table["id"])))), labels, categories
         )
 
     def on_test(self, categories: Sequence[str]) -> Outcome:
-        """What it said of its own test samples, among `categories`."""
+        """Predictions of its own test samples, with the classes `categories`."""
         rows = self.table.filter(pc.equal(self.table["split"], "test"))
         judged = self._judged(rows, rows["label"].to_pylist(), categories)
         return Outcome(rows["id"].to_pylist(), judged)

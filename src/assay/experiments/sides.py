@@ -46,7 +46,7 @@ class Side:
 
     @property
     def sources(self) -> Sources:
-        """The code of this side; of assay the installed sources, if the project holds none."""
+        """The code of this side; if the project has no sources of assay, those that are installed."""
         return of_project(self.root)
 
     @cached_property
@@ -60,7 +60,7 @@ class Side:
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
-        """What this side's result follows from: see `assay.lineage.fingerprint`."""
+        """Fingerprint of the inputs of this side's result (`assay.lineage.fingerprint`)."""
         selection = read_json(self.path("data/selection") / "selection.json", made_by="select")
         ruler = read_table(self.path("data/snapshot") / "ruler.parquet", made_by="curate")
         return Fingerprint(
@@ -71,9 +71,9 @@ class Side:
         )
 
     def foreign(self, stages: Sequence[str]) -> list[str]:
-        """Those of the stages that ran, when dvc.lock was written, by code of an assay that is not installed now.
+        """The stages that ran, by dvc.lock, with code of another version of assay than the installed one.
 
-        None of a project that holds the sources of assay, nor of the workspace: it runs what is there.
+        Empty for a project that contains the sources of assay, and for the workspace.
         """
         if self.kind == WORKSPACE or self.sources.package != PACKAGE:
             return []
@@ -85,14 +85,14 @@ class Side:
 
     @cached_property
     def manifests(self) -> Texts:
-        """data/code of this side: as recorded; of the workspace as it is now. NotKept if nobody has it any more."""
+        """data/code of this side: as recorded; of the workspace as it is. NotKept if it is in no cache or remote."""
         if self.kind == WORKSPACE:
             return current(self.params, self.root)
         self.bring([FOLDER])
         return written(self.root)
 
     def require_its_code(self, stages: Sequence[str]) -> None:
-        """AssayError if what made this side cannot be run again, as it is the code of another version of assay."""
+        """AssayError if this side was made by another version of assay: its code cannot be run here."""
         if not (others := self.foreign(stages)):
             return
         try:
@@ -101,25 +101,25 @@ class Side:
             version = "another version"
         raise AssayError(
             f"*code* cannot be a player: {', '.join(others)} of {self.label} ran by assay {version}, and {__version__} "
-            "is installed. Its code is not here to be run with other data or params",
-            hint=f"to keep code the same on both sides, check {self.name} out, `dvc repro` and commit; or attribute "
+            "is installed: the other code cannot be run with other data or params",
+            hint=f"for the same code on both sides, check {self.name} out, `dvc repro` and commit; or attribute "
             f"between revisions that were made by one version, with that one installed",
         )
 
     def require_commit(self, what: str) -> None:
-        """AssayError if there is none: what is run in a worktree has to stand on one."""
+        """AssayError if the project has no commit: a worktree is made from one."""
         if self.commit is None:
-            raise AssayError(f"{what} needs a commit to stand on", hint="`git init`, and commit first")
+            raise AssayError(f"{what} needs a commit", hint="`git init`, and commit first")
 
     def path(self, relative: str) -> Path:
-        """An output under DVC, brought from the cache or a remote, or made again. NotKept if that cannot be."""
+        """Path of an output under DVC, fetched from the cache or a remote, or made again. NotKept if neither works."""
         self.bring([relative])
         return self.root / relative
 
     def bring(self, outputs: Sequence[str]) -> None:
-        """Bring several outputs at once: DVC takes more than a second to start.
+        """Fetch several outputs with one call, as DVC takes more than a second to start.
 
-        What is kept nowhere is made again, if no training is needed for it; NotKept if that cannot be.
+        An output in no cache or remote is made again if that needs no training; NotKept otherwise.
         """
         if self.kind == WORKSPACE or all((self.root / path).exists() for path in outputs):
             return
@@ -155,17 +155,17 @@ class Side:
         short = (self.commit or "")[:8]
         if self.kind == "run":
             return f"run {(self.run_id or '')[:8]} ({short}{', changed' if self.patch else ''})"
-        # a whole id says no more than its beginning, and is too long for a title
+        # a full commit id is too long for a title
         return self.name[:10] if self.name.startswith(short) else f"{self.name} ({short})"
 
     @cached_property
     def about(self) -> str:
-        """`HEAD~1 (1a2b3c4d), 2026-11-24: Round 2: 100 labels`: its commit by date and subject."""
+        """Label with date and subject of the commit: `HEAD~1 (1a2b3c4d), 2026-11-24: Round 2: 100 labels`."""
         said = commit_about(self.commit, self.root) if self.commit and self.kind != "workspace" else None
         return f"{self.label}, {said}" if said else self.label
 
     def described(self) -> dict[str, str | None]:
-        """What a result says of this side."""
+        """Keys of this side in a result."""
         return {
             "name": self.name,
             "label": self.label,
@@ -181,9 +181,9 @@ def params_digest(params: Params) -> str:
 
 
 def open_side(name: str, layout: Layout, params: Params) -> Side:
-    """`workspace`, a git revision, or a run of MLflow (id, unique beginning of it, or name).
+    """The side named `workspace`, by a git revision, or by an MLflow run (id, unique prefix of it, or name).
 
-    UnknownRevision if it is none of them; TrackingError if the run cannot be read.
+    UnknownRevision if it is none of these; TrackingError if the run cannot be read.
     """
     root = layout.root.resolve()
     if name == WORKSPACE:
@@ -196,7 +196,7 @@ def open_side(name: str, layout: Layout, params: Params) -> Side:
 
 
 def revision_side(rev: str, root: Path) -> Side:
-    """A git revision. UnknownRevision if it is none."""
+    """The side of a git revision. UnknownRevision if `rev` is none."""
     commit = resolve(rev, root)
     return Side(rev, "revision", _stand(root, commit), commit)
 
@@ -216,7 +216,7 @@ def _run_side(name: str, layout: Layout, params: Params, unknown: RevisionError)
 
 
 def _stand(root: Path, commit: str, patch: str = "", lock: str | None = None) -> Path:
-    """The worktree of a side, made once."""
+    """The worktree of a side; made on first use."""
     key = commit[:12]
     if patch or lock is not None:
         key += "-" + hashlib.sha256(f"{patch}\x1e{lock}".encode()).hexdigest()[:12]

@@ -101,7 +101,7 @@ def test_a_ruler_that_changed_alone_gets_everything(experiment):
     for name in ("data", "model"):
         share = held.share(name)
         assert (share.value, share.p_value, share.verdict) == (0, 1, "can't tell")
-        assert share.needs.told == "it changed nothing that could be measured"
+        assert share.needs.told == "it made no difference that can be measured"
         assert -0.02 < share.low < 0 < share.high < 0.02  # not zero: other samples might show a difference
 
 

@@ -37,7 +37,7 @@ def test_a_version_does_not_differ_from_itself(versions):
     assert not any(result["changed"][key] for key in ("data", "dataset", "model", "seed", "code", "ruler"))
     assert len(found.samples) == len(found.flips) == 0
     assert result["metrics"]["difference"]["accuracy"]["value"] == 0
-    assert result["verdict"].startswith("nothing changed; ruler unchanged; accuracy +0.0 [")
+    assert result["verdict"].startswith("nothing changed; test set unchanged; accuracy +0.0 [")
     assert json.dumps(result, allow_nan=False)
 
 
@@ -73,7 +73,7 @@ def test_each_change_is_said_once_and_by_whom(versions):
     assert kinds_of(by_id[train[3]]["kinds"]) == ["moved"]
     assert data["not_by_batch"] == len(by_id) - row["changed"]
     assert found.result["model"]["differ"] == [{"key": "train.lr", "part": "model", "a": 0.001, "b": 0.5}]
-    assert found.result["verdict"].startswith("data + model changed; ruler unchanged; accuracy")
+    assert found.result["verdict"].startswith("data + model changed; test set unchanged; accuracy")
     assert found.result["verdict"].endswith("effect not separable without `assay attribute`")
 
 
@@ -98,8 +98,8 @@ def test_metrics_are_paired_on_what_both_measure(versions):
     flips = {row["id"]: row for row in found.flips.to_pylist()}
     assert {i for i, row in flips.items() if row["kind"] == "fixed"} == {tests[n] for n in (0, 1, 2, 4)}
     assert flips[tests[6]]["before"] == rows[tests[6]]["label"] != flips[tests[6]]["after"]
-    assert "ruler changed (−1, 1 relabelled); accuracy +37.5 [" in found.result["verdict"]
-    assert "on the 8 samples both measure" in found.result["verdict"]
+    assert "test set changed (−1, 1 relabelled); accuracy +37.5 [" in found.result["verdict"]
+    assert "on the 8 samples in both test sets" in found.result["verdict"]
 
 
 def test_what_a_side_does_not_have_is_said_and_the_rest_stands(versions):
@@ -107,14 +107,14 @@ def test_what_a_side_does_not_have_is_said_and_the_rest_stands(versions):
     (a.root / "outputs" / "predictions.parquet").unlink()
     result = compared(a, b).result
     assert "outputs/predictions.parquet" in result["metrics"]["missing"]
-    assert result["verdict"].startswith("nothing changed; ruler unchanged; not compared: ")
+    assert result["verdict"].startswith("nothing changed; test set unchanged; not compared: ")
     for file in (b.root / "data" / "snapshot").iterdir():
         file.unlink()
     (b.root / "data" / "snapshot").rmdir()
     result = compared(a, b).result
     assert "data/snapshot" in result["data"]["missing"]
     assert result["changed"]["ruler"] is None
-    assert "ruler unknown" in result["verdict"]
+    assert "test set unknown" in result["verdict"]
 
 
 def test_a_version_before_there_was_a_project(versions):
@@ -125,7 +125,7 @@ def test_a_version_before_there_was_a_project(versions):
     assert all("missing" in result[part] for part in ("data", "code", "environment", "ruler", "metrics"))
     assert {"key": "train.model", "part": "model", "a": None, "b": "cnn"} in result["model"]["differ"]
     assert result["verdict"].startswith(
-        "model + seed changed (training set, code unknown); ruler unknown; not compared: "
+        "model + seed changed (training set, code unknown); test set unknown; not compared: "
     )
 
 
@@ -162,23 +162,23 @@ NONE = {"value": 0.001, "low": -0.01, "high": 0.012, "n": 1000, "p_value": 0.9}
 @pytest.mark.parametrize(
     ("changed", "row", "expected"),
     [
-        ({"data": True, "model": True}, GAIN, "data + model changed; ruler unchanged; accuracy +4.1 [+2.9, +5.3]; "
+        ({"data": True, "model": True}, GAIN, "data + model changed; test set unchanged; accuracy +4.1 [+2.9, +5.3]; "
          "effect not separable without `assay attribute`"),
-        ({"model": True}, GAIN, "model changed; ruler unchanged; accuracy +4.1 [+2.9, +5.3]; by the model, but for the "
-         "noise of training: `assay attribute` measures that"),
-        ({"code": True}, NONE, "code changed; ruler unchanged; accuracy +0.1 [−1.0, +1.2]; no more than these test "
-         "samples' noise"),
-        ({"seed": True}, GAIN, "seed changed; ruler unchanged; accuracy +4.1 [+2.9, +5.3]; by the seed alone: that is "
+        ({"model": True}, GAIN, "model changed; test set unchanged; accuracy +4.1 [+2.9, +5.3]; due to the model or "
+         "the noise of training: `assay attribute` separates them"),
+        ({"code": True}, NONE, "code changed; test set unchanged; accuracy +0.1 [−1.0, +1.2]; not significant on "
+         "these test samples"),
+        ({"seed": True}, GAIN, "seed changed; test set unchanged; accuracy +4.1 [+2.9, +5.3]; due to the seed alone, "
          "the noise of training"),
-        ({"environment": True}, GAIN, "environment changed; ruler unchanged; accuracy +4.1 [+2.9, +5.3]; by the "
+        ({"environment": True}, GAIN, "environment changed; test set unchanged; accuracy +4.1 [+2.9, +5.3]; due to the "
          "environment alone"),
-        ({}, GAIN, "nothing changed; ruler unchanged; accuracy +4.1 [+2.9, +5.3]; by nothing that is on record"),
-        ({"dataset": True}, NONE, "data outside of the training set changed; ruler unchanged; accuracy +0.1 "
-         "[−1.0, +1.2]; no more than these test samples' noise"),
-        ({"data": None, "dataset": True}, NONE, "dataset changed (training set unknown); ruler unchanged; accuracy "
-         "+0.1 [−1.0, +1.2]; no more than these test samples' noise"),
-        ({"code": None, "model": True}, GAIN, "model changed (code unknown); ruler unchanged; accuracy +4.1 "
-         "[+2.9, +5.3]; by the model, but for the noise of training: `assay attribute` measures that"),
+        ({}, GAIN, "nothing changed; test set unchanged; accuracy +4.1 [+2.9, +5.3]; no recorded cause"),
+        ({"dataset": True}, NONE, "data outside of the training set changed; test set unchanged; accuracy +0.1 "
+         "[−1.0, +1.2]; not significant on these test samples"),
+        ({"data": None, "dataset": True}, NONE, "dataset changed (training set unknown); test set unchanged; accuracy "
+         "+0.1 [−1.0, +1.2]; not significant on these test samples"),
+        ({"code": None, "model": True}, GAIN, "model changed (code unknown); test set unchanged; accuracy +4.1 "
+         "[+2.9, +5.3]; due to the model or the noise of training: `assay attribute` separates them"),
     ],
 )  # fmt: skip
 def test_the_verdict_in_a_line(changed, row, expected):
@@ -198,7 +198,7 @@ def test_outputs_that_are_behind_are_not_judged():
     }
     result["behind"] = {"a": {}, "b": {"train": "train.lr: 0.1 → 0.2"}}
     assert sentence(result).endswith(
-        "the workspace has not been run since it changed (train: train.lr: 0.1 → 0.2): `dvc repro` first"
+        "the workspace is not up to date (train: train.lr: 0.1 → 0.2): `dvc repro` first"
     )
 
 

@@ -72,7 +72,7 @@ def test_where_nothing_helps_it_cannot_tell_and_says_what_would(course, simulate
     assert told["winner"] is None
     assert told["final"]["difference"]["low"] < 0 < told["final"]["difference"]["high"]
     assert sentence(told).startswith("Can't tell: after 2 steps")
-    assert "would tell" in sentence(told) or "nothing that could be measured" in sentence(told)
+    assert "would suffice" in sentence(told) or "no difference that can be measured" in sentence(told)
 
 
 def test_the_rules_are_the_same_for_both_tracks(course, simulated, worlds):

@@ -1,10 +1,10 @@
-"""Why a metric changed from A to B: the share of each factor that differs, with honest error bars.
+"""Attribution: the share of each factor that differs in the change of a metric from A to B, with intervals.
 
     plan(players)                 the corners to train and evaluate, each once for every seed
-    attribute(players, outcomes)  their predictions -> shares, interactions, intervals, verdicts
-    waterfall.waterfall(…)        a picture of it (imports matplotlib)
+    attribute(players, outcomes)  predictions of the corners -> shares, interactions, intervals, verdicts
+    waterfall.waterfall(…)        plot (imports matplotlib)
 
-Arrays in, numbers out: git, DVC and files are elsewhere.
+Functions of arrays: no git, DVC or files.
 """
 
 from assay.experiments.attribution.attribute import GRID, RULER, attribute

@@ -1,4 +1,4 @@
-"""From the corners' predictions to shares with intervals and verdicts."""
+"""Shares with intervals and verdicts from the predictions of the corners."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from assay.metrics.intervals import Noise, half_width, p_value
 Floats = NDArray[np.float64]
 RULER = "ruler"
 GRID = 2.0**-40
-"""Values and shares are multiples of it: below 2^12 their sums are exact."""
+"""Values and shares are rounded to multiples of it, so that sums below 2^12 are exact."""
 
 
 def attribute(
@@ -45,17 +45,17 @@ def attribute(
     """Share of every player in the change of every metric from A to B.
 
     Args:
-        players: What differs. `ruler` among them: corners with it are judged on B's test set, the others on A's.
-        outcomes: For each corner of `plan(players)` one outcome a seed; the same seeds in the same order everywhere.
-        orders: `plan(players).orders`, where not all corners are there.
-        categories: Names of the classes, in the order of the probabilities' columns.
-        per_class: Recall and F1 of each category too.
-        ruler: Name of the player that changes the test set and no training.
-        replicates: Of the paired bootstrap over test samples.
-        seed: Of the bootstrap.
+        players: Names of what differs. Corners with the player `ruler` are measured on B's test set, others on A's.
+        outcomes: For each corner of `plan(players)` one outcome a seed, with the same seeds in the same order.
+        orders: `plan(players).orders`.
+        categories: Names of the classes, in the order of the columns of the probabilities.
+        per_class: Also attribute the metrics of each class.
+        ruler: Name of the player that changes the test set only.
+        replicates: Number of replicates of the paired bootstrap over test samples.
+        seed: Seed of the bootstrap.
 
     Raises:
-        AssayError: the outcomes do not fit together.
+        AssayError: the outcomes do not match the plan or each other.
     """
     if not players or len(set(players)) < len(players):
         raise AssayError(f"players must be different and at least one: {', '.join(players) or 'none'}")
@@ -87,7 +87,7 @@ def attribute(
 
 @dataclass(frozen=True)
 class _Work:
-    """What the metrics of one attribution have in common."""
+    """Inputs shared by the metrics of one attribution."""
 
     plan: Design
     trained: Trainings
@@ -135,9 +135,9 @@ class _Work:
         )
 
     def _effects(self, values: Floats, contrasts: Floats, one: CornerMetric, found: Noise) -> list[Effect]:
-        """The interval reaches from the smaller to the larger of the value and that less its bias.
+        """Effects with intervals; an interval is extended to cover both the value and the value minus its bias.
 
-        With one seed only rulers can be told apart: how much trainings differ is not known.
+        With one seed, only effects of the ruler can have a verdict: the noise of seeds is unknown.
         """
         q, other = half_width(found), values - contrasts @ one.bias
         low, high = np.minimum(values, other) - q, np.maximum(values, other) + q
@@ -170,7 +170,7 @@ class _Work:
 
 
 def _interactions(pairs: Sequence[tuple[str, str]], effects: Sequence[Effect]) -> tuple[Interaction, ...]:
-    """From the effects of all pairs, followed by four of each: either player, the other from A or from B."""
+    """Interactions from `effects`: one for each pair, then four conditional effects for each pair."""
     own, rest = effects[: len(pairs)], iter(effects[len(pairs) :])
     return tuple(
         Interaction(
@@ -193,7 +193,7 @@ def _verdict(value: float, told: bool, higher_is_better: bool) -> Verdict:
 
 
 def add_up(values: Floats, total: float) -> Floats:
-    """Values on the grid that add up to the total, which is on it: what rounding leaves goes to the largest."""
+    """Values rounded to the grid that add up to `total`; the largest value takes the rounding difference."""
     result = _on_grid(values)
     result[np.argmax(np.abs(result))] += total - result.sum()
     return result
@@ -205,7 +205,7 @@ def _on_grid(values: Floats) -> Floats:
 
 
 def _with_orders(found: Noise, errors: Sequence[float | None], orders: int) -> Noise:
-    """With the error of drawn orders; the first contrast is the total, which has none."""
+    """The noise with the variance of drawn orders; the first contrast is the total, which has none."""
     return replace(
         found,
         orders=np.array([0.0, *(error or 0.0 for error in errors)]) ** 2,
@@ -214,7 +214,7 @@ def _with_orders(found: Noise, errors: Sequence[float | None], orders: int) -> N
 
 
 def _one(found: Noise, i: int) -> Noise:
-    """The noise of one of several contrasts."""
+    """The noise of contrast i."""
     orders = np.broadcast_to(found.orders, found.seeds.shape)[i]
     return Noise(
         found.seeds[i], found.freedom[i], found.samples[i], found.both[i], orders, found.orders_freedom
@@ -222,7 +222,7 @@ def _one(found: Noise, i: int) -> Noise:
 
 
 def _inert(plan: Design, outcomes: Mapping[Corner, Sequence[Outcome]]) -> tuple[str, ...]:
-    """Players without which every corner that is there is the same, bit by bit."""
+    """Players that leave every corner bitwise unchanged."""
     return tuple(
         name
         for name in plan.players

@@ -1,4 +1,4 @@
-"""The answer: how much each player moved each metric, with an interval and a verdict."""
+"""Results of an attribution: effects of the players on the metrics, with intervals and verdicts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Verdict = Literal["helped", "hurt", "can't tell"]
 
 @dataclass(frozen=True)
 class Effect:
-    """One number with its 95 % interval. `value` lies on a grid, so that sums of effects are exact."""
+    """An effect with its 95 % interval. `value` lies on a grid, so that sums of effects are exact."""
 
     value: float
     low: float
@@ -21,9 +21,9 @@ class Effect:
     p_value: float
     verdict: Verdict
     needs: Needs | None
-    """Where the verdict is "can't tell"."""
+    """Only with the verdict "can't tell"."""
     seeds_sd: float | None
-    """Standard error due to the seeds; None: one seed only."""
+    """Standard error due to the seeds; None with one seed."""
     samples_sd: float
     """Standard error due to the finite test set."""
 
@@ -37,12 +37,12 @@ class Share(Effect):
 
     player: str
     permutation_error: float | None
-    """Standard error of having drawn some orders only; None: exact. It is in the interval."""
+    """Standard error of drawing orders, part of the interval; None: the share is exact."""
 
 
 @dataclass(frozen=True)
 class Conditional(Effect):
-    """What one player of a pair does while the other is as in A, or as in B."""
+    """Effect of one player of a pair with the other from A, or from B."""
 
     player: str
     other: str
@@ -51,20 +51,20 @@ class Conditional(Effect):
 
 @dataclass(frozen=True)
 class Interaction(Effect):
-    """What two players do together beyond what each does alone (half of it is in the share of each)."""
+    """Joint effect of two players beyond the sum of their single effects; half of it is in the share of each."""
 
     players: tuple[str, str]
     conditional: tuple[Conditional, ...]
-    """Each of the two with the other from A, and from B."""
+    """Effects of each player with the other from A, and from B."""
 
 
 @dataclass(frozen=True)
 class Decomposition:
-    """One metric: a + all shares = b and the shares sum to total.value, to the last bit and in any order."""
+    """One metric. a + Σ shares = b and Σ shares = total.value hold exactly, in any order of summation."""
 
     metric: str
     category: str | None
-    """Of a metric per class."""
+    """Class of a metric per class; None: over all classes."""
     higher_is_better: bool
     a: float
     """Mean over the seeds."""
@@ -72,11 +72,11 @@ class Decomposition:
     total: Effect
     shares: tuple[Share, ...]
     interactions: tuple[Interaction, ...]
-    """Of all pairs; none where orders were drawn."""
+    """Of all pairs; empty if orders were drawn."""
     noise_floor: float
-    """Half the width of the total's interval: a change of A into B below it cannot be told from noise."""
+    """Half the width of the interval of the total: smaller changes from A to B are not significant."""
     seed_noise: float | None
-    """Standard deviation of the metric between runs that differ in the seed only; None: one seed only."""
+    """Standard deviation of the metric over seeds; None with one seed."""
 
     @property
     def name(self) -> str:
@@ -91,21 +91,21 @@ class Decomposition:
 
 @dataclass(frozen=True)
 class Attribution:
-    """All metrics, and what they were measured on."""
+    """All metrics, and the numbers of seeds and samples behind them."""
 
     players: tuple[str, ...]
     seeds: int
     corners: int
     samples: int
-    """Test samples, those of both rulers together."""
+    """Test samples in the union of both test sets."""
     orders: int
-    """Drawn orders of the players; 0: the shares are exact."""
+    """Orders drawn; 0: the shares are exact."""
     replicates: int
     metrics: dict[str, Decomposition]
     classes: dict[str, dict[str, Decomposition]]
-    """{category: {"recall": …, "f1": …}} of the categories asked for that every ruler holds."""
+    """{category: {metric: …}} of the requested categories that occur in every test set."""
     inert: tuple[str, ...]
-    """Players that changed no prediction and no label, with any seed: their shares are zero."""
+    """Players that change no prediction and no label, for any seed: their shares are 0."""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able."""

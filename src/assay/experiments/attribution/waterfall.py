@@ -1,4 +1,4 @@
-"""The waterfall of one metric: A, what each player did to it, B."""
+"""Waterfall plot of one metric: A, the share of each player, B."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOOKS: dict[str, Any] = {
     "hurt": {"facecolor": "white", "edgecolor": ORANGE, "hatch": "////"},
     "can't tell": {"facecolor": "white", "edgecolor": GREY, "hatch": ".."},
 }
-"""Told apart by fill as well as by colour."""
+"""Verdicts differ in fill as well as in colour."""
 
 
 DATELESS: dict[str, Any] = {
@@ -28,11 +28,11 @@ DATELESS: dict[str, Any] = {
     ".svg": {"Date": None},
     ".pdf": {"CreationDate": None},
 }
-"""What else each format would say, so that the same numbers were other bytes."""
+"""Metadata of each format switched off: dates and versions would make the bytes differ."""
 
 
 def waterfall(one: Decomposition, to: Path | Axes, title: str | None = None) -> None:
-    """Draw into axes, or write a picture (PNG, SVG, …: by the file's suffix)."""
+    """Draw into axes, or write a file (PNG, SVG, …: by its suffix)."""
     if isinstance(to, Axes):
         _draw(one, to, title)
         return
@@ -70,7 +70,7 @@ def _draw(one: Decomposition, ax: Axes, title: str | None) -> None:
 
 
 def _bar(ax: Axes, x: int, level: float, share: Share, metric: Metric) -> None:
-    """From where the player found the metric to where it left it; the interval is about where it left it."""
+    """A bar from the level before the player to the level after it, with the interval at its end."""
     ax.bar(x, share.value, 0.7, bottom=level, linewidth=1.2, **LOOKS[share.verdict])
     spread = [[share.value - share.low], [share.high - share.value]]
     ax.errorbar(x, level + share.value, spread, color="black", capsize=3, linewidth=1.1)

@@ -1,4 +1,4 @@
-"""An attribution in words. Its numbers come as in its JSON: shares, interactions, total of one metric."""
+"""An attribution in one sentence, from its JSON form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Found = Mapping[str, Any]
 
 
 def sentence(result: Found) -> str:
-    """What moved the primary metric; and how two players depend on each other, where that was told."""
+    """Shares of the primary metric, and the strongest significant interaction."""
     metric, held = named(result["primary"]), result["metrics"].get(result["primary"])
     if held is None:
         return f"{metric.title} is not defined on these test samples"
@@ -22,13 +22,13 @@ def sentence(result: Found) -> str:
 
 
 def strongest(held: Found) -> Found | None:
-    """The largest interaction whose interval leaves zero out; None without any."""
+    """The largest interaction whose interval excludes 0; None without one."""
     known = [pair for pair in held["interactions"] if pair["verdict"] != "can't tell"]
     return max(known, key=lambda pair: abs(pair["value"]), default=None)
 
 
 def interaction(pair: Found, metric: Metric) -> str:
-    """`… data +8.6 with A's model and +0.1 with B's, model +4.3 with A's data and −4.2 with B's`."""
+    """E.g. `… data +8.6 with A's model and +0.1 with B's, model +4.3 with A's data and −4.2 with B's`."""
     parts = [_conditional(pair["conditional"][i : i + 2], metric) for i in (0, 2)]
     return (
         f"but these are means, and {' and '.join(pair['players'])} depend on each other "

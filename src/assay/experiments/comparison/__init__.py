@@ -1,10 +1,10 @@
-"""Two versions of a project side by side: data, model, code, environment, ruler, metrics.
+"""Comparison of two versions of a project: data, model, code, environment, test set, metrics.
 
     compare(a, b, layout, params) -> Comparison     everything that differs, as JSON and as tables
-    sentence(result)                                the verdict in one line
+    sentence(result)                                the result in one line
 
-A part that a side does not have (nothing has run there; its output is in no cache) says why under `missing`, and the
-others stand. No torch, no pandas: this runs in the seconds that a person waits.
+A part that one side lacks (never run, or in no cache) has the reason under `missing`; the other parts are compared.
+Imports neither torch nor pandas, to start quickly.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ __all__ = ["Comparison", "compare", "sentence"]
 Found = dict[str, Any]
 OUTPUTS = ("data/snapshot", "data/selection", "outputs/predictions.parquet")
 RESULT = ("curate", "select", "train", "evaluate")
-"""Stages that must be up to date for the numbers of a side to be those of what it holds."""
+"""Stages that must be up to date for the metrics of a side to belong to its data, params and code."""
 BEHIND = ("stale", "after", "never ran")
 SAMPLES = pa.schema([*CHANGED, pa.field("batch", pa.string()), pa.field("origin", pa.string())])
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """`result` is what `assay diff --json` prints, but for the samples: those are in the tables, all of them."""
+    """`result` is what `assay diff --json` prints, without the samples; the tables hold all of them."""
 
     result: Found
     samples: pa.Table
     """The changed samples: SAMPLES, by id."""
     flips: pa.Table | None
-    """The test samples of which the two models say different things; None where one was not measured."""
+    """The test samples that the two models predict differently; None if one side has no predictions."""
 
 
 def compare(a: Side, b: Side, layout: Layout, params: Params, progress: Progress = silent) -> Comparison:
-    """Everything that differs between two sides; `layout` and `params` are those of the workspace."""
+    """Everything that differs between two sides. `layout` and `params` are those of the workspace."""
     progress.say(f"comparing {a.label} with {b.label}")
     absent = {side: _bring(side) for side in (a, b)}
     ruler: Found
@@ -87,21 +87,21 @@ def _about(side: Side) -> Found:
 
 
 def _bring(side: Side) -> dict[str, str]:
-    """Fetch what is compared; for each output that a side does not have, why."""
-    with suppress(AssayError):  # if one is nowhere, all are asked for singly, to learn which it is
+    """Fetch the outputs that are compared. Returns {output: reason} for those that a side lacks."""
+    with suppress(AssayError):  # if one is missing, they are fetched one by one, to find which
         side.bring(OUTPUTS)
     absent = {}
     for output in OUTPUTS:
         try:
             if not side.path(output).exists():
-                absent[output] = f"{side.label} has no {output}: `dvc repro` makes it"
+                absent[output] = f"{side.label} has no {output}: run `dvc repro`"
         except AssayError as error:
             absent[output] = str(error)
     return absent
 
 
 def _why(absent: dict[Side, dict[str, str]], *outputs: str) -> str | None:
-    """Why a comparison of some outputs cannot be made; None if it can."""
+    """Reason why `outputs` cannot be compared; None if they can."""
     return next((why[output] for why in absent.values() for output in outputs if output in why), None)
 
 
@@ -115,7 +115,7 @@ def _data(a: Side, b: Side, absent: dict[Side, dict[str, str]]) -> tuple[Found, 
 def _tables(
     a: Side, b: Side, output: str, name: str, absent: dict[Side, dict[str, str]]
 ) -> tuple[pa.Table, pa.Table] | str:
-    """A table of either side, sorted by id; or why there are not both."""
+    """A table of each side, sorted by id; or the reason why one is missing."""
     if why := _why(absent, output):
         return why
     before, after = (read_table(side.path(output) / name).sort_by("id") for side in (a, b))
@@ -137,7 +137,7 @@ def _metrics(
         return {"missing": f"A is {a.params.task} and B {b.params.task}: they share no metric"}, None
     shared = common(*rulers)
     if not len(shared):
-        return {"missing": "the two rulers have no sample with the same label in common"}, None
+        return {"missing": "the two test sets have no sample with the same label in common"}, None
     return metrics_part(_predicted(a), _predicted(b), shared, params)
 
 
@@ -148,13 +148,13 @@ def _predicted(side: Side) -> Predicted:
 
 
 def _behind(side: Side) -> Found:
-    """The stages whose outputs are older than what the side holds now, and why."""
+    """{stage: reason} of the stages of a side that are not up to date."""
     states = stage_states(side.root, outs=side.kind == "workspace")
     return {s.stage: s.why or s.state for s in states if s.stage in RESULT and s.state in BEHIND}
 
 
 def _changed(result: Found, a: Side, b: Side, absent: dict[Side, dict[str, str]]) -> dict[str, bool | None]:
-    """What a result follows from, and whether it differs; None where that cannot be known."""
+    """{part: whether it differs}, for the inputs of a result; None if unknown."""
     parts = {row["part"] for row in result["model"]["differ"]}
     digests = result["data"].get("digests")
     stages = {row["stage"] for row in result["code"].get("stages", [])}

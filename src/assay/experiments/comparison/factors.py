@@ -1,4 +1,4 @@
-"""What differs between two sides besides the data: params, code, environment."""
+"""Differences of two sides besides the data: params, code, environment."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from assay.params.yamlfile import read_yaml
 Found = dict[str, Any]
 SEED = "seed"
 DATA_SECTIONS = ("ingest", "curate", "audit", "select")
-"""Their params act through the data that they make."""
+"""Sections of params.yaml that act through the data."""
 PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
 def params_part(a: Side, b: Side) -> Found:
-    """`differ`: rows of key, part, a, b; `same`: {key: value}. A value that a side does not have is None.
+    """`differ`: rows of key, part, a, b; `same`: {key: value}. A value that one side lacks is None.
 
-    `part` says what a param acts through: "model" (in the fingerprint of a run), "seed", "data", or "other".
+    `part`: what the param acts through: "model" (part of the fingerprint of a run), "seed", "data", or "other".
     """
     sides = flat_params(a), flat_params(b)
     keys = list(dict.fromkeys([*sides[0], *sides[1]]))
@@ -39,7 +39,7 @@ def params_part(a: Side, b: Side) -> Found:
 
 
 def flat_params(side: Side) -> dict[str, Any]:
-    """Params with the defaults filled in; as they are written, where this assay does not know some of them."""
+    """Params with defaults filled in; as written, if this version does not accept them."""
     try:
         return flatten(side.params)
     except ParamsError:
@@ -47,7 +47,7 @@ def flat_params(side: Side) -> dict[str, Any]:
 
 
 def _yaml(file: Path) -> Found:
-    """Empty if the file is not there, or holds none."""
+    """The mapping in a file; empty if there is no file or no mapping."""
     try:
         return read_yaml(file, RevisionError)
     except RevisionError:
@@ -64,14 +64,14 @@ def acts_through(key: str) -> str:
 
 
 def code_part(a: Side, b: Side) -> Found:
-    """Which stages run other code, which files that is, and the commits between that touch these files.
+    """Stages that run other code, the files, and the commits between the sides that touch these files.
 
-    Compared under the params of either side: choosing another model is no change of code.
+    Compared under the params of each side in turn: choosing another model is no change of code.
     """
     try:
         chosen = (a.params, b.params)
     except ParamsError as error:
-        return {"missing": f"the params of one side are not of this assay: {error}"}
+        return {"missing": f"this version does not accept the params of one side: {error}"}
     if any(side.foreign(_stages(b)) for side in (a, b)):
         return _by_manifests(a, b)
     same = _sources(a) == _sources(b)
@@ -92,9 +92,9 @@ def code_part(a: Side, b: Side) -> Found:
 
 
 def _by_manifests(a: Side, b: Side) -> Found:
-    """The same of two versions of an installed assay, of which one is here no more: as data/code had it.
+    """The same by data/code, for sides that ran different installed versions of assay.
 
-    A file that only one side ran is left out: whether code or params brought it in is not recorded.
+    A file that only one side ran is left out: the manifests do not show whether code or params added it.
     """
     try:
         texts = a.manifests, b.manifests
@@ -121,13 +121,13 @@ def _stages(side: Side) -> list[str]:
 
 
 def _sources(side: Side) -> dict[str, bytes]:
-    """All of a side's code: where nothing differs, no closure need be followed."""
+    """All code of a side; if it is equal on both, no import closure is computed."""
     files = [file for folder in side.sources.folders for file in folder.rglob("*.py")]
     return {side.sources.name(file): file.read_bytes() for file in files}
 
 
 def _files(stage: str, chosen: tuple[Params, ...], a: Side, b: Side) -> list[Found]:
-    """The files that the stage runs on one side and not, or not like this, on the other."""
+    """The files of the stage that differ between the sides, or that only one side has."""
     found: dict[str, str] = {}
     for params in chosen:
         old, new = (_closure(stage, params, side) for side in (a, b))
@@ -140,7 +140,7 @@ def _files(stage: str, chosen: tuple[Params, ...], a: Side, b: Side) -> list[Fou
 
 
 def _closure(stage: str, params: Params, side: Side) -> dict[str, bytes]:
-    """The files that a stage runs, by their names (see Sources.name); {} where a side has no such stage."""
+    """{name: content} of the files that a stage runs (`Sources.name`); {} if the side has no such stage."""
     try:
         files = stage_closure(stage, params, side.sources)
     except (KeyError, OSError, SyntaxError):
@@ -149,10 +149,10 @@ def _closure(stage: str, params: Params, side: Side) -> dict[str, bytes]:
 
 
 def environment_part(a: Side, b: Side, recorded: tuple[Found | None, Found | None] = (None, None)) -> Found:
-    """Packages whose pinned version differs and, where both sides recorded theirs, what else the machine had other.
+    """Packages with different versions and, if both sides recorded an environment, other differences of the machines.
 
-    `differ`: rows of name, a, b. `source`: "recorded" (the environments the two were trained in) or "pinned" (those of
-    requirements.lock); `missing` instead, where a side has neither.
+    `differ`: rows of name, a, b. `source`: "recorded" (environments of the trainings) or "pinned" (requirements.lock);
+    `missing` instead if a side has neither.
     """
     if recorded[0] and recorded[1]:
         return {"source": "recorded", "differ": differing(_flat(recorded[0]), _flat(recorded[1]))}
@@ -164,7 +164,7 @@ def environment_part(a: Side, b: Side, recorded: tuple[Found | None, Found | Non
 
 
 def pinned(root: Path) -> dict[str, str] | None:
-    """{package: version} of requirements.lock, several versions for several systems joined. None without one."""
+    """{package: version} of requirements.lock; versions for different systems are joined. None without the file."""
     file = root / "requirements.lock"
     if not file.exists():
         return None
@@ -175,7 +175,7 @@ def pinned(root: Path) -> dict[str, str] | None:
 
 
 def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Found]:
-    """Rows of name, a, b where the two have other values; None where one has nothing."""
+    """Rows of name, a, b for names with different values; None where a side has no value."""
     return [
         {"name": name, "a": a.get(name), "b": b.get(name)}
         for name in sorted(a.keys() | b.keys())
@@ -184,7 +184,7 @@ def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Found]:
 
 
 def _flat(environment: Found) -> dict[str, Any]:
-    """`machine.cores`, … and the packages by their bare names."""
+    """Keys such as `machine.cores`, and packages by name."""
     packages = environment.get("packages") or {}
     return flatten({k: v for k, v in environment.items() if k != "packages"}) | packages
 
@@ -192,9 +192,9 @@ def _flat(environment: Found) -> dict[str, Any]:
 def recorded_environments(
     a: Side, b: Side, params: Params, layout: Layout
 ) -> tuple[Found | None, Found | None]:
-    """What the runs among the sides, and the last training of the workspace, noted of where they ran.
+    """Environments recorded by the MLflow runs among the sides, and by the last training of the workspace.
 
-    None for a side that has no note, and for both if neither is a run: MLflow takes seconds to be asked.
+    None for a side without a record, and for both if neither is a run: a query to MLflow takes seconds.
     """
     if "run" not in (a.kind, b.kind):
         return None, None

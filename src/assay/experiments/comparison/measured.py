@@ -1,4 +1,4 @@
-"""The metrics of two sides on the ruler they share: paired, per class, per slice, and the samples that flipped."""
+"""Metrics of two sides on their common test samples: paired, per class, per slice, and the flipped samples."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from assay.params import Params
 
 Found = dict[str, Any]
 MOST_VALUES = 50
-"""Of a slice column: the most frequent values are compared."""
+"""Most values of a slice column that are compared, the most frequent ones."""
 LEVEL = 0.05
 FIXED, BROKEN, OTHERWISE = "fixed", "broken", "otherwise wrong"
 FLIPS = (FIXED, BROKEN, OTHERWISE)
-"""Wrong, now right; right, now wrong; wrong both times with another class."""
+"""Wrong in A and right in B; right in A and wrong in B; wrong in both with different classes."""
 
 
 def metrics_part(a: Predicted, b: Predicted, ruler: pa.Table, params: Params) -> tuple[Found, pa.Table]:
@@ -62,7 +62,7 @@ def _both(a: Predicted, b: Predicted, ruler: pa.Table) -> pa.Table:
 
 
 def flipped(rows: pa.Table, old: Judged, new: Judged) -> pa.Table:
-    """The samples of which the two say different things: id, label, before, after, kind, certainty of either.
+    """The samples that the two predict differently: id, label, before, after, kind, certainty of each.
 
     A sample counts as right by `metrics.judged.is_right`.
     """
@@ -70,7 +70,7 @@ def flipped(rows: pa.Table, old: Judged, new: Judged) -> pa.Table:
     was, now = is_right(old.quality), is_right(new.quality)
     moved = np.flatnonzero((before != after) | (was != now))
     kind = np.where(now[moved], FIXED, np.where(was[moved], BROKEN, OTHERWISE))
-    kept = np.flatnonzero(~(was[moved] & now[moved]))  # right both times, in other words
+    kept = np.flatnonzero(~(was[moved] & now[moved]))  # right both times: no flip
     moved, kind = moved[kept], kind[kept]
     return pa.table(
         {
@@ -86,10 +86,10 @@ def flipped(rows: pa.Table, old: Judged, new: Judged) -> pa.Table:
 
 
 def by_group(old: Judged, new: Judged, group: NDArray[Any], names: Sequence[str]) -> list[Found]:
-    """For each group its n, the mean quality of either side (accuracy; of a class recall), and their paired difference.
+    """For each group n, the mean quality of each side (accuracy; of a class: recall) and their paired difference.
 
-    Interval and p are those of `mean_difference`; `p_holm` allows for there being as many groups (Holm 1979), and
-    `told` says whether that is below LEVEL.
+    Interval and p are those of `mean_difference`; `p_holm` is corrected for the number of groups (Holm 1979); `told`:
+    whether it is below LEVEL.
     """
     rows = [{"name": name or "(none)", **_qualities(old, new, group == name)} for name in names]
     for row, p in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
@@ -107,7 +107,7 @@ def _qualities(old: Judged, new: Judged, members: NDArray[np.bool_]) -> Found:
 
 
 def _values(metadata: pa.ChunkedArray, name: str) -> NDArray[Any]:
-    """One column of the metadata, as text: (n,); empty where a sample has none."""
+    """(n,) one column of the metadata as text; empty where a sample has no value."""
     return np.array([str(json.loads(text or "{}").get(name, "")) for text in metadata.to_pylist()], object)
 
 

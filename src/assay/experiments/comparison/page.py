@@ -1,4 +1,4 @@
-"""A comparison as one self-contained page that bears a hundred thousand changed samples: as columns, shown by pages."""
+"""A comparison as one self-contained HTML page; lists are stored as columns and paged, for 100,000 changed samples."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from assay.reports.page import render
 from assay.reports.pictures import SIZE, fair_share, held, opened, thumbnails
 
 MOST_CLASSES = 40
-"""Rows of a table of classes, and of a list of what became what; the JSON has them all."""
+"""Most rows of the tables of classes and of relabelled pairs; the JSON has all."""
 MATRIX = 24
-"""Classes up to which from → to is shown as a matrix."""
+"""Most classes for which relabelled pairs are shown as a matrix."""
 CHANGES = (
     "label_before",
     "label_after",
@@ -38,10 +38,10 @@ SAID = ("label", "before", "after")
 def page(
     compared: Comparison, pool: Path, limit: int, rows: int | None = None, progress: Progress = silent
 ) -> tuple[str, Found]:
-    """The page, and for each of its lists how many samples and pictures it holds: `limit` pictures at most.
+    """The page, and the number of samples and pictures in each of its lists; at most `limit` pictures.
 
-    `rows`: samples of each list at most, of every kind as many as of any other (None: all). Half of the pictures are of
-    flipped samples, if there are as many; where one list needs less the other has more.
+    `rows`: most samples in each list, divided evenly over the kinds (None: all). Half of the pictures are for flipped
+    samples; pictures that one list does not need go to the other.
     """
     changes = _cut(compared.samples, compared.samples["kinds"].to_numpy(), rows)
     flips = None if compared.flips is None else _cut(compared.flips, _kinds(compared.flips), rows)
@@ -91,7 +91,7 @@ def _kinds(flips: pa.Table) -> NDArray[np.int64]:
 
 
 def _classes(data: Found) -> list[Found]:
-    """The classes in the order of how much their share among the labelled moved, at most MOST_CLASSES."""
+    """Classes by falling change of their share of the labels, at most MOST_CLASSES."""
     if "missing" in data:
         return []
     rows = {row["category"]: row for row in data["classes"]}
@@ -101,7 +101,7 @@ def _classes(data: Found) -> list[Found]:
 
 
 def _matrix(data: Found) -> Found | None:
-    """Relabelled from (rows) to (columns), if the classes are few enough; None otherwise, or without any."""
+    """Counts relabelled from (rows) to (columns); None without any, or with more than MATRIX classes."""
     flows = [] if "missing" in data else data["flows"]["relabelled"]
     names = sorted({name for flow in flows for name in (flow["before"], flow["after"])})
     if not flows or len(names) > MATRIX:

@@ -1,4 +1,4 @@
-"""What the two sides were measured on: whether it is the same, and the part that is."""
+"""The test sets of two sides: whether they are the same, and the samples they have in common."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Found = dict[str, Any]
 
 
 def ruler_part(before: pa.Table, after: pa.Table, samples: pa.Table) -> Found:
-    """Compare two rulers (id, label, metadata; by id). `samples`: those of the dataset that changed, which say why.
+    """Compare two test sets (id, label, metadata; by id). `samples`: changed samples of the dataset, for the reasons.
 
-    `added`, `removed`: how many, `why` each: {kind of change: how many}. `flows`: relabelled from, to, count.
-    `metadata`: of the common ones, how many only have other metadata. `common`: samples in both with the same label.
+    `added`, `removed`: counts, each with `why`: {kind of change: count}. `flows`: relabelled from, to, count.
+    `metadata`: common samples of which only the metadata differ. `common`: samples in both with the same label.
     """
     old, new = whole(before["id"]), whole(after["id"])
     a, b = _common_rows(old, new)
@@ -47,21 +47,21 @@ def ruler_part(before: pa.Table, after: pa.Table, samples: pa.Table) -> Found:
 
 
 def common(before: pa.Table, after: pa.Table) -> pa.Table:
-    """The rows of `after` whose sample has the same label in `before`: what both sides can be measured on."""
+    """The rows of `after` with the same label in `before`: both sides can be measured on them."""
     a, b = _common_rows(whole(before["id"]), whole(after["id"]))
     old, new = whole(before["label"]).take(pa.array(a)), after.take(pa.array(b))
     return new.filter(pc.equal(old, whole(new["label"]))).combine_chunks()
 
 
 def _common_rows(old: pa.Array, new: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The rows of `old` and of `new` that hold the samples of both, in the order of `new`."""
+    """Rows of the common samples in `old` and in `new`, in the order of `new`."""
     found = positions(new, old)
     there = np.flatnonzero(found >= 0)
     return found[there], there
 
 
 def _why(ids: pa.Array, samples: pa.Table) -> dict[str, int]:
-    """In how many ways the samples changed in the dataset, most frequent first."""
+    """{kind of change: count} of the samples `ids`, the most frequent first."""
     rows = positions(ids, whole(samples["id"]))
     kinds = whole(samples["kinds"]).take(pa.array(rows[rows >= 0])).to_pylist()
     return dict(Counter(kind for bits in kinds for kind in kinds_of(bits)).most_common())

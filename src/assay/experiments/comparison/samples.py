@@ -1,4 +1,4 @@
-"""The data of two sides: what happened to each sample, who did it, and what that made of the classes."""
+"""The data of two sides: the change of each sample, the edit batch behind it, and the counts of the classes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from assay.experiments.sides import Side
 
 Found = dict[str, Any]
 ELSEWHERE = ""
-"""In the column `batch`: no edit batch between the sides says anything of the sample."""
+"""Column `batch`: no edit batch between the sides has a judgement on the sample."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Loaded:
 
 
 def data_part(a: Side, b: Side, before: Loaded, after: Loaded) -> tuple[Found, pa.Table]:
-    """The summary, and a row for each changed sample: CHANGED with its `batch` and its first `origin`."""
+    """Summary, and one row for each changed sample: CHANGED with `batch` and the first `origin`."""
     found = diff(before.snapshot, after.snapshot)
     batches, last_word = batches_between(a, b)
     samples = described(found, before.snapshot, after.snapshot, last_word)
@@ -59,7 +59,7 @@ def data_part(a: Side, b: Side, before: Loaded, after: Loaded) -> tuple[Found, p
 
 
 def described(found: Difference, before: Snapshot, after: Snapshot, last_word: Mapping[str, str]) -> pa.Table:
-    """The changed samples with the batch that has the last word on them, and the first place they came from."""
+    """The changed samples with the last batch that judges each, and its first origin."""
     ids = whole(found.samples["id"])
     origins = [_first_origin(ids, snapshot) for snapshot in (after, before)]
     batches = [last_word.get(sample, ELSEWHERE) for sample in ids.to_pylist()]
@@ -76,16 +76,16 @@ def _first_origin(ids: pa.Array, snapshot: Snapshot) -> pa.Array:
 
 
 def _sources(ids: pa.Array, snapshot: Snapshot) -> dict[str, int]:
-    """How many of some samples came by each source first."""
+    """{source: count} of the samples `ids` by their first source."""
     origins = _first_origin(ids, snapshot).drop_null()
     named = pc.list_element(pc.split_pattern(origins, ":", max_splits=1), 0)
     return dict(sorted(Counter(named.to_pylist()).items()))
 
 
 def batches_between(a: Side, b: Side) -> tuple[list[Found], dict[str, str]]:
-    """The edit batches that only one side has, in their order, and the last of them that judges each sample.
+    """The edit batches that only one side has, in order, and {sample: the last of them that judges it}.
 
-    A batch under one name with another content counts as two: somebody broke the rule, and it should be seen.
+    A batch with the same name and different content counts as two batches, which shows that it was changed.
     """
     held = [_batches(side) for side in (a, b)]
     common = held[0].keys() & held[1].keys()
@@ -101,13 +101,13 @@ def batches_between(a: Side, b: Side) -> tuple[list[Found], dict[str, str]]:
 
 
 def _batches(side: Side) -> dict[tuple[str, str], Path]:
-    """Each batch under its name and its content, in the order in which they fold."""
+    """{(name, content): file} of the batches, in folding order."""
     files = batch_files(side.layout.edits) if side.layout.edits.is_dir() else []
     return {(file.stem, hashlib.sha256(file.read_bytes()).hexdigest()): file for file in files}
 
 
 def _batch(file: Path) -> tuple[Found, set[str]]:
-    """Who judged what and when, and the samples."""
+    """Summary of a batch, and the ids it judges."""
     try:
         judgements = read_batch(file)
     except EditError as error:

@@ -1,4 +1,4 @@
-"""The verdict of a comparison, in one line."""
+"""The result of a comparison in one line."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from assay.metrics.table import named
 
 Found = Mapping[str, Any]
 PLAYERS = ("data", "model", "code")
-"""What `assay attribute` can take apart; the ruler as well, but that is not compared here."""
+"""Factors of a change of the metric on a common test set."""
 
 
 def sentence(result: Found) -> str:
-    """`data + model changed; ruler unchanged; accuracy +4.1 [+2.9, +5.3]; effect not separable without …`."""
+    """E.g. `data + model changed; test set unchanged; accuracy +4.1 [+2.9, +5.3]; effect not separable …`."""
     parts = [_what_changed(result["changed"]), _ruler(result["ruler"]), *_effect(result)]
     return "; ".join(part for part in parts if part)
 
@@ -35,15 +35,15 @@ def _what_changed(changed: Found) -> str:
 
 def _ruler(ruler: Found) -> str:
     if "missing" in ruler:
-        return "ruler unknown"
+        return "test set unknown"
     if not ruler["changed"]:
-        return "ruler unchanged"
+        return "test set unchanged"
     counts = [
         *([f"+{ruler['added']:,}"] if ruler["added"] else []),
         *([f"−{ruler['removed']:,}"] if ruler["removed"] else []),
         *([f"{ruler['relabelled']:,} relabelled"] if ruler["relabelled"] else []),
     ]
-    return f"ruler changed ({', '.join(counts) or 'metadata only'})"
+    return f"test set changed ({', '.join(counts) or 'metadata only'})"
 
 
 def _effect(result: Found) -> list[str]:
@@ -60,28 +60,28 @@ def _effect(result: Found) -> list[str]:
     row = metrics["difference"].get(metrics["primary"])
     if row is None or row["value"] is None:
         return [f"no {metrics['primary']} to compare"]
-    where = f" on the {metrics['n']:,} samples both measure" if result["ruler"]["changed"] else ""
+    where = f" on the {metrics['n']:,} samples in both test sets" if result["ruler"]["changed"] else ""
     return [f"{told(metrics['primary'], row)}{where}", _cause(result["changed"], row)]
 
 
 def _behind(label: str, stage: str, why: str) -> str:
     if why == "never ran":
         return f"nothing to compare: {stage} has never run in {label}"
-    return f"{label} has not been run since it changed ({stage}: {why}): `dvc repro` first"
+    return f"{label} is not up to date ({stage}: {why}): `dvc repro` first"
 
 
 def told(metric: str, row: Found) -> str:
-    """`accuracy +4.1 [+2.9, +5.3]`."""
+    """E.g. `accuracy +4.1 [+2.9, +5.3]`."""
     return f"{named(metric).title} {points(metric, row)}"
 
 
 def points(metric: str, row: Found) -> str:
-    """`+4.1 [+2.9, +5.3]`: in points where the metric is a proportion; a dash where it is not defined."""
+    """E.g. `+4.1 [+2.9, +5.3]`, in points if the metric is a proportion; a dash if it is undefined."""
     return named(metric).change(row, unit="")
 
 
 def is_noise(row: Found) -> bool:
-    """Whether the interval holds zero."""
+    """Whether the interval contains 0."""
     return bool(row["low"] <= 0 <= row["high"])
 
 
@@ -90,9 +90,9 @@ def _cause(changed: Found, row: Found) -> str:
     if len(players) > 1 or (players and changed["environment"]):
         return "effect not separable without `assay attribute`"
     if is_noise(row):
-        return "no more than these test samples' noise"
+        return "not significant on these test samples"
     if players:
-        return f"by the {players[0]}, but for the noise of training: `assay attribute` measures that"
+        return f"due to the {players[0]} or the noise of training: `assay attribute` separates them"
     if changed["seed"]:
-        return "by the seed alone: that is the noise of training"
-    return f"by {'the environment alone' if changed['environment'] else 'nothing that is on record'}"
+        return "due to the seed alone, the noise of training"
+    return "due to the environment alone" if changed["environment"] else "no recorded cause"
