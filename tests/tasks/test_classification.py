@@ -32,11 +32,14 @@ def test_balanced_weights_are_those_of_scikit_learn() -> None:
 def test_the_loss_is_cross_entropy_in_float32() -> None:
     logits, targets = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 2])
     plain = task.objective(targets.numpy(), Train(model="cnn", class_weights="none", label_smoothing=0.0))
-    assert plain(logits.bfloat16(), targets).dtype == torch.float32
+    model = torch.nn.Identity()
+    assert plain(model, logits.bfloat16(), targets).dtype == torch.float32
     learnt_from = np.array([0, 0, 0, 1, 2, 2])
     weighed = task.objective(learnt_from, Train(model="cnn", class_weights="balanced", label_smoothing=0.1))
     weights = torch.from_numpy(task.class_weights(learnt_from, 3, "balanced"))
-    assert weighed(logits, targets) == F.cross_entropy(logits, targets, weight=weights, label_smoothing=0.1)
+    assert weighed(model, logits, targets) == F.cross_entropy(
+        logits, targets, weight=weights, label_smoothing=0.1
+    )
 
 
 class Mean(nn.Module):

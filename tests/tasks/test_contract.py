@@ -84,7 +84,7 @@ def test_the_objective_falls_as_a_model_learns_and_scores_fall_with_it(name):
     before = task.scores(task.predict(outputs_of(model, inputs, 60, CPU)), wanted)["loss"]
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
     for _ in range(200):
-        loss = objective(model(images), torch.from_numpy(wanted))
+        loss = objective(model, images, task.batch(wanted, np.arange(60), None, CPU))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

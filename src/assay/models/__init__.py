@@ -25,6 +25,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from assay.data.images.placement import Fit
 from assay.errors import ParamsError
 from assay.params.bounds import complaints
 
@@ -33,10 +34,12 @@ O = TypeVar("O", bound=BaseModel)  # noqa: E741
 
 @dataclass(frozen=True)
 class Pictures:
-    """Square images that a model is fed with, or the median of the training images' longer sides in px."""
+    """Images that a model is fed with, or the median of the training images' longer sides in px."""
 
     size: int
     color: Literal["rgb", "gray"]
+    fit: Fit = "squeeze"
+    """letterbox: the canvas has the median shape of the training images, `size` is its longer side."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class ModelSpec:
     outputs: int
     """Numbers for each image: of a classifier a logit for each class."""
     image_size: int
+    """px, the longer side."""
     color: Literal["rgb", "gray"] = "rgb"
     embedding_dim: int = 0
     options: dict[str, Any] = field(default_factory=dict)

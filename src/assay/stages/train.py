@@ -112,6 +112,8 @@ def describe(
             "color": inputs.color,
             "encoder": inputs.encoder,
             "encoder_options": inputs.encoder_options,
+            "fit": inputs.fit,
+            "canvas": inputs.canvas,
         },
         "seed": params.seed,
         "train": params.train.model_dump(mode="json"),

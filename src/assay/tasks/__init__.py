@@ -6,10 +6,12 @@ A task is two files, as a change of how models are measured must train none. `ta
 
     label(annotations) -> str | None              what the annotations of a sample come to, as text; None: not labelled
     outputs(categories) -> int                    numbers that a model returns for each image
-    targets(labels, categories) -> (n,)           ParamsError for a label that cannot be
-    objective(targets, settings) -> loss          loss(outputs (b, …), targets (b,)) -> scalar; from all of train
-    predict(outputs) -> said                      what a model returned, batch by batch, to predictions (n, …) in a form
-                                                  of the task's own
+    targets(labels, categories) -> sequence (n,)  of what an image is to teach; ParamsError for a label that cannot be
+    batch(targets, rows, where, device)           those of some rows (b,) in the form that the loss takes; `where`, the
+                                                  Placement of the images once augmented, moves boxes and masks along
+    objective(targets, settings) -> loss          from all of train; loss(model, images (b, …), batch) -> scalar
+    predict(outputs, where) -> said               what a model returned, batch by batch, to predictions of n images in a
+                                                  form of the task's own; `where` brings places back to the images
     scores(said, targets) -> {"loss": …}          cheap, once an epoch; "loss" decides which one is kept
     to_table(said, categories) -> pa.Table        its columns of predictions.parquet, `predicted` (text) among them
     doubt(table) -> float32 (n,)                  from those columns: 1 where the model cannot tell, 0 where it is sure

@@ -15,7 +15,9 @@ from assay.errors import ParamsError
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
+    from assay.data.images.placement import Placement
     from assay.params import Train
 
 SAYS_CLASSES = True
@@ -40,9 +42,18 @@ def targets(labels: Sequence[str], categories: Sequence[str]) -> NDArray[np.int6
     return np.array([number[label] for label in labels], dtype=np.int64)
 
 
+def batch(
+    targets: NDArray[np.int64], rows: NDArray[np.int64], where: Placement | None, device: torch.device
+) -> torch.Tensor:
+    """Numbers of the classes, (b,)."""
+    import torch
+
+    return torch.from_numpy(targets[rows]).to(device)
+
+
 def objective(
     targets: NDArray[np.int64], settings: Train
-) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+) -> Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]:
     """Mean cross-entropy, in float32 whatever the precision of the logits; classes weighed as settings say."""
     import torch
     import torch.nn.functional as F
@@ -52,7 +63,8 @@ def objective(
         found = class_weights(targets, classes, settings.class_weights)
         return None if found is None else torch.from_numpy(found).to(device)
 
-    def loss(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    def loss(model: nn.Module, images: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        logits = model(images)
         weight = weights(logits.shape[1], logits.device)
         return F.cross_entropy(
             logits.float(), wanted, weight=weight, label_smoothing=settings.label_smoothing
@@ -72,9 +84,9 @@ def class_weights(targets: NDArray[np.int64], classes: int, how: str) -> NDArray
     return weights
 
 
-def predict(outputs: Iterable[torch.Tensor]) -> NDArray[np.float32]:
+def predict(outputs: Iterable[torch.Tensor], where: Placement | None = None) -> NDArray[np.float32]:
     """Probabilities, (n, k) float32, from logits (b, k) of each batch."""
-    return np.concatenate([logits.softmax(1).cpu().numpy() for logits in outputs]).astype(np.float32)
+    return np.concatenate([logits.float().softmax(1).cpu().numpy() for logits in outputs]).astype(np.float32)
 
 
 def losses(probabilities: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -18,7 +18,9 @@ from assay.errors import ParamsError
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
+    from assay.data.images.placement import Placement
     from assay.params import Train
 
 SAYS_CLASSES = False
@@ -51,21 +53,30 @@ def targets(labels: Sequence[str], categories: Sequence[str]) -> NDArray[np.floa
     return np.array([int(text) for text in labels], dtype=np.float32)
 
 
+def batch(
+    targets: NDArray[np.float32], rows: NDArray[np.int64], where: Placement | None, device: torch.device
+) -> torch.Tensor:
+    """Counts, (b,)."""
+    import torch
+
+    return torch.from_numpy(targets[rows]).to(device)
+
+
 def objective(
     targets: NDArray[np.float32], settings: Train
-) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+) -> Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]:
     """Mean negative log-likelihood of Poisson counts, without the part that no weight changes."""
     import torch.nn.functional as F
 
-    def loss(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        return F.poisson_nll_loss(made.float()[:, 0].clamp(max=MOST), wanted)
+    def loss(model: nn.Module, images: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        return F.poisson_nll_loss(model(images).float()[:, 0].clamp(max=MOST), wanted)
 
     return loss
 
 
-def predict(outputs: Iterable[torch.Tensor]) -> NDArray[np.float32]:
+def predict(outputs: Iterable[torch.Tensor], where: Placement | None = None) -> NDArray[np.float32]:
     """Expected counts, (n,) float32, from their logarithms (b, 1) of each batch."""
-    parts = [made[:, 0].clamp(max=MOST).exp().cpu().numpy() for made in outputs]
+    parts = [made.float()[:, 0].clamp(max=MOST).exp().cpu().numpy() for made in outputs]
     return np.concatenate(parts).astype(np.float32)
 
 

@@ -12,8 +12,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -36,33 +38,36 @@ RECIPES = {
     "strong": Recipe(shift=0.12, angle=20, scale=0.25, flip=True, light=0.3, erase=0.4),
 }
 
+Affines = NDArray[np.float64]
 Draw = Callable[[int], torch.Tensor]
 
 
-def augment(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
-    """(n, c, h, w) in 0…1 -> the same shape, changed as the recipe allows. All chance comes from the generator.
+def augment(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[torch.Tensor, Affines]:
+    """(n, c, h, w) in 0…1 -> the same shape, changed as the recipe allows; and where its pixels went, (n, 2, 3).
 
-    The generator is one of the CPU, whatever the device of the images: the same draws everywhere.
+    All chance comes from the generator, which is one of the CPU, whatever the device of the images: the same draws
+    everywhere.
     """
-    if recipe == Recipe():
-        return images
     n = len(images)
+    if recipe == Recipe():
+        return images, np.broadcast_to(np.eye(2, 3), (n, 2, 3))
 
     def draw(columns: int) -> torch.Tensor:
         """Uniform in −1…1, (n, columns)."""
         return (torch.rand(n, columns, generator=generator) * 2 - 1).to(images.device)
 
-    images = _move(images, recipe, draw)
+    moves = _moves(recipe, images.shape[2:], draw)
+    images = _moved(images, moves)
     if recipe.light:
         images = _relight(images, recipe.light, draw)
     if recipe.erase:
         images = _erase(images, recipe.erase, draw)
-    return images
+    return images, pixel_maps(moves.cpu().double().numpy(), *images.shape[2:])
 
 
-def _move(images: torch.Tensor, recipe: Recipe, draw: Draw) -> torch.Tensor:
-    """Turn, scale, shift and mirror, in one resampling; what comes into view repeats the edge."""
-    n, _, height, width = images.shape
+def _moves(recipe: Recipe, shape: torch.Size, draw: Draw) -> torch.Tensor:
+    """(n, 2, 3) from the image that is made to the one there is, in coordinates of −1…1: as `affine_grid` has it."""
+    height, width = shape
     turn, zoom, dx, dy, mirror = draw(5).unbind(1)
     angle = turn * math.radians(recipe.angle)
     scale = 1 + zoom * recipe.scale
@@ -72,8 +77,23 @@ def _move(images: torch.Tensor, recipe: Recipe, draw: Draw) -> torch.Tensor:
     aspect = height / width
     top = torch.stack([cos * flip, -sin * aspect, dx * recipe.shift * 2], 1)
     bottom = torch.stack([sin * flip / aspect, cos, dy * recipe.shift * 2], 1)
-    grid = F.affine_grid(torch.stack([top, bottom], 1), [n, 1, height, width], align_corners=False)
+    return torch.stack([top, bottom], 1)
+
+
+def _moved(images: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:
+    """Turned, scaled, shifted and mirrored in one resampling; what comes into view repeats the edge."""
+    n, _, height, width = images.shape
+    grid = F.affine_grid(moves, [n, 1, height, width], align_corners=False)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def pixel_maps(moves: Affines, height: int, width: int) -> Affines:
+    """From `moves` (n, 2, 3) to where the pixels of the image went: the inverse, in pixels."""
+    half = np.array([width / 2, height / 2])
+    linear = np.linalg.inv(moves[:, :, :2] * half[:, None] / half)
+    # in pixels p of the image made: what was at half (A (p / half − 1) + t + 1) is at p now
+    begun = half * (1 + moves[:, :, 2] - moves[:, :, :2].sum(2))
+    return np.concatenate([linear, -linear @ begun[:, :, None]], axis=2)
 
 
 def _relight(images: torch.Tensor, most: float, draw: Draw) -> torch.Tensor:

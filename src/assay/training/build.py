@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,19 @@ from torch import nn
 from assay import plugins, tasks
 from assay.data.embeddings import Embeddings
 from assay.data.images.decode import GREY_MODES
+from assay.data.images.placement import Canvas
 from assay.data.pool import Pool
 from assay.layout import Layout
 from assay.models import ModelSpec, Pictures
 from assay.params import Params, Train
 from assay.progress import Progress
 from assay.training.fit import Examples, derive
-from assay.training.inputs import InputSpec, open_inputs, to_device
+from assay.training.inputs import InputSpec, open_inputs, placement_of, to_device
 
 STEP = 4
 """px: sizes that are read off the training images are multiples of it."""
+GRID = 32
+"""px: sides of a letterbox's canvas are multiples of it, as the coarsest feature maps of most networks are 1/32."""
 NO_PICTURES = Pictures(0, "rgb")
 """What a model on embeddings sees."""
 
@@ -40,6 +44,8 @@ def specify(
         fed.color,
         params.embed.encoder if embedded else None,
         params.embed.options if embedded else {},
+        fed.fit,
+        canvas(Pool.open(layout.pool).index, ids, fed.size) if fed.fit == "letterbox" else None,
     )
     dim = Embeddings.open(layout.embeddings).dim if embedded else 0
     outputs = tasks.load(params.task).outputs(categories)
@@ -48,13 +54,12 @@ def specify(
 
 def pictures(settings: Train, layout: Layout, ids: pa.ChunkedArray) -> Pictures:
     """What the model is fed with: as set, or what `auto` comes to for this model and these training images."""
-    if settings.image_size != "auto" and settings.color != "auto":
-        return Pictures(settings.image_size, settings.color)
     of_images = training_pictures(Pool.open(layout.pool).index, ids)
     suited: Pictures = plugins.load("models", settings.model).suited(settings.options, of_images)
     return Pictures(
         suited.size if settings.image_size == "auto" else settings.image_size,
         suited.color if settings.color == "auto" else settings.color,
+        suited.fit,
     )
 
 
@@ -66,6 +71,15 @@ def training_pictures(index: pa.Table, ids: pa.ChunkedArray) -> Pictures:
     median = int(np.sort(longer)[(len(longer) - 1) // 2])
     grey = pc.all(pc.is_in(rows["mode"], value_set=pa.array(GREY_MODES))).as_py()
     return Pictures(max(STEP, STEP * round(median / STEP)), "gray" if grey else "rgb")
+
+
+def canvas(index: pa.Table, ids: pa.ChunkedArray, size: int) -> Canvas:
+    """Height and width of the median shape of the images, the longer one `size`, both rounded up to GRID."""
+    rows = index.filter(pc.is_in(index["id"], value_set=ids.combine_chunks()))
+    shapes = np.sort(pc.divide(pc.cast(rows["height"], pa.float64()), rows["width"]).to_numpy())
+    shape = float(shapes[(len(shapes) - 1) // 2])
+    height, width = (GRID * ceil(side * size / GRID) for side in (min(shape, 1.0), min(1 / shape, 1.0)))
+    return height, width
 
 
 def examples(
@@ -81,8 +95,8 @@ def examples(
     rows = table.filter(pc.equal(table["split"], split)).sort_by("id")
     if not len(rows):
         return None
-    wanted = task.targets(rows["label"].to_pylist(), categories)
-    return Examples(open_inputs(inputs, rows["id"].to_pylist(), layout, progress), wanted)
+    wanted, ids = task.targets(rows["label"].to_pylist(), categories), rows["id"].to_pylist()
+    return Examples(open_inputs(inputs, ids, layout, progress), wanted, placement_of(inputs, ids, layout))
 
 
 def build(params: Params, spec: ModelSpec, train: Examples) -> nn.Module:

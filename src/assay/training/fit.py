@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from assay.data.files import replacing
+from assay.data.images.placement import Placement
 from assay.errors import AssayError
 from assay.params import Train
 from assay.progress import Progress
@@ -43,10 +43,13 @@ WARM_UP = 0.1
 
 @dataclass(frozen=True)
 class Examples:
-    """One split: what goes in, and what should come out, as the task has it (n, …)."""
+    """One split: what goes in, and what should come out, as the task has it: n of each."""
 
     inputs: Inputs
-    targets: NDArray[Any]
+    targets: Any
+    """A sequence."""
+    placement: Placement | None = None
+    """Where the images are on the inputs, for tasks whose targets have places."""
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -110,14 +113,16 @@ def fit(
             # even batches: no last batch of a single image, which batch norm could not take
             for step, rows in enumerate(np.array_split(order, steps)):
                 images = to_device(train.inputs.batch(rows), device)
-                targets = torch.from_numpy(train.targets[rows]).to(device)
+                where = None if train.placement is None else train.placement.take(rows)
                 if images.ndim == 4:
-                    images = augment(images, RECIPES[settings.augment], chance)
+                    images, moved = augment(images, RECIPES[settings.augment], chance)
+                    where = where and where.then(moved)
+                targets = task.batch(train.targets, rows, where, device)
                 rate = settings.lr * schedule((epoch - 1) * steps + step, settings.epochs * steps)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 with torch.autocast(device.type, getattr(torch, settings.precision), enabled=half):
-                    loss = objective(model(images), targets)
+                    loss = objective(model, images, targets)
                 optimizer.zero_grad(set_to_none=True)
                 scaler.scale(loss).backward()
                 scaler.step(optimizer)
@@ -130,7 +135,7 @@ def fit(
                 checkpoint.unlink(missing_ok=True)
                 raise diverged(epoch, settings)
             if val is not None:
-                said = task.predict(outputs_of(model, val.inputs, settings.batch * 4, device))
+                said = task.predict(outputs_of(model, val.inputs, settings.batch * 4, device), val.placement)
                 scores = task.scores(said, val.targets)
                 row |= {f"val_{name}": _short(value) for name, value in scores.items()}
             history.append(row)

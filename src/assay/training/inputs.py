@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -15,6 +17,8 @@ from assay import plugins
 from assay.data.embeddings import ABOUT, Embeddings
 from assay.data.files import read_json
 from assay.data.images.decoded import DecodedCache
+from assay.data.images.placement import Canvas, Fit, Placement, place
+from assay.data.matching import whole
 from assay.data.pool import Pool
 from assay.layout import Layout
 from assay.progress import Progress
@@ -63,10 +67,19 @@ class InputSpec:
 
     kind: Literal["pixels", "embeddings"]
     image_size: int
-    """px, each side; 0 of a model on embeddings."""
+    """px, the longer side; 0 of a model on embeddings."""
     color: Literal["rgb", "gray"]
     encoder: str | None = None
     encoder_options: dict[str, Any] = field(default_factory=dict)
+    fit: Fit = "squeeze"
+    canvas: Sequence[int] | None = None
+    """Height and width of the images, px; None: both `image_size`."""
+
+    @property
+    def shape(self) -> Canvas:
+        """Height and width of the images."""
+        height, width = self.canvas or (self.image_size, self.image_size)
+        return height, width
 
 
 def open_inputs(spec: InputSpec, ids: Sequence[str], layout: Layout, progress: Progress) -> Inputs:
@@ -76,18 +89,34 @@ def open_inputs(spec: InputSpec, ids: Sequence[str], layout: Layout, progress: P
     are computed for these images alone.
     """
     if spec.kind == "pixels":
-        return _pixels(ids, spec.image_size, spec.color, layout, progress)
+        return _pixels(ids, spec.shape, spec.color, spec.fit, layout, progress)
     stored = read_json(layout.embeddings / ABOUT, made_by="embed")
     if (stored["encoder"], stored["options"]) == (spec.encoder, spec.encoder_options):
         return Rows(Embeddings.open(layout.embeddings).at_hand(ids, layout.scratch), np.arange(len(ids)))
     encoder = plugins.load("encoders", str(spec.encoder)).load(spec.encoder_options, "auto")
-    return Encoded(encoder, _pixels(ids, encoder.size, encoder.color, layout, progress))
+    square = (encoder.size, encoder.size)
+    return Encoded(encoder, _pixels(ids, square, encoder.color, "squeeze", layout, progress))
+
+
+def placement_of(spec: InputSpec, ids: Sequence[str], layout: Layout) -> Placement | None:
+    """Where the images of the pool are on what the model is fed with; None for a model on embeddings."""
+    if spec.kind != "pixels":
+        return None
+    index = Pool.open(layout.pool).index
+    rows = pc.index_in(pa.array(ids, pa.string()), value_set=whole(index["id"]))
+    widths, heights = (index[side].take(rows).to_numpy() for side in ("width", "height"))
+    return place(widths, heights, spec.shape, spec.fit)
 
 
 def _pixels(
-    ids: Sequence[str], size: int, color: Literal["rgb", "gray"], layout: Layout, progress: Progress
+    ids: Sequence[str],
+    canvas: Canvas,
+    color: Literal["rgb", "gray"],
+    fit: Fit,
+    layout: Layout,
+    progress: Progress,
 ) -> Rows:
-    cache = DecodedCache(layout.scratch / "decoded", size, color)
+    cache = DecodedCache(layout.scratch / "decoded", canvas, color, fit)
     rows = cache.rows(Pool.open(layout.pool), ids, progress)
     return Rows(np.asarray(cache.pixels), rows)
 
@@ -101,11 +130,11 @@ def to_device(batch: NDArray[Any], device: torch.device) -> torch.Tensor:
     return tensor if tensor.ndim == 2 else tensor.permute(0, 3, 1, 2).float().div_(255)
 
 
-def outputs_of(model: nn.Module, inputs: Inputs, batch: int, device: torch.device) -> Iterator[torch.Tensor]:
-    """What a model returns, float32, a batch at a time, at least one. Leaves the model in evaluation mode."""
+def outputs_of(model: nn.Module, inputs: Inputs, batch: int, device: torch.device) -> Iterator[Any]:
+    """What a model returns, a batch at a time, at least one. Leaves the model in evaluation mode."""
     model.eval()
     rows = np.arange(len(inputs))
     for start in range(0, max(len(rows), 1), batch):
         with torch.inference_mode():
-            made = model(to_device(inputs.batch(rows[start : start + batch]), device)).float()
+            made = model(to_device(inputs.batch(rows[start : start + batch]), device))
         yield made

@@ -20,7 +20,7 @@ from assay.layout import Layout
 from assay.models import ModelSpec
 from assay.progress import Progress
 from assay.training.fit import deterministic, pick_device
-from assay.training.inputs import Inputs, InputSpec, open_inputs, outputs_of
+from assay.training.inputs import Inputs, InputSpec, open_inputs, outputs_of, placement_of
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ def predict_ids(
     inputs = open_inputs(model.inputs, ids, layout, progress)
     module = model.module.to(device).to(memory_format=torch.channels_last)
     with deterministic(settings["threads"]), progress.bar("predicting", len(ids)) as advance:
-        said = task.predict(outputs_of(module, _Counted(inputs, advance), batch, device))
+        made = outputs_of(module, _Counted(inputs, advance), batch, device)
+        said = task.predict(made, placement_of(model.inputs, ids, layout))
     return task.to_table(said, model.categories), model.categories
 
 

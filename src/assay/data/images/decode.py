@@ -48,6 +48,7 @@ from PIL import Image
 from assay.data.images import orientation
 from assay.data.images.levels import check_colours, eight_highest
 from assay.data.images.orientation import Pixels
+from assay.data.images.placement import GREY, Canvas, Fit, inside
 from assay.data.images.png import check_png, mend_colour_key
 from assay.data.images.refusal import reason, refusing
 from assay.errors import BadImage
@@ -125,14 +126,24 @@ def decode(data: bytes, color: Color = "rgb") -> Pixels:
     return _decode(data, color)
 
 
-def decode_resized(data: bytes, size: int, color: Color = "rgb") -> Pixels:
-    """The image squeezed to uint8 (size, size, 3 or 1), antialiased bilinear; as it is if of that size."""
-    pixels = _decode(data, color, at_least=2 * size)
-    if pixels.shape[:2] == (size, size):
+def decode_resized(data: bytes, size: int | Canvas, color: Color = "rgb", fit: Fit = "squeeze") -> Pixels:
+    """The image on a canvas, uint8 (height, width, 3 or 1), antialiased bilinear; as it is if of that size.
+
+    `size` of a square canvas, or height and width; `fit`: see `placement`.
+    """
+    canvas = (size, size) if isinstance(size, int) else size
+    pixels = _decode(data, color, at_least=2 * max(canvas))
+    if pixels.shape[:2] == canvas:
         return pixels
+    left, top, width, height = inside(pixels.shape[1], pixels.shape[0], canvas, fit)
     image = Image.fromarray(pixels if color == "rgb" else pixels[..., 0])
-    resized = np.array(image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0))
-    return resized.reshape(size, size, pixels.shape[2])
+    resized = np.array(image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0))
+    resized = resized.reshape(height, width, pixels.shape[2])
+    if (height, width) == canvas:
+        return resized
+    out = np.full((*canvas, pixels.shape[2]), GREY, np.uint8)
+    out[top : top + height, left : left + width] = resized
+    return out
 
 
 def thumbnail(data: bytes, size: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Images decoded once: a memory-mapped cache of pixels, keyed by content id, one for each size and colour.
+"""Images decoded once: a memory-mapped cache of pixels, keyed by content id, one for each canvas and colour.
 
     <dir>/28-gray/decoder.json   what decoded them: another decoder starts the cache anew
     <dir>/28-gray/ids.bin        32 bytes a row: the content id
@@ -11,6 +11,7 @@ cut off by the next writer. Writers take turns by a file lock; readers need none
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 import sys
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 
 from assay.data.files import read_json, write_json
 from assay.data.images.decode import decode_resized
+from assay.data.images.placement import Canvas, Fit
 from assay.errors import BadImage, MissingInput, PoolError
 from assay.progress import Progress
 
@@ -48,13 +50,16 @@ class Images(Protocol):
 
 
 class DecodedCache:
-    """The decoded images of one size and colour. Cheap to open; `rows` decodes what is missing."""
+    """The decoded images of one canvas and colour. Cheap to open; `rows` decodes what is missing."""
 
-    def __init__(self, path: Path, size: int, color: Literal["rgb", "gray"]) -> None:
-        self.path = path / f"{size}-{color}"
-        self.shape = (size, size, 3 if color == "rgb" else 1)
-        self._decode = partial(decode_resized, size=size, color=color)
-        self._row_bytes = size * size * self.shape[2]
+    def __init__(
+        self, path: Path, size: int | Canvas, color: Literal["rgb", "gray"], fit: Fit = "squeeze"
+    ) -> None:
+        canvas = (size, size) if isinstance(size, int) else size
+        self.path = path / folder_name(canvas, color, fit)
+        self.shape = (*canvas, 3 if color == "rgb" else 1)
+        self._decode = partial(decode_resized, size=canvas, color=color, fit=fit)
+        self._row_bytes = math.prod(self.shape)
         self._row_of: dict[bytes, int] = {}
 
     def rows(self, pool: Images, ids: Sequence[str], progress: Progress) -> NDArray[np.int64]:
@@ -76,7 +81,7 @@ class DecodedCache:
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
-        """(N, size, size, channels), memory-mapped for reading: what is never touched costs no memory."""
+        """(N, height, width, channels), memory-mapped for reading: what is never touched costs no memory."""
         if not self._row_of:
             return np.zeros((0, *self.shape), np.uint8)
         return np.memmap(self.path / "pixels.bin", np.uint8, "r", shape=(len(self._row_of), *self.shape))
@@ -140,6 +145,12 @@ class DecodedCache:
                     f"image {sample} of the pool cannot be decoded: {error}",
                     hint="`dvc checkout data/pool` if the pool is damaged; else exclude the image",
                 ) from None
+
+
+def folder_name(canvas: Canvas, color: str, fit: Fit) -> str:
+    """`28-gray`; `256x320-rgb-letterbox`, height first."""
+    size = f"{canvas[0]}" if canvas[0] == canvas[1] else f"{canvas[0]}x{canvas[1]}"
+    return f"{size}-{color}" if fit == "squeeze" else f"{size}-{color}-{fit}"
 
 
 def _decoder() -> dict[str, str]:

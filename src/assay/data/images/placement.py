@@ -1,0 +1,85 @@
+"""From the pixels of an image to those that a model is fed with, and back: how images are made to fit, and where
+their objects go.
+
+squeeze    to the size of the canvas, whatever the shape of the image
+letterbox  the largest that fits the canvas at the image's own shape, in its middle; GREY around it
+
+Coordinates are (x, y) in pixels of the upright image; 0, 0 is the upper left corner of the first pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Fit = Literal["squeeze", "letterbox"]
+Floats = NDArray[np.float64]
+Canvas = tuple[int, int]
+"""Height and width, px."""
+
+GREY = 127
+"""Around a letterboxed image: the middle of 0…255, near what networks subtract."""
+
+
+def inside(width: int, height: int, canvas: Canvas, fit: Fit) -> tuple[int, int, int, int]:
+    """Where on the canvas an image goes: left, top, width, height."""
+    rows, columns = canvas
+    if fit == "squeeze":
+        return 0, 0, columns, rows
+    scale = min(columns / width, rows / height)
+    w, h = (max(1, round(side * scale)) for side in (width, height))
+    return (columns - w) // 2, (rows - h) // 2, w, h
+
+
+def place(widths: NDArray[Any], heights: NDArray[Any], canvas: Canvas, fit: Fit) -> Placement:
+    """Where images of these sizes (n,) go."""
+    affine = np.zeros((len(widths), 2, 3))
+    for k, (width, height) in enumerate(zip(widths.tolist(), heights.tolist(), strict=True)):
+        left, top, w, h = inside(width, height, canvas, fit)
+        affine[k] = [[w / width, 0, left], [0, h / height, top]]
+    return Placement(affine, canvas)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Of n images: the affine maps (n, 2, 3) from their pixels to those of the canvas."""
+
+    affine: Floats
+    canvas: Canvas
+
+    def __len__(self) -> int:
+        return len(self.affine)
+
+    def take(self, rows: NDArray[np.int64]) -> Placement:
+        return Placement(self.affine[rows], self.canvas)
+
+    def then(self, moved: NDArray[np.floating]) -> Placement:
+        """After the canvas itself was moved by (n, 2, 3)."""
+        linear = moved[:, :, :2] @ self.affine
+        linear[:, :, 2] += moved[:, :, 2]
+        return Placement(linear, self.canvas)
+
+    def back(self) -> Placement:
+        """The inverse maps."""
+        linear = np.linalg.inv(self.affine[:, :, :2])
+        offset = -linear @ self.affine[:, :, 2:]
+        return Placement(np.concatenate([linear, offset], axis=2), self.canvas)
+
+    def points(self, image: int, points: Floats) -> Floats:
+        """(m, 2) of one image, mapped."""
+        moved: Floats = points @ self.affine[image, :, :2].T + self.affine[image, :, 2]
+        return moved
+
+    def boxes(self, image: int, boxes: Floats) -> Floats:
+        """Corners (m, 4) x₁, y₁, x₂, y₂ of one image, mapped; not clipped.
+
+        Exact while nothing is turned. Turned, it is the box around the ellipse that the box had in it: few objects
+        reach into the corners (A. Kalra et al.: Towards Rotation Invariance in Object Detection. ICCV 2021).
+        """
+        middle = self.points(image, (boxes[:, :2] + boxes[:, 2:]) / 2)
+        linear = self.affine[image, :, :2]
+        half = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (linear**2).T)
+        return np.concatenate([middle - half, middle + half], axis=1)
