@@ -54,8 +54,13 @@ def offenders(folder: str, forbidden: tuple[str, ...]) -> list[str]:
 STUDIES = ("advice", "attribution", "comparison", "race", "reproduction", "simulation")
 ABOVE = ("stages", "experiments", "rounds", "commands")
 """What drives the stages, and the stages: nothing below imports them."""
+ANNOTATED = ("annotations", "masks", "outlines", "runs")
+"""What an annotation is: all of `data` that metrics know."""
 MAY_NOT = {
-    "metrics": tuple(f.stem for f in PACKAGE.iterdir() if f.stem not in ("metrics", "errors")),
+    "metrics": (
+        *(f.stem for f in PACKAGE.iterdir() if f.stem not in ("metrics", "errors", "data")),
+        *(f"data.{f.stem}" for f in (PACKAGE / "data").iterdir() if f.stem not in ANNOTATED),
+    ),
     "data": (*PLUGINS, "params", "intake", "training", "labels", "lineage", "tracking", "reports", *ABOVE),
     "params": (*PLUGINS, "intake", "training", "labels", "lineage", "tracking", "reports", *ABOVE),
     "intake": ("training", "labels", "tracking", "reports", *ABOVE),

@@ -10,7 +10,7 @@ import pytest
 
 from assay import plugins
 from assay.errors import ParamsError
-from assay.metrics import detection
+from assay.metrics import detection, semantic_segmentation
 from assay.metrics.classification import METRICS, Classified, per_class
 from assay.metrics.judged import measure
 from assay.metrics.table import OF_A_CLASS, OF_TASK, OVERALL, headline, named
@@ -26,7 +26,12 @@ def test_every_metric_that_is_measured_has_a_row():
     assert {name for names in OF_TASK.values() for name in names} == set(OVERALL)
     assert set(plugins.names("tasks")) <= set(OF_TASK)
     assert all(names == plugins.load("metrics", task).METRICS for task, names in OF_TASK.items())
-    assert {*per_class(judged, ["a", "b"])["a"], *detection.OF_A_CLASS} == set(OF_A_CLASS)
+    of_a_class = {
+        *per_class(judged, ["a", "b"])["a"],
+        *detection.OF_A_CLASS,
+        *semantic_segmentation.OF_A_CLASS,
+    }
+    assert of_a_class == set(OF_A_CLASS)
 
 
 def test_better_and_worse_are_the_right_way_round():

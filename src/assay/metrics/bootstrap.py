@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.metrics.estimates import Floats
+from assay.metrics.estimates import Estimate, Floats, estimate, undefined
 
 LEVELS = (2.5, 97.5)
 """Percentiles of a 95 % interval."""
+REPLICATES = 1000
+"""Behind the intervals of single classes."""
 BLOCK = 1 << 22
 """Bootstrap weights that are in memory at a time: 16 MB."""
 
@@ -29,3 +31,24 @@ def two_sided(differences: Floats) -> float:
     """Bootstrap p of a difference of zero (Efron & Tibshirani 1993, 15.4, counting the observed sample too)."""
     b = len(differences)
     return min(1.0, 2 * float(min((differences <= 0).sum() + 1, (differences >= 0).sum() + 1)) / (b + 1))
+
+
+def bootstrapped(
+    n: int, measure: Callable[[NDArray[np.float32] | None], dict[str, Floats]], counts: NDArray[np.integer]
+) -> dict[str, list[Estimate]]:
+    """Estimates of metrics that are (b, k) under image weights (b, n); `counts` (k,): what each is of."""
+    values, blocks = measure(None), [measure(block) for block in bootstrap_weights(n, REPLICATES, seed=0)]
+    return {
+        name: [
+            _estimate(value, np.concatenate([block[name][:, k] for block in blocks]), int(counts[k]))
+            for k, value in enumerate(values[name][0])
+        ]
+        for name in values
+    }
+
+
+def _estimate(value: float, drawn: Floats, n: int) -> Estimate:
+    if not np.isfinite(value):
+        return undefined()
+    low, high = np.nanpercentile(drawn, LEVELS)
+    return estimate(float(value), float(low), float(high), n)

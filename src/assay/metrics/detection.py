@@ -12,15 +12,14 @@ Columns of predictions.parquet, the objects of an image in the order of their sc
     scores      list<float32>                0…1
     classes     list<int32>                  places among the classes of the model
 
-A label is the canonical JSON of an image's annotations. Each has a `bbox`; `iscrowd` marks regions that count neither
-way. `[]` is an image without objects: all that is found there is wrong.
+A label is the canonical JSON of an image's annotations, each with a box or an outline; `iscrowd` marks regions that
+count neither way. `[]` is an image without objects: all that is found there is wrong.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -30,9 +29,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay.metrics.annotated import read_truth
 from assay.metrics.average_precision import Ranked, average_precision, best_f1, rank, rank_all
-from assay.metrics.bootstrap import LEVELS, bootstrap_weights
-from assay.metrics.estimates import Estimate, Floats, estimate, undefined
+from assay.metrics.bootstrap import bootstrapped
+from assay.metrics.estimates import Estimate, Floats, mean_of_defined
 from assay.metrics.judged import Judged
 from assay.metrics.matching import (
     MOST,
@@ -53,8 +53,6 @@ OF_A_CLASS = ("ap", "ap50")
 AT_75 = 5
 """Place of .75 among the thresholds."""
 BY_SIZE = [size for size in SIZES if size != "all"]
-REPLICATES = 1000
-"""Of the bootstrap behind the intervals of classes and sizes."""
 
 
 @dataclass(frozen=True)
@@ -209,36 +207,6 @@ def _bytes(objects: Detections | Truth) -> bytes:
     )
 
 
-def mean_of_defined(rows: Floats) -> Floats:
-    """(b,) means over the rows (m, b), NaN left out; NaN where there is nothing else."""
-    there = np.isfinite(rows)
-    counts = there.sum(0)
-    sums = np.where(there, rows, 0.0).sum(0)
-    means: Floats = np.divide(sums, counts, out=np.full(rows.shape[1], np.nan), where=counts > 0)
-    return means
-
-
-def bootstrapped(
-    n: int, measure: Callable[[NDArray[np.float32] | None], dict[str, Floats]], counts: Ints
-) -> dict[str, list[Estimate]]:
-    """Estimates of metrics that are (b, k) under image weights (b, n); `counts` (k,): what each is of."""
-    values, blocks = measure(None), [measure(block) for block in bootstrap_weights(n, REPLICATES, seed=0)]
-    return {
-        name: [
-            _estimate(value, np.concatenate([block[name][:, k] for block in blocks]), int(counts[k]))
-            for k, value in enumerate(values[name][0])
-        ]
-        for name in values
-    }
-
-
-def _estimate(value: float, drawn: Floats, n: int) -> Estimate:
-    if not np.isfinite(value):
-        return undefined()
-    low, high = np.nanpercentile(drawn, LEVELS)
-    return estimate(float(value), float(low), float(high), n)
-
-
 def judge(
     table: pa.Table, known: Sequence[str], labels: Sequence[str], categories: Sequence[str]
 ) -> Detected:
@@ -249,20 +217,6 @@ def judge(
         read_detections(table, np.array([place[category] for category in known], np.int64)).best(MOST),
         tuple(table["predicted"].to_pylist()),
         len(categories),
-    )
-
-
-def read_truth(labels: Sequence[str], place: Mapping[str, int]) -> Truth:
-    """The objects that labels name, in their order."""
-    images = [json.loads(label) for label in labels]
-    objects = [one for image in images for one in image]
-    boxes = np.array([one["bbox"] for one in objects], np.float64).reshape(-1, 4)
-    return Truth(
-        offsets_of([len(image) for image in images]),
-        np.array([place[one["category"]] for one in objects], np.int64),
-        boxes,
-        boxes[:, 2] * boxes[:, 3],
-        crowd=np.array([one.get("iscrowd", False) for one in objects], bool),
     )
 
 

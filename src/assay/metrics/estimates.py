@@ -87,5 +87,14 @@ def f1_estimate(hits: float, union: float, n: float) -> Estimate:
     return estimate(value, low, high, int(n))
 
 
+def mean_of_defined(rows: Floats) -> Floats:
+    """(b,) means over the rows (m, b), NaN left out; NaN where there is nothing else."""
+    there = np.isfinite(rows)
+    counts = there.sum(0)
+    sums = np.where(there, rows, 0.0).sum(0)
+    means: Floats = np.divide(sums, counts, out=np.full(rows.shape[1], np.nan), where=counts > 0)
+    return means
+
+
 def rounded(value: float) -> float:
     return round(float(value), 6) + 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -26,6 +26,8 @@ class Objects:
     """(m, 4) x, y, width, height in pixels."""
     areas: Floats
     """(m,) of the mask where there is one, else of the box; in pixels."""
+    masks: NDArray[np.object_] | None = field(default=None, kw_only=True)
+    """(m,) run lengths as pycocotools holds them: {"size": [height, width], "counts": bytes}."""
 
     def __len__(self) -> int:
         """Number of images."""
@@ -62,8 +64,6 @@ class Truth(Objects):
 
     crowd: Bools
     """(m,) COCO's crowd regions: a detection inside one is neither right nor wrong."""
-    masks: NDArray[np.object_] | None = None
-    """(m,) compressed run-length encodings, as of pycocotools."""
 
     def by_class(self) -> Self:
         """Ordered by image and class; objects of one class keep their order."""
@@ -76,8 +76,6 @@ class Detections(Objects):
 
     scores: Floats
     """(m,)"""
-    masks: NDArray[np.object_] | None = None
-    """(m,) compressed run-length encodings, as of pycocotools."""
 
     def best(self, most: int) -> Self:
         """The `most` highest scores of each class on each image, ordered by image, class and score.

@@ -98,13 +98,19 @@ ROWS = (
     Metric("ap75", "AP75"),
     Metric("ar", "AR"),
     Metric("f1", "F1"),
+    Metric("miou", "mean IoU"),
+    Metric("dice", "Dice"),
+    Metric("boundary_f1", "boundary F1"),
 )
 OVERALL = {row.name: row for row in ROWS}
 """Of a model on a set of images, of all tasks."""
+DETECTION = ("ap", "ap50", "ap75", "ar", "f1")
 OF_TASK = {
     "classification": ("accuracy", "balanced_accuracy", "macro_f1", "ece", "log_loss"),
     "counting": ("exact", "mae"),
-    "detection": ("ap", "ap50", "ap75", "ar", "f1"),
+    "detection": DETECTION,
+    "instance_segmentation": DETECTION,
+    "semantic_segmentation": ("miou", "dice", "boundary_f1"),
 }
 """What each task measures, in the order in which it is shown; any of them can be `track.primary`."""
 OF_A_CLASS = {
@@ -115,9 +121,11 @@ OF_A_CLASS = {
         Metric("f1", "F1"),
         Metric("ap", "AP"),
         Metric("ap50", "AP50"),
+        Metric("iou", "IoU"),
+        Metric("dice", "Dice"),
     )
 }
-HEADLINE = ("accuracy", "macro_f1", "log_loss", "ece", "exact", "mae", "ap", "ap50", "f1")
+HEADLINE = ("accuracy", "macro_f1", "log_loss", "ece", "exact", "mae", "ap", "ap50", "f1", "miou", "dice")
 """What is shown, where it was measured and where there is room for a few."""
 
 

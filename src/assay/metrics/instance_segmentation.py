@@ -1,0 +1,98 @@
+"""Metrics of instance segmentation: those of detection, with the overlap of masks in place of that of boxes.
+
+Columns of predictions.parquet beyond those of detection (`assay.metrics.detection`):
+
+    masks           list<string>   run lengths as COCO compresses them, in the order of the scores
+    height, width   int32          of the upright image, in pixels: the size of each mask
+
+A label is the canonical JSON of an image's annotations, each with an outline; one that has only a box is that box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from pycocotools import mask as coco
+
+from assay.metrics.annotated import ANNOTATIONS, pixels_of, read_truth
+from assay.metrics.detection import Detected, read_detections
+from assay.metrics.estimates import Floats
+from assay.metrics.matching import MOST, Overlap, intersection
+from assay.metrics.objects import Detections, Ints, Truth
+from assay.metrics.table import OF_TASK
+
+METRICS = OF_TASK["instance_segmentation"]
+Some = TypeVar("Some", Truth, Detections)
+Size = tuple[int, int]
+"""Height and width."""
+
+
+@dataclass(frozen=True)
+class Segmented(Detected):
+    """Masks found on n images and the masks that are there."""
+
+    METRICS: ClassVar = METRICS
+
+    @property
+    def overlap(self) -> Overlap:
+        return mask_overlap(self.detections, self.truth)
+
+
+def mask_overlap(detections: Detections, truth: Truth) -> Overlap:
+    """IoU of masks; with a crowd region the intersection over the detection's area."""
+    ours, theirs = detections.masks, truth.masks
+    if ours is None or theirs is None:
+        raise TypeError("objects without masks")
+
+    def overlap(d: Ints, g: Ints) -> Floats:
+        found = np.zeros(len(d))
+        near = np.flatnonzero(intersection(detections.boxes[d], truth.boxes[g]) > 0)
+        for part in np.split(near, np.flatnonzero(np.diff(d[near])) + 1) if len(near) else []:
+            those = theirs[g[part]].tolist()
+            found[part] = coco.iou([ours[d[part[0]]]], those, truth.crowd[g[part]].tolist())[0]
+        return found
+
+    return overlap
+
+
+def judge(
+    table: pa.Table, known: Sequence[str], labels: Sequence[str], categories: Sequence[str]
+) -> Segmented:
+    """The columns of predictions, of the classes `known`, held against labels among `categories`."""
+    place = {category: k for k, category in enumerate(categories)}
+    places = np.array([place[category] for category in known], np.int64)
+    sizes = list(zip(table["height"].to_pylist(), table["width"].to_pylist(), strict=True))
+    return Segmented(
+        masked(read_truth(labels, place), _true_masks(labels, sizes)).by_class(),
+        masked(read_detections(table, places), _found_masks(table["masks"].to_pylist(), sizes)).best(MOST),
+        tuple(table["predicted"].to_pylist()),
+        len(categories),
+    )
+
+
+def masked(objects: Some, masks: Sequence[Mapping[str, Any]]) -> Some:
+    """The same objects by their masks (m,): these, the boxes around them and their pixels."""
+    column = np.empty(len(masks), object)
+    column[:] = masks
+    boxes = np.asarray(coco.toBbox(list(masks)), np.float64).reshape(-1, 4)
+    return replace(objects, masks=column, boxes=boxes, areas=np.asarray(coco.area(list(masks)), np.float64))
+
+
+def _found_masks(counts: Sequence[Sequence[str]], sizes: Sequence[Size]) -> list[dict[str, Any]]:
+    return [
+        {"size": list(size), "counts": one.encode()}
+        for image, size in zip(counts, sizes, strict=True)
+        for one in image
+    ]
+
+
+def _true_masks(labels: Sequence[str], sizes: Sequence[Size]) -> list[dict[str, Any]]:
+    return [
+        coco.encode(np.asfortranarray(pixels_of(one, *size), np.uint8))
+        for label, size in zip(labels, sizes, strict=True)
+        for one in ANNOTATIONS.validate_json(label)
+    ]
