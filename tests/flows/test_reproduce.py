@@ -73,7 +73,7 @@ def test_every_recording_is_a_task_and_what_differs_fails(flow: ModuleType, make
     assert caught.value.exit_code == 1
     told = artifact()
     assert "| **bitwise identical** |" in told
-    assert "| **diverged** | model: 8 bytes, different from byte 6 on" in told
+    assert "| **diverged** | model: 8 bytes, differ from byte 6 on" in told
     assert not list((root / ".assay" / "worktrees").iterdir())
 
 

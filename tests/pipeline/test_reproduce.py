@@ -129,7 +129,7 @@ def test_forced_code_diverges_at_train_and_is_named(of: Callable[[Case], Any]) -
     found = of(with_forced_code)
     assert (found["verdict"], found["stage"]) == ("diverged", "train")
     assert found["output"] in ("outputs/history.csv", "outputs/model")
-    assert "train: src/assay/training/fit.py: not what it was when this was recorded" in found["because"]
+    assert "train: src/assay/training/fit.py: differs from the record" in found["because"]
     first = {one["output"]: one["first"] for one in found["differences"]}
     assert first["outputs/history.csv"].startswith("line 2 (epoch 1): lr ")
     assert "probability of" in first["outputs/predictions.parquet"]
@@ -169,7 +169,7 @@ def test_a_run_whose_commit_or_changes_are_lost(workspace: Workspace) -> None:
     assert target.environment["torch"]["threads"] == 1
 
     record_patch(workspace, PATCH + CUT + "1,000,000 of 3,000,000 characters: this patch cannot be applied\n")
-    assert "too large to be recorded whole" in str(refused(workspace, run))
+    assert "too large to be recorded" in str(refused(workspace, run))
     tag(workspace, "assay.git.commit", "0" * 40)
     error = refused(workspace, run)
     assert "history was rewritten" in str(error)

@@ -73,7 +73,7 @@ def test_it_says_what_each_option_is_expected_to_gain_and_on_what(told, workshop
     advise.render(told, console)
     text = console.export_text()
     assert told["verdict"]["text"][:40] in text
-    assert "stands in for cnn" in text
+    assert "replaces cnn" in text
 
 
 def test_a_second_call_trains_nothing_and_from_nothing_it_comes_out_the_same(told, workshop):

@@ -27,10 +27,10 @@ def test_one_that_is_clearly_ahead_is_recommended():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([("labels", 0.03, -0.01, 0.07), ("model", 0.0, -0.01, 0.01)], "may be nothing at all"),
+        ([("labels", 0.03, -0.01, 0.07), ("model", 0.0, -0.01, 0.01)], "but the interval contains 0"),
         (
             [("labels", 0.03, 0.01, 0.05), ("review", 0.02, 0.0, 0.04)],
-            "cleaner labels .* is not clearly behind",
+            "cleaner labels .* is not significantly behind",
         ),
         ([("labels", 0.0, 0.0, 0.01), ("model", -0.01, -0.02, 0.0)], "none of the options shows a gain"),
     ],
@@ -61,7 +61,7 @@ def test_what_would_tell_follows_from_where_the_noise_comes_from():
 
 def test_two_that_are_alike_are_not_worth_telling_apart():
     found = verdict(option("labels", 0.02, 0.0, 0.04), option("review", 0.0199, 0.0, 0.04))
-    assert "take what is easier" in found["tell"]
+    assert "take the easier one" in found["tell"]
 
 
 def test_an_option_that_could_not_be_measured_stands_aside():

@@ -109,7 +109,7 @@ def test_params_of_another_assay_are_compared_as_they_are_written(root, tmp_path
     (tmp_path / "a/params.yaml").write_text("train: {lr: 0.1, momentum: 0.9}\n")
     rows = {row["key"]: (row["a"], row["b"]) for row in params_part(a, side(root))["differ"]}
     assert rows["train.momentum"] == (0.9, None)
-    assert "not of this assay" in code_part(a, side(root))["missing"]
+    assert "does not accept the params" in code_part(a, side(root))["missing"]
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_where_labels_help_the_data_wins(course, simulated, worlds):
     assert [row["step"] for row in data] == [0, 1, 2, 3]
     assert told["tracks"]["model"][-1]["cost"] == {"labels": 0, "reviews": 0, "corrected": 0, "minutes": 0.3}
     assert "The data track won: after 3 steps accuracy is" in sentence(told)
-    assert "with 120 labels (60 of them looked at again)" in sentence(told)
+    assert "with 120 labels (60 of them reviews)" in sentence(told)
 
 
 def test_where_an_architecture_helps_the_model_wins(course, simulated, worlds):
@@ -128,7 +128,9 @@ def test_a_model_track_that_never_ran_has_not_lost(course, simulated, worlds):
         done = simulated(worlds["data"])(turns)
         return [replace(d, result=None, failed="no way") if d.turn.track == "model" else d for d in done]
 
-    with pytest.raises(AssayError, match=r"none of 3 trials could be trained.*\nno way"):
+    with pytest.raises(
+        AssayError, match=r"none of the 3 trials of the model track could be trained.*\nno way"
+    ):
         racing.run(course, execute)
 
 

@@ -128,7 +128,7 @@ def test_a_folder_is_compared_file_by_file_and_what_can_be_read_comes_first(two:
         "outputs/model/model.pt: tensor b [0, 1]: 1 recorded, 1.5 now "
         "(1 of 2 tensors; here 1 of 2 numbers differ, by at most 0.5)",
         "outputs/model/gone.txt: recorded only (gone.txt)",
-        "outputs/model/new.txt: there now only (new.txt)",
+        "outputs/model/new.txt: present now only (new.txt)",
     ]
 
 
@@ -142,7 +142,7 @@ def test_csv_npy_and_png_are_read_too(two: Any) -> None:
     assert array.explained() == ["v.npy: [0, 0]: 0 recorded, 1 now (2 of 6 numbers differ, by at most 1)"]
     Image.new("L", (4, 4)).save(picture.recorded)
     Image.new("L", (4, 4), 9).save(picture.now)
-    assert picture.explained() == ["p.png: 16 of 16 pixels look different"]
+    assert picture.explained() == ["p.png: 16 of 16 pixels differ"]
 
 
 def test_the_same_content_in_other_bytes_is_called_so(two: Any) -> None:
@@ -151,7 +151,7 @@ def test_the_same_content_in_other_bytes_is_called_so(two: Any) -> None:
     made.now.write_text(json.dumps({"a": 1, "b": 2}, indent=1))
     assert PACKED in made.explained()[0]
     made.now.write_text("{damaged")
-    assert made.explained() == ["m.json: 16 bytes recorded, 8 now, different from byte 1 on"]
+    assert made.explained() == ["m.json: 16 bytes recorded, 8 now, differ from byte 1 on"]
     made.now.write_text(made.recorded.read_text())
     assert made.explained() == []
 
@@ -189,8 +189,8 @@ def test_the_inputs_that_changed_are_named_but_not_what_is_made_again() -> None:
     }
     assert changed_inputs(RECORDED, now, {"data/selection"}) == [
         "train.threads: 2 recorded, 1 now",
-        "src/assay/training/fit.py: not what it was when this was recorded",
-        "src/assay/more.py: was not read then",
+        "src/assay/training/fit.py: differs from the record",
+        "src/assay/more.py: not recorded as input, read now",
     ]
     assert changed_inputs(RECORDED, RECORDED, set()) == []
 

@@ -100,7 +100,7 @@ def test_the_family_has_a_run_for_each_strategy(told):
     [
         ({"strategies": ["psychic"]}, r"simulate\.strategies.*'psychic'"),
         ({"seeds": 1}, r"simulate\.seeds: valid: from 2 to 1,000"),
-        ({"budgets": [10, 46]}, "no 46 labels to ask for among 45 images"),
+        ({"budgets": [10, 46]}, "46 labels cannot be chosen among 45 images"),
         ({"budgets": [10, 5]}, "have to ascend"),
         ({"to_accuracy": 90.0}, r"simulate\.to_accuracy"),
         ({"options": {"margin": {"radius": 1.0}}}, "strategy margin: radius: there is no such key"),
@@ -124,7 +124,7 @@ def test_budgets_are_whole_numbers():
     [
         ({"train": 60}, "60 labelled train images: a replay hides and reveals them, which needs 80"),
         ({"val": 21}, "21 labelled val images: strategies are compared on val, which needs 30"),
-        ({"classes": 1}, "of 1 classes: there is nothing to tell apart"),
+        ({"classes": 1}, "of 1 classes: a simulation needs at least two classes"),
     ],
 )
 def test_too_few_labels_are_refused_with_what_to_do(stage, filled, complaint):
@@ -163,17 +163,19 @@ def test_the_verdict_says_what_is_saved_and_that_test_agrees(monkeypatch):
     assert told["alike"] == ["margin"]
     assert told["text"] == (
         "badge: +2.0 [+1.0, +3.0] points of accuracy over random, on average from 10 to 100 labels; with 50 labels it "
-        "reaches what random needs 85 [70, 95] for. On test, which had no say: +1.5 [+0.5, +2.5]. Not told apart from "
-        "it: margin."
+        "equals random with 85 [70, 95] labels. On test, which was not used to choose: +1.5 [+0.5, +2.5]. Not "
+        "significantly different: margin."
     )
-    assert standing.judge(None, rows[1:], None)["text"].startswith("Can't tell: no strategy is surely better")
+    assert standing.judge(None, rows[1:], None)["text"].startswith(
+        "Can't tell: no strategy is significantly better"
+    )
 
 
 def test_the_leader_is_judged_on_seeds_that_did_not_choose_it(told):
     again = told["again"]
     assert again["name"] == next(row["name"] for row in told["strategies"] if row["name"] != "random")
     assert len(again["curve"][0]["seeds"]) == 4
-    assert "on 4 seeds that did not choose it" in told["verdict"]["text"]
+    assert "on 4 new seeds" in told["verdict"]["text"]
     assert told["verdict"]["strategy"] == (again["name"] if again["sure"] else None)
 
 
@@ -187,14 +189,12 @@ def test_what_other_seeds_say_decides_and_is_what_is_told(monkeypatch):
     found = standing.judge(None, rows, None, sure)
     assert found["strategy"] == "badge"
     assert found["text"].startswith(
-        "badge: +4.0 [+2.0, +6.0] points of accuracy over random on 10 seeds that did not choose it, on average from 10"
+        "badge: +4.0 [+2.0, +6.0] points of accuracy over random on 10 new seeds, on average from 10"
     )
     unsure = sure | {"over_random": {"value": 0.01, "low": -0.01, "high": 0.03}, "sure": False}
     lost = standing.judge(None, [rows[0] | {"sure": True}, rows[1]], None, unsure)
     assert lost["strategy"] is None
-    assert (
-        "badge with +1.0 [−1.0, +3.0] points of accuracy on 10 seeds that did not choose it" in lost["text"]
-    )
+    assert "badge with +1.0 [−1.0, +3.0] points of accuracy on 10 new seeds" in lost["text"]
 
 
 def test_labels_beyond_the_budgets_are_told_as_such():

@@ -1,17 +1,19 @@
-"""Where the next hour should go: more labels, cleaner labels, or the model. Behind `assay advise`.
+"""What the next hours should be spent on: more labels, cleaner labels, or the model. Behind `assay advise`.
 
-    ground.py     what there is to learn from and to measure on: the selection's train and val
-    learners.py   who learns in the trials: the model of params.yaml, or a probe on the embeddings in its place
-    notebook.py   what every such training came to, kept in .assay/advice: a second call trains nothing
-    plan.py       how much can be tried in the minutes that were given
-    curve.py      a power law through the accuracies at growing numbers of labels
-    suspects.py   which labels the audit takes for wrong, and what people would find
-    noise.py      the noise of seeds and of a finite val set, as draws that everything else is computed from
-    trials.py     what the best of N settings is worth, the luck of being chosen taken off
-    recommendation.py  the options side by side: recommend one, or say that nobody can tell, and what would tell
-    study.py      all of it, from trainings to advice
-    charts.py     its pictures, as SVG
+    ground.py          the labelled images: train and val of the selection
+    learners.py        what is trained: the model of params.yaml, or a probe on the embeddings in its place
+    notebook.py        results of the trainings, cached in .assay/advice: a second call trains nothing
+    plan.py            number of trainings that fit into the minutes given
+    curve.py           power law through the metric at growing numbers of labels
+    suspects.py        labels that are probably wrong, and the result of a simulated review
+    noise.py           noise of seeds and of the finite val set, as joint draws
+    trials.py          expected gain of the best of N settings, corrected for the choice
+    options.py         the three options with their expected gains
+    recommendation.py  ranking of the options, and the recommendation or what it would take
+    study.py           all trainings of a study
+    result.py          from a workspace to the advice
+    charts.py          SVG plots
 
-Everything is measured on val. The ruler (test) is not looked at: a number that decided what to do next is no longer
-an unbiased measure of what came of it.
+Everything is measured on val. The test set is not used: a metric that decides what to do next is no unbiased measure of
+the result.
 """

@@ -1,4 +1,4 @@
-"""The pictures of the advice as inline SVG, in the colours of the page: they follow light and dark."""
+"""Plots of the advice as inline SVG in the colours of the page, light or dark."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Scale = Callable[[float], float]
 
 
 def gains(rows: Sequence[dict[str, Any]], metric: str, chosen: str | None = None) -> Markup:
-    """A point and its interval for each of `rows`: {"title", "gain"}; one without a gain is left out."""
+    """A point with its interval for each of `rows`, {"title", "gain"}; rows without a gain are left out."""
     held = [row for row in rows if row["gain"]]
     ends = [0.0, *(row["gain"][end] for row in held for end in ("low", "high"))]
     ticks = _ticks(min(ends), max(ends), 6)
@@ -42,7 +42,7 @@ def gains(rows: Sequence[dict[str, Any]], metric: str, chosen: str | None = None
 
 
 def learning(curve: dict[str, Any], now: int, metric: str) -> Markup:
-    """Points as measured, the law through them with its band, and a rule at the labels that there are now."""
+    """Measured points, the fitted law with its band, and a vertical line at the present number of labels."""
     foot, left, right = 260.0, 64.0, WIDTH - 20.0
     line, points = curve["line"], curve["points"]
     values = [row[end] for row in line for end in ("low", "high")] + [point["value"] for point in points]
@@ -96,7 +96,7 @@ def _scale(domain: tuple[float, float], pixels: tuple[float, float]) -> Scale:
 
 
 def _ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers that hold low and high between them: steps of 1, 2 or 5 times a power of ten."""
+    """Round numbers from below `low` to above `high`, in steps of 1, 2 or 5 times a power of ten."""
     span = max(high - low, 1e-6)
     power = 10.0 ** np.floor(np.log10(span / most))
     step = next(power * factor for factor in (1, 2, 5, 10, 20) if span / (power * factor) <= most)

@@ -1,8 +1,8 @@
 """The learning curve: value(n) = a − b·n^(−c), a power law (Cortes et al. 1994; Hestness et al. 2017).
 
-For a given exponent the law is linear in a and b, so the fit is a closed form on a grid of exponents (variable
-projection: Golub & Pereyra 1973): no starting point, no local optimum, and a thousand bootstrap draws at once. A weak
-prior keeps the exponent of four noisy points within what is known of such curves.
+For a given exponent the law is linear in a and b, so the fit has a closed form on a grid of exponents (variable
+projection; Golub & Pereyra 1973): no starting point, no local optimum, all bootstrap draws at once. A weak prior keeps
+the exponent within the range known for such curves, as there are few noisy points.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ Floats = NDArray[np.float64]
 
 EXPONENTS = np.geomspace(0.1, 2.0, 61)
 TYPICAL, SPREAD = 0.5, 0.8
-"""The prior: log c is normal about log 0.5 with this deviation, a factor of 5 either way at 95 %."""
+"""Prior: log c is normal with mean log TYPICAL and deviation SPREAD: within a factor of 5 with 95 %."""
 NO_NOISE = 1e-3
-"""The law itself is no better than this: no point is trusted more."""
+"""Least standard error of a point: the law itself is not exact."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """(draws,) each. `ceiling`: the best value there is (1 for an accuracy); a stays below it, b above 0."""
+    """Parameters (draws,) of the law. `ceiling`: best possible value (1 for an accuracy); a ≤ ceiling, b ≥ 0."""
 
     a: Floats
     b: Floats
     c: Floats
 
     def at(self, sizes: Floats | Sequence[float]) -> Floats:
-        """(draws, len(sizes))."""
+        """(draws, len(sizes)) values of the law."""
         n = np.asarray(sizes, float)
         return self.a[:, None] - self.b[:, None] * n[None, :] ** -self.c[:, None]
 
@@ -39,9 +39,9 @@ class Curve:
 def fit(
     sizes: Floats, values: Floats, deviations: Floats, ceiling: float, rng: np.random.Generator | None = None
 ) -> Curve:
-    """The law that is likeliest given each row of `values` (draws, m) at `sizes` (m,) with standard errors (m,).
+    """Most probable law for each row of `values` (draws, m) at `sizes` (m,) with standard errors `deviations` (m,).
 
-    With `rng` the centre of the prior is drawn too: rows that are draws of the values give draws of the law.
+    With `rng` the mean of the prior is drawn for each row, so that draws of the values give draws of the law.
     """
     weight = 1 / np.maximum(deviations, NO_NOISE) ** 2
     centre = np.full(len(values), np.log(TYPICAL))
@@ -72,12 +72,12 @@ def _line(x: Floats, y: Floats, weight: Floats, ceiling: float) -> tuple[Floats,
 
 
 def nested(targets: NDArray[np.int64], sizes: list[int], seed: int) -> list[NDArray[np.int64]]:
-    """Rows of growing subsets, each within the next, every class in its share; sorted."""
+    """Sorted rows of growing subsets, each a subset of the next, stratified by class."""
     rng = np.random.default_rng([seed, len(targets)])
     place = np.empty(len(targets))
     for k in np.unique(targets):
         members = np.flatnonzero(targets == k)
-        # the i-th of a class of m stands at (i + chance) / m of the way: any prefix holds every class in its share
+        # the i-th of m members is placed at (i + u) / m, u in 0…1: any prefix has the classes in proportion
         place[rng.permutation(members)] = (np.arange(len(members)) + rng.random()) / len(members)
     order = np.argsort(place, kind="stable")
     return [np.sort(order[:size]).astype(np.int64) for size in sizes]

@@ -1,4 +1,4 @@
-"""What advice stands on: the labelled train and val images of the selection, as ids and class numbers."""
+"""Data of the advice: the labelled train and val images of the selection, as ids and class numbers."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from assay.labels.labels import group_numbers
 from assay.layout import Layout
 
 LEAST_TRAIN, LEAST_VAL = 40, 30
-"""Labelled images under which nothing can be said: a curve through a quarter of them, gains of a few per cent."""
+"""Least numbers of labelled images: for a curve that begins at a quarter of them, and for gains of a few per cent."""
 MOST_VAL = 5000
-"""More val images than these are not measured on: the noise of the seeds is larger than theirs by then."""
+"""Most val images used: the noise of the seeds is larger than theirs by then."""
 QUEUE_HINT = "`assay queue` lists the next ones to label; then `assay label FILE` and `dvc repro`"
 
 
 @dataclass(frozen=True)
 class Ground:
-    """`table`: the selection's train.parquet by id; class numbers follow `categories`."""
+    """`table`: train.parquet of the selection by id; class numbers are indices of `categories`."""
 
     table: pa.Table
     categories: tuple[str, ...]
     digest: str
     groups: NDArray[np.int64]
-    """(train,) a number for each group; images of one group never vouch for each other."""
+    """(train,) number of the group; images of one group are in the same fold."""
     unlabelled: int
     """Train images without a label, not excluded."""
     ruler_queue: int
-    """Images that the queue asks for before it asks for training images."""
+    """Val and test images that the queue asks for before training images."""
     embeddings: Embeddings
     judged: pa.Table
-    """What the label audit says of every label of train and val."""
+    """The label audit of train and val."""
 
     @cached_property
     def ids(self) -> dict[str, tuple[str, ...]]:
@@ -51,7 +51,7 @@ class Ground:
 
     @cached_property
     def targets(self) -> dict[str, NDArray[np.int64]]:
-        """{split: class numbers}, in the order of the ids."""
+        """{split: class numbers (n,)}, in the order of the ids."""
         number = {name: k for k, name in enumerate(self.categories)}
         return {
             split: np.array([number[label] for label in self._rows(split)["label"].to_pylist()], np.int64)
@@ -60,7 +60,7 @@ class Ground:
 
     @cached_property
     def measured(self) -> NDArray[np.int64]:
-        """Rows of val that gains are measured on: all, or MOST_VAL drawn by their ids."""
+        """Rows of val that gains are measured on: all, or MOST_VAL of them chosen by a hash of the id."""
         ids = self.ids["val"]
         chosen = set(drawn_order(ids, 0, "advise")[:MOST_VAL])
         return np.array([row for row, sample in enumerate(ids) if sample in chosen], np.int64)
@@ -73,7 +73,7 @@ class Ground:
 
 
 def open_ground(layout: Layout) -> Ground:
-    """Read it. MissingInput names the stage to run; GateError says what has too few labels."""
+    """Read the data. MissingInput names the stage to run; GateError the split with too few labels."""
     table = read_table(layout.selection / "train.parquet", made_by="select").sort_by("id").combine_chunks()
     selection = read_json(layout.selection / "selection.json", made_by="select")
     samples = read_table(layout.snapshot / "samples.parquet", made_by="curate")
@@ -96,7 +96,7 @@ def open_ground(layout: Layout) -> Ground:
 
 
 def check(table: pa.Table) -> None:
-    """GateError where nothing could be learnt, or nothing be measured."""
+    """GateError with fewer than two classes, or too few labels to train or to measure."""
     labels = {
         split: table.filter(pc.equal(table["split"], split))["label"].to_pylist()
         for split in ("train", "val")
@@ -108,10 +108,10 @@ def check(table: pa.Table) -> None:
             if classes
             else "no training image has a label"
         )
-        raise GateError(f"{seen}: there is nothing to tell apart, and nothing to advise on", hint=QUEUE_HINT)
+        raise GateError(f"{seen}: advice needs at least two classes", hint=QUEUE_HINT)
     for split, least, why in (
         ("train", LEAST_TRAIN, "a learning curve needs"),
         ("val", LEAST_VAL, "gains are measured on val, which needs"),
     ):
         if (n := len(labels[split])) < least:
-            raise GateError(f"{n} labelled {split} images: {why} {least} at least", hint=QUEUE_HINT)
+            raise GateError(f"{n} labelled {split} images: {why} at least {least}", hint=QUEUE_HINT)

@@ -1,4 +1,4 @@
-"""Who learns in the trials: the model of params.yaml, in this process, or a probe that stands in for it."""
+"""What is trained for advice: the model of params.yaml, in this process, or a probe in its place."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ Probabilities = NDArray[np.float32]
 OnEpoch = Callable[[], None]
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
-"""Of the probe's regularisation (scikit-learn's C, less is more), chosen by the loss on a third that is held out."""
+"""Grid of the probe's C (scikit-learn: inverse of the regularisation), chosen by the loss on a held-out third."""
 ENOUGH = 3000
-"""Rows from which that choice is made at most."""
+"""Most rows used for that choice."""
 TIMED = 4
-"""Batches that a training is timed on."""
+"""Batches used to time a training."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training: which rows of train, what they are taken to be, what is changed of `train`, and the seed."""
+    """One training: rows of the train split, their classes, changes to `train`, and the seed."""
 
     rows: Ints
     targets: Ints
@@ -50,12 +50,12 @@ class Run:
     seed: int
     changes: dict[str, Any] = field(default_factory=dict)
     stop: tuple[Ints, Ints] | None = None
-    """(rows, targets) of val that say which epoch is kept; None: val as it is."""
+    """(rows, targets) of val for early stopping; None: val as labelled."""
 
 
 @dataclass(frozen=True)
 class LearnerOutcome:
-    """Probabilities on val (n, k); none at all if the training failed."""
+    """Probabilities on val (n, k); empty if the training failed."""
 
     val: Probabilities
     seconds: float
@@ -66,12 +66,12 @@ class LearnerOutcome:
 
 
 class Learner(Protocol):
-    """Somebody who can be trained."""
+    """A model that `Notebook` can train."""
 
     name: str
 
     def key(self, run: Run) -> str:
-        """SHA-256 of all that the outcome follows from."""
+        """SHA-256 of all inputs of the outcome."""
         ...
 
     def epochs(self, run: Run) -> int: ...
@@ -94,7 +94,7 @@ class Some:
 
 
 class Model:
-    """The model of params.yaml, trained as the stage `train` does it, less what is written."""
+    """The model of params.yaml, trained as in the stage `train`, without its files."""
 
     def __init__(self, params: Params, layout: Layout, ground: Ground, progress: Progress) -> None:
         self.name = params.train.model
@@ -109,7 +109,7 @@ class Model:
         return self._settings(run).epochs
 
     def learn(self, run: Run, on_epoch: OnEpoch) -> LearnerOutcome:
-        """A killed training carries on at its last epoch. A loss that is no number: no outcome."""
+        """Train, or resume a killed training at its last epoch. If the loss is not finite, the outcome is empty."""
         checkpoint = self._layout.scratch / "advice" / f"{self.key(run)}.pt"
         started = perf_counter()
         try:
@@ -123,7 +123,7 @@ class Model:
         return LearnerOutcome(val, perf_counter() - started)
 
     def seconds(self, run: Run) -> float:
-        """What it would take: the second of two epochs on a few batches, scaled up."""
+        """Estimated duration: the second of two epochs on TIMED batches, scaled up."""
         batch = self._settings(run).batch
         few = run.rows[:: max(1, len(run.rows) // (TIMED * batch))][: TIMED * batch]
         part = len(few) / len(run.rows)
@@ -207,7 +207,7 @@ class Model:
 
 
 class Probe:
-    """Logistic regression on the standardised embeddings: seconds, and no seed in it but that of the rows it gets."""
+    """Logistic regression on the standardised embeddings: takes seconds, and does not depend on a seed."""
 
     name = "probe"
 
@@ -231,7 +231,7 @@ class Probe:
 
     @cached_property
     def strength(self) -> float:
-        """C, by the loss on a third of the train images (at most ENOUGH of them)."""
+        """C of STRENGTHS with the least loss on a held-out third of at most ENOUGH train images."""
         rng = np.random.default_rng(0)
         groups = self._ground.groups
         chosen = rng.permutation(int(groups.max()) + 1)
@@ -263,7 +263,7 @@ class Probe:
 
 
 def _key(ground: Ground, run: Run, more: list[Any]) -> str:
-    """What every learner's outcome follows from: ids and classes of all that was learnt from and measured."""
+    """SHA-256 of what every outcome depends on: ids and classes of the images trained and measured on, and `more`."""
     ids = ground.ids["train"]
     state = hashlib.sha256(canonical_digest([more, ground.categories, run.seed, run.changes]).encode())
     for split_ids in ([ids[row] for row in run.rows], ground.ids["val"]):

@@ -1,13 +1,12 @@
-"""Two noises: another seed gives another model, and another val set another number for the same model.
+"""Noise of the seeds and of the finite val set, as joint draws of all conditions.
 
-Both are carried as draws of all that was measured at once, (draws, conditions): each draw takes one bootstrap sample of
-the val images, the same for every condition (what is compared is compared on the same images), and shakes every
-condition by the spread between seeds, with the heavier tails of a spread that is itself known from few trainings
-(Student's t). Whatever is computed from a draw is a draw of it.
+A draw (conditions,) uses one bootstrap sample of the val images for all conditions, so that comparisons are paired, and
+adds to each condition a deviation with the variance between seeds. These deviations have Student's t distribution, as
+the variance is estimated from few trainings. A function of a draw is a draw of that function.
 
-Two seeds also differ because they disagree on single images, and of that the bootstrap knows already: it is taken off
-the spread between seeds, or it would be counted twice (components of variance of a crossed design: Searle, Casella &
-McCulloch 1992).
+The variance between seeds contains disagreement on single images, which the bootstrap over images contains too. It is
+subtracted from the variance between seeds, so that it counts once (variance components of a crossed design; Searle,
+Casella & McCulloch 1992).
 """
 
 from __future__ import annotations
@@ -29,21 +28,21 @@ LEVELS = (2.5, 97.5)
 
 @dataclass(frozen=True)
 class ConditionMetrics:
-    """The primary metric of every condition, turned so that more is better. Column order: `names`."""
+    """The primary metric of every condition, with the sign that makes higher better. Column order: `names`."""
 
     names: tuple[str, ...]
     values: Floats
     """(c,) means over the seeds."""
     resampled: Floats
-    """(DRAWS, c) the same means on bootstrap samples of val."""
+    """(DRAWS, c) means over the seeds on bootstrap samples of val."""
     runs: NDArray[np.int64]
-    """(c,) trainings of each."""
+    """(c,) number of trainings."""
     deviation: Floats
-    """(c,) standard deviation between seeds beyond what single images make, pooled over conditions alike."""
+    """(c,) standard deviation between seeds without the part of single images, pooled over similar conditions."""
     spread: Floats
-    """(c,) the whole standard deviation between seeds, on these val images."""
+    """(c,) total standard deviation between seeds on these val images."""
     freedom: Floats
-    """(c,) degrees of freedom of that deviation; 0 where no condition had two seeds."""
+    """(c,) degrees of freedom of `deviation`; 0 if no condition of the pool has two seeds."""
 
     def column(self, name: str) -> int:
         return self.names.index(name)
@@ -52,12 +51,12 @@ class ConditionMetrics:
         return float(self.values[self.column(name)])
 
     def error(self, name: str) -> float:
-        """Standard error of a condition's mean that comes from the seeds."""
+        """Standard error of the mean of a condition that is due to the seeds."""
         k = self.column(name)
         return float(self.deviation[k] / np.sqrt(self.runs[k]))
 
     def draws(self, rng: np.random.Generator, val: bool = True, seeds: bool = True) -> Floats:
-        """(DRAWS, c), with either noise or both."""
+        """(DRAWS, c) draws with the noise of val, of the seeds, or both."""
         out = np.tile(self.values, (DRAWS, 1))
         if val:
             out += self.resampled - self.resampled.mean(0)
@@ -74,7 +73,7 @@ def measure(
     pools: Mapping[str, str],
     seed: int,
 ) -> ConditionMetrics:
-    """From {condition: predictions on val of each seed}. `pools` names what shares its spread between seeds."""
+    """Metrics from {condition: predictions on val of each seed}. `pools`: {condition: pool of its variance}."""
     sign = named(metric).sign
     weights = np.concatenate(list(bootstrap_weights(len(next(iter(outcomes.values()))[0]), DRAWS, seed)))
     each: dict[str, Floats] = {}
@@ -83,7 +82,7 @@ def measure(
         each[name] = sign * np.array([judged.values()[metric][0] for judged in runs])
         drawn = np.stack([judged.values(weights)[metric] for judged in runs])
         means.append(sign * drawn.mean(0))
-        # of one run, less of their mean: what of it seeds do not share
+        # variance of one run minus that of the mean of runs: the part of images that seeds do not share
         images[name] = float(drawn.var(1).mean() - drawn.mean(0).var()) * len(runs)
     squares, freedom = _pooled(each, pools)
     shared = _summed(images, pools)
@@ -108,7 +107,7 @@ def _pooled(each: Mapping[str, Floats], pools: Mapping[str, str]) -> tuple[dict[
 
 
 def _summed(images: Mapping[str, float], pools: Mapping[str, str]) -> dict[str, float]:
-    """{pool: what single images make of those sums of squares}."""
+    """{pool: part of single images in those sums of squares}."""
     summed = dict.fromkeys(pools.values(), 0.0)
     for name, value in images.items():
         summed[pools[name]] += value
@@ -120,6 +119,6 @@ def _root(squares: float, freedom: int) -> float:
 
 
 def interval(draws: Floats, value: float) -> tuple[float, float]:
-    """95 %, and holding the value."""
+    """95 % interval of the draws, extended to contain `value`."""
     low, high = (float(x) for x in np.percentile(draws, LEVELS))
     return min(low, value), max(high, value)

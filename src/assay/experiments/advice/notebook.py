@@ -1,4 +1,4 @@
-"""What every training came to, on disk: .assay/advice/<key>.npz. Lost at any time, it is only computed again."""
+"""Cache of the training results: .assay/advice/<key>.npz. It may be deleted at any time."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from assay.experiments.advice.learners import Learner, LearnerOutcome, Run
 from assay.progress import Progress
 
 KEPT = 2000
-"""Outcomes that are kept, the newest."""
+"""Most outcomes kept, the newest."""
 
 
 @dataclass(frozen=True)
 class Notebook:
-    """Trains what is not known yet."""
+    """Returns cached outcomes and trains the others."""
 
     folder: Path
     progress: Progress
 
     def results(self, label: str, learner: Learner, runs: Sequence[Run]) -> list[LearnerOutcome]:
-        """The outcome of each run, in their order; a bar moves by epochs for those that have to be trained."""
+        """Outcomes of the runs, in order; a progress bar counts the epochs of those that are trained."""
         keys = [learner.key(run) for run in runs]
         found = {key: self._read(key) for key in set(keys)}
         todo = {key: run for key, run in zip(keys, runs, strict=True) if found[key] is None}
@@ -37,7 +37,7 @@ class Notebook:
                 for key, run in todo.items():
                     done = _Count()
                     found[key] = learner.learn(run, _reporting(advance, done))
-                    advance(learner.epochs(run) - done.total)  # those that early stopping left out
+                    advance(learner.epochs(run) - done.total)  # epochs skipped by early stopping
                     self._write(key, found[key])
         return [outcome for key in keys if (outcome := found[key]) is not None]
 
@@ -45,7 +45,7 @@ class Notebook:
         return self._file(learner.key(run)).exists()
 
     def tidy(self) -> None:
-        """Remove what was not finished by others before, and the oldest of too many outcomes."""
+        """Remove unfinished checkpoints of earlier processes, and the oldest outcomes beyond KEPT."""
         for left in self.folder.glob("*.pt"):
             left.unlink(missing_ok=True)
         files = sorted(self.folder.glob("*.npz"), key=lambda file: -file.stat().st_mtime_ns)
@@ -74,7 +74,7 @@ def _reporting(advance: Callable[[int], None], done: _Count) -> Callable[[], Non
 
 
 class _Count:
-    """How many epochs a training has reported."""
+    """Number of epochs that a training has reported."""
 
     def __init__(self) -> None:
         self.total = 0

@@ -1,4 +1,4 @@
-"""From what was measured to the three options, each with the gain that the time is expected to buy."""
+"""The three options (more labels, cleaner labels, the model), each with the expected gain of the time given."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from assay.metrics.table import named
 
 Floats = NDArray[np.float64]
 NOISES: tuple[dict[str, bool], ...] = ({}, {"seeds": False}, {"val": False})
-"""Both; of val alone; of the seeds alone."""
+"""Noise of val and seeds; of val alone; of the seeds alone."""
 STEPS = 40
-"""Points of the drawn curve."""
+"""Points of the plotted curve."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the options are computed from."""
+    """Inputs of the options."""
 
     study: Study
     measured: ConditionMetrics
     found: Suspected
     reviewed: Suspected
-    """Those of them that fit into the time."""
+    """The suspects that can be reviewed in the time."""
 
     @property
     def best_value(self) -> float:
-        """The best that the primary metric can be, turned so that more is better."""
+        """Best possible value of the primary metric, with the sign that makes higher better."""
         return 1.0 if named(self.study.params.track.primary).higher_is_better else 0.0
 
     @property
     def seconds(self) -> float:
-        """What one training of the model takes: measured if it was trained, else timed."""
+        """Duration of one training: measured if it was trained, else estimated from a few batches."""
         if self.study.learner is self.study.probe:
             return self.study.plan.seconds
         return float(np.median([outcome.seconds for outcome in self.study.outcomes[BASE]]))
@@ -49,11 +49,11 @@ class Facts:
         return np.random.default_rng([self.study.params.seed, purpose])
 
     def draws(self, **noises: bool) -> Floats:
-        """The same draws at every call, so that what is computed from them goes together."""
+        """The same draws at every call, so that results computed from them are consistent."""
         return self.measured.draws(self.rng(1), **noises)
 
     def difference(self, name: str, against: str = BASE) -> Gain:
-        """One condition less another, on the same images."""
+        """Paired difference of two conditions."""
         a, b = self.measured.column(name), self.measured.column(against)
         value = float(self.measured.values[a] - self.measured.values[b])
         both, val, seeds = (draws[:, a] - draws[:, b] for draws in (self.draws(**noise) for noise in NOISES))
@@ -61,7 +61,7 @@ class Facts:
 
 
 def as_gain(draws: Floats, value: float, val: Floats | None = None, seeds: Floats | None = None) -> Gain:
-    """`val`, `seeds`: the draws with that noise alone."""
+    """Gain with its interval from `draws`. `val`, `seeds`: draws with that noise alone."""
     share = 0.5
     if val is not None and seeds is not None and (total := float(val.var() + seeds.var())) > 0:
         share = float(val.var()) / total
@@ -72,7 +72,7 @@ def as_gain(draws: Floats, value: float, val: Floats | None = None, seeds: Float
 
 
 def more_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
-    """Extrapolate the learning curve to the labels that the time buys; and the curve, to be drawn."""
+    """The option of extrapolating the learning curve to the labels that fit into the time; and the curve to plot."""
     study, costs = facts.study, facts.study.params.advise
     affordable = int(costs.hours * 3600 / costs.seconds_per_label)
     there = study.ground.unlabelled
@@ -83,15 +83,13 @@ def more_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
     ends = [n, n + amount]
     gained = [np.diff(each.at(ends))[:, 0] for each in laws]
     gain = as_gain(gained[0], float(np.diff(law.at(ends))[0, 0]), *gained[1:])
-    remarks = [
-        "taken for random images, labelled as well as those there are; a queue that chooses well beats that"
-    ]
+    remarks = ["assumes random images, labelled as well as the present ones; a good queue does better"]
     if not there:
         remarks.append("no unlabelled train image is left")
     elif amount < affordable:
-        remarks.append(f"all {there:,} unlabelled train images that there are")
+        remarks.append(f"these are all {there:,} unlabelled train images")
     if amount > 3 * n:
-        remarks.append(f"from {n:,} labels to {n + amount:,} is far for a curve to be trusted")
+        remarks.append(f"from {n:,} to {n + amount:,} labels is a long extrapolation")
     if study.ground.ruler_queue:
         remarks.append(f"the queue asks for {study.ground.ruler_queue:,} val and test images first")
     option = Option(
@@ -109,16 +107,16 @@ def more_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
 
 def _next_labels(study: Study) -> str:
     if not study.ground.unlabelled:
-        return "bring new images in by a source of `ingest.sources`, then `dvc repro`"
+        return "add images to a source in `ingest.sources`, then `dvc repro`"
     if study.params.select.annotator:
         return "`assay annotate`, then `dvc repro`"
     return "`assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`, then `dvc repro`"
 
 
 def _law(facts: Facts, values: Floats, best: curve.Curve | None = None) -> curve.Curve:
-    """The curve through each row of `values` (draws, conditions).
+    """The law fitted to each row of `values` (draws, conditions).
 
-    `best`, the law of the means: how far the points are from it is noise of the law itself, and is added to the draws.
+    `best`: law of the means. The deviation of the points from it is added to the draws as noise of the law itself.
     """
     measured, names = facts.measured, list(facts.study.sizes)
     sizes = np.array([facts.study.sizes[name] for name in names], float)
@@ -134,7 +132,7 @@ def _law(facts: Facts, values: Floats, best: curve.Curve | None = None) -> curve
 
 
 def _drawn(facts: Facts, law: curve.Curve, laws: curve.Curve, amount: int) -> dict[str, Any]:
-    """Points as measured, and the law with its band over the sizes up to the labels that the time buys."""
+    """Measured points, and the law with its 95 % band up to the number of labels that fit into the time."""
     study, sign = facts.study, named(facts.study.params.track.primary).sign
     sizes = np.geomspace(min(study.sizes.values()), len(study.given) + max(amount, 1), STEPS)
     middle, band = law.at(sizes)[0], np.percentile(laws.at(sizes), (2.5, 97.5), axis=0)
@@ -160,7 +158,7 @@ def affordable_reviews(study: Study) -> int:
 
 
 def cleaner_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
-    """The effect of looking at the suspects that the time allows: as far as they are wrong, they are put right."""
+    """The option of reviewing the suspects, as many as fit into the time, and correcting those that are wrong."""
     study, costs = facts.study, facts.study.params.advise
     found, reviewed = facts.found, facts.reviewed
     amount = len(reviewed)
@@ -168,20 +166,20 @@ def cleaner_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
     share = share_of(study.ground.judged)
     expected = float(reviewed.train.probability.sum() + reviewed.val.probability.sum())
     remarks = [
-        f"about {expected:,.0f} of them are expected to be wrong ({share.by}), and to be what they look like"
+        f"about {expected:,.0f} of them are expected to be wrong ({share.by}), and the suggestions to be right"
     ]
     if not amount:
-        remarks = ["no label is likely enough to be wrong that a second look would pay"]
+        remarks = ["no label is likely enough to be wrong for a review to pay"]
     elif share.can_be_nothing:
         remarks.append(
-            "it may be none: what the audit disagrees with may be hard images; `assay audit --check 50` tells"
+            "possibly none: the suspects may be hard images with right labels; `assay audit --check 50` measures it"
         )
     if 0 < amount < len(found):
-        remarks.append(f"{len(found) - amount:,} more are beyond the time")
+        remarks.append(f"{len(found) - amount:,} more do not fit into the time")
     if len(reviewed.val):
-        remarks.append(f"{len(reviewed.val):,} of them are val images: they decide which epoch is kept")
+        remarks.append(f"{len(reviewed.val):,} of them are val images, which decide the epoch that is kept")
     if (left := gains.get(LEFT_OUT)) and left.low > 0:
-        remarks.append("leaving them out gains as well, and needs nobody's time: see below")
+        remarks.append("excluding them gains as well, and takes no time: see below")
     option = Option(
         "review",
         gains.get(CORRECTED, Gain(0.0, 0.0, 0.0)),
@@ -225,14 +223,14 @@ def _rows(facts: Facts, split: Literal["train", "val"]) -> list[dict[str, Any]]:
 
 
 def the_model(facts: Facts) -> tuple[Option, list[dict[str, Any]]]:
-    """The best of the settings that the time allows to try, the luck of the winner taken off."""
+    """The option of the best of the settings that fit into the time, corrected for choosing the best."""
     study, costs = facts.study, facts.study.params.advise
     hours_each = facts.seconds / 60 * costs.seconds_per_training_minute / 3600
     affordable = int(costs.hours / hours_each)
     if not study.trials:
         return Option("model", None, 0, "trials", 0.0, "", ["every trial failed"]), []
     if not affordable:
-        why = f"one training costs {hours_each:.1f} hours, more than there is"
+        why = f"one training takes {hours_each:.1f} hours, more than the time given"
         return Option("model", None, 0, "trials", 0.0, "", [why]), _trials(facts)
     tried = len(study.trials)
     further = min(max(affordable - tried, 0), trials.BEYOND * tried)
@@ -251,17 +249,15 @@ def the_model(facts: Facts) -> tuple[Option, list[dict[str, Any]]]:
     )
     change = list(study.trials.values())[int(gains.argmax())]
     best = ", ".join(f"`train.{key}: {value}`" for key, value in change.items())
-    remarks = [
-        f"{tried} tried, {further} more expected to be like them; reckoned without the luck of being chosen"
-    ]
+    remarks = [f"{tried} tried, {further} more assumed to be like them; corrected for choosing the best"]
     if study.failed:
-        remarks.append(f"failed, as the loss was no number: {', '.join(study.failed)}")
+        remarks.append(f"failed because the loss was not finite: {', '.join(study.failed)}")
     hint = f"try {best} in params.yaml, then `dvc repro`"
     if study.learner is study.probe:
         hint = "`assay race` tries settings of the model itself"
     amount = tried + further
     gain = as_gain(draws, float(np.median(draws)))
-    early = float(np.median(known))  # what the trials made have found is there at once
+    early = float(np.median(known))  # the gain of the trials made is available at once
     option = Option("model", gain, amount, "trials", amount * hours_each, hint, remarks, lambda _: early)
     return option, _trials(facts)
 

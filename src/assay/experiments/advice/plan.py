@@ -1,4 +1,4 @@
-"""How much can be tried in the minutes given, and what: sizes of the curve, settings of the model."""
+"""Plan of the trainings that fit into the minutes given: sizes of the learning curve, seeds, settings of the model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from assay.params import Params, Train
 
 PARTS = (0.25, 0.4, 0.63)
-"""Of the labels there are: the points of the curve below the last."""
+"""Parts of the labels for the points of the learning curve below the last."""
 FINALISTS = 2
-"""Trials that get all seeds, after one seed for each."""
+"""Trials that get all seeds, after one seed of each trial."""
 Change = dict[str, Any]
 STRONGER = {"none": "light", "light": "strong", "flips": "strong", "strong": "light"}
 WEAKER = {"none": "flips", "light": "none", "flips": "light", "strong": "none"}
@@ -19,7 +19,7 @@ WEAKER = {"none": "flips", "light": "none", "flips": "light", "strong": "none"}
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """Who learns, how often, and how long one training takes (seconds, on this machine)."""
+    """What is trained, how often, and the duration of one training (seconds, on this machine)."""
 
     learner: str
     seeds: int
@@ -29,13 +29,13 @@ class TrialPlan:
 
     @property
     def trainings(self) -> float:
-        """In units of one training on all labels."""
+        """Cost in units of one training on all labels."""
         finals = min(FINALISTS, self.trials) * (self.seeds - 1)
         return self.seeds * (1 + sum(PARTS) + 2) + self.trials + finals
 
 
 def make(params: Params, seconds: float) -> TrialPlan:
-    """The richest plan that fits into `advise.minutes` if a training takes `seconds`; else the probe's."""
+    """The largest plan within `advise.minutes` if a training takes `seconds`; if none fits, one with a probe."""
     asked = params.advise
     if asked.learner == "model":
         return TrialPlan("model", asked.seeds, asked.trials, seconds)
@@ -54,7 +54,7 @@ def make(params: Params, seconds: float) -> TrialPlan:
 
 
 def _ladder(seeds: int, trials: int) -> Iterator[tuple[int, int]]:
-    """From what was asked for down to two seeds and two trials: trials go first, as their best two get all seeds."""
+    """(seeds, trials) from the params down to two of each; trials are reduced first, as the best two get all seeds."""
     for s in range(seeds, 1, -1):
         for t in range(trials, 1, -2):
             yield s, t
@@ -66,7 +66,7 @@ def _told(seconds: float) -> str:
 
 
 def trials(settings: Train, learner: str, images: bool, count: int) -> list[tuple[str, Change]]:
-    """(name, what it changes) of the first `count` trials: steps from where the settings are, the boldest first."""
+    """(name, changes) of the first `count` trials: steps from the present settings, the largest first."""
     if learner == "probe":
         steps = (3.0, 1 / 3, 10.0, 0.1, 30.0, 1 / 30, 100.0, 0.01)
         return [(f"C × {step:.3g}", {"strength": step}) for step in steps[:count]]

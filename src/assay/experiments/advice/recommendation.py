@@ -1,4 +1,4 @@
-"""The options side by side: recommend one, or say that nobody can tell, and what would tell."""
+"""Comparison of the options: a recommendation, or "can't tell" with the measurements that would decide."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from assay.metrics.table import named
 Kind = Literal["labels", "review", "model"]
 TITLES: dict[Kind, str] = {"labels": "more labels", "review": "cleaner labels", "model": "the model"}
 ALIKE = 100.0
-"""Times as many images and seeds: when it takes more than this to tell two options apart, it does not matter."""
+"""Two options that only more than this multiple of images and seeds would distinguish count as equal."""
 
 
 @dataclass(frozen=True)
 class Gain:
-    """Of the primary metric, more is better whatever the metric; with a 95 % interval."""
+    """Gain in the primary metric with a 95 % interval; positive is better for every metric."""
 
     value: float
     low: float
     high: float
     val_share: float = 0.5
-    """Which part of its variance comes from the finite val set; the rest is the seeds'."""
+    """Share of its variance due to the finite val set; the rest is due to the seeds."""
 
     @property
     def rounded(self) -> dict[str, float]:
@@ -31,7 +31,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Option:
-    """Something to spend the time on: `amount` of `unit` in `hours`, and what is expected of it; or why nothing is."""
+    """An option: `amount` of `unit` in `hours`, and the expected gain; None: not measured (see `remarks`)."""
 
     kind: Kind
     gain: Gain | None
@@ -41,14 +41,14 @@ class Option:
     next: str
     remarks: list[str] = field(default_factory=list)
     early: Callable[[float], float] | None = None
-    """The gain expected of fewer hours; None: of half the time half."""
+    """Expected gain of fewer hours; None: in proportion to the time."""
 
     @property
     def title(self) -> str:
         return TITLES[self.kind]
 
     def within(self, hours: float) -> float:
-        """The gain expected of so many hours, at most all that it takes."""
+        """Expected gain of the first `hours` hours."""
         if self.gain is None:
             return 0.0
         if hours >= self.hours:
@@ -57,7 +57,7 @@ class Option:
 
     @property
     def rate(self) -> float:
-        """Expected gain an hour, while it lasts."""
+        """Expected gain an hour."""
         return self.gain.value / self.hours if self.gain and self.hours else 0.0
 
     def as_dict(self) -> dict[str, Any]:
@@ -76,8 +76,8 @@ def judge(
 ) -> dict[str, Any]:
     """{kind: recommend | can't tell, option, text, tell}.
 
-    One is recommended only if even the lower end of its interval is above zero and above what is expected of any other
-    in the same time: ten minutes are not held against an hour.
+    An option is recommended if the lower end of its interval is above 0 and above the expected gain of every other
+    option in the same time.
     """
     held = [option for option in options if option.gain]
     if not held:
@@ -96,21 +96,21 @@ def judge(
     top = order[0]
     second, rival = _rival(top, held)
     said = f"{points(_gain(top), metric)} for {_bought(top, hours)}"
-    text = f"Can't tell where {time} should go: "
+    text = f"Can't tell what to spend {time} on: "
     if _gain(top).value <= 0:
         text += "none of the options shows a gain."
     elif not _sure(top):
-        text += f"{top.title} leads with {said}, which may be nothing at all."
+        text += f"{top.title} leads with {said}, but the interval contains 0."
     else:
         assert second is not None
         text += f"{top.title} leads with {said}, but {second.title} "
-        text += f"({number(rival, metric)} expected in the same time) is not clearly behind."
+        text += f"({number(rival, metric)} expected in the same time) is not significantly behind."
     tell = would_tell(top, second, rival, val, seeds, label_seconds)
     return {"kind": "can't tell", "option": None, "text": text, "tell": tell}
 
 
 def ranked(options: Sequence[Option]) -> list[Option]:
-    """What surely gains, the fastest first; then what may, by what is expected of it; then what was not measured."""
+    """First the options with a significant gain, by gain an hour; then the others by gain; last those not measured."""
 
     def place(option: Option) -> tuple[int, float]:
         if option.gain is None:
@@ -130,7 +130,7 @@ def _sure(option: Option) -> bool:
 
 
 def _rival(top: Option, held: Sequence[Option]) -> tuple[Option | None, float]:
-    """The option of which most is expected in the time that `top` takes, and how much; 0 if that is a loss."""
+    """The other option with the largest expected gain in the time of `top`, and that gain; 0 if it is a loss."""
     others = [option for option in held if option is not top]
     best = max(others, key=lambda option: option.within(top.hours), default=None)
     return best, max(0.0, best.within(top.hours)) if best else 0.0
@@ -157,24 +157,24 @@ def takes(hours: float) -> str:
 def would_tell(
     top: Option, second: Option | None, rival: float, val: int, seeds: int, label_seconds: float
 ) -> str:
-    """How many val images and seeds would make the lower end of the first reach the second."""
+    """Numbers of val images and seeds for which the lower end of the first option would reach the second."""
     assert top.gain is not None
     gap, half = top.gain.value - rival, top.gain.value - top.gain.low
-    against = f"{top.title} from {second.title}" if rival > 0 and second else f"{top.title} from nothing"
+    against = f"{top.title} from {second.title}" if rival > 0 and second else f"{top.title} from no gain"
     if gap <= 0 or (times := (half / gap) ** 2) > ALIKE:
-        return f"No reasonable effort would tell {against}: take what is easier, and ask again after it."
+        return f"No reasonable effort would distinguish {against}: take the easier one, then ask again."
     if top.kind == "model":
-        return f"To tell {against}, play it out: `assay race` runs both tracks over several seeds."
+        return f"To distinguish {against}: `assay race` runs both tracks over several seeds."
     share = top.gain.val_share
     left = 1 / times - (1 - share)
     if share > 0.5 and left > share / ALIKE:
         images = _up(val * share / left)
         hours = (images - val) * label_seconds / 3600
-        return f"{_images(images, val)} ({hours:.1f} h of labelling) would tell {against}."
+        return f"{_images(images, val)} ({hours:.1f} h of labelling) would distinguish {against}."
     more = f"{max(seeds + 1, round(seeds * times))} seeds instead of {seeds} (advise.seeds, advise.minutes)"
     if share < 0.2:
-        return f"About {more} would tell {against}."
-    return f"{_images(_up(val * times), val)} and {more} would tell {against}."
+        return f"About {more} would distinguish {against}."
+    return f"{_images(_up(val * times), val)} and {more} would distinguish {against}."
 
 
 def _images(images: int, val: int) -> str:
@@ -182,7 +182,7 @@ def _images(images: int, val: int) -> str:
 
 
 def points(gain: Gain, metric: str) -> str:
-    """`+2.1 [+0.8, +3.4] points of accuracy`; the log-loss as it is, turned so that plus is better."""
+    """E.g. `+2.1 [+0.8, +3.4] points of accuracy`; a loss with the sign that makes plus better."""
     row = named(metric)
     value, low, high = (number(x, metric) for x in (gain.value, gain.low, gain.high))
     unit = "points of " if row.is_share else ""
@@ -194,6 +194,6 @@ def number(value: float, metric: str) -> str:
 
 
 def _up(value: float) -> int:
-    """To two digits, upwards: nobody needs 1,873."""
+    """Rounded up to two significant digits."""
     digits = max(len(str(int(value))) - 2, 0)
     return int(-(-value // 10**digits) * 10**digits)

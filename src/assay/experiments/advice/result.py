@@ -1,4 +1,4 @@
-"""All of it, from a workspace to advice: what `assay advise` prints, and what its page shows."""
+"""From a workspace to the advice that `assay advise` prints and its page shows."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from assay.params import Params
 from assay.progress import Progress
 
 NOISY_VAL = 0.03
-"""Share of wrong labels, at least, from which on it is worth a remark that val has them too."""
+"""Least share of wrong labels (lower end of the interval) for a remark that val has them too."""
 
 
 def compute(params: Params, layout: Layout, ground: Ground, progress: Progress) -> dict[str, Any]:
-    """Train what is not known yet, and advise. JSON-able; the same for the same project, params and machine."""
+    """Train what is not cached, and advise. JSON-able; the same for the same project, params and machine."""
     study = studies.begin(params, layout, ground, progress)
     if study.stands_in:
-        progress.say(f"A probe on the embeddings stands in for {params.train.model}: {study.plan.why}")
+        progress.say(f"A probe on the embeddings replaces {params.train.model}: {study.plan.why}")
     studies.learn_curve(study)
     found = suspected(ground)
     if len(reviewed := found.first(affordable_reviews(study))):
@@ -35,7 +35,7 @@ def compute(params: Params, layout: Layout, ground: Ground, progress: Progress) 
 
 
 def tell(facts: Facts) -> dict[str, Any]:
-    """The options, the verdict, and all that they rest on."""
+    """Options, verdict, and the measurements behind them."""
     study, params = facts.study, facts.study.params
     labels, drawn = more_labels(facts)
     review, suspects = cleaner_labels(facts)
@@ -70,7 +70,7 @@ def tell(facts: Facts) -> dict[str, Any]:
 
 
 def _baseline(facts: Facts) -> dict[str, float]:
-    """As the metric is: of a loss, less is better."""
+    """The primary metric of the baseline, in its own sign, with interval."""
     measured, sign = facts.measured, named(facts.study.params.track.primary).sign
     column = measured.column(BASE)
     value = float(measured.values[column])
@@ -84,18 +84,18 @@ def _baseline(facts: Facts) -> dict[str, float]:
 
 
 def _remarks(study: Study, suspects: dict[str, Any]) -> list[str]:
-    """What one has to know to read the numbers."""
+    """Remarks on how to read the numbers."""
     remarks = []
     if study.stands_in:
         remarks.append(
-            f"A probe on the embeddings stands in for {study.params.train.model}: {study.plan.why}. It has no noise "
-            "between seeds, and learns from more or cleaner labels in its own way: read the order, not the decimals"
+            f"A probe on the embeddings replaces {study.params.train.model}: {study.plan.why}. It has no noise of "
+            "seeds, and may profit from labels differently: rely on the order of the options, not on the decimals"
         )
     classes, rate = len(study.ground.categories), suspects["rate"]["value"]
     if suspects["rate"]["low"] > NOISY_VAL and named(study.params.track.primary).is_share:
         factor = 1 - rate * classes / (classes - 1)
         remarks.append(
-            f"About {rate:.0%} of the labels are wrong, those of val as well: real gains are larger than those "
-            f"measured, by up to {1 / max(factor, 0.1):.1f} times, for all options alike; and so are their intervals"
+            f"About {rate:.0%} of the labels are wrong, those of val included: true gains and their intervals are "
+            f"larger than the measured ones, by up to {1 / max(factor, 0.1):.1f} times, for all options alike"
         )
     return remarks

@@ -1,4 +1,4 @@
-"""What is trained: the baseline, parts of its labels, suspects left out and corrected, a few settings of the model."""
+"""The trainings: baseline, parts of its labels, suspects excluded and corrected, settings of the model."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from assay.progress import Progress
 
 BASE, LEFT_OUT, CORRECTED = "baseline", "left out", "corrected"
 REVIEWING = 7
-"""Names the draws of what a review finds."""
+"""Random stream of the simulated reviews."""
 WHOLE, PART = "whole", "part"
 Ints = NDArray[np.int64]
 
 
 @dataclass
 class Study:
-    """What came of every condition, one outcome for each seed."""
+    """Outcomes of every condition, one for each seed."""
 
     params: Params
     ground: Ground
@@ -44,9 +44,9 @@ class Study:
     plan: TrialPlan
     outcomes: dict[str, list[LearnerOutcome]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
-    """Labels behind each point of the curve."""
+    """{condition: number of labels} of the learning curve."""
     trials: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What each trial changes; those that failed are in no outcome."""
+    """{trial: changes}; failed trials have no outcome."""
     failed: list[str] = field(default_factory=list)
 
     @property
@@ -55,7 +55,7 @@ class Study:
 
     @property
     def stands_in(self) -> bool:
-        """Whether another model learns than that of params.yaml."""
+        """Whether a probe replaces the model of params.yaml."""
         return self.learner is self.probe and self.params.train.model != self.probe.name
 
     @property
@@ -67,7 +67,7 @@ class Study:
         return np.arange(len(self.given))
 
     def train(self, label: str, runs: dict[str, list[Run]]) -> None:
-        """Train all of it under one bar, and file the outcomes by condition."""
+        """Train the runs with one progress bar, and store the outcomes by condition."""
         flat = [run for some in runs.values() for run in some]
         found = iter(self.notebook.results(label, self.learner, flat))
         for name, some in runs.items():
@@ -88,7 +88,7 @@ class Study:
 
 
 def begin(params: Params, layout: Layout, ground: Ground, progress: Progress) -> Study:
-    """Find out what a training costs, and plan by it."""
+    """Time a training, and make the plan."""
     notebook = Notebook(layout.scratch / "advice", progress)
     model, probe = Model(params, layout, ground, progress), Probe(params, ground)
     plan = plans.make(params, _seconds(model, ground, params, notebook.folder))
@@ -97,7 +97,7 @@ def begin(params: Params, layout: Layout, ground: Ground, progress: Progress) ->
 
 
 def _seconds(model: Model, ground: Ground, params: Params, folder: Path) -> float:
-    """Of one training on all labels; timed once."""
+    """Duration in seconds of one training on all labels; cached."""
     run = Run(np.arange(len(ground.targets["train"])), ground.targets["train"], params.seed)
     file = folder / f"seconds-{model.key(run)}.json"
     if (known := recall(lambda: float(read_json(file)["seconds"]))) is not None:
@@ -108,7 +108,7 @@ def _seconds(model: Model, ground: Ground, params: Params, folder: Path) -> floa
 
 
 def learn_curve(study: Study) -> None:
-    """The baseline, and growing parts of its labels: for each seed another draw, each within the next."""
+    """Train the baseline and growing nested parts of its labels, drawn anew for each seed."""
     n = len(study.given)
     sizes = sorted({round(part * n) for part in PARTS})
     parts = [nested(study.given, sizes, seed) for seed in study.seeds]
@@ -124,11 +124,11 @@ def learn_curve(study: Study) -> None:
 
 
 def clean(study: Study, reviewed: Suspected) -> None:
-    """After a look at the labels that the time allows: the wrong ones put right; and the likely ones left out instead.
+    """Train after a simulated review of the suspects that fit into the time, and without the likely ones.
 
-    For each seed a draw of which are wrong, by their probabilities: a person says that a right label is right. Of val
-    too: it says which epoch is kept, and wrong labels there stop a model that has learnt the right ones early, so that
-    cleaning train alone can make things worse. What is measured stays val as it was given.
+    For each seed, the labels that are wrong are drawn by their probabilities and corrected; the others stay. Val is
+    corrected too for early stopping: with wrong labels in val, a model trained on clean labels is stopped early, and
+    cleaning train alone can make it worse. The metric is measured on val as labelled.
     """
     runs = {CORRECTED: [_put_right(study, reviewed, seed) for seed in study.seeds]}
     val_given = study.ground.targets["val"]
@@ -150,7 +150,7 @@ def _put_right(study: Study, reviewed: Suspected, seed: int) -> Run:
 
 
 def tune(study: Study) -> None:
-    """Each trial with one seed, then the best of them with all: where it counts, the number is firm."""
+    """Train each trial with one seed, then the best FINALISTS with all seeds."""
     images = study.learner is not study.probe and model_input(study.params.train.model) == "pixels"
     planned = dict(plans.trials(study.params.train, study.plan.learner, images, study.plan.trials))
     whole = Run(study.every, study.given, study.seeds[0])

@@ -1,4 +1,4 @@
-"""The label audit's suspects among the images that advice stands on, and what people would find if they looked."""
+"""Suspects of the label audit among the images of the advice, and simulated reviews of them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Suspects:
-    """Of one split, the likeliest first."""
+    """Suspects of one split by falling probability."""
 
     rows: Ints
     suggested: Ints
-    """(rows,) the class that each looks like."""
+    """(rows,) suggested class."""
     probability: Floats
     """(rows,) that the label is wrong."""
 
@@ -32,18 +32,18 @@ class Suspects:
         return len(self.rows)
 
     def above(self, least: float) -> Suspects:
-        """Those at least this likely to be wrong."""
+        """Those with a probability of at least `least`."""
         return self.take(self.probability >= least)
 
     def take(self, chosen: NDArray[np.bool_]) -> Suspects:
         return Suspects(self.rows[chosen], self.suggested[chosen], self.probability[chosen])
 
     def found_wrong(self, rng: np.random.Generator) -> Suspects:
-        """Those that a person who looks at all of them finds to be wrong: a draw, each with its probability."""
+        """A draw of those that a review finds wrong, each with its probability."""
         return self.take(rng.random(len(self)) < self.probability)
 
     def corrected(self, given: Ints) -> Ints:
-        """The labels `given` (n,), these taken for what they look like."""
+        """The labels `given` (n,) with the suggested class for these rows."""
         labels = given.copy()
         labels[self.rows] = self.suggested
         return labels
@@ -51,7 +51,7 @@ class Suspects:
 
 @dataclass(frozen=True)
 class Suspected:
-    """Labels of both splits that a second look may tell of; test is nobody's to review by a model's opinion."""
+    """Suspects of train and val. Test labels are left out: correcting them by a model's opinion would bias the test."""
 
     train: Suspects
     val: Suspects
@@ -61,24 +61,24 @@ class Suspected:
 
     @property
     def likely(self) -> int:
-        """How many are more likely wrong than right: the audit's suspects."""
+        """Number with a probability of at least LIKELY: the suspects of `assay audit`."""
         return len(self.train.above(LIKELY)) + len(self.val.above(LIKELY))
 
     def first(self, count: int) -> Suspected:
-        """The likeliest `count` of both; more where some are equally likely."""
+        """The `count` likeliest of both splits, and any that are equally likely."""
         ordered = np.sort(np.concatenate([self.train.probability, self.val.probability]))[::-1]
         least = float(ordered[min(count, len(ordered)) - 1]) if count and len(ordered) else np.inf
         return Suspected(self.train.above(least), self.val.above(least))
 
 
 def suspected(ground: Ground) -> Suspected:
-    """Those of the audit that had one look, down to the probability at which a second look begins to pay."""
+    """Labels that were given once, down to the probability from which a review pays (POSSIBLE)."""
     found = suspects(ground.judged, POSSIBLE).sort_by([("probability", "descending"), ("id", "ascending")])
     return Suspected(_of(found, ground, "train"), _of(found, ground, "val"))
 
 
 def _of(found: pa.Table, ground: Ground, split: Literal["train", "val"]) -> Suspects:
-    """Those that are in this split of the selection, and look like one of its classes."""
+    """The rows of `found` in this split of the selection whose suggested class is one of its classes."""
     names = pa.array(ground.categories, pa.string())
     rows = positions(whole(found["id"]), pa.array(ground.ids[split], pa.string()))
     suggested = np.asarray(

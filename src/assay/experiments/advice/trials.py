@@ -1,9 +1,9 @@
-"""What trying more settings of the model is worth: the best of N, the luck of having been chosen taken off.
+"""Expected gain of the best of N settings of the model, corrected for the choice of the best.
 
-The best of a few trials looks better than it is, as it was chosen for its number (the winner's curse). The effects of
-the settings are taken as draws of a normal distribution of unknown mean and spread (random effects: Rubin 1981, "eight
-schools"; Gelman et al., Bayesian Data Analysis, 5.4); its posterior says how much of the differences between trials is
-noise, and how good the best of further trials can be expected to be (Dodge et al. 2019 ask the same of one sample).
+The measured gain of the best of several trials is biased upwards (winner's curse). The effects of the settings are
+modelled as draws of a normal distribution with unknown mean and spread (random effects; Rubin 1981, "eight schools";
+Gelman et al., Bayesian Data Analysis, 5.4). The posterior separates the differences between trials from noise, and
+predicts the best of further trials (compare Dodge et al. 2019).
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ Floats = NDArray[np.float64]
 GRID = 60
 DRAWS = 2000
 BEYOND = 8
-"""Of further trials at most so many times those made are reckoned with: the far tail is anyone's guess."""
+"""Further trials count up to this multiple of the trials made: the tail beyond is not identified."""
 PRIOR = 0.1
-"""Scale of the half-Cauchy prior of the spread, in parts of what is left to gain."""
+"""Scale of the half-Cauchy prior of the spread, as a part of `headroom`."""
 
 
 def best_of(
     gains: Floats, covariance: Floats, further: int, noise: float, headroom: float, rng: np.random.Generator
 ) -> Floats:
-    """(DRAWS,) what keeping the best of the trials made and `further` ones gains over keeping things as they are.
+    """(DRAWS,) gain over the baseline of the best of the trials made and of `further` ones.
 
-    `gains` (t,) over the baseline as measured, with their error `covariance` (t, t); a further trial is measured with
-    standard error `noise`. Nothing gains more than `headroom`. A trial that is far worse says that such a setting
-    fails, not that its opposite would be as much better: losses count at most as much as the best gains do.
+    `gains` (t,): measured gains over the baseline, with error covariance (t, t). A further trial has the standard error
+    `noise`. `headroom`: largest possible gain. Losses are limited to the size of the best gain: a setting that fails
+    does not widen the distribution towards gains.
     """
     t = len(gains)
     further = int(min(further, BEYOND * t))
@@ -50,7 +50,7 @@ def best_of(
 def _posterior(
     y: Floats, covariance: Floats, scale: float, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Draws of (spread, mean) of the effects, on a grid of spreads; the mean is normal given the spread."""
+    """Draws of (spread, mean) of the effects: the spread on a grid, the mean normal given the spread."""
     grid = np.linspace(0.0, 1.0, GRID) ** 2 * max(5 * scale, 3 * float(np.ptp(y)), 1e-6)
     one, logs, centres, errors = np.ones(len(y)), [], [], []
     for spread in grid:
@@ -70,7 +70,7 @@ def _posterior(
 
 
 def _known(y: Floats, covariance: Floats, spread: Floats, mean: Floats, rng: np.random.Generator) -> Floats:
-    """(draws, t) the effects of the trials made, for each draw of spread and mean: normal about what is shrunk."""
+    """(draws, t) effects of the trials made given spread and mean: normal around the shrunken estimate."""
     draws = np.empty((len(spread), len(y)))
     for value in np.unique(spread):
         mine = np.flatnonzero(spread == value)

@@ -1,13 +1,13 @@
-"""The race: from one baseline, is an hour better spent on the labels, or on the model?
+"""The race: work on the labels against work on the model, from one baseline. Behind `assay race`.
 
-    answers.py       who answers what the data track asks: an annotator, or edit batches that exist
-    data_track.py    a step: so many labels asked, looked at again or new; another training table
-    space.py         what a trial may change
-    model_track.py   a step: one trial, proposed by Optuna; other params
-    course.py        both tracks, step by step, over several seeds; every training is a cell
-    standing.py      where both stand after each step: curves, intervals, costs, the verdict
+    answers.py       source of the answers to the data track: an annotator, or existing edit batches
+    data_track.py    a step of the data track: labels reviewed and added, another training table
+    space.py         params that a trial may change, and their ranges
+    model_track.py   a step of the model track: one trial, proposed by Optuna; other params
+    course.py        both tracks, step by step, for several seeds; every training is a cell
+    standing.py      results after each step: curves, intervals, costs, the verdict
 
-What makes it fair: both tracks begin with the same trainings, take equally many steps, train once in each, and after
-each step stand by the model that was best on val so far. Val and test stay as they were in the baseline: no track
-changes what either is measured with. Test is looked at only to report.
+Rules for a fair comparison: both tracks start from the same trainings, take the same number of steps, train once in
+each, and keep the model that is best on val so far. Val and test are those of the baseline for both tracks. Test is
+used for reports only.
 """

@@ -1,4 +1,4 @@
-"""Who answers what the data track asks: an annotator in replay, or edit batches that people have written since."""
+"""Source of the answers to the data track: an annotator (in a replay), or edit batches written after the baseline."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from assay.layout import Layout
 from assay.params import Params
 
 Answer = str | None
-"""The one label of an image; None: it should be left out."""
+"""The label of an image; None: exclude the image."""
 
 
 class Answers(Protocol):
-    """`name` for people, `digest` for the key of a race; `about`: the ids it can judge, None for all."""
+    """`name`: for display; `digest`: for the key of a race; `about`: ids that have an answer, None: all."""
 
     @property
     def name(self) -> str: ...
@@ -32,13 +32,13 @@ class Answers(Protocol):
     def about(self) -> frozenset[str] | None: ...
 
     def ask(self, ids: Sequence[str]) -> dict[str, Answer]:
-        """What it says of some images; those that it has no answer to are missing."""
+        """{id: answer}, without the ids that have none."""
         ...
 
 
 @dataclass(frozen=True)
 class Annotator:
-    """A file of src/assay/annotators/: it can be asked about any image."""
+    """Answers of a plug-in of annotators/, for any image."""
 
     plugin: str
     layout: Layout
@@ -60,7 +60,7 @@ class Annotator:
 
 @dataclass(frozen=True)
 class Batches:
-    """What people decided between the baseline and another revision; they can only be asked about that."""
+    """Answers from the edit batches between the baseline and a later revision, for the images they judge."""
 
     name: str
     held: dict[str, Answer]
@@ -79,12 +79,12 @@ class Batches:
 
 
 def annotator(layout: Layout, params: Params) -> Annotator:
-    """The annotator of the params. ParamsError if that is people: a race does not wait for them."""
+    """The annotator of the params. ParamsError if it answers later, as people do."""
     if (name := params.select.annotator) is None:
         raise ParamsError(
-            "nobody can answer in a race: select.annotator is null",
-            hint="`assay race BASELINE --answers REV` answers with the edit batches that were written between the two; "
-            "in a replay set select.annotator: oracle",
+            "a race needs a source of answers: select.annotator is null",
+            hint="`assay race BASELINE --answers REV` answers with the edit batches between the two revisions; in a "
+            "replay set select.annotator: oracle",
         )
     if plugins.load("annotators", name).WAITS:
         raise ParamsError(
@@ -95,7 +95,7 @@ def annotator(layout: Layout, params: Params) -> Annotator:
 
 
 def batches(side: Side, later: Side) -> Batches:
-    """The edit batches that `later` has and `side` has not. EditError if there is no judgement of an image in them."""
+    """Answers from the edit batches that `later` has and `side` has not. EditError if they judge no image."""
     before = {name for name, _ in read_batches(side.layout.edits)}
     new = [judged for name, judged in read_batches(later.layout.edits) if name not in before]
     held = final(judgement for judged in new for judgement in judged)
@@ -108,7 +108,7 @@ def batches(side: Side, later: Side) -> Batches:
 
 
 def final(judgements: Iterable[Judgement]) -> dict[str, Answer]:
-    """What each image is in the end: the last label, or None if it was left out or has not exactly one."""
+    """{id: last label}; None if the image is excluded or does not have exactly one label."""
     labels: dict[str, Answer] = {}
     excluded: dict[str, bool] = {}
     for judgement in judgements:

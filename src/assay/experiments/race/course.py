@@ -1,7 +1,7 @@
-"""The course: both tracks, step by step, for several seeds. Every training is a cell: known ones cost nothing.
+"""Both tracks, step by step, for several seeds. Every training is a cell, so cached ones cost nothing.
 
-A seed is a whole race of its own: its trainings, its folds and draws, its search. What is decided follows from the seed
-and from what was measured on val, so a race that was killed takes the same turns again and finds them done.
+Each seed is a separate race, with its own trainings, folds, draws and search. All decisions are functions of the seed
+and of the metric on val: a race that was killed repeats the same trainings when restarted and finds them cached.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from assay.progress import Progress, silent
 Track = Literal["data", "model"]
 TRACKS: tuple[Track, ...] = ("data", "model")
 CHOSEN_ON = "val"
-"""The split that both tracks choose by. There is no other: what test has chosen, test cannot measure."""
+"""The split that both tracks choose models by; a model chosen on test could not be measured on test."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One training that is to be done, and why: `about` is what was asked of people, or tried."""
+    """One training to run. `about`: the labels asked for, or the params tried."""
 
     track: Track | Literal["baseline"]
     step: int
@@ -43,7 +43,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Done:
-    """A turn and what it came to; no result if these params cannot be trained with, and then why."""
+    """A turn and its result; None if these params cannot be trained, with the reason in `failed`."""
 
     turn: Turn
     result: Result | None
@@ -55,10 +55,10 @@ Execute = Callable[[Sequence[Turn]], list[Done]]
 
 @dataclass(frozen=True)
 class Course:
-    """What a race starts from."""
+    """Inputs of a race."""
 
     baseline: Cell
-    """With any seed: each race has its own."""
+    """The cell of the baseline; its seed is replaced by that of each race."""
     stock: Stock
     answers: Answers
     race: Race
@@ -81,14 +81,14 @@ class Course:
 
 @dataclass
 class Racer:
-    """One seed's race as it goes: what each track has done, and what it would do next."""
+    """State of the race of one seed: the turns of each track so far."""
 
     course: Course
     seed: int
     search: Search
     labels: Labels
     done: dict[Track, list[Done]] = field(default_factory=lambda: {"data": [], "model": []})
-    """From step 0, the baseline, on."""
+    """Turns by track, step 0 (the baseline) first."""
 
     def baseline(self) -> Turn:
         return Turn("baseline", 0, self.seed, self._cell())
@@ -107,7 +107,7 @@ class Racer:
         return Turn("model", step, self.seed, self._cell(tried), tried)
 
     def take(self, done: Done) -> None:
-        """Remember what a turn came to; the search learns from its own."""
+        """Record the result of a turn; the search gets the score of its own trials."""
         if done.turn.track == "baseline":
             for track in TRACKS:
                 self.done[track].append(done)
@@ -134,7 +134,7 @@ def racers(course: Course) -> list[Racer]:
 
 
 def run(course: Course, execute: Execute, progress: Progress = silent) -> list[Racer]:
-    """The whole race. Within a step all trainings are independent: `execute` may run them at once."""
+    """Run all steps. The trainings of one step are independent: `execute` may run them in parallel."""
     field_ = racers(course)
     by_seed = {racer.seed: racer for racer in field_}
 
@@ -145,7 +145,7 @@ def run(course: Course, execute: Execute, progress: Progress = silent) -> list[R
     progress.say(f"baseline: {len(field_)} seeds")
     take([racer.baseline() for racer in field_])
     for step in range(1, course.race.steps + 1):
-        progress.say(f"step {step} of {course.race.steps}: labels are asked, trials proposed")
+        progress.say(f"step {step} of {course.race.steps}: choosing labels and params")
         turns = [racer.data_turn(step) for racer in field_]
         take(turns + [racer.model_turn(step) for racer in field_])
         refuse_hopeless(field_)
@@ -153,23 +153,23 @@ def run(course: Course, execute: Execute, progress: Progress = silent) -> list[R
 
 
 def refuse_hopeless(racers: Sequence[Racer]) -> None:
-    """AssayError if no trial of any seed could be trained: a model track that never ran has not lost."""
+    """AssayError if no trial of any seed could be trained: without a model track there is no comparison."""
     trials = [done for racer in racers for done in racer.done["model"][1:]]
     if not any(done.result for done in trials):
         raise AssayError(
-            f"none of {len(trials)} trials could be trained, so there is no race; the first ended with:\n"
+            f"none of the {len(trials)} trials of the model track could be trained; the first ended with:\n"
             f"{trials[0].failed}",
-            hint="narrow race.space to what train.image_size and the baseline's code can take",
+            hint="narrow race.space to what train.image_size and the code of the baseline support",
         )
 
 
 def score(done: Done, metric: str) -> float:
-    """What a turn came to on val."""
+    """Metric of a turn on val."""
     assert done.result is not None
     return float(done.result.metrics[CHOSEN_ON][metric]["value"])
 
 
 def chosen(history: Sequence[Done], metric: str) -> Done:
-    """The best on val of what a track has trained so far, the earliest of equals: the same rule for both tracks."""
+    """The turn of a track that is best on val so far, of equal ones the earliest; the same rule for both tracks."""
     sign = named(metric).sign
     return max((done for done in history if done.result), key=lambda done: sign * score(done, metric))

@@ -1,7 +1,7 @@
-"""The data track: each step asks for so many labels, and the next model learns from what was answered.
+"""The data track: each step spends a budget of labels, and the next model is trained with the answers.
 
-Some of them go to the labels that are most likely wrong, each looked at once; the others to images nobody has labelled
-yet, chosen by a strategy. What changes is the training split only: val and test stay as they were in the baseline.
+A part of the budget reviews the labels that are most likely wrong, each once; the rest labels new images chosen by a
+strategy. Only the training split changes: val and test are those of the baseline.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from assay.tasks import classification
 
 @dataclass(frozen=True)
 class Stock:
-    """What the data of a baseline is: nothing here changes in a race."""
+    """Data of the baseline, constant during a race."""
 
     train: pa.Table
-    """Its training set, train and val: see `assay.data.training_set`."""
+    """Training set, splits train and val: see `assay.data.training_set`."""
     categories: tuple[str, ...]
     unlabelled: frozenset[str]
-    """Images of the training split that nobody has judged and on which there is something to see."""
+    """Images of the training split without a judgement, blank images excepted."""
     embeddings: Embeddings
     groups: Mapping[str, int]
-    """A number for each image: the same for those of one group."""
+    """{id: number of its group}."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What the data track has learnt so far. `given`: the labels of the training split; `asked`: never asked again."""
+    """Labels so far. `given`: {id: label} of the training split; `asked`: images that are not asked about again."""
 
     given: Mapping[str, str]
     asked: frozenset[str] = frozenset()
@@ -54,20 +54,20 @@ class Labels:
 
 @dataclass(frozen=True)
 class Asked:
-    """What a step has asked, and what came of it. Images, all of them."""
+    """Counts of a step, in images."""
 
     reviews: int = 0
     corrected: int = 0
     new: int = 0
     left_out: int = 0
-    """Judged to be nothing to learn from."""
+    """Excluded by the answer."""
     unanswered: int = 0
     unknown_class: int = 0
-    """Answered with a class that the baseline does not have: its model has no place for it."""
+    """Answered with a class that the baseline does not have; not used."""
 
     @property
     def labels(self) -> int:
-        """What it cost: everything asked."""
+        """Labels asked for: the cost."""
         return self.reviews + self.new
 
     def to_json(self) -> dict[str, int]:
@@ -76,7 +76,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a step may ask, and how it chooses."""
+    """Budget of a step, and how it is spent."""
 
     labels: int
     review_share: float
@@ -90,7 +90,7 @@ class Budget:
 
 
 def stock(side: Side, train: pa.Table, categories: Sequence[str]) -> Stock:
-    """Read what a side holds. MissingInput, RevisionError if it is not there."""
+    """Read the data of a side. MissingInput, RevisionError if something is missing."""
     snapshot = Snapshot.load(side.path("data/snapshot"))
     rows = kept(snapshot)
     open_ = pc.and_(pc.equal(rows["split"], "train"), pc.invert(rows["labelled"]))
@@ -102,7 +102,7 @@ def stock(side: Side, train: pa.Table, categories: Sequence[str]) -> Stock:
 
 
 def _blank(side: Side) -> set[str]:
-    """Images that nobody is asked about; of a version that was never audited none is known."""
+    """Images that the audit found blank; empty if the side has no audit."""
     if "audit" in side.lock.get("stages", {}):
         side.bring(["data/audit"])
     return set(blank(side.layout).to_pylist())
@@ -114,7 +114,7 @@ def beginning(stock: Stock) -> Labels:
 
 
 def step(labels: Labels, stock: Stock, answers: Answers, budget: Budget, seed: int) -> tuple[Labels, Asked]:
-    """One labelling budget spent. What the reviews or the new images are too few for goes to the other."""
+    """Spend one labelling budget. Budget that one kind (reviews, new images) cannot use goes to the other."""
     reviewable, open_ = _askable(labels, stock, answers)
     reviews = min(max(budget.reviews, budget.labels - len(open_)), len(reviewable))
     new = min(budget.labels - reviews, len(open_))
@@ -137,7 +137,7 @@ def step(labels: Labels, stock: Stock, answers: Answers, budget: Budget, seed: i
 
 
 def _askable(labels: Labels, stock: Stock, answers: Answers) -> tuple[list[str], list[str]]:
-    """(labelled, unlabelled) images that were not asked about yet and that somebody can answer, by id."""
+    """(labelled, unlabelled) ids with an answer that were not asked about yet, sorted."""
     about = answers.about
     can = [
         sorted(sample for sample in ids if sample not in labels.asked and (about is None or sample in about))
@@ -154,7 +154,7 @@ def _told(given: Mapping[str, str], answers: Mapping[str, Answer]) -> dict[str, 
 def most_suspicious(
     labels: Labels, stock: Stock, reviewable: Sequence[str], count: int, seed: int
 ) -> list[str]:
-    """The labels to look at again, the least believable first."""
+    """Images whose label is most likely wrong, in that order."""
     if count <= 0:
         return []
     ids = list(labels.given)
@@ -168,7 +168,7 @@ def most_suspicious(
 def next_queue(
     labels: Labels, stock: Stock, open_: Sequence[str], count: int, budget: Budget, seed: int
 ) -> list[str]:
-    """The unlabelled images that the strategy asks for, best first."""
+    """The unlabelled images that the strategy chooses, best first."""
     if count <= 0:
         return []
     given = list(labels.given)
@@ -191,7 +191,7 @@ def next_queue(
 def _beliefs(
     labels: Labels, stock: Stock, vectors: NDArray[np.float32], known: NDArray[np.bool_]
 ) -> NDArray[np.float32] | None:
-    """(n, classes), NaN for the labelled; None where there is no difference to learn yet."""
+    """(n, classes) probabilities of a probe, NaN for labelled images; None with fewer than two classes."""
     position = {name: k for k, name in enumerate(stock.categories)}
     given = np.array([position[label] for label in labels.given.values()], np.int64)
     if len(np.unique(given)) < 2:
@@ -202,7 +202,7 @@ def _beliefs(
 
 
 def table(labels: Labels, stock: Stock) -> pa.Table:
-    """The training set that these labels make; rows whose label was not touched keep their annotations."""
+    """The training set with these labels; rows with an unchanged label keep their annotations."""
     before = {row["id"]: row for row in stock.train.to_pylist()}
     rows = [row for row in before.values() if row["split"] != "train"]
     for sample, label in labels.given.items():

@@ -1,4 +1,4 @@
-"""A race as runs of MLflow: a parent with the curves of both tracks, and a child for each training."""
+"""A race as MLflow runs: a parent with the curves of both tracks, and a child for each training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENDS = {"": "value", ".low": "low", ".high": "high"}
 
 
 def parent(summary: Mapping[str, Any]) -> Node:
-    """The curves, a step of the race a step in MLflow; the last values are the run's metrics."""
+    """The parent run: curves with one MLflow step for each step of the race; the last values are its metrics."""
     race = summary["race"]
     params = {
         "baseline": summary["baseline"]["label"],
@@ -64,7 +64,7 @@ def note(summary: Mapping[str, Any]) -> str:
 
 
 def children(racers: Sequence[Racer]) -> list[Node]:
-    """A run for each training: what it tried or learnt from, what came of it, and its curves."""
+    """A run for each training: params tried or labels added, metrics, and curves."""
     nodes = []
     for racer in racers:
         nodes.append(_child(racer.done["data"][0]))

@@ -1,8 +1,8 @@
-"""The model track: each step is one trial of other params, proposed by Optuna, on the baseline's own data.
+"""The model track: each step is one trial of other params, proposed by Optuna, on the data of the baseline.
 
-The sampler is TPE (J. Bergstra et al.: Algorithms for Hyper-Parameter Optimization. NeurIPS 2011), seeded, after a
-few random trials; it is told what each trial came to on val, and knows the baseline too. Nothing is pruned: a trial
-that was stopped early could not be compared.
+The sampler is TPE (J. Bergstra et al.: Algorithms for Hyper-Parameter Optimization. NeurIPS 2011), seeded, after a few
+random trials. It gets the metric on val of each trial and of the baseline. Trials are not pruned: a trial that was
+stopped early is not comparable.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 RANDOM = 3
-"""Trials, the baseline among them, before TPE begins to believe what it has seen."""
+"""Random trials before TPE, the baseline included."""
 STREAM = 2
-"""Keeps the search's chance apart from that of the labels: the same seed, other numbers."""
+"""Number of the random stream of the search; the labels use another one of the same seed."""
 DIGITS = 3
-"""Significant digits of what is tried: nobody needs lr 0.0013724598."""
+"""Significant digits of proposed numbers."""
 
 
 class Search:
-    """One seed's search: ask, train, tell, in turn. The same seed and the same scores propose the same trials."""
+    """Search of one seed: `ask`, train, `tell`, in turn. The same seed and scores give the same proposals."""
 
     def __init__(self, choices: Mapping[str, Choices], baseline: Params, seed: int, maximise: bool) -> None:
         import optuna
@@ -43,19 +43,19 @@ class Search:
         self._open: Trial | None = None
 
     def tell_baseline(self, score: float) -> None:
-        """What the baseline came to on val; nothing if its params are outside of the space."""
+        """Report the metric of the baseline on val; ignored if its params lie outside the space."""
         if self._own is not None:
             self._study.add_trial(
                 self._optuna.create_trial(params=self._own, distributions=self._spread, value=score)
             )
 
     def ask(self) -> dict[str, Any]:
-        """What to try next: keys of `train`."""
+        """The next proposal: {key of `train`: value}."""
         self._open = self._study.ask(self._spread)
         return {key: _short(value) for key, value in self._open.params.items()}
 
     def tell(self, score: float | None) -> None:
-        """What the trial asked for last came to on val; None if it failed."""
+        """Report the metric on val of the last proposal; None: it failed."""
         assert self._open is not None
         failed = self._optuna.trial.TrialState.FAIL
         self._study.tell(self._open, score, state=failed if score is None else None)

@@ -1,4 +1,4 @@
-"""The two curves as a picture, for MLflow and for paper, and as a page with all there is to know."""
+"""The curves of both tracks as a PNG, and the whole race as an HTML page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from assay.metrics.table import named
 from assay.reports.page import render
 
 COLORS = {"data": "#D55E00", "model": "#0072B2"}
-"""Okabe & Ito (2008): apart for people who are colour-blind too."""
+"""Okabe & Ito (2008), distinguishable with colour blindness."""
 WIDTH, HEIGHT, DPI = 7.2, 4.2, 120
 
 
@@ -58,7 +58,7 @@ def page(summary: Mapping[str, Any]) -> str:
 
 
 def _seed(summary: Mapping[str, Any], seed: int, track: str) -> dict[str, Any]:
-    """What one seed's track stood by after each step, on test, and what each step itself came to (None: failed)."""
+    """Metric on test of one seed: of the model kept after each step, and of the model of each step (None: failed)."""
     rows = [row for row in summary["runs"] if row["seed"] == seed and row["track"] in ("baseline", track)]
     tested = {row["step"]: row["test"] for row in rows}
     return {

@@ -1,9 +1,9 @@
-"""What a trial of the model track may change of `train`: `race.space` of params.yaml.
+"""The search space of the model track, keys of `train`: `race.space` of params.yaml.
 
 lr: {low: 0.0005, high: 0.02, log: true}     any number in between; whole numbers where `train` wants them
 augment: [none, light, strong]               one of these
 epochs: auto                                 from half to twice the baseline's
-model: auto                                  the baseline's own and the built-in ones that suit image_size
+model: auto                                  the baseline's model and the built-in ones that suit image_size
 model: [cnn, {cnn: {width: 64}}, probe]      names, or a name with its options
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 from assay.params import Params, Range, Space, Train
 
 SMALL = 64
-"""Image size in px up to which the small network is tried, and from which on those of torchvision are."""
+"""Image size in px: up to it the small network is tried, from it on the networks of torchvision."""
 SMALL_MODELS: tuple[dict[str, Any], ...] = (
     {"cnn": {}},
     {"cnn": {"width": 16}},
@@ -28,7 +28,7 @@ Choices = Range | list[Any]
 
 
 def resolve(space: Space, params: Params) -> dict[str, Choices]:
-    """The space with `auto` filled in for a baseline, sorted by key; models are texts such as `cnn {"width": 64}`."""
+    """The space with `auto` resolved for a baseline, sorted by key; a model is a text such as `cnn {"width": 64}`."""
     return {key: _choices(key, space[key], params) for key in sorted(space)}
 
 
@@ -40,7 +40,7 @@ def _choices(key: str, given: Range | list[Any] | str, params: Params) -> Choice
 
 
 def about(key: str, params: Params) -> Choices:
-    """`auto`: a range about the baseline's own value, so that the search begins where somebody has got to already."""
+    """`auto`: a range around the value of the baseline."""
     train = params.train
     if key == "model":
         return suitable(params)
@@ -53,9 +53,9 @@ def about(key: str, params: Params) -> Choices:
 
 
 def suitable(params: Params) -> list[dict[str, Any]]:
-    """The baseline's own model first, then the built-in ones for its image size.
+    """The model of the baseline, then the built-in ones for its image size.
 
-    The probe is one of them where the embeddings are more than the picture itself.
+    The probe is one of them unless the embeddings are the pixels.
     """
     train = params.train
     own = {train.model: dict(train.options)}
@@ -70,7 +70,7 @@ def suitable(params: Params) -> list[dict[str, Any]]:
 
 
 def _small(params: Params) -> bool:
-    """Whether the small network suits: by train.image_size, or by what the baseline was chosen for."""
+    """Whether the small network suits: by train.image_size, else by the model of the baseline."""
     train = params.train
     if train.image_size != "auto":
         return train.image_size < SMALL
@@ -89,12 +89,12 @@ def parse_model(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def is_whole(key: str) -> bool:
-    """Whether `train` wants whole numbers for a key."""
+    """Whether a key of `train` takes whole numbers."""
     return Train.model_fields[key].annotation is int
 
 
 def apply(tried: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Raw params with what a trial has chosen."""
+    """`raw` params with the values of a trial."""
     train = {**(raw.get("train") or {}), **tried}
     if "model" in tried:
         train["model"], train["options"] = parse_model(tried["model"])
@@ -102,7 +102,7 @@ def apply(tried: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def standing(choices: Mapping[str, Choices], train: Train) -> dict[str, Any] | None:
-    """What the baseline would be as a trial; None if it lies outside of the space."""
+    """The baseline as a trial; None if it lies outside the space."""
     own: dict[str, Any] = {**train.model_dump(mode="json"), "model": model_text({train.model: train.options})}
     here = {key: own[key] for key in choices}
     inside = all(

@@ -1,10 +1,10 @@
-"""Where both tracks stand after each step: curves, intervals, costs, and the verdict.
+"""Results of both tracks after each step: curves, intervals, costs, and the verdict.
 
-The intervals are those of an attribution (`assay.experiments.noise`), with the places where a track can stand as
-corners: the noise of the seeds and that of the finite test set together. Each seed is a race of its own, so its noise
-is that of training, of what was drawn and of what the search happened to propose. On simulated races (best on val so
-far, 150 to 2,000 test images; 600 races a setting) the 95 % interval of the final difference held the truth in 94 to
-97 % at 2, 3 and 5 seeds; Student's t on the seeds' own differences in 87 to 96 %, and was up to three times as wide.
+The intervals are computed as for an attribution (`assay.experiments.noise`), with a track after a step, a place, as
+corner: they carry the noise of the seeds and of the finite test set. Each seed is a separate race, so its noise is that
+of training, of the draws and of the search. On simulated races (best on val so far, 150 to 2,000 test images; 600 races
+a setting) the 95 % interval of the final difference contained the truth in 94 to 97 % at 2, 3 and 5 seeds; Student's t
+on the differences of the seeds in 87 to 96 %, with intervals up to three times as wide.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ REPLICATES = 1000
 
 @dataclass(frozen=True)
 class Places:
-    """Where a track can stand, in the order of the columns of a contrast: the baseline, then each track's steps."""
+    """Columns of a contrast: the baseline, then the steps of each track."""
 
     steps: int
 
@@ -55,7 +55,7 @@ class Places:
 
 
 def stand(racers: Sequence[Racer], metric: str, categories: Sequence[str]) -> dict[str, Any]:
-    """Everything that is told of a race, JSON-able. Estimates are {"value", "low", "high", "p_value"}."""
+    """The result of a race, JSON-able. Estimates are {"value", "low", "high", "p_value"}."""
     places = Places(len(racers[0].done["data"]) - 1)
     found, trained = _measured(racers, metric, categories, places)
     primary = next(MetricStanding(one, trained) for one in found if one.name == metric)
@@ -85,7 +85,7 @@ def stand(racers: Sequence[Racer], metric: str, categories: Sequence[str]) -> di
 
 
 def winner(ahead: dict[str, float], metric: str) -> Track | None:
-    """None: the interval of data − model holds zero."""
+    """The better track; None if the interval of data − model contains 0."""
     if ahead["low"] <= 0 <= ahead["high"]:
         return None
     return "data" if (ahead["value"] > 0) == named(metric).higher_is_better else "model"
@@ -93,11 +93,11 @@ def winner(ahead: dict[str, float], metric: str) -> Track | None:
 
 @dataclass(frozen=True)
 class MetricStanding:
-    """One metric at every place."""
+    """One metric at all places."""
 
     one: CornerMetric
     trained: Trainings
-    """Which places have the same models."""
+    """Which places share a training."""
 
     def estimates(self, contrasts: Floats) -> list[dict[str, float]]:
         """Value, interval and p of contrasts (q, places) of the mean over the seeds."""
@@ -123,7 +123,7 @@ def _needs(one: MetricStanding, row: Floats, ahead: dict[str, float], seeds: int
 def _measured(
     racers: Sequence[Racer], metric: str, categories: Sequence[str], places: Places
 ) -> tuple[list[CornerMetric], Trainings]:
-    """Every metric at every place, for every seed, on the one test set; and which places have the same models."""
+    """Every metric at every place for every seed, on one test set; and which places share a training."""
     plan = Design((), places.corners())
     spots: list[tuple[Track, int]] = [
         ("data", 0),
@@ -138,10 +138,9 @@ def _measured(
 
 
 def compared(trained: Trainings) -> Trainings:
-    """The same trainings, the ratio of their noise pooled from every way in which they can differ.
+    """`trained` with contrasts that the ratio of the noise is pooled over, in place of shares, which a race has not.
 
-    A factorial pools from its shares; the places of a race have none, and each track stands somewhere else with each
-    seed. So: the mean of all trainings, then an orthonormal basis of their differences.
+    They are the mean of all trainings and an orthonormal basis of the differences between trainings.
     """
     u = len(trained.members)
     loads = np.vstack([np.full((1, u), u**-0.5), helmert(u)]) if u > 1 else np.ones((1, 1))
@@ -157,7 +156,7 @@ def _outcome(done: Done, categories: Sequence[str]) -> Outcome:
 def _curve(
     racers: Sequence[Racer], track: Track, one: MetricStanding, places: Places, metric: str
 ) -> list[dict[str, Any]]:
-    """A point for each step, from the baseline on: the metric, the gain since, and what it has cost by then."""
+    """A point for each step, the baseline first: metric, gain over the baseline, cost so far."""
     steps = range(places.steps + 1)
     levels = one.estimates(np.array([places.contrast((1, track, s)) for s in steps]))
     gains = one.estimates(np.array([places.contrast((1, track, s), (-1, track, 0)) for s in steps]))
@@ -170,7 +169,7 @@ def _curve(
 
 
 def _cost(racers: Sequence[Racer], track: Track, step: int) -> dict[str, float]:
-    """What the steps up to this one have cost, mean over the seeds: labels asked, minutes of training."""
+    """Cost of the steps up to `step`, mean over the seeds: labels asked for, minutes of training."""
     spent = [racer.done[track][1 : step + 1] for racer in racers]
     return {
         "labels": _mean([sum(done.turn.about.get("labels", 0) for done in rows) for rows in spent]),
@@ -188,7 +187,7 @@ def _differences(one: MetricStanding, places: Places) -> list[dict[str, Any]]:
 
 
 def _rows(racer: Racer, metric: str) -> list[dict[str, Any]]:
-    """Every training of a seed, and which one the track stood by after it."""
+    """Every training of a seed, with the training kept after it."""
     rows = []
     for track in TRACKS:
         history = racer.done[track]

@@ -1,4 +1,4 @@
-"""A race in words."""
+"""The result of a race as a sentence."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from assay.metrics.table import named
 
 
 def sentence(told: Mapping[str, Any]) -> str:
-    """Who won, by how much, at what cost; or that it cannot be told, and what would tell."""
+    """The better track with difference and cost; without a significant difference, what it would take to find one."""
     row, final, winner = named(told["metric"]), told["final"], told["winner"]
     data, model = (told["tracks"][track][-1] for track in ("data", "model"))
     cost = data["cost"]
-    spent = f"{cost['labels']:,.0f} labels ({cost['reviews']:,.0f} of them looked at again)"
+    spent = f"{cost['labels']:,.0f} labels ({cost['reviews']:,.0f} of them reviews)"
     many = "s" * (told["steps"] > 1)
     trials, steps = f"{told['steps']} trial{many}", f"{told['steps']} step{many}"
     where = (

@@ -1,1 +1,1 @@
-"""Reproduction: a commit, or a run, is run again from the door on, and every output is held against its record."""
+"""Reproduction: run a commit, or an MLflow run, again after ingest, and compare every output with its record."""

@@ -1,7 +1,7 @@
-"""The first difference between two versions of an output, in words that a person can act on.
+"""The first difference between two versions of an output, as text.
 
-A folder is compared file by file; a table row by row, joined on its ids; JSON by its keys; arrays and weights number by
-number. What differs in its bytes only, and not in what it says, is called so.
+Folders are compared file by file; tables row by row, joined on ids; JSON by keys; arrays and weights number by number.
+A difference in the encoding only is reported as such.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from assay.experiments.reproduction.rows import first_difference as of_tables
 from assay.experiments.reproduction.words import count, pair, short
 
 NAMED = 3
-"""Files of a folder that are named when they are there on one side only."""
-PACKED = "the same content, written in other bytes"
+"""Most files named that only one version of a folder has."""
+PACKED = "the same content, encoded differently"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Where two versions of an output differ first (`file` within a folder, else empty), and how far it goes."""
+    """First difference of two versions of an output (`file` within a folder, else empty), and its extent."""
 
     output: str
     file: str
@@ -42,9 +42,9 @@ class Difference:
 
 
 def explain(output: str, recorded: Path, now: Path, categories: Sequence[str] = ()) -> list[Difference]:
-    """Every file of an output that differs, first the one that says most; [] if none does.
+    """The files of an output that differ, readable formats first; [] if none does.
 
-    `categories` name the entries of a column of probabilities.
+    `categories`: names of the entries of a column of probabilities.
     """
     if not recorded.is_dir() or not now.is_dir():
         if same_bytes(recorded, now):
@@ -56,7 +56,7 @@ def explain(output: str, recorded: Path, now: Path, categories: Sequence[str] = 
         for name in sorted(old & new, key=_most_telling)
         if not same_bytes(recorded / name, now / name)
     ]
-    for names, where in ((sorted(old - new), "recorded only"), (sorted(new - old), "there now only")):
+    for names, where in ((sorted(old - new), "recorded only"), (sorted(new - old), "present now only")):
         if names:
             more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
             found.append(Difference(output, names[0], where, ", ".join(names[:NAMED]) + more))
@@ -69,12 +69,12 @@ def files(folder: Path) -> set[str]:
 
 
 def _most_telling(name: str) -> tuple[bool, str]:
-    """What people can read comes first: `model.json` before `model.pt`."""
+    """Sort key: readable formats first, `model.json` before `model.pt`."""
     return (not name.endswith((".json", ".csv", ".parquet")), name)
 
 
 def same_bytes(a: Path, b: Path) -> bool:
-    """Whether two files hold the same bytes."""
+    """Whether two files have the same bytes."""
     if a.is_dir() or b.is_dir() or a.stat().st_size != b.stat().st_size:
         return False
     with a.open("rb") as one, b.open("rb") as other:
@@ -85,7 +85,7 @@ def same_bytes(a: Path, b: Path) -> bool:
 
 
 def of_files(recorded: Path, now: Path, categories: Sequence[str] = ()) -> tuple[str, str]:
-    """(the first difference, how far it goes) of two files, by their kind; of their bytes if they can't be read."""
+    """(first difference, extent) of two files by their format; of their bytes if they can't be read."""
     kinds: dict[str, Callable[[], tuple[str, str]]] = {
         ".parquet": lambda: of_tables(recorded, now, categories),
         ".json": lambda: of_json(_json(recorded), _json(now)),
@@ -99,13 +99,13 @@ def of_files(recorded: Path, now: Path, categories: Sequence[str] = ()) -> tuple
         return of_bytes(recorded, now)
     try:
         first, extent = look()
-    except Exception:  # a damaged file makes its reader raise anything: its bytes can always be compared
+    except Exception:  # the reader of a damaged file may raise anything; its bytes can always be compared
         return of_bytes(recorded, now)
     return (first, extent) if first else (PACKED, of_bytes(recorded, now)[0])
 
 
 def of_json(recorded: Any, now: Any) -> tuple[str, str]:
-    """The first key, in the order written, that has another value."""
+    """The first key, in the order written, with another value."""
     found = list(_leaves(recorded, now, ""))
     if not found:
         return "", ""
@@ -132,7 +132,7 @@ def _leaves(old: Any, new: Any, key: str) -> Iterator[str]:
 
 
 def of_csv(recorded: Path, now: Path) -> tuple[str, str]:
-    """The first line with another cell, named by its first column."""
+    """The first line that differs, named by its first column."""
     old, new = _lines(recorded), _lines(now)
     if old[:1] != new[:1]:
         return f"columns {', '.join(old[0])} recorded, {', '.join(new[0])} now", ""
@@ -148,7 +148,7 @@ def of_csv(recorded: Path, now: Path) -> tuple[str, str]:
 
 
 def of_arrays(recorded: NDArray[Any], now: NDArray[Any]) -> tuple[str, str]:
-    """The first number that differs, and by how much the numbers differ at most."""
+    """The first number that differs, and the largest difference."""
     if (recorded.shape, recorded.dtype) != (now.shape, now.dtype):
         return f"{recorded.dtype} {recorded.shape} recorded, {now.dtype} {now.shape} now", ""
     differs = np.flatnonzero(_unequal(recorded, now))
@@ -160,7 +160,7 @@ def of_arrays(recorded: NDArray[Any], now: NDArray[Any]) -> tuple[str, str]:
 
 
 def of_weights(recorded: Path, now: Path) -> tuple[str, str]:
-    """The first tensor of a state that differs. Imports torch."""
+    """The first tensor of a state dict that differs. Imports torch."""
     import torch
 
     old, new = (torch.load(path, map_location="cpu", weights_only=True) for path in (recorded, now))
@@ -177,7 +177,7 @@ def of_weights(recorded: Path, now: Path) -> tuple[str, str]:
 
 
 def of_pictures(recorded: Path, now: Path) -> tuple[str, str]:
-    """The size, or how many pixels differ."""
+    """The sizes, or the number of pixels that differ."""
     from PIL import Image
 
     with Image.open(recorded) as one, Image.open(now) as other:
@@ -185,11 +185,7 @@ def of_pictures(recorded: Path, now: Path) -> tuple[str, str]:
     if old.shape != new.shape:
         return f"{old.shape[1]} × {old.shape[0]} pixels recorded, {new.shape[1]} × {new.shape[0]} now", ""
     differing = int((old != new).any(axis=2).sum())
-    return (
-        (f"{differing:,} of {old.shape[0] * old.shape[1]:,} pixels look different", "")
-        if differing
-        else ("", "")
-    )
+    return (f"{differing:,} of {old.shape[0] * old.shape[1]:,} pixels differ", "") if differing else ("", "")
 
 
 def of_bytes(recorded: Path, now: Path) -> tuple[str, str]:
@@ -201,11 +197,11 @@ def of_bytes(recorded: Path, now: Path) -> tuple[str, str]:
     sizes = (
         f"{len(old):,} bytes recorded, {len(new):,} now" if len(old) != len(new) else f"{len(old):,} bytes"
     )
-    return f"{sizes}, different from byte {first:,} on", ""
+    return f"{sizes}, differ from byte {first:,} on", ""
 
 
 def _unequal(old: NDArray[Any], new: NDArray[Any]) -> NDArray[np.bool_]:
-    """Two NaNs are the same."""
+    """Elementwise inequality in which NaN equals NaN."""
     unequal: NDArray[np.bool_] = old != new
     if np.issubdtype(old.dtype, np.floating):
         unequal &= ~(np.isnan(old) & np.isnan(new))

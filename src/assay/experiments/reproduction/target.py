@@ -1,4 +1,4 @@
-"""What is to be built again: a commit, or a run with its commit, its recorded changes and its dvc.lock."""
+"""What to reproduce: a commit, or an MLflow run with its commit, recorded changes and dvc.lock."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from assay.tracking.environment import NAME as ENVIRONMENT
 from assay.tracking.recorded import Recorded, download, recorded
 
 CUT = "\n# cut by assay at "
-"""In a patch that was too long to be recorded whole."""
+"""Marks a patch that was too long to be recorded completely."""
 UNTRACKED = "untracked.txt"
 NAMED = 5
 
 
 @dataclass(frozen=True)
 class Target:
-    """`patch` and `lock` (None: the committed one) are those of a run. `untracked`: files nobody has a record of."""
+    """`patch` and `lock` (None: as committed) are those of a run. `untracked`: files that were not recorded."""
 
     name: str
     kind: Literal["revision", "run"]
@@ -52,10 +52,10 @@ class Target:
 
 
 def find(name: str, params: Params, layout: Layout) -> Target:
-    """A git revision, or a run by its id, a unique beginning of it, or its name.
+    """The target by a git revision, or by the id of a run, a unique prefix of it, or its name.
 
-    ReproductionError: neither; its commit is gone; its changes were not recorded whole. TrackingError: the tracking
-    server is away.
+    ReproductionError: it is neither; its commit is missing; its changes were not recorded completely. TrackingError:
+    the tracking server does not answer.
     """
     root = layout.root.resolve()
     try:
@@ -84,9 +84,8 @@ def _of_run(name: str, run: Recorded, params: Params, layout: Layout) -> Target:
         ) from None
     if CUT in run.patch:
         raise ReproductionError(
-            f"{named} was made with uncommitted changes too large to be recorded whole: they cannot be applied",
-            hint="the beginning is in its artifact dirty.patch; commit before `dvc repro` and every run can be "
-            "built again",
+            f"{named} was made with uncommitted changes that were too large to be recorded: they cannot be applied",
+            hint="the first part is in its artifact dirty.patch; commit before `dvc repro` to make runs reproducible",
         )
     with tempfile.TemporaryDirectory() as folder:
         files = download(run.run_id, (UNTRACKED, ENVIRONMENT), Path(folder), params, layout)
@@ -95,19 +94,19 @@ def _of_run(name: str, run: Recorded, params: Params, layout: Layout) -> Target:
             json.loads(files[ENVIRONMENT].read_text(encoding="utf-8")) if ENVIRONMENT in files else None
         )
     kept = [line for line in run.patch.split("\n") if line.startswith("diff --git ")]
-    kept.append(" b/dvc.lock")  # an artifact of its own
+    kept.append(" b/dvc.lock")  # recorded as a separate artifact
     lost = tuple(file for file in names if file and not _among(file, kept)) if run.dirty else ()
     return Target(name, "run", commit, run.patch, run.lock, run.run_id, run.name, lost, environment)
 
 
 def _among(file: str, kept: list[str]) -> bool:
-    """Whether one of the heads of a patch is of this file; git quotes what is not ASCII."""
+    """Whether a header of the patch names this file; git quotes non-ASCII names."""
     quoted = "".join(chr(byte) if byte < 128 else f"\\{byte:03o}" for byte in file.encode())
     return any(line.endswith((f"/{file}", f'/{quoted}"')) for line in kept)
 
 
 def refuse_lost(target: Target, read: Iterable[str]) -> None:
-    """ReproductionError if a file that nobody has kept was read by a stage; `read`: files and folders."""
+    """ReproductionError if a stage reads a file that was not recorded. `read`: files and folders."""
     folders = {Path(path) for path in read}
     lost = [name for name in target.untracked if not folders.isdisjoint({Path(name), *Path(name).parents})]
     if lost:

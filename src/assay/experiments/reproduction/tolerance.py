@@ -1,4 +1,4 @@
-"""Whether two evaluations say the same within what they can tell: intervals that overlap, agreement by samples."""
+"""Whether two evaluations agree within their uncertainty: overlap of intervals, agreement by sample."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPLIT = "test"
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric of the test set, {value, low, high, n}, twice. `overlap`: their 95 % intervals do."""
+    """One metric of the test set, recorded and now, {value, low, high, n} each. `overlap`: of their 95 % intervals."""
 
     name: str
     recorded: dict[str, Any]
@@ -25,7 +25,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Agreement:
-    """On the same test samples: the share with the same predicted class, the largest difference of a probability."""
+    """On the same test samples: share with the same predicted class, largest difference of a probability."""
 
     n: int
     same_class: float
@@ -34,7 +34,7 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """`why_not` is empty if the two are the same within tolerance."""
+    """`why_not` is empty if the two agree within tolerance."""
 
     metrics: list[Metric]
     agreement: Agreement | None
@@ -49,12 +49,12 @@ class Tolerance:
 
 
 def judge(recorded: Mapping[str, Any], now: Mapping[str, Any], old: pa.Table, new: pa.Table) -> Tolerance:
-    """Two contents of metrics.json and of predictions.parquet."""
+    """Compare two contents of metrics.json and of predictions.parquet."""
     metrics = compare_metrics(recorded.get(SPLIT) or {}, now.get(SPLIT) or {})
     agreed = agreement(old, new)
     apart = [metric.name for metric in metrics if not metric.overlap]
     if agreed is None:
-        why_not = "the test samples, their labels or the classes are not the same"
+        why_not = "the test samples, their labels or the classes differ"
     elif apart:
         why_not = f"the 95 % intervals of {', '.join(apart)} do not overlap"
     else:
@@ -63,7 +63,7 @@ def judge(recorded: Mapping[str, Any], now: Mapping[str, Any], old: pa.Table, ne
 
 
 def compare_metrics(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[Metric]:
-    """Every overall metric that either has."""
+    """Every overall metric of either."""
     names = [name for name, held in {**recorded, **now}.items() if isinstance(held, dict) and "value" in held]
     found = []
     for name in names:
@@ -80,7 +80,7 @@ def _overlap(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
 
 
 def agreement(old: pa.Table, new: pa.Table) -> Agreement | None:
-    """None if the two are not about the same test samples, labels and classes: then nothing can be compared."""
+    """None if test samples, labels or classes differ."""
     one, other = (_tested(table) for table in (old, new))
     if not one["id"].equals(other["id"]) or not one["label"].equals(other["label"]):
         return None

@@ -1,4 +1,4 @@
-"""Two values, short enough to be read and long enough to be told apart."""
+"""Text of two values, as short as shows their difference."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 LONG = 60
-"""Characters of a value that are shown."""
+"""Most characters of a value."""
 DIGITS = range(3, 18)
-"""Significant digits of a number: as few as tell the two apart."""
+"""Significant digits of a number: the fewest for which the two differ."""
 
 
 def pair(old: Any, new: Any) -> str:
-    """`0.52 recorded, 0.48 now`."""
+    """E.g. `0.52 recorded, 0.48 now`."""
     numbers = [value for value in (old, new) if isinstance(value, float | np.floating)]
     if len(numbers) == 2:
         for digits in DIGITS:
@@ -25,7 +25,7 @@ def pair(old: Any, new: Any) -> str:
 
 
 def short(value: Any) -> str:
-    """A value as JSON, its middle left out if it is long."""
+    """A value as JSON; the middle of a long one is left out."""
     if isinstance(value, np.generic):
         value = value.item()
     text = json.dumps(value, ensure_ascii=False, default=str)
@@ -33,6 +33,6 @@ def short(value: Any) -> str:
 
 
 def count(n: int, noun: str) -> str:
-    """`1 entry`, `12 entries`."""
+    """E.g. `1 entry`, `12 entries`."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{n:,} {noun if n == 1 else plural}"

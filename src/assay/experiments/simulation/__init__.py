@@ -1,17 +1,16 @@
-"""Which strategy suits these data? A replay on labels that are known already. Behind `assay simulate`.
+"""Comparison of selection strategies by replay on labels that exist already. Behind `assay simulate`.
 
-    arena.py      what is replayed: the vectors and classes of the labelled train images, and of val and test
+    arena.py      data of the replay: embeddings and classes of the labelled images of train, val and test
     replay.py     one strategy with one seed: hide the labels, let it choose, fit a probe, measure; step by step
-    notebook.py   what every step came to, kept in .assay/simulate: a second call computes nothing
-    crew.py       replays side by side, in processes of one thread each
-    network.py    the model of params.yaml in place of the probe: each step a cell, an ordinary DVC run
-    curves.py     learning curves, the area under them, labels needed; as draws that carry seeds and images alike
-    standing.py   every strategy beside random, and the verdict in words
-    study.py      all of it, from a project to what is told
-    charts.py     the picture and the page
-    family.py     the runs in MLflow
+    notebook.py   results of the steps, cached in .assay/simulate: a second call computes nothing
+    crew.py       replays in parallel, in processes with one thread each
+    network.py    the model of params.yaml in place of the probe: each step is a cell
+    curves.py     learning curves, areas under them, labels needed; with draws over seeds and images
+    standing.py   every strategy against `random`, and the verdict
+    study.py      from a project to the result
+    charts.py     plot and page
+    family.py     MLflow runs
 
-What decides is measured on val; test is measured beside it and only reported. Each seed replays on another random half
-of the pool, the same for every strategy: strategies are compared in pairs, and one that draws nothing at random has
-seeds that differ all the same.
+The verdict is based on val; test is only reported. Each seed replays on another random half of the pool, the same for
+every strategy: comparisons are paired, and deterministic strategies vary between seeds too.
 """

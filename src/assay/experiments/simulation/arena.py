@@ -1,4 +1,4 @@
-"""What is replayed: vectors and classes of the images to choose from, and of those that are measured on."""
+"""Data of a replay: embeddings and classes of the images to choose from, and of those to measure on."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ Ints = NDArray[np.int64]
 
 DECIDES, REPORTED = "val", "test"
 LEAST_POOL, LEAST_RULER = 80, 30
-"""Labelled images under which nothing can be told apart."""
+"""Least number of labelled images to choose from, and to measure on."""
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
-"""Of the probe's regularisation (scikit-learn's C, less is stronger), chosen once for all strategies and budgets:"""
+"""Grid of the probe's C (scikit-learn: inverse of the regularisation), chosen once for all strategies and budgets."""
 TYPICAL, HELD, DRAWS = 300, 2000, 3
-"""by the log loss on so many images of probes fitted on so many drawn at random, over so many draws."""
+"""The choice minimises the log loss on HELD images of probes fitted to TYPICAL ones, mean of DRAWS random draws."""
 QUEUE_HINT = "`assay queue` lists the next ones to label; then `assay label FILE` and `dvc repro`"
 
 
 @dataclass(frozen=True)
 class Images:
-    """(n, d) vectors and (n,) classes, by id."""
+    """(n, d) embeddings and (n,) classes, by id."""
 
     vectors: Floats
     targets: Ints
@@ -47,17 +47,17 @@ class Images:
 
 @dataclass(frozen=True)
 class Arena:
-    """`pool` is hidden and revealed; `rulers` are measured on, by the name of the split."""
+    """`pool`: labels that are hidden and revealed; `rulers`: {split: images measured on}."""
 
     pool: Images
     rulers: Mapping[str, Images]
     classes: int
     strength: float
-    """Of the probe that measures."""
+    """C of the probe."""
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of everything here."""
+        """SHA-256 of all arrays and the strength."""
         state = hashlib.sha256(f"{self.classes} {self.strength!r} {sorted(self.rulers)}".encode())
         for images in (self.pool, *(self.rulers[name] for name in sorted(self.rulers))):
             state.update(str(images.vectors.shape).encode())
@@ -66,7 +66,7 @@ class Arena:
         return state.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """As arrays that processes can map into memory."""
+        """Write arrays that processes can map into memory."""
         with fresh_dir(folder) as aside:
             for name, images in (("pool", self.pool), *self.rulers.items()):
                 np.save(aside / f"{name}.vectors.npy", images.vectors)
@@ -84,13 +84,13 @@ class Arena:
 
         rulers = {name: images(name) for name in about["rulers"]}
         made = cls(images("pool"), rulers, about["classes"], about["strength"])
-        made.__dict__["digest"] = about["digest"]  # what `cached_property` would compute from gigabytes
+        made.__dict__["digest"] = about["digest"]  # saves hashing gigabytes again
         return made
 
 
 @dataclass(frozen=True)
 class Ground:
-    """The arena of a project, with the ids of its rows."""
+    """The data of a project for a replay, with the ids of the rows."""
 
     arena: Arena
     ids: Mapping[str, tuple[str, ...]]
@@ -99,7 +99,7 @@ class Ground:
 
 
 def open_ground(layout: Layout) -> Ground:
-    """The labelled images of the snapshot. MissingInput names the stage to run; GateError what has too few labels."""
+    """The labelled images of the snapshot. MissingInput names the stage to run; GateError the split without enough."""
     snapshot = Snapshot.load(layout.snapshot)
     rows, embeddings = labelled(snapshot), Embeddings.open(layout.embeddings)
     counts = {split: _of(rows, split).num_rows for split in ("train", DECIDES, REPORTED)}
@@ -116,10 +116,10 @@ def open_ground(layout: Layout) -> Ground:
 
 
 def check(counts: Mapping[str, int], classes: int) -> None:
-    """GateError where nothing could be chosen from, learnt, or measured."""
+    """GateError with fewer than two classes, or too few labelled images to choose from or to measure on."""
     if classes < 2:
         raise GateError(
-            f"{counts['train']} labelled train images of {classes} classes: there is nothing to tell apart",
+            f"{counts['train']} labelled train images of {classes} classes: a simulation needs at least two classes",
             hint=QUEUE_HINT,
         )
     for split, least, why in (
@@ -128,12 +128,12 @@ def check(counts: Mapping[str, int], classes: int) -> None:
     ):
         if counts[split] < least:
             raise GateError(
-                f"{counts[split]} labelled {split} images: {why} {least} at least", hint=QUEUE_HINT
+                f"{counts[split]} labelled {split} images: {why} at least {least}", hint=QUEUE_HINT
             )
 
 
 def choose_strength(pool: Images, classes: int) -> float:
-    """One of STRENGTHS. What is measured with it is compared, never praised: all strategies have the same."""
+    """The C of STRENGTHS with the least loss, for all strategies: it serves comparisons, not the best accuracy."""
     many = min(TYPICAL, len(pool) // 2)
     losses = np.zeros(len(STRENGTHS))
     for draw in range(DRAWS):

@@ -1,4 +1,4 @@
-"""The learning curves as a picture, for MLflow and for paper, and as a page with all there is to know."""
+"""The learning curves as a PNG, and the whole simulation as an HTML page."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from assay.reports.page import render
 from assay.strategies import COLD_START
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-"""Okabe & Ito (2008): apart for people who are colour-blind too. The best strategies have one, the others are grey."""
+"""Okabe & Ito (2008), distinguishable with colour blindness. The best strategies are coloured, the others grey."""
 WIDTH, HEIGHT, DPI = 7.6, 4.6, 120
 
 
 def shown(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """{strategy: colour} of the best ones; the control is black, or as bright as the page's text."""
+    """{strategy: colour} of the best ones; the control has the colour of text."""
     best = [row["name"] for row in rows if row["name"] != CONTROL]
     return dict(zip(best, COLORS, strict=False))
 

@@ -1,4 +1,4 @@
-"""Replays side by side: a process for each core, of one thread each. A step that is done stays done."""
+"""Replays in parallel: a process for each core, with one thread each. Finished steps are cached."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from assay.progress import Progress
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LOOK = 0.3
-"""Seconds between two looks at what is done."""
+"""Seconds between two updates of the progress bar."""
 ARENA = "arena"
 
 
@@ -29,7 +29,7 @@ def run(
     progress: Progress,
     workers: int | None = None,
 ) -> tuple[list[list[Step]], int]:
-    """The steps of each trajectory, and how many of them were computed now. `workers`: None is one a core."""
+    """Steps of each trajectory, and the number computed by this call. `workers`: processes; None: one a core."""
     notebook = Steps(folder)
     unknown = [[key for key in keys(arena, one) if not notebook.known(key)] for one in trajectories]
     todo = [one for one, missing in zip(trajectories, unknown, strict=True) if missing]
@@ -50,7 +50,7 @@ def run(
 def _side_by_side(
     arena: Arena, todo: Sequence[Trajectory], folder: Path, workers: int, look: Callable[[], None]
 ) -> None:
-    """The arena goes to disk, where every process maps it into memory."""
+    """Run the trajectories in processes, which map the arena from disk into memory."""
     home = folder / ARENA
     arena.save(home)
     with (
@@ -80,7 +80,7 @@ def _watch(futures: Sequence[Future[None]], look: Callable[[], None]) -> None:
 def _counting(
     notebook: Steps, unknown: Sequence[Sequence[str]], advance: Callable[[int], None]
 ) -> Callable[[], None]:
-    """Called now and then: moves the bar by the steps that are on disk since."""
+    """A function that advances the bar by the steps written since its last call."""
     left = [list(missing) for missing in unknown]
 
     def look() -> None:
@@ -93,7 +93,7 @@ def _counting(
 
 
 def _after(known: int, advance: Callable[[int], None]) -> Callable[[Step], None]:
-    """Moves the bar by one for every step but the first `known`."""
+    """A function that advances the bar by one for every step after the first `known`."""
     turn = iter(range(-known, 1 << 30))
     return lambda _: advance(1) if next(turn) >= 0 else None
 
@@ -112,7 +112,7 @@ def _enter(home: Path, folder: Path) -> None:
 
 
 def _leave_with_parent() -> None:
-    """A parent that was killed leaves nobody behind who computes on."""
+    """End this process when its parent has been killed."""
     parent = parent_process()
     assert parent is not None
     parent.join()
@@ -125,7 +125,7 @@ def _work(one: Trajectory) -> None:
 
 @contextmanager
 def _single_threaded() -> Iterator[None]:
-    """Processes that begin in here have one thread each: they inherit the environment."""
+    """Context in which new processes have one thread each, by environment variables that they inherit."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     try:

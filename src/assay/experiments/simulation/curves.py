@@ -1,13 +1,13 @@
-"""Learning curves and what is read off them: as measured, and as draws that carry both noises.
+"""Learning curves, areas and labels needed: measured, and as draws with the noise of seeds and of val images.
 
-Another seed would have drawn another pool, and other val images would have said something else of the same models. A
-draw weighs the val images by one bootstrap sample, the same for all strategies, seeds and budgets; and it shakes the
-mean over the seeds by their own deviations from it, weighed at random, the same for all strategies and budgets, with
-Student's tails for the spread of so few seeds. So whole curves move as seeds move them, strategies are compared in
-pairs, and whatever is computed from a draw (an area, a crossing, a ratio of crossings) is a draw of it.
+A draw weights the val images by one bootstrap sample, the same for all strategies, seeds and budgets. It adds to the
+mean over the seeds a random combination of the seeds' deviations from it, with the same coefficients for all
+strategies and budgets, and with Student's t distribution, as there are few seeds. Whole curves therefore vary as they
+do between seeds, comparisons of strategies are paired, and a function of a draw (area, crossing, ratio of crossings) is
+a draw of that function.
 
-Seeds differ also because they disagree on single images. The bootstrap over images has that already: it is taken off
-the seeds' spread, pooled over all curves (components of variance: Searle, Casella & McCulloch, 1992).
+The variance between seeds contains disagreement on single images, which the bootstrap over images contains too. It is
+subtracted, pooled over all curves (variance components; Searle, Casella & McCulloch 1992).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Curves:
-    """Accuracy of the probe, by strategy and budget."""
+    """Accuracy by strategy and budget."""
 
     budgets: NDArray[np.int64]
     """(b,) labels."""
     each: Floats
     """(strategies, seeds, b)"""
     drawn: Floats
-    """(DRAWS, strategies, b) of the mean over the seeds."""
+    """(DRAWS, strategies, b) draws of the mean over the seeds."""
 
     @property
     def mean(self) -> Floats:
@@ -45,10 +45,10 @@ class Curves:
 
 
 def measure(correct: NDArray[np.bool_], budgets: Sequence[int], seed: int, chosen_among: int = 1) -> Curves:
-    """From which images (strategies, seeds, b, n) are right. Two seeds at least.
+    """Curves from `correct` (strategies, seeds, b, n), n images measured on, at least two seeds.
 
-    `chosen_among`: of how many strategies one was chosen by these images, on other seeds. The draws of the images are
-    wider by as much as the level that is sure for so many together asks for (Bonferroni).
+    `chosen_among`: number of strategies from which one was chosen on the same images, with other seeds. The draws of
+    the images are widened by the ratio of the normal quantiles with and without Bonferroni correction.
     """
     strategies, seeds, b, n = correct.shape
     flat = correct.reshape(strategies, seeds, b, n)
@@ -62,7 +62,7 @@ def measure(correct: NDArray[np.bool_], budgets: Sequence[int], seed: int, chose
 
 
 def _disagreement(correct: NDArray[np.bool_]) -> float:
-    """Variance of a seed's accuracy that comes from single images, pooled over curves and budgets."""
+    """Variance of the accuracy of a seed that is due to single images, pooled over curves and budgets."""
     within = [float(one.var(0, ddof=1).mean()) for one in correct]
     return float(np.mean(within)) / int(correct.shape[-1])
 
@@ -81,7 +81,7 @@ def _seeds(each: Floats, disagreement: float, seed: int) -> Floats:
 
 
 def area(values: Floats, budgets: NDArray[np.int64]) -> Floats:
-    """Of (…, b): the mean height over the logarithm of the budget, by trapezoids; of one budget its value."""
+    """(…) mean of the curve (…, b) over the logarithm of the budget (trapezoidal rule); with one budget, its value."""
     if len(budgets) == 1:
         return values[..., 0]
     x = np.log(budgets)
@@ -90,9 +90,9 @@ def area(values: Floats, budgets: NDArray[np.int64]) -> Floats:
 
 
 def labels_needed(values: Floats, budgets: NDArray[np.int64], level: Floats | float) -> Floats:
-    """(…): labels at which a curve (…, b) first reaches `level` (…), straight between budgets on the log axis.
+    """(…) labels at which a curve (…, b) first reaches `level` (…), by linear interpolation on the log axis.
 
-    The first budget where the curve begins above it, infinite where it ends below.
+    The first budget if the curve begins above the level, ∞ if it stays below.
     """
     level = np.broadcast_to(np.asarray(level, float), values.shape[:-1])
     above = values >= level[..., None]
@@ -108,7 +108,7 @@ def labels_needed(values: Floats, budgets: NDArray[np.int64], level: Floats | fl
 
 
 def interval(draws: Floats, value: float, level: float = LEVEL) -> tuple[float, float]:
-    """Of (DRAWS,), which may be infinite; it holds the value."""
+    """Interval of draws (DRAWS,), which may be ∞, extended to contain `value`."""
     ends = (1 - level) / 2, (1 + level) / 2
     low, high = (float(x) for x in np.quantile(draws, ends, method="inverted_cdf"))
     return min(low, value), max(high, value)

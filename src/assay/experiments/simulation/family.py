@@ -1,4 +1,4 @@
-"""A simulation as runs of MLflow: a parent with every curve, and a child for each strategy."""
+"""A simulation as MLflow runs: a parent with every curve, and a child for each strategy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Point = tuple[str, int, float]
 
 
 def parent(summary: Mapping[str, Any]) -> Node:
-    """Accuracy over labels, a label a step in MLflow; the areas are the run's metrics."""
+    """The parent run: curves with the number of labels as step; the areas are its metrics."""
     n = summary["samples"]
     params = {
         "strategies": ", ".join(row["name"] for row in summary["strategies"]),
@@ -36,7 +36,7 @@ def parent(summary: Mapping[str, Any]) -> Node:
 
 
 def children(summary: Mapping[str, Any]) -> list[Node]:
-    """Of each strategy: the area under its curve, what it gains over random, and its curve with the interval."""
+    """A run for each strategy: area under its curve, gain over random, and the curve with its interval."""
     tested = {row["name"]: row for row in summary["test"] or ()}
     nodes = []
     for row in summary["strategies"]:
@@ -66,7 +66,7 @@ def _points(name: str, row: Mapping[str, Any]) -> Iterator[Point]:
 
 
 def note(summary: Mapping[str, Any]) -> str:
-    """The verdict and the table as Markdown: for MLflow's run page."""
+    """Verdict and table as Markdown, for the run page of MLflow."""
     level = f"{100 * summary['to_accuracy']['value']:.1f} %"
     rows = [
         (row["name"], named("accuracy").level(row["auc"]),

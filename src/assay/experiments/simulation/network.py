@@ -1,7 +1,7 @@
 """The model of params.yaml in place of the probe: after each step it is trained on the labels so far, as a cell.
 
-A probe still tells the strategies what the model would believe: the choice is the same, and is made in seconds; what is
-measured is what `train` and `evaluate` make of it, in a worktree, once for each fingerprint.
+The strategies still get the probabilities of a probe, so their choices are the same as without the network. Only the
+metric comes from `train` and `evaluate`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def measured(
     layout: Layout,
     progress: Progress,
 ) -> tuple[list[list[Correct]], int]:
-    """{ruler: (n,)} of each step of each trajectory, and how many models were trained for it now."""
+    """{split: (n,) whether predicted right} of each step of each trajectory, and the number of models trained now."""
     made = _cells(ground, trajectories, replays, params, layout)
     flat = [cell for row in made for cell in row]
     different = {cell.key: cell for cell in flat}
@@ -75,7 +75,7 @@ def _training(table: pa.Table, val: pa.Table, ground: Ground, rows: NDArray[np.i
 
 
 def _correct(ground: Ground, result: Result) -> Correct:
-    """By the rows of the rulers: predictions are joined by id."""
+    """{split: (n,)} in the order of the rulers; predictions are joined by id."""
     said = {
         row["id"]: ground.categories[int(np.argmax(row["probabilities"]))] == row["label"]
         for row in result.predictions.to_pylist()

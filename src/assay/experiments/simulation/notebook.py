@@ -1,4 +1,4 @@
-"""What every step of a replay came to, on disk: .assay/simulate/<key>.npz. Lost at any time, it is computed again."""
+"""Cache of the steps of replays: .assay/simulate/<key>.npz. It may be deleted at any time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from assay.data.files import write_bytes
 from assay.experiments.simulation.replay import Step
 
 KEPT = 50_000
-"""Steps that are kept, the newest."""
+"""Most steps kept, the newest."""
 BITS, LENGTH = "bits.", "length."
 
 
 @dataclass(frozen=True)
 class Steps:
-    """A folder of them, written by many processes at once: no two write the same key."""
+    """A folder of steps. Several processes write to it at once; no two write the same key."""
 
     folder: Path
 
@@ -50,7 +50,7 @@ class Steps:
         return self._file(key).exists()
 
     def tidy(self) -> None:
-        """Remove the oldest of too many steps."""
+        """Remove the oldest steps beyond KEPT."""
         files = sorted(self.folder.glob("*.npz"), key=lambda file: -file.stat().st_mtime_ns)
         for old in files[KEPT:]:
             old.unlink(missing_ok=True)

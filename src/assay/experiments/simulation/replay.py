@@ -1,4 +1,4 @@
-"""One strategy with one seed: every label is hidden, and revealed as the strategy asks for it."""
+"""Replay of one strategy with one seed: all labels are hidden and revealed when the strategy asks for them."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ Ints = NDArray[np.int64]
 
 OURS = "assay.strategies"
 SHARE = 0.5
-"""Of the pool that a seed replays on. The spread between random halves is that of a sample: P. J. McCarthy, 1969."""
+"""Part of the pool used by a seed. The variance between random halves is that of a sample (P. J. McCarthy 1969)."""
 ONLOOKERS = ("errors.py", "params", "plugins.py")
-"""Files and folders of the package that decide nothing about what is chosen."""
+"""Files and folders of the package without influence on the choice."""
 LIBRARIES = ("numpy", "scikit-learn", "faiss-cpu")
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """What is replayed: budgets are totals of labels, ascending; `limit`: images that a seed replays on at most."""
+    """Arguments of a replay. `budgets`: total numbers of labels, ascending; `limit`: most images used by a seed."""
 
     strategy: str
     seed: int
@@ -46,7 +46,7 @@ class Trajectory:
     limit: int
     options: Mapping[str, Any] = field(default_factory=dict)
     package: str = OURS
-    """Where the strategy is, a module with the contract of `assay.strategies`: a benchmark has references elsewhere."""
+    """Package of the strategy; benchmarks have reference strategies in another one."""
 
     def load(self) -> ModuleType:
         return import_module(f"{self.package}.{self.strategy}")
@@ -54,44 +54,44 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Step:
-    """What one step came to."""
+    """Result of one step."""
 
     picks: Ints
-    """Rows of the arena's pool, as they were chosen."""
+    """Rows of the pool in the order chosen."""
     correct: Mapping[str, NDArray[np.bool_]]
-    """{ruler: (n,)} which of its images a probe on all labels so far gets right."""
+    """{split: (n,)} whether a probe on all labels so far predicts each image right."""
     choosing: float
-    """Seconds."""
+    """Seconds that the strategy took."""
     fitting: float
 
 
 class Notebook(Protocol):
-    """Remembers steps by their key."""
+    """Cache of steps by key."""
 
     def read(self, key: str) -> Step | None: ...
     def write(self, key: str, step: Step) -> None: ...
 
 
 def pool_size(labelled: int, limit: int) -> int:
-    """How many images a seed replays on."""
+    """Number of images used by a seed."""
     return min(limit, max(1, int(labelled * SHARE)))
 
 
 def drawn(labelled: int, limit: int, seed: int) -> Ints:
-    """The rows that a seed replays on, sorted: the same for every strategy."""
+    """Sorted rows used by a seed, the same for every strategy."""
     order = np.random.default_rng([seed, labelled]).permutation(labelled)
     return np.sort(order[: pool_size(labelled, limit)]).astype(np.int64)
 
 
 def keys(arena: Arena, one: Trajectory) -> list[str]:
-    """A fingerprint of each step: of all that it follows from, the steps before it among them."""
+    """A fingerprint of each step, of all its inputs including the earlier steps."""
     said = ["simulate", arena.digest, one.package, one.strategy, dict(one.options), one.seed, one.limit]
     mark = canonical_digest([*said, code_of(one), {name: version(name) for name in LIBRARIES}])
     return [canonical_digest([mark, list(one.budgets[: k + 1])]) for k in range(len(one.budgets))]
 
 
 def code_of(one: Trajectory) -> list[str]:
-    """Digests of what runs in a replay: the strategy, who begins in its place, the probe, and this file."""
+    """Digests of the code of a replay: strategy, cold-start strategy, probe, and this file."""
     strategy = one.load()
     ours = ["assay.training.linear_probe", *([f"{OURS}.{COLD_START}"] if needs_model(strategy) else [])]
     ours += [strategy.__name__] if one.package == OURS else []
@@ -106,7 +106,7 @@ def code_of(one: Trajectory) -> list[str]:
 def replay(
     arena: Arena, one: Trajectory, notebook: Notebook, on_step: Callable[[Step], None] = lambda _: None
 ) -> list[Step]:
-    """Every step, read where it is known. AssayError if the strategy chooses something else than it was asked for."""
+    """All steps, from the cache where possible. AssayError if the strategy breaks its contract."""
     state = _State(arena, one)
     steps = []
     for turn, key in enumerate(keys(arena, one)):
@@ -122,7 +122,7 @@ def replay(
 
 
 class _State:
-    """The labels that are known so far, and the probe that they make."""
+    """Labels revealed so far, and the probe fitted to them."""
 
     def __init__(self, arena: Arena, one: Trajectory) -> None:
         self._arena, self._one = arena, one
@@ -140,7 +140,7 @@ class _State:
 
     @cached_property
     def _draws(self) -> NDArray[np.float64]:
-        """Who is in the control arm of a strategy that has one: another one for each seed."""
+        """(n,) random numbers that define the control arm; others for each seed."""
         return draws_of([str(row) for row in self._rows.tolist()], self._one.seed)
 
     def step(self, turn: int) -> Step:
@@ -160,7 +160,7 @@ class _State:
         self._probe = None
 
     def _choose(self, turn: int) -> Ints:
-        """Rows of this seed's pool."""
+        """Rows chosen in one step, of the images of this seed."""
         budget = self._one.budgets[turn] - (self._one.budgets[turn - 1] if turn else 0)
         strategy = self._one.load()
         options = dict(self._one.options)
@@ -172,7 +172,7 @@ class _State:
             fresh = int((~self._known[np.unique(picks)]).sum())
             raise AssayError(
                 f"strategy {self._one.strategy} was asked for {budget} unlabelled images and chose {fresh}",
-                hint="pytest tests/strategies/test_contract.py says what a strategy has to do",
+                hint="`assay check-plugin FILE` checks a strategy against its contract",
             )
         return picks
 
@@ -188,7 +188,7 @@ class _State:
         return Candidates(vectors, beliefs, self._known.copy(), costs, targets, self._draws, doubt)
 
     def _fitted(self) -> LinearProbe:
-        """On all labels that are known."""
+        """A probe on all labels revealed so far."""
         if self._probe is None:
             known, classes, strength = self._known, self._arena.classes, self._arena.strength
             self._probe = linear_probe.fit(self._vectors[known], self._targets[known], classes, strength)

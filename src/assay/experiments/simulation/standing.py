@@ -1,4 +1,4 @@
-"""Every strategy beside `random`: areas, labels needed, and whether one can be recommended, in words."""
+"""Every strategy against `random`: areas, labels needed, and the recommendation, as text too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONTROL = "random"
 
 @dataclass(frozen=True)
 class Field:
-    """The curves of all strategies on one ruler; `names` in their order, CONTROL among them."""
+    """Curves of all strategies on one split; `names` in their order, CONTROL included."""
 
     names: Sequence[str]
     curves: Curves
@@ -29,7 +29,7 @@ class Field:
         return list(self.names).index(name)
 
     def level(self, accuracy: float | None) -> tuple[float, Floats]:
-        """The accuracy that is to be reached, as measured and drawn; None: that of CONTROL with the most labels."""
+        """Target accuracy, measured and drawn; `accuracy` None: that of CONTROL at the largest budget."""
         if accuracy is not None:
             return accuracy, np.full(len(self.curves.drawn), accuracy)
         control = self.row(CONTROL)
@@ -37,7 +37,7 @@ class Field:
 
 
 def stand(field: Field, accuracy: float | None, seconds: Mapping[str, float]) -> list[Row]:
-    """A row for each strategy, the largest area first. JSON-able: what is not reached has null labels."""
+    """A row for each strategy by falling area. JSON-able: labels are null if the target is not reached."""
     curves, control = field.curves, field.row(CONTROL)
     areas, drawn_areas = area(curves.mean, curves.budgets), area(curves.drawn, curves.budgets)
     level, drawn_level = field.level(accuracy)
@@ -63,7 +63,7 @@ def stand(field: Field, accuracy: float | None, seconds: Mapping[str, float]) ->
 
 
 def _curve(field: Field, k: int) -> list[Row]:
-    """A point for each budget: accuracy, its difference to CONTROL, and the labels that CONTROL needs for it."""
+    """A point for each budget: accuracy, difference to CONTROL, and the labels that CONTROL needs for it."""
     curves, control = field.curves, field.row(CONTROL)
     points = []
     for b, budget in enumerate(curves.budgets.tolist()):
@@ -92,7 +92,7 @@ def _estimate(value: float, drawn: Floats) -> dict[str, float]:
 
 
 def _labels(value: float, drawn: Floats, budgets: NDArray[np.int64]) -> dict[str, float | None]:
-    """Null where it is more than the largest budget; at the smallest one it may be less."""
+    """Null above the largest budget; at the smallest budget, an upper bound."""
     low, high = interval(drawn, float(value))
     ends = {"value": float(value), "low": low, "high": high}
     return {key: round(end, 1) if np.isfinite(end) else None for key, end in ends.items()} | {
@@ -102,7 +102,7 @@ def _labels(value: float, drawn: Floats, budgets: NDArray[np.int64]) -> dict[str
 
 
 def _sure(gain: float, ahead: Floats, strategies: int) -> bool:
-    """Better than CONTROL at a level that is as sure for all strategies together as for one (Bonferroni)."""
+    """Whether a strategy is better than CONTROL, with Bonferroni correction for the number of strategies."""
     return interval(ahead, gain, 1 - (1 - LEVEL) / strategies)[0] > 0
 
 
@@ -114,10 +114,10 @@ def leader(rows: Sequence[Row]) -> str | None:
 def judge(
     decides: Field, rows: Sequence[Row], reported: Sequence[Row] | None, again: Row | None = None
 ) -> Row:
-    """The strategy to use, if it is surely above CONTROL on DECIDES; and which are as good.
+    """The strategy to use, if it is significantly better than CONTROL on DECIDES; and those not distinguished from it.
 
-    `again`: the leader beside CONTROL on seeds that had no say in choosing it. Where there is none, the largest area
-    that is sure at the level for all strategies together.
+    `again`: the leader against CONTROL on new seeds. Without it, the largest area that is significant after Bonferroni
+    correction.
     """
     sure = [row for row in rows if (again["sure"] and row["name"] == again["name"] if again else row["sure"])]
     if not sure:
@@ -129,18 +129,18 @@ def judge(
     text += "".join(f"; {said}" for said in [_saving(best)] if said)
     if reported is not None:
         row = next(row for row in reported if row["name"] == best["name"])
-        text += f". On {REPORTED}, which had no say: {points(row['over_random'])}"
+        text += f". On {REPORTED}, which was not used to choose: {points(row['over_random'])}"
     if alike:
-        text += f". Not told apart from it: {_listed(alike)}"
+        text += f". Not significantly different: {_listed(alike)}"
     return {"strategy": best["name"], "alike": alike, "text": text + "."}
 
 
 def _fresh(again: Row | None) -> str:
-    return f" on {len(again['curve'][0]['seeds'])} seeds that did not choose it" if again else ""
+    return f" on {len(again['curve'][0]['seeds'])} new seeds" if again else ""
 
 
 def _alike(field: Field, best: Row, row: Row) -> bool:
-    """Whether the interval of the difference of two areas holds zero."""
+    """Whether the interval of the difference of two areas contains 0."""
     areas = area(field.curves.drawn, field.curves.budgets)
     ahead = areas[:, field.row(best["name"])] - areas[:, field.row(row["name"])]
     low, high = interval(ahead, best["auc"]["value"] - row["auc"]["value"])
@@ -152,12 +152,12 @@ def _undecided(rows: Sequence[Row], again: Row | None) -> str:
     if not others:
         return "Only random was replayed: name strategies to compare it with."
     best = again or others[0]
-    chance = f", which the luckiest of {len(others)} may show by chance"
+    chance = f", which the best of {len(others)} may reach by chance"
     return (
-        f"Can't tell: no strategy is surely better than random on these {DECIDES} images; the nearest is "
+        f"Can't tell: no strategy is significantly better than random on these {DECIDES} images; the best is "
         f"{best['name']} with {points(best['over_random'])} points of accuracy{_fresh(again)}, {_range(best)}"
         f"{chance if not again and best['over_random']['low'] > 0 else ''}. "
-        "More seeds, or more labelled val images, would narrow that."
+        "More seeds, or more labelled val images, would narrow the interval."
     )
 
 
@@ -167,23 +167,25 @@ def _range(row: Row) -> str:
 
 
 def _saving(row: Row) -> str:
-    """At the largest budget for which it is known what random needs."""
+    """Labels that random needs for the same accuracy, at the largest budget where that is known."""
     known = [p for p in row["curve"] if p["random_needs"]["value"] is not None]
     inside = [p for p in known if p["random_needs"]["high"] is not None]
     for point in reversed(inside or known):
         if point["random_needs"]["value"] > point["budget"]:
-            return f"with {point['budget']:,} labels it reaches what random needs {needs(point['random_needs'])} for"
+            return (
+                f"with {point['budget']:,} labels it equals random with {needs(point['random_needs'])} labels"
+            )
     return ""
 
 
 def points(estimate: Mapping[str, float]) -> str:
-    """`+2.3 [1.5, 3.1]` of shares."""
+    """E.g. `+2.3 [+1.5, +3.1]`, in percentage points."""
     value, low, high = (100 * estimate[key] for key in ("value", "low", "high"))
     return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]".replace("-", "−")
 
 
 def needs(labels: Mapping[str, Any]) -> str:
-    """`520 [430, 640]`; over the largest budget, `> 1,000`; at the smallest, `≤ 10`."""
+    """E.g. `520 [430, 640]`; `> 1,000` above the largest budget; `≤ 10` at the smallest."""
     value, low, high = (_count(labels[key], labels) for key in ("value", "low", "high"))
     return value if value == low == high else f"{value} [{low}, {high}]"
 

@@ -1,4 +1,4 @@
-"""All of it, from a project to what is told of it: what `assay simulate` prints, and what its page shows."""
+"""From a project to the result that `assay simulate` prints and its page shows."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ from assay.strategies import check_options
 
 ROUND = (1, 2, 5)
 AGAIN = 2
-"""Other seeds, for each of the first, on which the strategy that looked best has to be better again. The best of twelve
-has been lucky too: five seeds that chose it prove it at the level 1 − 0.05 / 11 only (Student's t of 5.6), ten that did
-not choose it at 0.95 (2.3)."""
+"""New seeds, for each of the first, on which the best strategy is tested again. The best of twelve is biased upwards:
+on the five seeds that chose it, significance needs the level 1 − 0.05 / 11 (Student's t of 5.6), on ten new seeds 0.95
+(2.3)."""
 
 
 @dataclass(frozen=True)
 class ReplayPlan:
-    """What is replayed: `params.simulate` with what was left open filled in."""
+    """`params.simulate` with defaults resolved."""
 
     asked: Simulate
     names: tuple[str, ...]
     budgets: tuple[int, ...]
     seeds: tuple[int, ...]
     pool: int
-    """Images that a seed replays on."""
+    """Images used by a seed."""
 
     def again(self, name: str) -> ReplayPlan:
-        """Of one strategy beside CONTROL, on other seeds."""
+        """The plan for one strategy and CONTROL on new seeds."""
         first = self.seeds[-1] + 1
         return replace(
             self, names=(CONTROL, name), seeds=tuple(range(first, first + AGAIN * len(self.seeds)))
         )
 
     def trajectories(self) -> list[Trajectory]:
-        """By strategy, then by seed."""
+        """Trajectories by strategy, then by seed."""
         return [
             Trajectory(name, seed, self.budgets, self.asked.most, self.asked.options.get(name, {}))
             for name in self.names
@@ -58,7 +58,7 @@ class ReplayPlan:
 
 
 def plan(asked: Simulate, seed: int, labelled: int) -> ReplayPlan:
-    """ParamsError for a strategy, an option or a budget that cannot be."""
+    """The plan of a simulation. ParamsError for an unknown strategy or option, or an impossible budget."""
     names = dict.fromkeys([CONTROL, *(asked.strategies or plugins.names("strategies"))])
     for name, options in asked.options.items():
         check_options(plugins.load("strategies", name), options)
@@ -68,7 +68,7 @@ def plan(asked: Simulate, seed: int, labelled: int) -> ReplayPlan:
 
 
 def budgets(asked: Simulate, size: int, labelled: int) -> tuple[int, ...]:
-    """ParamsError if a seed's pool of `size` images is smaller than the last."""
+    """Budgets in labels. ParamsError if the last exceeds the `size` images of a seed."""
     if asked.budgets is None:
         found = (factor * 10**power for power in range(1, 7) for factor in ROUND)
         return tuple(budget for budget in found if budget <= size // 2)
@@ -76,7 +76,7 @@ def budgets(asked: Simulate, size: int, labelled: int) -> tuple[int, ...]:
         why = f"a seed replays on a random half of the {labelled:,} labelled train images"
         more = f", and on {asked.most:,} at most (simulate.most)" if size == asked.most else ""
         raise ParamsError(
-            f"simulate.budgets: there are no {asked.budgets[-1]:,} labels to ask for among {size:,} images",
+            f"simulate.budgets: {asked.budgets[-1]:,} labels cannot be chosen among {size:,} images",
             hint=why + more,
         )
     return tuple(asked.budgets)
@@ -90,7 +90,7 @@ def compute(
     progress: Progress,
     workers: int | None = None,
 ) -> dict[str, Any]:
-    """Replay what is not known yet, and tell. JSON-able; `key` is the fingerprint of all of it."""
+    """Replay what is not cached, and return the result. JSON-able; `key`: fingerprint of all inputs."""
     trajectories = made.trajectories()
     replays, computed = crew.run(ground.arena, trajectories, layout.scratch / "simulate", progress, workers)
     correct = [[dict(step.correct) for step in steps] for steps in replays]
@@ -120,9 +120,9 @@ def _again(
     progress: Progress,
     workers: int | None,
 ) -> tuple[dict[str, Any], int]:
-    """The row of the strategy that looked best on seeds that had no say in that; and how many steps were computed."""
+    """Row of the best strategy on new seeds, and the number of steps computed by this call."""
     plan, others = made.again(name), len(made.names) - 1
-    progress.say(f"{name} looks best: beside {CONTROL} on {len(plan.seeds)} seeds that did not choose it")
+    progress.say(f"{name} is best so far: testing it against {CONTROL} on {len(plan.seeds)} new seeds")
     replays, computed = crew.run(
         ground.arena, plan.trajectories(), layout.scratch / "simulate", progress, workers
     )
@@ -145,7 +145,7 @@ def _field(
 
 
 def _seconds(made: ReplayPlan, replays: Sequence[Sequence[Step]]) -> dict[str, float]:
-    """Of a strategy to choose, mean over steps and seeds."""
+    """{strategy: seconds to choose}, mean over steps and seeds."""
     each = [[step.choosing for step in steps] for steps in replays]
     by_name = np.array(each).reshape(len(made.names), -1).mean(1)
     return dict(zip(made.names, by_name.tolist(), strict=True))
