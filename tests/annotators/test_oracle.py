@@ -114,6 +114,6 @@ def test_where_there_is_no_hidden_truth_it_says_so(layout):
     """People with images of their own, and the demo's `select.annotator: oracle`."""
     oracle.check(["nobody", "a"], desk(layout))
     oracle.check([], desk(layout))
-    with pytest.raises(ParamsError, match="no hidden truth of these 2 images") as caught:
+    with pytest.raises(ParamsError, match="no hidden truth for these 2 images") as caught:
         oracle.check(["nobody", "noone"], desk(layout))
     assert "set select.annotator to file" in str(caught.value.hint)

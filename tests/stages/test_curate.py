@@ -85,7 +85,7 @@ def test_long_lists_of_leaks_are_cut_and_counted(project, draw):
 
 
 def test_a_threshold_that_cannot_be_is_refused(small):
-    with pytest.raises(ParamsError, match="no pairs less similar than 0"):
+    with pytest.raises(ParamsError, match="keeps pairs from a similarity of 0"):
         run(small, near_duplicate=0.9)
 
 

@@ -1,16 +1,15 @@
-"""Who answers the queue: people through a tool, rules, or a hidden truth.
+"""Annotators: they answer the queue. People through files, rules, or a hidden truth in a replay.
 
 An annotator is one file with
 
-    WAITS: bool                              True: answers come later, perhaps in parts, and may be waited for
+    WAITS: bool                              True: answers come later, possibly in parts
     Options                                  a pydantic model of `select.annotator_options`, unknown keys refused
-    send(batch, desk) -> str                 hand a batch over; where it went, for people
-    collect(batches, desk) -> answers        all answers that there are by now to what is still open of the batches
+    send(batch, desk) -> str                 send a batch; returns its destination, for people
+    collect(batches, desk) -> answers        all answers so far to the open images of the batches
 
-Images are named by their content id, going out and coming in, and by nothing else. `send` may be called again for a
-batch that is out already (somebody pulled the plug in between) and must then leave it as it is. `collect` may repeat
-itself, answer what it was not asked, contradict itself or give nonsense: it passes on all that came, and the ledger
-(src/assay/data/ledger.py) takes from it what can be taken and puts the rest on record.
+Images are identified by their content id only. `send` may be called again for a batch that was sent already (after a
+crash) and must then not change it. `collect` passes on all answers, including repeated, unasked, contradictory or
+invalid ones: the ledger (`assay.data.ledger`) accepts the valid ones and records why it refuses the others.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ O = TypeVar("O", bound=BaseModel)  # noqa: E741
 
 @dataclass(frozen=True)
 class Desk:
-    """The project that an annotator works for."""
+    """Layout and params of the project, for an annotator."""
 
     layout: Layout
     params: Params
 
     def options(self, model: type[O]) -> O:
-        """`select.annotator_options`, checked. ParamsError names the keys that are wrong, and the valid ones."""
+        """The validated `select.annotator_options`. ParamsError names the wrong keys and the valid ones."""
         try:
             return model.model_validate(self.params.select.annotator_options)
         except ValidationError as error:
@@ -54,11 +53,14 @@ class Desk:
 
 
 def ask(name: str, ids: Sequence[str], desk: Desk) -> list[Judgement]:
-    """What an annotator that needs no waiting says of some images, with nothing put on record: for replays."""
+    """Answers of an annotator that does not wait, without a record in the ledger: for replays.
+
+    ParamsError if the annotator waits.
+    """
     annotator = plugins.load("annotators", name)
     if annotator.WAITS:
         raise ParamsError(
-            f"annotator {name} answers later: here nobody waits",
+            f"annotator {name} answers later; answers are needed at once here",
             hint="in a replay set select.annotator: oracle",
         )
     batch = Batch("", name, now(), tuple(Asked(id=sample) for sample in ids))

@@ -1,12 +1,11 @@
-"""People answer in files: CSV for a spreadsheet or JSONL for a tool goes out, the same or any copies of it come in.
+"""People answer in files: CSV for spreadsheets, JSONL for tools.
 
-A batch goes out as `labelling/<batch>.csv`, its images in `<batch>-images` beside it; fill in its column `label` (or
-`exclude` with `why`) where it lies. Every CSV and JSONL file in the folder is read at each `assay annotate`: hand out
-copies, drop the answers of a tool there, in parts, several times: what was taken is not taken twice, and what cannot be
-taken is named with file and line. A row where nothing is filled in is still open. The one thing that names an image is
-the column `id`, whole.
+A batch is written to `labelling/<batch>.csv`, its images to `<batch>-images` beside it. People fill in the column
+`label` (or `exclude` with `why`), in the file or in copies. `assay annotate` reads every CSV and JSONL file of the
+folder: repeated answers are accepted once, invalid ones are listed with file and line. A row without an answer stays
+open. The column `id` identifies the image.
 
-The folder is transport only and not for git: what was taken is in data/edits/, what was refused in data/ledger/.
+The folder is not for git: accepted answers are in data/edits/, refused ones in data/ledger/.
 """
 
 from __future__ import annotations
@@ -43,22 +42,22 @@ from assay.reports.exported import put_beside
 NAME = "file"
 WAITS = True
 SHOWN = ("id", "path", "image", "split", "strategy", "reason", "predicted", "confidence", "given")
-"""What a person sees of an image; `given`: the label that it has."""
+"""Columns for information; `given`: the present label."""
 ASKED = ("label", "exclude", "why", "by", "seconds")
-"""What a person may fill in; of this, `label` and `exclude` are the answer."""
+"""Columns to fill in; `label` or `exclude` is the answer."""
 
 
 class Options(Section):
-    """Where the files are, and of which kind those are that go out."""
+    """Folder of the files, and format of those written."""
 
     folder: Annotated[str, Field(min_length=1)] = "labelling"
     format: Literal["csv", "jsonl"] = "csv"
     allow_new_classes: bool = False
-    """Take labels that name a class nobody has used so far, where curate.classes declares none."""
+    """Accept labels with a new class if curate.classes declares none."""
 
 
 def send(batch: Batch, desk: Desk) -> str:
-    """Write the file, unless it is there: somebody may be filling it in."""
+    """Write the file unless it exists: people may be filling it in."""
     options = desk.options(Options)
     file = locate(desk.layout.root, options.folder) / f"{batch.name}.{options.format}"
     if not file.exists():
@@ -79,7 +78,7 @@ def _as_jsonl(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def collect(batches: Sequence[Batch], desk: Desk) -> Iterator[Answer]:
-    """Every row of every file in which something is filled in, good or bad."""
+    """An answer for every filled-in row of every file, valid or not."""
     folder = locate(desk.layout.root, desk.options(Options).folder)
     files = files_in(folder, (".csv", ".jsonl"), EditError)
     if not files:
@@ -119,7 +118,7 @@ def _jsonl(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _record(line: str) -> dict[str, str]:
-    """Text for text, as in a CSV; what is no JSON object is kept as it came."""
+    """The fields of a line as text, as in a CSV; {"broken": line} if it is not a JSON object."""
     try:
         held = json.loads(line)
     except ValueError:
@@ -135,7 +134,7 @@ def _record(line: str) -> dict[str, str]:
 
 
 def _answer(record: Mapping[str, str], where: str, line: int, classes: Classes) -> Answer | None:
-    """What a row answers; None for a row that nobody has filled in."""
+    """The answer in a row; None if nothing is filled in."""
     said = json.dumps({key: value for key, value in record.items() if value}, ensure_ascii=False)
     sample = record.get("id", "").lower()
     if "broken" in record:
@@ -151,6 +150,6 @@ def _answer(record: Mapping[str, str], where: str, line: int, classes: Classes) 
 
 def _row(line: int, sample: str, record: Mapping[str, str], classes: Classes) -> Row:
     if not sample:
-        raise RowError("there is no id: it alone says which image is meant")
+        raise RowError("there is no id; it identifies the image")
     kept = {key: record[key] for key in (*ASKED, "too many") if key in record}
     return parse(line, sample, kept, classes)

@@ -1,8 +1,8 @@
-"""The hidden truth answers: for replays and benchmarks, where labels are known but not shown.
+"""Answers from a hidden truth: for replays and benchmarks, where labels exist but are not used.
 
-It can be as careless as people are: a share of its answers, `noise`, is wrong, and wrong in the same way whenever the
-same image is asked about. `symmetric`: any other class, all alike. `pair`: always the next class in sorted order, as
-people take a thing for the one thing it resembles (pair flipping: Han et al. 2018, Co-teaching, arXiv:1804.06872).
+A share `noise` of the answers is wrong, the same answer each time for an image. `symmetric`: any other class with equal
+probability. `pair`: the next class in sorted order, as for classes that people confuse (pair flipping; Han et al. 2018,
+Co-teaching, arXiv:1804.06872).
 """
 
 from __future__ import annotations
@@ -32,37 +32,37 @@ ANNOTATIONS = TypeAdapter(list[Annotation])
 
 
 class Options(Section):
-    """How careless it is, and what it costs."""
+    """Share and kind of wrong answers, and the time that an answer takes."""
 
     noise: Fraction = 0.0
     """Share of the answers that name a wrong class."""
     noise_kind: Literal["symmetric", "pair"] = "symmetric"
     seed: Seed = 0
-    """Of the noise; who is wrong depends on it and on the id, on nothing else."""
+    """Seed of the noise; whether an answer is wrong depends on seed and id only."""
     seconds: Annotated[float, within(0, 1_000_000)] = 0.0
-    """What an answer costs, for the books."""
+    """Seconds recorded for a label."""
     review_seconds: Annotated[float, within(0, 1_000_000)] = 0.0
-    """What a second look at a labelled image costs."""
+    """Seconds recorded for a review of a labelled image."""
 
 
 def check(ids: Sequence[str], desk: Desk) -> None:
-    """ParamsError if it knows the truth of none of the images that it is about to be asked about."""
+    """ParamsError if the truth has none of the images `ids`."""
     known, _ = _truth(desk.layout, ids)
     if ids and not known:
         raise ParamsError(
-            f"select.annotator: the oracle has no hidden truth of these {len(ids):,} images: it answers in replays",
-            hint="set select.annotator to file, or to null and use `assay queue --csv to-label.csv`: people answer",
+            f"select.annotator: there is no hidden truth for these {len(ids):,} images; the oracle is for replays",
+            hint="for answers of people set select.annotator to file, or to null and use `assay queue --csv FILE`",
         )
 
 
 def send(batch: Batch, desk: Desk) -> str:
-    """It needs no sending: it knows."""
+    """Does nothing: the truth is on disk."""
     desk.options(Options)
     return "the hidden truth"
 
 
 def collect(batches: Sequence[Batch], desk: Desk) -> Iterator[Answer]:
-    """One answer for each id that the truth knows, in the order asked, as of the moment it was asked."""
+    """One answer for each id in the truth, in the order sent, dated when it was sent."""
     options = desk.options(Options)
     ids = [row.id for batch in batches for row in batch.rows]
     known, classes = _truth(desk.layout, ids)
@@ -75,14 +75,14 @@ def collect(batches: Sequence[Batch], desk: Desk) -> Iterator[Answer]:
 
 
 def answer(queue: pa.Table, layout: Layout, params: Params) -> list[Judgement]:
-    """The plain truth about each image of `queue` (column id) that it knows, in the order of the queue."""
+    """The truth without noise for the images of `queue` (column id), in the order of the queue."""
     known, _ = _truth(layout, queue["id"].to_pylist())
     at = now()
     return [judge(sample, known[sample], at) for sample in queue["id"].to_pylist() if sample in known]
 
 
 def _truth(layout: Layout, ids: Sequence[str]) -> tuple[dict[str, list[Annotation]], list[str]]:
-    """What is on each of some images, and all classes that the truth names, sorted."""
+    """Annotations of each of `ids`, and all classes of the truth, sorted."""
     truth = side_table(layout.pool, "truth")
     texts = pc.unique(truth["annotations"]).to_pylist()
     classes = sorted({note.category for text in texts for note in ANNOTATIONS.validate_json(text)})
@@ -94,7 +94,7 @@ def _truth(layout: Layout, ids: Sequence[str]) -> tuple[dict[str, list[Annotatio
 def careless(
     sample: str, seen: list[Annotation], classes: Sequence[str], options: Options
 ) -> list[Annotation]:
-    """The truth, or for a share of the images a truth in which every class is mistaken for another."""
+    """The annotations; for a share of the images with wrong classes."""
     if not seen or len(classes) < 2 or _chance(options.seed, "wrong", sample) >= options.noise:
         return seen
     return [note.model_copy(update={"category": _mistaken(sample, note, classes, options)}) for note in seen]
@@ -108,13 +108,13 @@ def _mistaken(sample: str, note: Annotation, classes: Sequence[str], options: Op
 
 
 def _chance(seed: int, purpose: str, sample: str) -> float:
-    """A number in [0, 1) that follows from its arguments alone."""
+    """A number in [0, 1), a hash of the arguments."""
     digest = hashlib.sha256(f"{seed}:{purpose}:{sample}".encode()).digest()
     return int.from_bytes(digest[:7], "big") / 2**56
 
 
 def judge(sample: str, seen: list[Annotation], at: str, seconds: float = 0.0) -> Judgement:
-    """A label; or, for an image with nothing on it, that it should be left out."""
+    """A label; for an image without annotations, an exclusion."""
     spent = seconds or None
     if not seen:
         return Judgement(id=sample, op="exclude", by=NAME, at=at, why="nothing on it", seconds=spent)

@@ -1,12 +1,12 @@
-"""The audit: what is odd about a dataset version. Nothing here stops the pipeline: that is for `assay.gates`.
+"""The audit: checks of a dataset version. A check lists issues; only gates (`assay.gates`) stop the pipeline.
 
 A check is one file with
 
     check(context) -> table     FINDINGS, at most one row for each id and related
     LIMITS: dict[str, float]    optional: thresholds by name and their defaults, set by `audit.limits`
-    detail(context) -> table    optional: all that was measured, kept as data/audit/<check>.parquet
+    detail(context) -> table    optional: all measurements, written to data/audit/<check>.parquet
 
-A finding on a class or a split rather than on an image has the id "". Excluded samples are looked at by no check.
+A finding on a class or a split has the id "". Checks skip excluded samples.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ Findings = dict[str, pa.Table]
 """FINDINGS by check."""
 
 SHOWN = 20
-"""Findings of a check in audit.json."""
+"""Most findings of a check in audit.json."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """The vectors of some images, read from the files as they are asked for."""
+    """Embeddings of some images, read from the files on access."""
 
     embeddings: Embeddings
     rows: NDArray[np.int64]
@@ -58,44 +58,44 @@ class Stored:
 
 @dataclass(frozen=True)
 class Context(Version):
-    """What a check may look at."""
+    """Input of a check: a dataset version, its embeddings and statistics, and the limits."""
 
     embeddings: Embeddings
     seed: int
-    """Of everything that is drawn."""
+    """Seed of all random draws."""
     limits: dict[str, float]
-    """The LIMITS of all checks, with those of params over the defaults."""
+    """LIMITS of all checks: the params, else the defaults."""
 
     @cached_property
     def labels(self) -> Labels:
-        """Of the training and validation images with one label: what the audit of labels starts from."""
+        """Labels of the train and val images with exactly one: input of the label audit."""
         return labels_of(self.snapshot)
 
     @cached_property
     def judged_labels(self) -> JudgedLabels | None:
-        """What the label audit says of `labels`; None where there is too little to say anything."""
+        """The label audit of `labels`; None with too few labels."""
         return self.judge_labels() if self.labels.can_be_judged else None
 
     def judge_labels(self, model: NDArray[np.float64] | None = None) -> JudgedLabels:
-        """The same with the opinion of a model, (n, k), that has not learnt from them."""
+        """The label audit of `labels`. `model`: out-of-fold probabilities (n, k) of the project's model."""
         from assay.labels.judge import judge
         from assay.labels.measured import answers, measured
 
         held, most = self.labels, int(self.limits["label_teachers"])
-        pa.default_memory_pool().release_unused()  # Arrow keeps what reading the tables took
+        pa.default_memory_pool().release_unused()  # memory that Arrow keeps after reading tables
         stored = Stored(self.embeddings, self.embeddings.rows(held.ids))
         judged = judge(stored, held.given, held.groups, len(held.categories), self.seed, most, model)
         return measured(judged, *held.looks(answers(self.batches)))
 
     @cached_property
     def ranked_labels(self) -> pa.Table:
-        """RANKED: every label that was judged, the likeliest to be wrong first."""
+        """RANKED: all audited labels by falling probability to be wrong."""
         from assay.labels.table import RANKED
 
         return RANKED.empty_table() if self.judged_labels is None else self.rank(self.judged_labels)
 
     def rank(self, judged: JudgedLabels) -> pa.Table:
-        """RANKED, of what was said of `labels`."""
+        """RANKED table of an audit of `labels`."""
         from assay.labels.table import ranked
 
         held = self.labels
@@ -108,7 +108,7 @@ class Context(Version):
 
 
 def open_context(params: Params, layout: Layout) -> Context:
-    """The snapshot, and what else the checks look at. ParamsError for a limit that there is not."""
+    """Read the input of the checks. ParamsError for an unknown limit."""
     limits = _limits(params)
     snapshot, embeddings = Snapshot.load(layout.snapshot), Embeddings.open(layout.embeddings)
     embeddings.require(snapshot.samples["id"], "the snapshot")
@@ -118,7 +118,7 @@ def open_context(params: Params, layout: Layout) -> Context:
 
 
 def _limits(params: Params) -> dict[str, float]:
-    """The LIMITS of all checks with those of params over them."""
+    """LIMITS of all checks, overridden by the params."""
     defaults: dict[str, float] = {}
     for name in plugins.names("checks"):
         defaults |= getattr(plugins.load("checks", name), "LIMITS", {})
@@ -131,7 +131,7 @@ def _limits(params: Params) -> dict[str, float]:
 
 
 def run_checks(context: Context, chosen: list[str]) -> Findings:
-    """What these checks find; all there are, if none are named."""
+    """Findings of the checks `chosen`; of all checks if it is empty."""
     return {
         name: plugins.load("checks", name).check(context)
         for name in sorted(chosen or plugins.names("checks"))
@@ -139,13 +139,13 @@ def run_checks(context: Context, chosen: list[str]) -> Findings:
 
 
 def details(found: Findings, context: Context) -> Findings:
-    """What those of the checks that ran have measured, beyond their findings."""
+    """Detail tables of the checks that ran, by check."""
     modules = {name: plugins.load("checks", name) for name in found}
     return {name: module.detail(context) for name, module in modules.items() if hasattr(module, "detail")}
 
 
 def as_table(found: Findings) -> pa.Table:
-    """All findings as one table, with their check in front, in the order of the checks' names."""
+    """All findings as one table with the column `check`, sorted by check."""
     tables = [
         findings.add_column(0, "check", pa.array([name] * len(findings), pa.string()))
         for name, findings in found.items()
@@ -155,7 +155,7 @@ def as_table(found: Findings) -> pa.Table:
 
 
 def summarise(found: Findings) -> dict[str, Any]:
-    """For each check how many samples (or classes) have issues, and the worst of them: the content of audit.json."""
+    """Content of audit.json: for each check the number of samples (or classes) with issues, and the worst ones."""
     return {
         name: {
             "issues": len(bad),

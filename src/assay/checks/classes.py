@@ -1,4 +1,4 @@
-"""Labels outside the declared classes, and classes that a split has no labelled image of."""
+"""Labels outside the declared classes, and classes without a labelled image in a split."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check(context: Context) -> pa.Table:
 
 
 def _undeclared(context: Context) -> Iterator[Finding]:
-    """Only where classes are declared: otherwise every label is one."""
+    """Labels that `curate.classes` does not declare; none if it declares no classes."""
     notes, categories = context.snapshot.annotations, pa.array(context.snapshot.categories, pa.string())
     others = notes.filter(pc.invert(pc.is_in(notes["category"], value_set=categories)))
     named: dict[str, set[str]] = {}
@@ -32,7 +32,7 @@ def _undeclared(context: Context) -> Iterator[Finding]:
 
 
 def _empty(context: Context) -> Iterator[Finding]:
-    """A class that test or val lacks cannot be measured, one that train lacks cannot be learnt."""
+    """Classes without labelled images in a split: not measured (val, test), or not trained (train)."""
     seen = set(_seen(context.snapshot))
     begun = Counter(split for _, split in seen)
     for split in PROTECTION:
@@ -42,7 +42,7 @@ def _empty(context: Context) -> Iterator[Finding]:
 
 
 def _seen(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """Each category with each split that has an image of it, of those that are not excluded."""
+    """Pairs (category, split) with at least one image that is not excluded."""
     of = snapshot.samples.select(["split", "excluded"]).take(pa.array(snapshot.annotated))
     table = of.append_column("category", snapshot.annotations["category"]).filter(pc.invert(of["excluded"]))
     pairs = table.group_by(["category", "split"]).aggregate([])

@@ -1,6 +1,6 @@
-"""One image from several files: stored and counted once, so no harm by itself, unless its labels contradict each other.
+"""Images that came from several files. They are stored and counted once; contradicting labels are the worse issue.
 
-A contradiction that an edit batch has settled since is none.
+A contradiction that an edit batch has settled is not reported.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def check(context: Context) -> pa.Table:
 
 
 def _names_given(imports: pa.Table, ids: pa.ChunkedArray) -> dict[str, dict[str, str]]:
-    """By id and origin, the categories named, of the labelled origins; an origin's last word counts."""
+    """{id: {origin: categories}} of labelled origins; of several labels of an origin, the last counts."""
     mine = current(imports.filter(pc.is_in(imports["id"], value_set=ids.combine_chunks())))
     given: dict[str, dict[str, str]] = {}
     for row in mine.filter(pc.is_valid(mine["annotations"])).to_pylist():

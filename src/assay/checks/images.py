@@ -1,16 +1,16 @@
-"""Pictures that show nothing, or not well: blank, too small, oddly shaped, dark, bright, blurred.
+"""Images of low quality: blank, too small, of odd shape, dark, bright, blurred.
 
 Each limit is a name of `audit.limits`, each measure a column of `assay.data.images.traits`, 0…1 unless stated:
 
-    blank         0.02  standard deviation of the luma: below it there is nothing to see
+    blank         0.02  standard deviation of the luma
     small           16  pixels of the shorter side
     odd_aspect    0.35  shorter side over longer
-    dark          0.32  99th percentile of the luma: not even the highlights are light
-    bright        0.95  5th percentile of the luma: not even the shadows are dark
+    dark          0.32  99th percentile of the luma: even the highlights are dark
+    bright        0.95  5th percentile of the luma: even the shadows are bright
     blurry         0.3  deviation of the Laplacian over that of the image, at 64 pixels or fewer
 
-The limits for dark, bright and aspect are cleanvision's. A blank image is not called dark or blurred as well; and dark,
-bright and blurry is only what is so beside the others: drawings on white paper are not bright, a soft lens blurs all.
+The limits of dark, bright and aspect are cleanvision's. A blank image is not reported as dark, bright or blurry as
+well. These three also require that the image is unusual in the data set: drawings on white paper are not all bright.
 """
 
 from __future__ import annotations
@@ -42,17 +42,18 @@ MEASURES: tuple[Measure, ...] = (
     ("bright", lambda t: t["percentile_5"], True, "very bright: 5th percentile {value:.2f} > {limit:g}"),
     ("blurry", lambda t: t["sharpness"], False, "blurry: sharpness {value:.2f} < {limit:g}"),
 )
-"""Name of the limit, what is measured, whether more is worse, and how to say it."""
+"""(name of the limit, measure, whether higher is worse, format of the reason)."""
 RELATIVE = ("dark", "bright", "blurry")
-"""Not said of blank images, nor of what is usual in the data set."""
+"""Not reported for blank images, nor for values that are usual in the data set."""
 MANY = 20
-"""Images from which on there is a usual."""
+"""Least number of images for which a value can be usual."""
 UNUSUAL, NORMAL, LEAST_SPREAD = 3.0, 1.4826, 0.01
-"""Robust standard deviations from the median; of a normal distribution, over its median absolute deviation."""
+"""Robust standard deviations from the median of an unusual value; standard deviation of a normal distribution over its
+median absolute deviation; least standard deviation."""
 
 
 def check(context: Context) -> pa.Table:
-    """One row for each image that is beyond a limit, naming all that it is beyond."""
+    """One row for each image that exceeds a limit, with all limits it exceeds."""
     columns = _columns(context)
     ids = context.kept["id"].to_pylist()
     reasons: dict[int, list[str]] = {}
@@ -74,7 +75,7 @@ def check(context: Context) -> pa.Table:
 
 
 def unusual(values: np.ndarray, more_is_worse: bool) -> np.ndarray:
-    """(n,) whether each is far from the median, in the worse direction; of a few images, all may be."""
+    """(n,) whether each value is far from the median in the worse direction; all True with fewer than MANY images."""
     if len(values) < MANY:
         return np.ones(len(values), bool)
     middle = np.median(values)
@@ -84,7 +85,7 @@ def unusual(values: np.ndarray, more_is_worse: bool) -> np.ndarray:
 
 
 def _score(value: float, limit: float, more_is_worse: bool) -> float:
-    """How far beyond its limit a value is: 0.5 at the limit, 0 at the end of the scale."""
+    """0.5 at the limit, falling to 0 at the end of the scale."""
     share = (1 - value) / (1 - limit) if more_is_worse else value / limit
     return float(np.clip(share / 2, 0, 0.5))
 
@@ -94,7 +95,7 @@ def _aspect(t: Columns) -> np.ndarray:
 
 
 def _columns(context: Context) -> Columns:
-    """Width, height and the statistics of the kept samples, in their order."""
+    """{column: (n,)} width, height and statistics of the samples that are not excluded."""
     kept, table = context.kept, context.embeddings.traits
     rows = pc.index_in(kept["id"].combine_chunks(), value_set=table["id"].combine_chunks())
     measured = {name: table[name].take(rows).to_numpy() for name in table.column_names if name != "id"}

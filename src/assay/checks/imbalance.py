@@ -1,4 +1,4 @@
-"""Classes with few training images beside the others: what the model sees rarely, it predicts rarely."""
+"""Classes with far fewer training images than the average class."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from assay.checks import Context
 from assay.data.findings import Finding, findings
 
 LIMITS = {"imbalance": 0.2}
-"""A class is rare with fewer training images than this share of what the average class has."""
+"""Share of the average number of training images a class, below which a class is an issue."""
 
 
 def check(context: Context) -> pa.Table:
-    """A row for each class: images of it over the average, cut at 1."""
+    """A row for each class. Score: its training images over the average, at most 1."""
     categories = context.snapshot.categories
     labels, kept = context.snapshot.single_labels, context.kept
     train = kept.filter(pc.equal(kept["split"], "train"))["id"].combine_chunks()

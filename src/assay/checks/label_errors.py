@@ -1,10 +1,10 @@
 """Labels of training and validation images that are probably wrong: see `assay.labels`, and `assay audit`.
 
-    label_errors           0.5  probability of being wrong from which on a label is an issue
-    label_teachers       50000  labels that the audit learns from, at most, drawn at random; all of them are judged
+    label_errors           0.5  least probability of being wrong for an issue
+    label_teachers       50000  most labels that the audit is fitted to, drawn at random; all labels are judged
 
-A label that was looked at again, by whomever, and stands is no issue any more. Test images are neither learnt from nor
-judged: they are nobody's to review by a model's opinion. Score: the probability that the label is right.
+A label that was reviewed and confirmed is no issue. Test labels are not used and not judged: correcting them by a
+model's opinion would bias the test. Score: the probability that the label is right.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LIMITS = {"label_errors": 0.5, "label_teachers": 50_000.0}
 
 
 def check(context: Context) -> pa.Table:
-    """A row for each label that is more likely to be wrong than `label_errors`."""
+    """A row for each label with a probability of being wrong of at least `label_errors`."""
     table = context.ranked_labels
     suspect = table.filter(pc.greater_equal(table["probability"], context.limits["label_errors"]))
     rows: list[Finding] = [
@@ -36,5 +36,5 @@ def detail(context: Context) -> pa.Table:
 
 
 def _sentence(row: dict[str, Any]) -> str:
-    again = "" if row["looks"] < 2 else f" (looked at {row['looks']} times)"
+    again = "" if row["looks"] < 2 else f" (labelled {row['looks']} times)"
     return f"labelled {row['given']!r}{again}, looks like {row['suggested']!r}: {row['reason']}"

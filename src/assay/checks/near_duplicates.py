@@ -1,4 +1,4 @@
-"""Almost the same picture twice: recompressed, brightened, scaled. In one split it counts double; see leakage."""
+"""Near-duplicates within one split: recompressed, brightened, scaled. Between splits they are leaks (`leakage.py`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from assay.data.findings import Finding, findings
 
 
 def check(context: Context) -> pa.Table:
-    """One row for each pair, on the newer of the two. Worse (0) if their labels differ: one of them is wrong."""
+    """One row for each pair, on the newer image. Score 0 if their labels differ: one of them is wrong."""
     concerned = pa.array([sample for pair in context.similar for sample in pair[:2]], pa.string())
     single = context.snapshot.single_labels
     single = single.filter(pc.is_in(single["id"], value_set=concerned))

@@ -1,6 +1,6 @@
-"""Training and validation images far from all others: of another kind, badly cropped, or from another place.
+"""Train and val images far from all others: another kind of image, a bad crop, or another origin.
 
-    outlier    6.0  robust standard deviations of the log-distance above its median from which on it is an issue
+    outlier    6.0  log-distance above its median, in robust standard deviations, from which on an image is an issue
 
 The measure is the outlier score of `assay.labels.outliers`, 0.5 at the limit; score: 1 − outlier score.
 """
@@ -19,7 +19,7 @@ LIMITS = {"outlier": 6.0}
 
 
 def check(context: Context) -> pa.Table:
-    """A row for each outlier; score: 0.5 at the limit, less the farther out."""
+    """A row for each outlier. Score: 0.5 at the limit, lower farther out."""
     judged = context.judged_labels
     if judged is None:
         return findings([])

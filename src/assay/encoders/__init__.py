@@ -1,11 +1,10 @@
-"""Encoders: an image -> a vector in which likeness is nearness.
+"""Encoders: image -> vector; similar images have near vectors.
 
 An encoder is one file with
 
     load(options, device) -> Encoder     ParamsError for options it does not have; device: "auto", "cpu", "cuda", …
 
-`options` are those of `embed.options`. Encoders that compute with torch import it in that file only: the others
-do not wait for it.
+`options`: `embed.options`. An encoder that uses torch imports it in its own file, so that the others start without it.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ Options = TypeVar("Options", bound=Section)
 
 
 class Encoder(Protocol):
-    """A frozen function from images to vectors. The same batch gives the same vectors, bit for bit."""
+    """A fixed function from images to vectors. The same batch gives bitwise the same vectors."""
 
     dim: int
     """Length of a vector."""
     size: int
-    """Height and width of the images it takes."""
+    """Height and width of its input images, in px."""
     color: Literal["rgb", "gray"]
     fingerprint: dict[str, Any]
-    """What vectors depend on besides code and options: the digest of the weights. JSON."""
+    """What vectors depend on besides code and options, such as the digest of the weights; JSON-able."""
     machine: dict[str, Any]
-    """What their last digits depend on: versions, device, threads. JSON."""
+    """What rounding depends on: versions, device, threads; JSON-able."""
 
     def encode(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(n, size, size, 3 or 1) -> (n, dim)."""
@@ -42,7 +41,7 @@ class Encoder(Protocol):
 
 
 def options_of(encoder: str, model: type[Options], options: dict[str, Any]) -> Options:
-    """The options of an encoder, checked. ParamsError names those that are wrong, and all that there are."""
+    """The validated options of an encoder. ParamsError names the wrong and all valid ones."""
     try:
         return model.model_validate(options)
     except ValidationError as error:

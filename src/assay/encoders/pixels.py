@@ -1,4 +1,4 @@
-"""The picture itself, small and standardised. No weights, no torch; good for tiny images, and as a floor for others."""
+"""The pixels of the reduced image, standardised. No weights, no torch; for tiny images, and as a baseline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONGEST = 1024
 
 
 class Options(Section):
-    """`size` × `size` pixels are a vector of that many numbers, three times as many in colour."""
+    """`size` × `size` pixels give a vector of size² numbers, 3 size² in colour."""
 
     size: Annotated[int, within(2, 512)] = 16
     color: Literal["rgb", "gray"] = "gray"
@@ -35,7 +35,7 @@ class Options(Section):
 
 
 class Pixels:
-    """Each vector has mean 0 and deviation 1: neither brightness nor contrast counts. A flat image is all 0."""
+    """Vectors with mean 0 and deviation 1, independent of brightness and contrast; 0 for a uniform image."""
 
     def __init__(self, options: Options) -> None:
         self.size, self.color, self.dim = options.size, options.color, options.dim

@@ -22,7 +22,7 @@ from assay.params import Section
 from assay.params.bounds import within
 
 MEAN, DEVIATION = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
-"""ImageNet's, times 255: what all of torchvision's weights were trained with."""
+"""Normalisation of ImageNet, times 255: that of all weights of torchvision."""
 NONE, DEFAULT = "none", "DEFAULT"
 
 
@@ -30,11 +30,11 @@ class Options(Section):
     name: str = "resnet18"
     weights: str = "none"
     size: Annotated[int, within(16, 1024)] = 224
-    """Images are squeezed to size × size. Transformers take the size they were built for only."""
+    """Images are resized to size × size px. Transformers take the size they were built for only."""
 
 
 def load(options: dict[str, Any], device: Any) -> Backbone:
-    """ParamsError for a name, weights or a size that do not go together."""
+    """ParamsError if name, weights and size do not fit together."""
     settings = options_of("torchvision", Options, options)
     network = _load_weights(_build(settings), settings)
     _remove_head(network, settings.name)
@@ -58,7 +58,7 @@ def _build(settings: Options) -> nn.Module:
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", FutureWarning
-        )  # GoogLeNet's and Inception's, on how they begin at random
+        )  # GoogLeNet and Inception warn about their random initialisation
         torch.manual_seed(0)
         try:
             network: nn.Module = models.get_model(settings.name, weights=default)
@@ -76,7 +76,7 @@ def _load_weights(network: nn.Module, settings: Options) -> nn.Module:
     file = locate(Path(), settings.weights)
     try:
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    except Exception as error:  # torch, pickle and zip each have their own
+    except Exception as error:  # torch, pickle and zip raise errors of their own
         raise ParamsError(
             f"embed.options.weights: {file} is not a state_dict of {settings.name}: {in_a_line(error)}",
             hint="none, DEFAULT, or the path of a file that torch.save wrote of network.state_dict()",
@@ -85,7 +85,7 @@ def _load_weights(network: nn.Module, settings: Options) -> nn.Module:
 
 
 def _remove_head(network: nn.Module, name: str) -> None:
-    """Put nothing in the place of the last linear layer, or of SqueezeNet's classifier, which has none."""
+    """Replace the last linear layer, or the classifier of SqueezeNet, by the identity."""
     linear = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
     if name.startswith("squeezenet"):
         network.set_submodule("classifier", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))

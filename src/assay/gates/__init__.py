@@ -1,11 +1,11 @@
-"""The gates of `curate`: what stops the pipeline, as it would make every later number wrong.
+"""The gates of `curate`: issues that stop the pipeline, because they would invalidate every later metric.
 
 A gate is one file with
 
     check(version) -> table     FINDINGS; an issue among them stops the pipeline, and no snapshot is written
-    remedy(findings, split_of) -> str     optional: what to do about them
+    remedy(findings, split_of) -> str     optional: how to resolve them
 
-A gate sees a `Version`, in which nothing was computed by a float: it is open or shut on every machine alike.
+A gate reads a `Version`, which has no results of floating-point arithmetic: it decides the same on every machine.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from assay.layout import Layout
 from assay.params import Params
 
 NAMED = 10
-"""Issues named in the error."""
+"""Most issues named in the error."""
 
 
 def fold_version(params: Params, layout: Layout) -> Version:
-    """Fold pool and edits. ParamsError for a threshold that cannot be; GateError for an empty pool."""
+    """Fold pool and edits. ParamsError for a threshold below FLOOR; GateError for an empty pool."""
     curate = params.curate
     if curate.near_duplicate < FLOOR:
         raise ParamsError(
-            f"curate.near_duplicate is {curate.near_duplicate:g}: embed keeps no pairs less similar than {FLOOR:g}",
+            f"curate.near_duplicate is {curate.near_duplicate:g}: embed keeps pairs from a similarity of {FLOOR:g} on",
             hint=f"set it to {FLOOR:g} or more; 0.99 is the default",
         )
     pool, embeddings = Pool.open(layout.pool), Embeddings.open(layout.embeddings)
     if not len(pool):
-        raise GateError("there is no image in the pool", hint="see ingest.sources in params.yaml")
+        raise GateError("the pool has no images", hint="set ingest.sources in params.yaml")
     embeddings.require(pool.index["id"], "the pool")
     batches = read_batches(layout.edits)
     pairs = near_pairs(embeddings.pairs, curate.near_duplicate)
@@ -47,7 +47,7 @@ def fold_version(params: Params, layout: Layout) -> Version:
 
 
 def pass_all(version: Version, layout: Layout) -> None:
-    """GateError if a gate has found an issue; all its findings go to `.assay/<gate>.json`."""
+    """GateError if a gate finds an issue; its findings are written to `.assay/<gate>.json`."""
     for name in plugins.names("gates"):
         module, file = plugins.load("gates", name), layout.scratch / f"{name}.json"
         file.unlink(missing_ok=True)

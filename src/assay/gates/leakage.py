@@ -1,10 +1,10 @@
-"""What a model learns from must not be what it is measured on. Three ways in which it can be, each stops the pipeline:
+"""Leaks between splits. Three kinds stop the pipeline:
 
-- two near-duplicates in two splits (a newcomer that is almost the same as an image of each, or splits somebody gave);
-- one group (patient, part, video) in two splits;
-- one image that its sources put into two splits, until an edit batch says which.
+- near-duplicates in different splits (a new image similar to images of both, or splits set by a source or an edit);
+- one group (patient, part, video) in different splits;
+- one image that its sources put into different splits, until an edit batch decides.
 
-Each leak is told on the sample in the less protected split: train before val before test.
+A leak is reported on the sample in the less protected split: train before val before test.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Decision = tuple[str, Literal["exclude", "split"], str]
 
 
 def check(version: Version) -> pa.Table:
-    """Score 0 where the test set is concerned, 0.25 elsewhere."""
+    """A row for each leak. Score: 0 if the test set is involved, else 0.25."""
     rows = {(row[0], row[4]): row for row in (*_groups(version), *_pairs(version), *_claims(version))}
     return findings(list(rows.values()))
 
@@ -76,10 +76,10 @@ def _score(splits: Iterable[str]) -> float:
 
 
 def plan(leaks: pa.Table, split_of: dict[str, str]) -> list[Decision]:
-    """(id, op, why) that end all leaks, by id. Of two copies the less protected goes: the test set is not touched.
+    """(id, op, why) of the decisions that resolve all leaks, sorted by id. The test set does not change.
 
-    What val loses to test need not be taken from train as well. An image claimed for two splits stays in the most
-    protected of them, where the fold has put it.
+    Of two copies, the one in the less protected split is excluded; a copy excluded already needs no second decision. An
+    image claimed for several splits stays in the most protected one, where the fold has put it.
     """
     decisions: dict[str, Decision] = {}
     rows = sorted(leaks.to_pylist(), key=lambda row: -PROTECTION.index(split_of[row["related"] or row["id"]]))
@@ -97,7 +97,7 @@ def _goes(decisions: dict[str, Decision], sample: str) -> bool:
 
 
 def remedy(leaks: pa.Table, split_of: dict[str, str]) -> str:
-    """What resolves the leaks, in words."""
+    """A sentence on how to resolve the leaks."""
     ops = [op for _, op, _ in plan(leaks, split_of)]
     parts = []
     if n := ops.count("exclude"):

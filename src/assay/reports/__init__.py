@@ -1,1 +1,1 @@
-"""What is shown: pages, plots, pictures, lists, and the files that a person asks for."""
+"""Output for people: HTML pages, plots, thumbnails, lists, and files at a path that the user names."""

@@ -1,8 +1,8 @@
-"""Where a person asks for a result: the FILE of `--csv`, `--html`, `--suspects`, the DIR of `--keep`.
+"""Output paths that the user names: the FILE of `--csv`, `--html`, `--suspects`, the DIR of `--keep`.
 
-A file is written aside and renamed, so it is whole or as it was; a symbolic link stays one. A device, a pipe and
-whatever is reached by /dev or /proc is written through. A folder that is not there is not made: its name is most
-likely mistyped, and what took minutes would lie where nobody looks.
+A file is written to a temporary name and renamed, so that it is complete or unchanged; a symbolic link stays one.
+Devices, pipes and paths below /dev or /proc are written to directly. A missing folder is an error: its name is probably
+mistyped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STDOUT = 1
 
 
 def check_file(path: Path, option: str = "") -> Path:
-    """`path`, if a file can be written there. UsageError before the work is done, not after it."""
+    """`path`, if a file can be written there; else UsageError, before any work is done."""
     try:
         if is_written_through(path):
             if not path.exists() or not os.access(path, os.W_OK):
@@ -35,10 +35,10 @@ def check_file(path: Path, option: str = "") -> Path:
 
 
 def check_folder(path: Path, option: str = "") -> Path:
-    """`path`, if a folder can be made there, or an empty one is there. UsageError if not."""
+    """`path`, if it is an empty folder or one can be made there; else UsageError."""
     try:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise FileExistsError(None, "it is there already: name a folder that is not there, or empty")
+            raise FileExistsError(None, "it exists: name an empty folder, or one that does not exist")
         _try_beside(_target(path) / path.name if path.exists() else _target(path))
     except (OSError, ValueError) as error:
         raise refusal(path, error, option) from None
@@ -46,7 +46,7 @@ def check_folder(path: Path, option: str = "") -> Path:
 
 
 def write_out(path: Path, data: bytes) -> None:
-    """Put `data` where a person wants it. UsageError if that is no place for it."""
+    """Write `data` to `path`. UsageError if that is not possible."""
     check_file(path)
     try:
         if is_stdout(path):
@@ -66,7 +66,7 @@ def write_out(path: Path, data: bytes) -> None:
 
 
 def is_stdout(path: Path) -> bool:
-    """Whether what is written there comes out of this program's standard output."""
+    """Whether the path is the standard output of this process."""
     try:
         return os.path.samestat(path.stat(), os.fstat(STDOUT))
     except (OSError, ValueError):
@@ -78,12 +78,12 @@ def refusal(path: Path, error: Exception, option: str = "") -> UsageError:
     named = f"{option}: " if option else ""
     return UsageError(
         f"{named}{path} cannot be written: {why}",
-        hint="name a file in a folder that is there and yours, or /dev/stdout",
+        hint="name a file in an existing folder of yours, or /dev/stdout",
     )
 
 
 def is_written_through(path: Path) -> bool:
-    """True for devices and pipes, and for all that only looks like files: renaming would put a file in their place."""
+    """Whether `path` is a device, a pipe or a system file: renaming would replace it by a regular file."""
     named = os.path.abspath(path)  # noqa: PTH100  # a link is not followed
     if named.startswith(SYSTEM) and not named.startswith(MEMORY):
         return True
@@ -91,7 +91,7 @@ def is_written_through(path: Path) -> bool:
 
 
 def _target(path: Path) -> Path:
-    """What a path means, its links followed. OSError for a link that leads to itself."""
+    """The path with links resolved. OSError for a circular link."""
     target = Path(os.path.realpath(path))
     if target.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))

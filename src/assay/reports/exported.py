@@ -1,9 +1,9 @@
-"""A table that goes out to people, with the images that it is about beside it.
+"""CSV files for people, with their images in a folder beside them.
 
     to-label.csv
-    to-label-images/3f2a9c01d4be.jpg     as they came in, named by the first digits of the id
+    to-label-images/3f2a9c01d4be.jpg     the original file, named by the first digits of the id
 
-The column `image` says where, relative to the table. What lies in that folder already stays.
+The column `image` has the path relative to the table. Existing files of the folder are kept.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from assay.reports.destinations import check_file, is_written_through, write_out
 
 IMAGE = "image"
 DIGITS = 12
-"""Of an id in a file name; the whole id where two images share them."""
+"""Digits of the id in a file name; the whole id if two images share them."""
 SUFFIXES = {"JPEG": "jpg", "JPEG2000": "jp2", "TIFF": "tif"}
-"""By Pillow's name of the format; of the others it is that name."""
+"""{Pillow's name of the format: suffix}; for other formats the lower-case name."""
 
 
 def export(file: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], layout: Layout) -> None:
-    """Write a CSV of `columns`, and the images of its rows beside it. A pipe or a device gets the table alone."""
+    """Write a CSV of `columns` with the images of its rows beside it; to a pipe or a device, the table only."""
     check_file(file)
     images = {} if is_written_through(file) else put_beside(file, [row["id"] for row in rows], layout)
     pictured = [{**row, IMAGE: images.get(row["id"], "")} for row in rows]
@@ -39,7 +39,7 @@ def export(file: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]
 
 
 def put_beside(table: Path, ids: Sequence[str], layout: Layout) -> dict[str, str]:
-    """Write the images of some ids into a folder beside a table: {id: path from there}; none without a pool."""
+    """Write the images `ids` to the folder beside a table. Returns {id: relative path}; empty without a pool."""
     try:
         pool = Pool.open(layout.pool)
     except MissingInput:
@@ -53,7 +53,7 @@ def put_beside(table: Path, ids: Sequence[str], layout: Layout) -> dict[str, str
 
 
 def file_names(pool: Pool, ids: Sequence[str]) -> dict[str, str]:
-    """{id: file name} of those that the pool has."""
+    """{id: file name} of the images in the pool."""
     rows = pool.index.select(["id", "format"]).filter(
         pc.is_in(pool.index["id"], value_set=pa.array(ids, pa.string()))
     )

@@ -1,4 +1,4 @@
-"""A table as the columns that the script of a page shows, filters and sorts."""
+"""A table as JSON columns for the script of a page, which shows, filters and sorts them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def listed(
     chosen: NDArray[np.bool_],
     pictures: dict[str, str],
 ) -> Found:
-    """A table as columns for the page's script, the rows with a picture first; `words` as numbers and a dictionary."""
+    """Columns for the script of a page, rows with a picture first; the columns `words` are dictionary-encoded."""
     ids = table["id"].to_pylist()
     has = np.array([bool(c) and i in pictures for i, c in zip(ids, chosen.tolist(), strict=True)], bool)
     order = np.argsort(~has, kind="stable")
@@ -46,7 +46,7 @@ def listed(
 
 
 def _coded(table: pa.Table, columns: Sequence[str]) -> tuple[dict[str, list[str]], dict[str, list[int]]]:
-    """Each column as numbers into a sorted dictionary of its own; −1 for null."""
+    """Dictionary encoding of each column: sorted values, and indices with −1 for null."""
     words: dict[str, list[str]] = {}
     codes: dict[str, list[int]] = {}
     for name in columns:

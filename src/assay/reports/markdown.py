@@ -1,4 +1,4 @@
-"""Results as Markdown, for MLflow's pages and Prefect's artifacts. Text stays text: it is escaped."""
+"""Markdown for pages of MLflow and artifacts of Prefect. Plain text is escaped."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterable, Sequence
 
 SPECIAL = re.compile(r"([\\`*_\[\]|~])")
-"""Escaped with a backslash; `&`, `<` and `>` as entities, since not every renderer knows `\\<`."""
+"""Escaped with a backslash; `&`, `<` and `>` become entities, since some renderers do not support `\\<`."""
 
 
 class Markdown(str):
-    """What is Markdown already, and so left as it is."""
+    """Text that is Markdown already and is not escaped again."""
 
     __slots__ = ()
 
 
 def text(value: object) -> Markdown:
-    """One line of plain text: `[+0.02, +0.05] (helped)` is no link, `a_b_c` no emphasis, `<b>` no tag."""
+    """One line of escaped text: `[+0.02, +0.05] (helped)` is no link, `a_b_c` no emphasis, `<b>` no tag."""
     if isinstance(value, Markdown):
         return value
     plain = " ".join(str(value).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -28,7 +28,7 @@ def bold(value: object) -> Markdown:
 
 
 def code(value: object) -> Markdown:
-    """A name or a digest; its own backticks would end it."""
+    """Inline code; backticks in the value become quotes."""
     return Markdown(f"`{str(value).replace('`', chr(39))}`")
 
 

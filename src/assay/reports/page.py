@@ -1,7 +1,7 @@
-"""Self-contained HTML pages: Jinja templates beside this file, style, data and script inside the page, no network.
+"""Self-contained HTML pages from the Jinja templates in this folder: style, data and script inline, no network.
 
-A page extends `base.html.j2` and fills its blocks `content`, `style` and `script`. Everything is escaped; data for a
-script goes through the filter `data`, which no text in it can break out of:
+A page extends `base.html.j2` and fills its blocks `content`, `style` and `script`. Values are escaped; data for a
+script goes through the filter `data`:
 
     {{ rows | data("rows") }}       ->  <script type="application/json" id="rows">[…]</script>
     JSON.parse(document.getElementById("rows").textContent)
@@ -29,7 +29,7 @@ DASH = "–"
 
 
 def render(template: str, **context: Any) -> str:
-    """One page as text: `template` is a file of this folder, `diff.html.j2`. A name it lacks is an error."""
+    """The page as text. `template`: a file of this folder, e.g. `diff.html.j2`; an undefined name is an error."""
     return _environment().get_template(template).render(context)
 
 
@@ -58,7 +58,7 @@ def _environment() -> Environment:
 
 
 def data(value: Any, name: str) -> Markup:
-    """A JSON-able value as a script element that runs nothing. No text in it can end the element."""
+    """A JSON-able value as an inert script element; `<` is escaped, so that no text can end the element."""
     from markupsafe import Markup, escape
 
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -72,7 +72,7 @@ def count(value: float | None) -> str:
 
 
 def signed(value: float | None, digits: int = 3) -> str:
-    """`+0.041`, `−0.2`; a dash for None."""
+    """E.g. `+0.041`, `−0.2`; a dash for None."""
     return DASH if value is None else f"{value:+.{digits}f}".replace("-", "−")
 
 
@@ -82,7 +82,7 @@ def share(value: float | None, digits: int = 1) -> str:
 
 
 def estimate(row: Mapping[str, Any] | None, digits: int = 3, sign: bool = False) -> str:
-    """`0.942 [0.928, 0.955]` of {"value", "low", "high"}; a dash where nothing was measured."""
+    """E.g. `0.942 [0.928, 0.955]` from {"value", "low", "high"}; a dash for None."""
     if row is None or row.get("value") is None:
         return DASH
     shape = f"{'+' if sign else ''}.{digits}f"
@@ -95,7 +95,7 @@ def short(text: str | None, length: int = 10) -> str:
 
 
 def p_value(value: float | None) -> str:
-    """Three decimals; what would be 0.000 is said as what it is."""
+    """Three decimals; `<0.001` for smaller values."""
     if value is None:
         return DASH
     return "<0.001" if value < 0.001 else f"{value:.3f}"

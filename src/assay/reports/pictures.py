@@ -1,4 +1,4 @@
-"""Small pictures for a page: which of many samples get one, and the pictures as data URIs."""
+"""Thumbnails for a page: the choice of samples that get one, and the images as data URIs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SIZE = 48
 
 
 def fair_share(groups: NDArray[np.int64], there: NDArray[np.bool_], limit: int) -> NDArray[np.bool_]:
-    """Which rows get a picture: `limit` of those that are `there`, of each group as many as of any other. (n,) each.
+    """(n,) which rows get a picture: `limit` of those that are `there` (n,), divided evenly over `groups` (n,).
 
-    Within a group those that come first: in the order of their ids, which is as good as random.
+    Within a group the first rows; they are ordered by id, a hash, which is as good as random.
     """
     rank = np.zeros(len(groups), np.int64)
     for group in np.unique(groups):
@@ -37,7 +37,7 @@ def fair_share(groups: NDArray[np.int64], there: NDArray[np.bool_], limit: int) 
 
 
 def opened(pool: Path) -> Pool | None:
-    """The pool, if there is one."""
+    """The pool; None if there is none."""
     try:
         return Pool.open(pool)
     except MissingInput:
@@ -45,7 +45,7 @@ def opened(pool: Path) -> Pool | None:
 
 
 def held(ids: pa.Array, pool: Pool | None) -> NDArray[np.bool_]:
-    """Which of some images the pool holds: (n,)."""
+    """(n,) which images are in the pool."""
     if pool is None:
         return np.zeros(len(ids), bool)
     return positions(ids, whole(pool.index["id"])) >= 0
@@ -54,7 +54,7 @@ def held(ids: pa.Array, pool: Pool | None) -> NDArray[np.bool_]:
 def thumbnails(
     ids: Sequence[str], pool: Pool | None, progress: Progress = silent, size: int = SIZE
 ) -> dict[str, str]:
-    """Data URIs of images that the pool holds, by id; of one that cannot be read there is none."""
+    """{id: data URI} of the images in the pool that can be decoded; `size`: px of the longer side."""
     if pool is None:
         return {}
     found: dict[str, str] = {}

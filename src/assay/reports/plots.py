@@ -1,7 +1,7 @@
-"""Pictures of what a model gets right and wrong: files that `dvc plots` and MLflow show alike.
+"""Plots of an evaluation, as files for `dvc plots` and MLflow.
 
-Colours are Okabe & Ito's (2008), and one hue from light to dark: they stay
-apart for people who are colour-blind. The same numbers are the same bytes: no dates, no versions in the files.
+Colours are those of Okabe & Ito (2008), and one hue from light to dark, distinguishable with colour blindness. The same
+numbers give the same bytes: the files have no dates or versions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from assay.metrics.table import named as metric
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 MOST_CLASSES = 30
-"""Beyond this only the classes with the most mistakes are drawn: more cannot be read."""
+"""Most classes drawn, those with the most mistakes: more are not legible."""
 LOOKS = {"test": (BLUE, "o"), "val": (GREEN, "s"), "champion on test": (ORANGE, "D")}
 COUNTED_CELLS = 20
 THUMBNAILS = 24
@@ -52,7 +52,7 @@ class Mistake:
 
 
 def draw_all(folder: Path, judged: Judged, metrics: dict[str, Any], mistakes: Sequence[Mistake]) -> None:
-    """Write intervals.png and errors.png into a folder: what there is to see of every task."""
+    """Write intervals.png and errors.png to a folder, for every task."""
     wrong = int((~is_right(judged.quality)).sum())
     with mpl.rc_context(STYLE):
         _save(intervals_figure(metrics, judged.METRICS), folder / "intervals.png")
@@ -75,7 +75,7 @@ def draw_classification(
 
 
 def confusion_csv(judged: Classified, categories: Sequence[str]) -> bytes:
-    """One row a sample, `actual,predicted`: what the confusion template of `dvc plots` counts."""
+    """One row `actual,predicted` for each sample, the input of the confusion template of `dvc plots`."""
     names = [_quoted(name) for name in categories]
     rows = [f"{names[a]},{names[p]}" for a, p in zip(judged.targets, judged.predicted, strict=True)]
     return "\n".join(["actual,predicted", *rows, ""]).encode()
@@ -113,7 +113,7 @@ def confusion_figure(judged: Classified, categories: Sequence[str]) -> Figure:
 
 
 def calibration_figure(judged: Classified, ece: dict[str, Any]) -> Figure:
-    """How often the model is right when it says how sure it is, and how many images that is taken from."""
+    """Reliability diagram: share of right predictions by confidence, with the number of images."""
     figure = Figure(figsize=(5.2, 5.4), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3.2, 1])
     counts = np.bincount(judged.bins, minlength=BINS)
@@ -147,7 +147,7 @@ def calibration_figure(judged: Classified, ece: dict[str, Any]) -> Figure:
 
 
 def intervals_figure(metrics: dict[str, Any], names: Sequence[str]) -> Figure:
-    """Every share with its 95 % interval, on test, on val and of the champion; then the first of them in each slice."""
+    """Every proportion with its 95 % interval on test, on val and of the champion; then the first one in each slice."""
     champion = metrics["champion"] or {}
     splits = {"test": metrics["test"], "val": metrics["val"]}
     if champion.get("difference"):
@@ -189,7 +189,7 @@ def _whisker(ax: Axes, y: float, one: dict[str, Any], color: str, marker: str) -
 
 
 def per_class_figure(classes: dict[str, dict[str, Any]]) -> Figure:
-    """F1 of each class with its interval, recall and precision beside it; the worst on top."""
+    """F1 of each class with its interval, with recall and precision; the worst class on top."""
     measured = {name: row for name, row in classes.items() if row["f1"]["n"]}
     names = sorted(measured, key=lambda name: float(measured[name]["f1"]["value"] or 0))[:MOST_CLASSES]
     figure, ax = _axes(6.4, 1.4 + 0.3 * max(len(names), 2))
@@ -212,7 +212,7 @@ def per_class_figure(classes: dict[str, dict[str, Any]]) -> Figure:
 
 
 def _floor(classes: dict[str, dict[str, Any]]) -> float:
-    """The tenth below everything that is drawn."""
+    """Lower limit of the axis: the multiple of 0.1 below all values drawn."""
     drawn = [row["f1"]["low"] for row in classes.values()]
     drawn += [row[key]["value"] for row in classes.values() for key in ("recall", "precision")]
     return float(np.floor(min((value for value in drawn if value is not None), default=0.0) * 10) / 10)
@@ -230,12 +230,12 @@ def _legend(figure: Figure) -> None:
 
 
 def errors_figure(mistakes: Sequence[Mistake], n: int, wrong: int) -> Figure:
-    """The mistakes the model was surest of: often the label is what is wrong."""
+    """The mistakes with the highest confidence; their labels are often wrong."""
     columns = 6
     rows = max(1, -(-len(mistakes) // columns))
     figure = Figure(figsize=(9, 0.6 + 1.85 * rows), layout="constrained")
     figure.suptitle(
-        f"{wrong:,} of {n:,} test images are wrong; the {len(mistakes)} the model was surest of: given → predicted"
+        f"{wrong:,} of {n:,} test images are wrong; the {len(mistakes)} of highest confidence: given → predicted"
         if mistakes
         else f"all of the {n:,} test images are right",
         fontsize=10,
@@ -263,7 +263,7 @@ def _thumbnail(ax: Axes, one: Mistake) -> None:
 
 
 def _worst(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """All classes in their order, or the MOST_CLASSES with the most mistakes in theirs."""
+    """Indices of all classes, or of the MOST_CLASSES with the most mistakes, in order."""
     wrong = counts.sum(1) + counts.sum(0) - 2 * np.diag(counts)
     return np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
 

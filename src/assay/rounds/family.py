@@ -1,4 +1,4 @@
-"""The rounds as runs of MLflow: a parent with the learning curve, and a child for each round."""
+"""The rounds as MLflow runs: a parent with the learning curve, and a child for each round."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Point = tuple[str, int, float]
 
 
 def parent(told: Mapping[str, Any], rounds: Sequence[RoundRecord], stopped: Stopped | None) -> Node:
-    """A round of the loop is a step in MLflow; 0 is the start. The last values are the run's metrics."""
+    """The parent run: one MLflow step for each round, 0 the start; the last values are its metrics."""
     params = {f"iterate.{key}": str(value) for key, value in told["rules"].items()}
     params |= {"strategy": told["strategy"], "annotator": str(told["annotator"]), "branch": told["branch"]}
     tags = {
@@ -52,7 +52,7 @@ def _estimate(name: str, step: int, found: Mapping[str, Any] | None) -> list[Poi
 
 
 def children(rounds: Sequence[tuple[str, RoundRecord]]) -> list[Node]:
-    """What each round asked, and what came of it; `assay.run` is the pipeline's own run, with all there is."""
+    """A run for each round: images asked for, answers, metrics; the tag `assay.run` names the run of the pipeline."""
     nodes = []
     for commit, record in rounds:
         params = {"strategy": record.used, "asked": str(record.asked)}
@@ -73,7 +73,7 @@ def children(rounds: Sequence[tuple[str, RoundRecord]]) -> list[Node]:
 
 
 def note(told: Mapping[str, Any]) -> str:
-    """The table of the rounds as Markdown: for MLflow's page, and for Prefect's artifact."""
+    """The table of the rounds as Markdown, for MLflow and for the Prefect artifact."""
     head = ("round", "asked", "labels (train)", "test", "to the round before", "champion")
     rows = [_row(row, named(told["metric"])) for row in told["rounds"]]
     end = told["stopped"]

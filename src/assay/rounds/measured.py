@@ -1,4 +1,4 @@
-"""A round's model against the one of an earlier round, paired: the test images that both were measured on."""
+"""The model of a round against that of an earlier round, paired on the test images that both were measured on."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PREDICTIONS, SELECTION = "outputs/predictions.parquet", "data/selection"
 
 
 def predicted_here(layout: Layout, task: str) -> Predicted:
-    """What the model of the workspace says."""
+    """Predictions of the model of the workspace."""
     return _predicted(layout.outputs / "predictions.parquet", layout.selection / "selection.json", task)
 
 
 def predicted_at(commit: str, layout: Layout, task: str) -> Predicted | None:
-    """What the model of a commit said; None if it recorded none, or DVC has it no more."""
+    """Predictions at a commit; None if none were recorded, or they are in no cache or remote."""
     try:
         predictions = checkout_dir(commit, PREDICTIONS, layout.root)
         selection = checkout_dir(commit, SELECTION, layout.root)
@@ -42,15 +42,15 @@ def _predicted(predictions: Path, selection: Path, task: str) -> Predicted:
 
 @dataclass(frozen=True)
 class Pair:
-    """A later model and an earlier one."""
+    """Predictions of a later and of an earlier model."""
 
     new: Predicted
     old: Predicted
 
     def difference(self, metric: str, layout: Layout, params: Params) -> dict[str, Any] | None:
-        """New − old of a metric: {"value", "low", "high", "n", "p_value"}; None if they share no test image.
+        """New − old of a metric: {"value", "low", "high", "n", "p_value"}; None without a common test image.
 
-        Both are held against the label that an image has now.
+        Both are measured against the present labels.
         """
         ruler = read_table(layout.snapshot / "ruler.parquet", ["id", "label"], made_by="curate")
         ids = whole(ruler["id"])

@@ -1,4 +1,4 @@
-"""What a round came to: read off the workspace, before it is committed."""
+"""The record of a round, from the workspace before it is committed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ METRICS = "outputs/metrics.json"
 def describe(
     work: RoundWork, batch: Batch, refused: int, promoted: str, trained: bool, begun: float
 ) -> RoundRecord:
-    """The record of the round that the workspace holds. `begun`: of time.monotonic()."""
+    """The record of the present round. `begun`: time.monotonic() at its start."""
     layout = work.layout
     snapshot = read_json(layout.snapshot / "snapshot.json", made_by="curate")
     selection = read_json(layout.selection / "selection.json", made_by="select")
@@ -51,12 +51,12 @@ def describe(
 
 
 def open_of(batch: Batch, work: RoundWork) -> int:
-    """How many images of a batch nobody has answered yet."""
+    """Number of images of a batch without an answer."""
     return len(ledger.open_ids(batch, answers_to(read_batches(work.layout.edits))))
 
 
 def new_answers(work: RoundWork) -> dict[str, Any]:
-    """The judgements since the last round: how many of each kind, and the seconds they say they took."""
+    """Judgements since the last round: counts by op, and the sum of their recorded seconds."""
     known = branches.files_at(work.last, "data/edits", work.layout.root)
     files = [file for file in batch_files(work.layout.edits) if file.name not in known]
     new = [j for file in files for j in read_batch(file) if j.op in ANSWERS]
@@ -65,7 +65,7 @@ def new_answers(work: RoundWork) -> dict[str, Any]:
 
 
 def measured(work: RoundWork) -> dict[str, Any]:
-    """The metric on test; paired against the round before, and against the one that the plateau rule looks at."""
+    """The metric on test, and paired differences to the last round and to the one that the plateau rule compares."""
     from assay.tracking import last_run
 
     layout, params, metric = work.layout, work.params, work.params.track.primary
@@ -86,7 +86,7 @@ def measured(work: RoundWork) -> dict[str, Any]:
 
 
 def start(commit: str, metric: str, layout: Layout) -> Start:
-    """What there was before the first round, if that was recorded."""
+    """The state before the first round, with its metric if it was recorded."""
     try:
         test = read_json(checkout_dir(commit, METRICS, layout.root))["test"].get(metric)
         counts = read_json(checkout_dir(commit, SELECTION, layout.root) / "selection.json")["counts"]
@@ -97,7 +97,7 @@ def start(commit: str, metric: str, layout: Layout) -> Start:
 
 
 def remember(commit: str, layout: Layout) -> None:
-    """Keep at hand what the next round is compared with."""
+    """Copy the files that the next round is compared with to .assay/, so that DVC need not fetch them."""
     for path in (PREDICTIONS, SELECTION):
-        with suppress(RevisionError, OSError):  # nothing was trained yet, or the disk is full: DVC has it
+        with suppress(RevisionError, OSError):  # nothing trained yet, or the disk is full: DVC has the files
             keep(commit, path, layout.root)

@@ -1,4 +1,4 @@
-"""The learning curve as a picture."""
+"""Plot of the learning curve."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ BESIDE: dict[str, Any] = {
     "ha": "center",
     "bbox": {"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
 }
-"""How a round is named: under its point, legible on the line."""
+"""Style of the name of a round, under its point."""
 
 
 def curve(told: Mapping[str, Any], file: Path) -> bool:
-    """A PNG: the metric on test over the training labels, with its interval; False if nothing was measured yet."""
+    """Write a PNG: the metric on test over the training labels, with interval. False if nothing was measured yet."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 

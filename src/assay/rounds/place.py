@@ -1,8 +1,8 @@
-"""Where the rounds take place: a branch of their own, in the user's own workspace.
+"""The git branch of the rounds, in the user's workspace.
 
-Not in a worktree: raw sources, the files that people fill in and the MLflow store are beside the workspace, and whoever
-looks in between, with `assay status` or `assay queue`, is to see the round that waits for them. So the tree has to be
-clean to begin with, no other branch is ever touched, and only what a round makes is committed.
+Rounds do not run in a worktree: raw sources, the files that people fill in and the MLflow store are relative to the
+workspace, and `assay status` and `assay queue` show the round that waits for answers. The tree must therefore be clean
+at the start, only files of a round are committed, and no other branch changes.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from assay.lineage import branches
 
 PREFIX = "iterate/"
 OWNED = ("data/edits", "data/ledger", "data/champion", "dvc.lock")
-"""What a round changes and commits: of this, anything may be uncommitted when a round is taken up again."""
+"""Paths that a round changes and commits; they may be uncommitted when a round is resumed."""
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 def enter(name: str | None, layout: Layout) -> str:
-    """Be on the branch of the rounds, a new one if need be; the name of the rounds.
+    """Switch to the branch of the rounds, new if it does not exist; returns the name of the rounds.
 
-    RevisionError if something that is no part of a round is uncommitted, or the rounds of that name are elsewhere.
+    RevisionError if files outside OWNED are uncommitted, or if the rounds of that name are on another branch.
     """
     root = layout.root
     branches.check_author(root)
@@ -37,25 +37,25 @@ def enter(name: str | None, layout: Layout) -> str:
         if branches.branches(PREFIX + name, root):
             raise RevisionError(
                 f"the rounds {name!r} are on branch {PREFIX}{name}, and this is {here or 'no branch'}",
-                hint=f"go there: git switch {PREFIX}{name} && dvc checkout; or start others: assay iterate OTHER",
+                hint=f"to continue: git switch {PREFIX}{name} && dvc checkout; for new rounds: assay iterate OTHER",
             )
         branches.start_branch(PREFIX + name, root)
     return name
 
 
 def _free(root: Path) -> str:
-    """The first number that no branch has."""
+    """The first free number as a name."""
     taken = {found.removeprefix(PREFIX) for found in branches.branches(f"{PREFIX}*", root)}
     return next(str(n) for n in range(1, len(taken) + 2) if str(n) not in taken)
 
 
 def refuse_dirty(layout: Layout, owned: bool) -> None:
-    """RevisionError for uncommitted files; those that a round makes itself are all right when it is taken up again."""
+    """RevisionError for uncommitted files; with `owned`, those of OWNED are allowed."""
     mine = OWNED if owned else ()
     foreign = [path for path in branches.uncommitted(layout.root) if not path.startswith(mine)]
     if foreign:
         listed = ", ".join(foreign[:5]) + (f" and {len(foreign) - 5} more" if len(foreign) > 5 else "")
         raise RevisionError(
             f"{len(foreign)} files are not committed: {listed}",
-            hint="each round is a commit, and is to hold nothing else: commit them, or `git stash -u`",
+            hint="each round is one commit with its own files only: commit them, or `git stash -u`",
         )

@@ -1,4 +1,4 @@
-"""One round, as the message of its commit holds it. What is not there is not known: there is no other file."""
+"""One round, as stored in its commit message; there is no other record."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from assay.lineage.branches import Message, messages
 from assay.metrics.table import named
 
 ROUND, STOP = "Assay-Round: ", "Assay-Stop: "
-"""The last line of a message: the same again, for programs."""
+"""Prefixes of the last line of a message, which has the record as JSON."""
 Estimate = dict[str, Any]
 """{"value", "low", "high", "n"}, 95 % interval."""
 
 
 class RoundRecord(BaseModel):
-    """What a round did, and what its model is worth on test."""
+    """Record of a round: images asked for, answers, labels, metrics."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -29,12 +29,12 @@ class RoundRecord(BaseModel):
     answered: dict[str, int]
     """Answers by op."""
     open: int = 0
-    """Images sent in this round that nobody has answered; they stay out."""
+    """Images sent in this round without an answer; they are not used."""
     refused: int = 0
     used: str = ""
     """The strategy that chose."""
     control: dict[str, Any] = {}
-    """What strategy `auto` says of its random control arm, as selection.json has it."""
+    """Comparison with the random control arm of strategy `auto`, from selection.json."""
     labelled: dict[str, int]
     """Labels in each split after the round."""
     snapshot: str
@@ -42,24 +42,24 @@ class RoundRecord(BaseModel):
     fingerprint: str | None = None
     metric: str
     test: Estimate | None = None
-    """None: there was nothing to train on, or nothing to measure with, yet."""
+    """None: nothing to train on, or no test labels, yet."""
     difference: Estimate | None = None
-    """To the round before (to the start, in the first), paired on the test images that both were measured on."""
+    """To the last round (in the first, to the start), paired on the test images that both were measured on."""
     span: Estimate | None = None
-    """Likewise to the round `plateau_rounds` before; None where there is none."""
+    """Likewise to the round `plateau_rounds` before; None if there is none."""
     start: Start | None = None
-    """The state that the first round began with."""
+    """The state before the first round."""
     promoted: str = ""
-    """Whether the model of the round before became the champion that chose in this one."""
+    """Whether the model of the last round became the champion for this one."""
     run_id: str | None = None
     seconds: float = 0.0
-    """Of the call that ended the round, waiting for people left out."""
+    """Duration of the call that ended the round, without waiting for people."""
     people_seconds: float = 0.0
-    """What the answers say that they took."""
+    """Sum of the seconds recorded in the answers."""
 
 
 class Start(BaseModel):
-    """What was there before the first round; `test` is None if no model was measured."""
+    """The state before the first round; `test` is None if no model was measured."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -69,7 +69,7 @@ class Start(BaseModel):
 
 
 class Stopped(BaseModel):
-    """The end of the rounds: which rule, in words, and what became of the last model."""
+    """The end of the rounds: the rule, its reason, and whether the last model was promoted."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -84,7 +84,7 @@ RoundRecord.model_rebuild()
 
 
 def history(name: str, root: Path) -> tuple[list[tuple[str, RoundRecord]], Stopped | None]:
-    """(commit, round) of each round of a name that leads to HEAD, oldest first; and how they ended, if they did."""
+    """(commit, record) of each round of a name among the ancestors of HEAD, oldest first; and the end, if recorded."""
     rounds: list[tuple[str, RoundRecord]] = []
     stopped: Stopped | None = None
     for message in messages("Assay-", root):
@@ -111,7 +111,7 @@ def _read(message: Message, mark: str, model: type[Any]) -> Any:
 
 
 def round_message(record: RoundRecord) -> str:
-    """Subject: the number that matters. Body: what was done. Last line: all of it, for programs."""
+    """Commit message: subject with the metric, body for people, last line with the record as JSON."""
     return f"{subject(record)}\n\n" + "\n".join(body(record)) + f"\n\n{ROUND}{record.model_dump_json()}\n"
 
 
@@ -127,7 +127,7 @@ def subject(record: RoundRecord) -> str:
 
 
 def body(record: RoundRecord) -> list[str]:
-    """What a reader of git log wants to know."""
+    """Lines of the commit body for readers of git log."""
     splits = ", ".join(f"{split} {n:,}" for split, n in record.labelled.items())
     rows = [
         f"asked     {record.asked:,} images, chosen by {record.used}: {_labels(record.answered)}"
@@ -147,7 +147,7 @@ def body(record: RoundRecord) -> list[str]:
 
 
 def stop_message(stopped: Stopped) -> str:
-    """The commit that closes the rounds: why, and the champion that came of it."""
+    """Message of the commit that ends the rounds: the reason, and the champion."""
     rounds = f"{stopped.rounds} round{'' if stopped.rounds == 1 else 's'}"
     champion = f"\nchampion  {stopped.promoted}\n" if stopped.promoted else ""
     return (
@@ -165,5 +165,5 @@ def _labels(answered: dict[str, int]) -> str:
 
 
 def spent(rounds: Sequence[RoundRecord]) -> int:
-    """Answers that the rounds have cost."""
+    """Number of answers in all rounds."""
     return sum(sum(record.answered.values()) for record in rounds)

@@ -1,4 +1,4 @@
-"""Running the stages of a round: by DVC, which knows what there is to do."""
+"""Runs the stages of a round by DVC."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ T = TypeVar("T")
 RUNNING = re.compile(r"^Running stage '(\w+)'")
 BUSY = "is busy"
 PATIENCE = 3600.0
-"""Seconds that another DVC in the workspace is waited for: the one of a killed call finishes its stage."""
+"""Seconds to wait for another DVC process in the workspace: that of a killed call finishes its stage."""
 
 
 class Runner(Protocol):
-    """Who runs the steps of a round: the command line in this process, a flow as tasks of Prefect."""
+    """Runs the steps of a round: in this process (command line), or as Prefect tasks (flow)."""
 
     def stages(self, names: Sequence[str]) -> None:
-        """Bring these stages, in their order, up to date. DvcError if one fails."""
+        """Run these stages in order, if they are not up to date. DvcError if one fails."""
         ...
 
     def act(self, name: str, call: Callable[[], T]) -> T:
-        """Do what is no stage: annotate, promote, commit."""
+        """Run a step that is no stage: annotate, promote, commit."""
         ...
 
 
 class Plain:
-    """One `dvc repro` up to the last stage; each stage that runs is told in a line."""
+    """One `dvc repro` up to the last stage; prints a line for each stage that runs."""
 
     def __init__(self, root: Path, progress: Progress = silent) -> None:
         self.root, self.progress = root, progress
@@ -49,7 +49,7 @@ class Plain:
 
 
 def patiently(call: Callable[[], T], progress: Progress = silent) -> T:
-    """Call again while another DVC holds what is needed: that of a call that was killed ends its stage first."""
+    """Repeat `call` while another DVC process holds the lock, for at most PATIENCE seconds."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -57,5 +57,5 @@ def patiently(call: Callable[[], T], progress: Progress = silent) -> T:
         except DvcError as error:
             if time.monotonic() > deadline or not any(BUSY in line for line in error.lines):
                 raise
-            progress.say("another dvc is at work here; waiting for it")
+            progress.say("waiting for another dvc process in this project")
             time.sleep(2)

@@ -1,4 +1,4 @@
-"""When to stop. Every rule says what it stands on; none of them stops for a number within the noise."""
+"""Rules that end the rounds, each with a reason. Rules on the metric use its whole interval."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NOTHING_LEFT = "nothing left to ask"
 
 @dataclass(frozen=True)
 class Stop:
-    """The rule that ends the rounds, and its reasons in a sentence."""
+    """The rule that ends the rounds, and its reason as a sentence."""
 
     rule: str
     why: str
 
 
 def reason(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
-    """Why to stop after these rounds; None to go on. The first rule that holds, in this order."""
+    """The first rule that applies after these rounds; None: go on."""
     if not rounds:
         return None
     for rule in (_target, _plateau, _random_wins, _budget, _rounds):
@@ -32,7 +32,7 @@ def reason(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
 
 
 def _target(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
-    """The whole interval of the metric on test is on the right side of the target, not its middle alone."""
+    """Stop if the whole interval of the metric on test has reached the target."""
     last = rounds[-1]
     if rules.target is None or last.test is None:
         return None
@@ -45,9 +45,9 @@ def _target(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
 
 
 def _plateau(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
-    """The last rounds together gained less than is worth a round, and that beyond the noise.
+    """Stop if the whole interval of the gain of the last rounds is below `plateau_gain`.
 
-    It is not enough that no gain can be seen: on a short ruler none ever can.
+    A gain that is not significant is no reason to stop: on a small test set hardly any gain is.
     """
     last, many = rounds[-1], rules.plateau_rounds
     if rules.plateau_gain is None or last.span is None or len(rounds) < many:
@@ -64,20 +64,20 @@ def _plateau(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
 
 
 def _random_wins(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
-    """Strategy `auto` keeps a random control arm: where that is better, choosing costs and does not pay."""
+    """Stop if the random control arm of strategy `auto` is significantly better than its choice."""
     control = rounds[-1].control
     if not rules.random_wins or not control.get("random_wins"):
         return None
     return Stop(
         "random",
-        f"the random control arm is ahead of the strategy: {control.get('why') or 'see selection.json'}",
+        f"the random control arm is better than the strategy: {control.get('why') or 'see selection.json'}",
     )
 
 
 def _budget(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
     if rules.budget is None or spent(rounds) < rules.budget:
         return None
-    return Stop("budget", f"{spent(rounds):,} answers of {rules.budget:,} are spent")
+    return Stop("budget", f"{spent(rounds):,} of {rules.budget:,} answers are spent")
 
 
 def _rounds(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
@@ -88,9 +88,9 @@ def _rounds(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
 
 
 def control(selection: dict[str, Any]) -> dict[str, Any]:
-    """What selection.json says of a random control arm: {"random_wins", "why"}, or {} where it says nothing of one.
+    """Comparison with the control arm from selection.json: {"random_wins", "why"}; {} if there is none.
 
-    Random wins where the whole interval of chosen − at random lies below zero.
+    Random wins if the whole interval of chosen − at random lies below 0.
     """
     evidence = selection.get("evidence")
     comparison = evidence.get("comparison") if isinstance(evidence, dict) else None

@@ -1,4 +1,4 @@
-"""The rounds as a result: a table, JSON, MLflow."""
+"""The result of the rounds: table, JSON, MLflow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from assay.rounds.work import RoundWork
 def tell(
     work: RoundWork, new: int = 0, waiting: dict[str, Any] | None = None, stop: Stop | None = None
 ) -> dict[str, Any]:
-    """All there is to know: the rounds, why they ended, or whom they wait for. `new`: rounds of this call."""
+    """The result, JSON-able: the rounds, and why they ended or what they wait for. `new`: rounds of this call."""
     ended = work.stopped.model_dump() if work.stopped else vars(stop) if stop else None
     return {
         "name": work.name,
@@ -44,7 +44,7 @@ def _row(commit: str, record: Any) -> dict[str, Any]:
 
 
 def _start(work: RoundWork) -> list[dict[str, Any]]:
-    """The state before the first round as a row, if it was measured."""
+    """The state before the first round as a row; empty if it was not measured."""
     first = work.records[0].start if work.done else None
     if first is None or first.test is None:
         return []
@@ -78,7 +78,7 @@ def _how(waiting: dict[str, Any]) -> str:
 
 
 def report(work: RoundWork) -> None:
-    """The rounds in MLflow, with the learning curve. A server that is away costs a remark only."""
+    """Write the rounds to MLflow, with the learning curve. If the server does not answer, print a remark."""
     from assay.rounds.family import children, parent
     from assay.tracking.families import log_family
 
@@ -92,11 +92,11 @@ def report(work: RoundWork) -> None:
         top = parent(told, work.records, work.stopped)
         log_family(key, top, children(work.done), files, work.params, work.layout)
     except TrackingError as error:
-        work.progress.say(f"the rounds are not in MLflow: {error}; the next call writes them")
+        work.progress.say(f"the rounds were not written to MLflow: {error}; the next call writes them")
 
 
 def render(result: dict[str, Any], console: Console) -> None:
-    """A row for each round, why they ended, and what to do next."""
+    """Print a row for each round, the reason of the end, and the next step."""
     measured = named(result["metric"])
     console.print(
         f"[bold]iterate {escape(result['name'])}[/] on branch {escape(result['branch'])}: {result['new']} new "

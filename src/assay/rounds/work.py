@@ -1,4 +1,4 @@
-"""The rounds of one name, in one workspace, by one runner."""
+"""State of the rounds of one name in a workspace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from assay.rounds.stages import Runner
 
 @dataclass
 class RoundWork:
-    """`done` and `stopped` are what git says: see `look`."""
+    """Rounds of one name. `done` and `stopped` are read from git by `look`."""
 
     name: str
     rules: Iterate
@@ -34,7 +34,7 @@ class RoundWork:
 
     @property
     def last(self) -> str:
-        """The commit that this round came after, whatever somebody has committed since."""
+        """The commit of the last round, or the one before the first; later commits by others do not count."""
         return self.done[-1][0] if self.done else self.begin
 
     @property
