@@ -109,7 +109,7 @@ class NotKept(RevisionError):
 
 
 class TrackingError(AssayError):
-    """The tracking server is away or refuses."""
+    """The tracking server does not answer or refuses."""
 
 
 class ReproductionError(AssayError):

@@ -45,8 +45,8 @@ def recorded(tmp_path: Path) -> Path:
     ("now", "said"),
     [
         (lock(), "same bits as recorded"),
-        (lock(model="9"), "this machine computes other last digits in: train – commit dvc.lock to make this result"),
-        (lock(snapshot="8", model="9"), "this machine computes other last digits in: curate, train – commit dvc.lock"),
+        (lock(model="9"), "this machine rounds differently in: train – commit dvc.lock to record its results"),
+        (lock(snapshot="8", model="9"), "this machine rounds differently in: curate, train – commit dvc.lock"),
         (lock(model="9", code="d"), None),
         ("schema: '2.0'", None),
     ],

@@ -50,7 +50,7 @@ def test_a_torn_rwlock_stops_dvc_no_more(repo, torn):
     (repo / rwlock.FILE).write_text(torn)
     said = []
     run_dvc(["repro", "--force"], repo, said.append)
-    assert said[0] == ".dvc/tmp/rwlock was torn by a kill: removed"
+    assert said[0] == ".dvc/tmp/rwlock was truncated by a kill: removed"
     assert json.loads((repo / rwlock.FILE).read_text()) in (
         {},
         {"read": {}},
@@ -81,7 +81,7 @@ def test_an_empty_dvc_lock_is_told_by_status_and_mended_by_the_next_run(repo):
     assert "git checkout dvc.lock" in str(error.value.hint)
     said = []
     run_dvc(["repro"], repo, said.append)
-    assert said[0] == "dvc.lock was empty: that of the last commit is back"
+    assert said[0] == "dvc.lock was empty: restored from the last commit"
     assert (repo / "dvc.lock").read_text() == sound
     assert (repo / "ran").read_text() == "ran\n", "not again"
 

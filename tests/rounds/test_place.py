@@ -61,7 +61,7 @@ def test_rounds_have_a_branch_of_their_own_and_the_one_they_came_from_stays(layo
 
 def test_a_branch_that_is_in_the_way_is_named(layout):
     git(layout.root, "branch", "iterate")
-    with pytest.raises(RevisionError, match="branch iterate/x cannot be made") as caught:
+    with pytest.raises(RevisionError, match="branch iterate/x cannot be created") as caught:
         place.enter("x", layout)
     assert "git branch -m iterate OTHER" in caught.value.hint
 
@@ -125,7 +125,7 @@ def test_a_lock_that_a_killed_commit_left_is_removed_and_another_one_is_not(layo
     lock.touch()
     with pytest.raises(RevisionError, match="git add failed") as caught:
         branches.commit_paths(place.OWNED, "a round", layout.root)
-    assert "nothing that was computed is lost" in caught.value.hint
+    assert "no result is lost" in caught.value.hint
     assert lock.exists()
     (layout.scratch / branches.MARK).touch()  # as a call leaves it that is killed in the middle
     assert branches.commit_paths(place.OWNED, "a round", layout.root)

@@ -350,9 +350,9 @@ def test_with_the_server_away_training_goes_on_and_track_says_so(
         for epoch in range(3):
             curves.on_epoch({"epoch": epoch, "train_loss": 1.0})
     assert len(heard.lines) == 2
-    assert "http://127.0.0.1:9 is away" in heard.lines[0]
+    assert "http://127.0.0.1:9 does not answer" in heard.lines[0]
     assert "`assay track`" in heard.lines[1]
-    with pytest.raises(TrackingError, match=r"127\.0\.0\.1:9 is away") as caught:
+    with pytest.raises(TrackingError, match=r"127\.0\.0\.1:9 does not answer") as caught:
         track(params, empty)
     assert "outputs/" in str(caught.value.hint)
     assert "secret" not in f"{caught.value} {heard.lines}"
@@ -562,7 +562,7 @@ def test_a_promotion_does_without_mlflow(
     assert "no run of it is in MLflow yet" in registry.register(champion, params, empty)["trouble"]
     assert not (empty.root / "mlflow.db").exists(), "no 15 seconds for a store with nothing in it"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
-    assert "http://127.0.0.1:9 is away" in registry.register(champion, params, empty)["trouble"]
+    assert "http://127.0.0.1:9 does not answer" in registry.register(champion, params, empty)["trouble"]
 
 
 def test_the_ui_is_a_link_to_the_runs_and_a_server_that_ends_with_the_command(

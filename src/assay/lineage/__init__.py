@@ -1,1 +1,1 @@
-"""Where a result comes from: its code, data and revision. Only here are git and dvc called."""
+"""Code, data and revision behind a result. All calls of git and dvc are in this package."""

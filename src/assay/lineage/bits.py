@@ -1,4 +1,4 @@
-"""Whether this machine came to the bits that the last commit has on record."""
+"""Whether this machine computes the same bits as the last commit has recorded."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Lock = Mapping[str, Mapping[str, Any]]
 
 
 def same_bits(root: Path) -> str | None:
-    """One line: the same bits as recorded, or the stages that came out otherwise with the same code, params and edits.
+    """One line: the same bits as recorded, or the stages with other outputs from the same code, params and edits.
 
-    None where that is no question: nothing is on record, or something else went in.
+    None if there is no record, or the inputs differ.
     """
     recorded = _stages(run_git(["show", "HEAD:./dvc.lock"], root).stdout)
     now = read_lock(root).get("stages") or {}
     if not recorded or _went_in(recorded) != _went_in(now):
         return None
-    # in the pipeline's order: dvc.lock has a stage that was new at its end
+    # in pipeline order; dvc.lock has new stages at its end
     other = [
         name for name in stages(root) if name in now and _came_out(recorded[name]) != _came_out(now[name])
     ]
     if not other:
         return "same bits as recorded"
-    return f"this machine computes other last digits in: {', '.join(other)} – commit dvc.lock to make this result yours"
+    return f"this machine rounds differently in: {', '.join(other)} – commit dvc.lock to record its results"
 
 
 def _stages(text: str) -> Lock:
@@ -41,7 +41,7 @@ def _stages(text: str) -> Lock:
 
 
 def _went_in(lock: Lock) -> dict[str, Any]:
-    """By stage: command, params, and the hashes of what no stage wrote."""
+    """{stage: command, params, and hashes of the inputs that no stage wrote}."""
     written = [path for stage in lock.values() for path in _came_out(stage)]
     return {
         name: {

@@ -1,7 +1,7 @@
-"""Which files of assay a stage runs: its import closure, read off the source without importing anything.
+"""The files of assay that a stage runs: its import closure, by static analysis of the source.
 
-Third-party packages are not followed: their versions are the environment's. Dynamic imports are seen when
-they are written `plugins.load("kind", …)`: the plug-ins of that kind which params name belong to the closure.
+Third-party packages are not followed: they belong to the environment. Dynamic imports are recognised in the form
+`plugins.load("kind", …)`: the plug-ins of that kind that the params name belong to the closure.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ ONLOOKERS = frozenset(
         *("lineage.closure", "lineage.digests", "lineage.manifests"),
     )
 )
-"""Modules that watch a stage, talk about it or hand it its values, but decide nothing about what it writes: the
-values of params are in the fingerprint, defaults included, and params.yaml spells all of them out."""
+"""Modules that observe a stage, report on it or pass it values, without influence on its output: the values of params
+are in the fingerprint, defaults included, and params.yaml has all of them."""
 
 PARSING = Lock()
 TYPES_ONLY = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
@@ -31,7 +31,7 @@ LOADS = ("load", "plugins.load")
 
 
 def import_closure(module: str, sources: Sources = RUNNING) -> list[Path]:
-    """Files of assay that importing `module` runs (also later, inside functions), sorted.
+    """Sorted files of assay that `module` imports, directly or indirectly, at import time or inside functions.
 
     KeyError if there is no such module.
     """
@@ -39,24 +39,24 @@ def import_closure(module: str, sources: Sources = RUNNING) -> list[Path]:
 
 
 def deciding(module: str, sources: Sources = RUNNING) -> list[Path]:
-    """The files of `import_closure` whose change may change what the module computes: no onlookers."""
+    """The files of `import_closure` that can change what the module computes: without onlookers."""
     return _close(_start(module, sources), None, _without(ONLOOKERS, sources), sources)
 
 
 def stage_closure(stage: str, params: Params, sources: Sources = RUNNING) -> list[Path]:
-    """The code whose change may change what a stage writes: imports, the plug-ins of params, no onlookers."""
+    """The files that can change the output of a stage: imports and the plug-ins that the params name, no onlookers."""
     aside = ONLOOKERS - ({"assay.tracking"} if stage == "track" else set())
     start = _start(f"{sources.package.name}.stages.{stage}", sources)
     return _close(start, params, _without(aside, sources), sources)
 
 
 def model_input(model: str, sources: Sources = RUNNING) -> str | None:
-    """The constant INPUT of a model's file ("pixels", "embeddings"), without importing it; None if absent."""
+    """The constant INPUT of a model's file ("pixels", "embeddings"), without an import; None if absent."""
     return constant(_find(("models", model), sources) or sources.package / "models" / f"{model}.py", "INPUT")
 
 
 def constant(file: Path, name: str) -> str | None:
-    """A text that a module gives this name to at its top level, without importing it; None if it has no such."""
+    """The string constant `name` at the top level of a module, without an import; None if there is none."""
     return _constants(_parsed(file.read_text(encoding="utf-8"))).get(name)
 
 
@@ -86,9 +86,9 @@ def _next(file: Path, params: Params | None, sources: Sources) -> Iterator[Path]
 
 
 def _resolve(name: str, sources: Sources) -> Iterator[Path]:
-    """The file of a module and the `__init__.py` of the folders on the way.
+    """The file of a module and the `__init__.py` of its parent packages.
 
-    `assay/__init__.py` is the façade for notebooks: it counts only where a name is imported from it.
+    `assay/__init__.py`, the façade for notebooks, counts only if a name is imported from it.
     """
     parts = tuple(name.split(".")[1:])
     for depth in range(1, len(parts) + 1):
@@ -99,7 +99,7 @@ def _resolve(name: str, sources: Sources) -> Iterator[Path]:
 
 
 def _find(parts: tuple[str, ...], sources: Sources) -> Path | None:
-    """The file of a module of assay: the package's, else the project's."""
+    """The file of a module of assay: in the package, else in the project."""
     places = (folder.joinpath(*parts) for folder in sources.folders)
     candidates = (file for path in places for file in (path.with_suffix(".py"), path / "__init__.py"))
     return next((file for file in candidates if file.is_file()), None)
@@ -113,7 +113,7 @@ def _start(module: str, sources: Sources) -> list[Path]:
 
 
 def chosen(params: Params, sources: Sources) -> dict[str, list[str]]:
-    """{kind: the plug-ins of it that params choose}."""
+    """{kind: plug-ins that the params name}."""
     named: dict[str, list[str | None]] = {
         "annotators": [params.select.annotator],
         "checks": [*(params.audit.checks or sources.names("checks"))],
@@ -129,7 +129,7 @@ def chosen(params: Params, sources: Sources) -> dict[str, list[str]]:
 
 
 def _parsed(text: str, name: str = "<unknown>") -> ast.Module:
-    """The syntax tree, by one thread at a time: two at once end in a SystemError at times (CPython 3.11)."""
+    """The syntax tree. One thread at a time: parallel parsing sometimes raises SystemError (CPython 3.11)."""
     with PARSING:
         return ast.parse(text, name)
 
@@ -138,7 +138,7 @@ def _parsed(text: str, name: str = "<unknown>") -> ast.Module:
 def _read(
     file: Path, mtime_ns: int, sources: Sources
 ) -> tuple[frozenset[str], frozenset[tuple[str, str | None]]]:
-    """(modules of assay that a file imports, (kind, literal name or None) of its plug-in loads)."""
+    """(modules of assay that a file imports, (kind, literal name or None) of each plug-in that it loads)."""
     tree = _parsed(file.read_text(encoding="utf-8"), str(file))
     home = sources.home(file)
     constants = _constants(tree)
@@ -157,7 +157,7 @@ def _read(
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node but the bodies of `if TYPE_CHECKING:`."""
+    """Every node except the bodies of `if TYPE_CHECKING:`."""
     yield node
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and _dotted(child.test) in TYPES_ONLY:
@@ -168,7 +168,7 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _from(node: ast.ImportFrom, home: tuple[str, ...]) -> Iterator[str]:
-    """`from a.b import c` may mean the module a.b.c or something inside a.b: both are named."""
+    """Modules of `from a.b import c`: both a.b and a.b.c, as c may be a module."""
     base = list(home[: len(home) + 1 - node.level]) if node.level else []
     module = ".".join([*base, *([node.module] if node.module else [])])
     for alias in node.names:
@@ -176,7 +176,7 @@ def _from(node: ast.ImportFrom, home: tuple[str, ...]) -> Iterator[str]:
 
 
 def _load(call: ast.Call, constants: dict[str, str]) -> tuple[str, str | None] | None:
-    """`load("kind", name)` or `plugins.load("kind", name)`; the name is known if it is a constant."""
+    """(kind, name) of `load("kind", name)` or `plugins.load("kind", name)`; name is None unless it is a constant."""
     if _dotted(call.func) not in LOADS or len(call.args) != 2:
         return None
     kind, name = call.args
@@ -187,14 +187,14 @@ def _load(call: ast.Call, constants: dict[str, str]) -> tuple[str, str | None] |
 
 
 def _dotted(node: ast.expr) -> str:
-    """`a` or `a.b` as written; empty for anything else (ast.unparse says the same, ten times slower)."""
+    """`a` or `a.b` as written; empty for other expressions. ast.unparse takes ten times as long."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         return f"{node.value.id}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else ""
 
 
 def _constants(tree: ast.Module) -> dict[str, str]:
-    """The texts that a module gives a name to at its top level."""
+    """{name: value} of the string constants at the top level of a module."""
     found: dict[str, str] = {}
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]

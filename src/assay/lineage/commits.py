@@ -12,12 +12,12 @@ from assay.lineage.process import run_git
 
 FORMAT = "%x1e%H%x1f%m%x1f%an%x1f%aI%x1f%s"
 MOST = 200
-"""Commits that are listed."""
+"""Most commits listed."""
 
 
 @dataclass(frozen=True)
 class Commit:
-    """One commit that only one side has, and which of the files asked for it touched."""
+    """A commit that only one side has, with the requested files that it changes."""
 
     id: str
     only_in: Literal["a", "b"]
@@ -28,9 +28,9 @@ class Commit:
 
 
 def commits_between(a: str, b: str, files: Sequence[str], root: Path) -> list[Commit]:
-    """Commits that lead to `b` and not to `a`, or the other way about, and touch one of `files`: newest first.
+    """Commits that are ancestors of only one of `a` and `b` and change one of `files`, newest first; at most MOST.
 
-    Paths are relative to `root`. At most MOST; [] if one of the commits is gone.
+    Paths are relative to `root`. [] if one of the commits does not exist any more.
     """
     if a == b or not files:
         return []
@@ -40,7 +40,7 @@ def commits_between(a: str, b: str, files: Sequence[str], root: Path) -> list[Co
 
 
 def commit_about(commit: str, root: Path) -> str | None:
-    """`2026-11-24: Round 2: 100 labels`; None if the commit is gone."""
+    """E.g. `2026-11-24: Round 2: 100 labels`; None if the commit does not exist any more."""
     return run_git(["log", "-1", "--format=%as: %s", commit], root).stdout.strip() or None
 
 

@@ -1,4 +1,4 @@
-"""Digests of values and of code: what tells whether something kept from an earlier call still holds."""
+"""Digests of values and of code, as keys of caches."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from assay.plugins import RUNNING, Sources
 
 
 def code_of(*modules: str) -> str:
-    """Digest of the code that decides what these modules of assay compute: their import closures."""
+    """Digest of the import closures of modules of assay."""
     return code_digest(file for module in modules for file in deciding(module))
 
 
 def code_digest(files: Iterable[Path], sources: Sources = RUNNING) -> str:
-    """Over the names (see Sources.name) and the bytes of some files."""
+    """Digest of the names (`Sources.name`) and contents of files."""
     return canonical_digest(hashes(files, sources))
 
 
 def hashes(files: Iterable[Path], sources: Sources) -> dict[str, str]:
-    """{name: SHA-256 (hex)} of some files."""
+    """{name: SHA-256 (hex)} of files."""
     return {sources.name(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def canonical_digest(value: Any) -> str:
-    """SHA-256 (hex) of a JSON-able value: sorted keys, no spaces, UTF-8."""
+    """SHA-256 (hex) of the canonical JSON of a value: sorted keys, no spaces, UTF-8."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

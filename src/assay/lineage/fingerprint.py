@@ -1,4 +1,4 @@
-"""The fingerprint of a run: what its result follows from. Same fingerprint, same run."""
+"""The fingerprint of a run: digests of all inputs of its result. Equal fingerprints mean the same run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from assay.plugins import RUNNING, Sources
 
 Change = Literal["first", "nothing", "data", "model", "code", "several"]
 SECTIONS = ("seed", "task", "embed", "train", "evaluate")
-"""The params that decide a result; those of ingest, curate and select act through the data."""
+"""Sections of params that are part of the fingerprint; those of ingest, curate and select act through the data."""
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Digests (SHA-256, hex) of what a result follows from. Known as soon as `select` has run."""
+    """Digests (SHA-256, hex) of the inputs of a result, available once `select` has run."""
 
     selection: str
     ruler: str
@@ -38,7 +38,7 @@ class Fingerprint:
 
 
 def fingerprint(params: Params, layout: Layout) -> Fingerprint:
-    """The fingerprint of the run that this workspace would train now. MissingInput before `select`."""
+    """The fingerprint of a run of this workspace as it is. MissingInput before `select`."""
     selection = read_json(layout.selection / "selection.json", made_by="select")
     ruler = read_table(layout.snapshot / "ruler.parquet", made_by="curate")
     chosen = params.model_dump(mode="json", include=set(SECTIONS))
@@ -46,7 +46,7 @@ def fingerprint(params: Params, layout: Layout) -> Fingerprint:
 
 
 def changed(before: Fingerprint | None, after: Fingerprint) -> Change:
-    """What differs between two runs: the data (training set or ruler), the model's params, the code."""
+    """The parts that differ between two runs: data (training set or test set), params of the model, code."""
     if before is None:
         return "first"
     differs: list[Change] = []
@@ -60,7 +60,7 @@ def changed(before: Fingerprint | None, after: Fingerprint) -> Change:
 
 
 def run_code(params: Params, sources: Sources = RUNNING) -> str:
-    """Digest of the code of train and evaluate, and of embed if the model sees embeddings."""
+    """Digest of the code of train and evaluate, and of embed if the input of the model is embeddings."""
     stages = ["train", "evaluate"]
     if model_input(params.train.model, sources) == "embeddings":
         stages.append("embed")
@@ -68,6 +68,6 @@ def run_code(params: Params, sources: Sources = RUNNING) -> str:
 
 
 def table_digest(table: pa.Table) -> str:
-    """Over the content of a table with an id: the order of rows and columns and the format don't count."""
+    """Digest of a table with an id, independent of the order of rows and columns and of the file format."""
     rows = sorted(table.to_pylist(), key=lambda row: str(row["id"]))
     return canonical_digest(rows)

@@ -1,4 +1,4 @@
-"""Which commits of a history have put a result on record."""
+"""Commits that recorded a result."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from assay.lineage.revisions import resolve
 
 
 def recordings(since: str, root: Path) -> list[str]:
-    """Full ids of the commits after `since`, up to HEAD, that changed dvc.lock; oldest first.
+    """Full ids of the commits after `since`, up to HEAD, that changed dvc.lock, oldest first.
 
     RevisionError if `since` is no revision.
     """
     start = resolve(since, root)
     done = run_git(["rev-list", "--reverse", "--topo-order", f"{start}..HEAD", "--", "dvc.lock"], root)
     if done.returncode:
-        raise RevisionError(f"git cannot list what came after {since}: {done.stderr.strip()}")
+        raise RevisionError(f"git cannot list the commits after {since}: {done.stderr.strip()}")
     return done.stdout.split()
 
 
 def subject(commit: str, root: Path) -> str:
-    """The first line of a commit's message."""
+    """The first line of a commit message."""
     return run_git(["show", "--no-patch", "--format=%s", commit], root).stdout.strip()

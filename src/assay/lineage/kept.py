@@ -1,7 +1,7 @@
-"""Run a command that ends with whoever started it, however that one ends: `python -m assay.lineage.kept COMMAND …`.
+"""Run a command that ends when its parent ends, for whatever reason: `python -m assay.lineage.kept COMMAND …`.
 
-The starter holds the other end of this process's standard input, which the kernel closes with the starter, also at
-SIGKILL. Both run in a session of their own: a Ctrl-C that is meant for the starter does not reach them.
+The parent has the other end of this process's standard input; the kernel closes it with the parent, also at SIGKILL.
+Command and wrapper run in their own session, so that Ctrl-C in the parent's terminal does not reach them.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from collections.abc import Mapping, Sequence
 from typing import IO
 
 GRACE = 5.0
-"""Seconds that the command has to end by itself."""
+"""Seconds between SIGTERM and SIGKILL."""
 
 
 def start_kept(
     command: Sequence[str], env: Mapping[str, str], output: IO[bytes] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start it; its exit code is the command's. It ends with this process at the latest."""
+    """Start a command that ends with this process at the latest. The exit code is that of the command."""
     theirs, ours = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-m", "assay.lineage.kept", *command],
@@ -33,7 +33,7 @@ def start_kept(
         start_new_session=True,
     )
     os.close(theirs)
-    atexit.register(_end, process, ours)  # after all that was begun later and still talks to it
+    atexit.register(_end, process, ours)  # atexit runs in reverse: after clients that were started later
     return process
 
 
@@ -43,7 +43,7 @@ def _end(process: subprocess.Popen[bytes], ours: int) -> None:
 
 
 def keep(command: Sequence[str]) -> int:
-    """Run the command until it ends, or standard input does."""
+    """Run the command until it ends or standard input is closed; its exit code."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def end_with_starter() -> None:
@@ -53,7 +53,7 @@ def keep(command: Sequence[str]) -> int:
         try:
             process.wait(GRACE)
         except subprocess.TimeoutExpired:
-            os.killpg(0, signal.SIGKILL)  # this process, and all that the command has left
+            os.killpg(0, signal.SIGKILL)  # this process and all children of the command
 
     threading.Thread(target=end_with_starter, daemon=True).start()
     return process.wait()

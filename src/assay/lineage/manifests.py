@@ -1,9 +1,9 @@
-"""The code that each stage runs, as text in data/code/: the dependency of a stage in dvc.yaml that stands for its code.
+"""Manifests of the code of each stage, in data/code/: the dependencies of the stages on code in dvc.yaml.
 
-`data/code/train` has a line for each file of the stage's import closure, as `sha256sum` writes it: the digest and the
-name (`training/fit.py`, `plugins/models/mine.py`). `assay ingest`, which runs at each `dvc repro`, brings these files
-up to date. They are an output of it, so a clone and a worktree have those that were recorded. `data/code/assay` holds
-the version. No stage depends on that one: an upgrade runs again just the stages whose code it changes.
+`data/code/train` has a line for each file of the import closure of the stage, in the format of `sha256sum`: digest and
+name (`training/fit.py`, `plugins/models/mine.py`). `assay ingest`, which runs at every `dvc repro`, updates these
+files. They are an output of it, so clones and worktrees have the recorded ones. `data/code/assay` has the version; no
+stage depends on it, so an upgrade reruns only the stages whose code it changes.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ Texts = dict[str, str]
 
 
 def stages(sources: Sources) -> list[str]:
-    """The stages that a version of assay has, sorted."""
+    """The stages of a version of assay, sorted."""
     return sorted(file.stem for file in (sources.package / "stages").glob("[!_]*.py"))
 
 
 def of_code(params: Params, sources: Sources, only: Iterable[str] | None = None) -> Texts:
-    """What data/code is to hold for these params (they choose the plug-ins) and this code; of some stages or all."""
+    """Manifests for params, which name the plug-ins, and code; of all stages or those in `only`."""
     version = constant(sources.package / "__init__.py", "__version__") or "unknown"
     named = stages(sources) if only is None else only
     made = {stage: hashes(stage_closure(stage, params, sources), sources) for stage in named}
@@ -42,7 +42,7 @@ def of_code(params: Params, sources: Sources, only: Iterable[str] | None = None)
 
 
 def current(params: Params, root: Path) -> Texts:
-    """`of_code` of a project as it is now; costs a stat of each source file, unless one or a choice has changed."""
+    """`of_code` of the project as it is. Cached: costs one stat for each source file if nothing has changed."""
     sources = of_project(root)
     memory = Layout(root).scratch / "code.json"
     mark = canonical_digest([unchanged.code_state(str(root)), chosen(params, sources)])
@@ -55,13 +55,13 @@ def current(params: Params, root: Path) -> Texts:
 
 
 def written(root: Path) -> Texts:
-    """What data/code holds; {} without one."""
+    """The manifests in data/code; {} without the folder."""
     files = sorted((root / FOLDER).glob("[!.]*"))
     return {file.name: file.read_text(encoding="utf-8") for file in files if file.suffix != ".tmp"}
 
 
 def write(root: Path, texts: Texts) -> None:
-    """Make data/code hold these, and no others; a file that does already is left alone."""
+    """Write the manifests to data/code and remove others; unchanged files are not rewritten."""
     there = written(root)
     for name in there.keys() - texts.keys():
         (root / FOLDER / name).unlink()
@@ -71,19 +71,19 @@ def write(root: Path, texts: Texts) -> None:
 
 
 def changed(before: Texts, after: Texts, stage: str) -> list[str]:
-    """Files that a stage runs otherwise than before; [] if it is not known what it ran."""
+    """Files of a stage that changed; [] if the earlier manifest is missing."""
     old, new = (parse(texts.get(stage, "")) for texts in (before, after))
     return sorted(name for name in {**old, **new} if old and old.get(name) != new.get(name))
 
 
 def restore(project: Path) -> None:
-    """Have data/code in a worktree: as it was recorded, if its sources are still those, else as they are.
+    """Restore data/code in a worktree: as recorded if that matches its sources, else for its present sources.
 
-    Another version of assay may name other files for the same code: as long as those it named are there, it was right.
+    A manifest of another version of assay, which may list other files, matches if the files it lists are unchanged.
     """
     declared = project / "dvc.yaml"
     if not declared.exists() or FOLDER not in read_text(declared, RevisionError):
-        return  # a version whose stages depend on the sources themselves
+        return  # a version whose stages depend on source files directly
     recorded, sources = written(project), of_project(project)
     if recorded and all(_holds(parse(text), sources) for name, text in recorded.items() if name != VERSION):
         return
@@ -95,12 +95,12 @@ def restore(project: Path) -> None:
 
 
 def parse(text: str) -> dict[str, str]:
-    """{name of a file: its SHA-256}."""
+    """{name of a file: SHA-256} of a manifest."""
     return {name: digest for digest, name in (line.split("  ", 1) for line in text.splitlines())}
 
 
 def md5(text: str) -> str:
-    """As dvc.lock records a file of this content."""
+    """MD5 of a text, as dvc.lock records a file with this content."""
     return hashlib.md5(text.encode()).hexdigest()
 
 

@@ -1,6 +1,6 @@
-"""What a kill or a full disk leaves of DVC's own files, and a project in which DVC works again.
+"""Repair of DVC's files after a kill or a full disk.
 
-DVC writes dvc.lock and .dvc/tmp/rwlock in place. One that is empty stops every later dvc until it is mended by hand.
+DVC writes dvc.lock and .dvc/tmp/rwlock in place. An empty one makes every later dvc command fail.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from assay.params.yamlfile import read_yaml
 
 LOCK = "dvc.lock"
 REPOSITORY = Path(".dvc", "tmp", "lock")
-"""Held by a DVC while it writes dvc.lock."""
+"""Lock of DVC while it writes dvc.lock."""
 PAUSE = 0.05
-"""Seconds: a dvc.lock that is being written is empty for less."""
-WHAT_TO_DO = "`git checkout dvc.lock`, then `dvc repro`: what was computed since comes from DVC's cache"
+"""Seconds to wait before a second look: a dvc.lock being written is empty for less."""
+WHAT_TO_DO = "`git checkout dvc.lock`, then `dvc repro`: later results come from DVC's cache"
 
 
 def mend(root: Path) -> list[str]:
-    """Make DVC work again in a project; a line for each thing that was mended.
+    """Repair the files of DVC in a project; a line for each repair.
 
-    Only what holds nothing any more is replaced: an empty dvc.lock by that of git, an empty or torn rwlock by none.
+    An empty dvc.lock is restored from git; an empty or truncated rwlock is removed. Other files do not change.
     """
     said = []
     if rwlock.mend(root):
-        said.append(f"{rwlock.FILE} was torn by a kill: removed")
+        said.append(f"{rwlock.FILE} was truncated by a kill: removed")
     if _is_empty(root / LOCK) and (root / REPOSITORY).parent.is_dir():
         with rwlock.unless_held(root / REPOSITORY) as free:  # else it is being written
             if free and _is_empty(root / LOCK):
@@ -41,7 +41,7 @@ def mend(root: Path) -> list[str]:
 
 
 def read_lock(root: Path, loader: Any = yaml.SafeLoader) -> dict[str, Any]:
-    """dvc.lock, parsed; {} without one. RevisionError, with what to do, if it is empty or no YAML."""
+    """dvc.lock, parsed; {} without one. RevisionError with a remedy if it is empty or not YAML."""
     file = root / LOCK
     if not file.exists():
         return {}
@@ -58,7 +58,7 @@ def read_lock(root: Path, loader: Any = yaml.SafeLoader) -> dict[str, Any]:
 
 
 def hint(lines: Sequence[str]) -> str | None:
-    """What to do where DVC itself cannot read its dvc.lock; None if that is not what it says."""
+    """The remedy if DVC's messages say that it cannot read dvc.lock; else None."""
     said = " ".join(lines)
     if LOCK in said and any(
         words in said for words in ("validation failed", "is invalid", "YAML file structure")
@@ -75,9 +75,9 @@ def _is_empty(file: Path) -> bool:
 
 
 def _restore(root: Path) -> str:
-    """The dvc.lock of the last commit; none if there is none that holds something."""
+    """Restore dvc.lock from the last commit, or remove it if that has none or an empty one; a line that says so."""
     run_git(["checkout", "HEAD", "--", LOCK], root)
     if _is_empty(root / LOCK):
         (root / LOCK).unlink()
         return f"{LOCK} was empty, and git has none: removed"
-    return f"{LOCK} was empty: that of the last commit is back"
+    return f"{LOCK} was empty: restored from the last commit"

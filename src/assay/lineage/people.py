@@ -1,4 +1,4 @@
-"""Who is at the desk."""
+"""Name of the user."""
 
 from __future__ import annotations
 

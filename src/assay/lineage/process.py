@@ -1,4 +1,4 @@
-"""A command in a process group of its own: its output line by line, nothing of it left when cancelled."""
+"""Subprocesses in their own process group: output line by line, and no process left when cancelled."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pathlib import Path
 from assay.errors import RevisionError
 
 GRACE = 5.0
-"""Seconds that a cancelled command has to end by itself."""
+"""Seconds between SIGTERM and SIGKILL of a cancelled command."""
 WIDTH = "200"
-"""Columns that a command is told it has: its lines go into a log, which has no width to break them at."""
+"""Terminal width for commands: their lines go to a log and should not be wrapped."""
 
 
 def environment() -> dict[str, str]:
-    """The environment of a command: ours, with the programs beside this Python (assay, dvc) found first."""
+    """The environment of a command: ours, with the folder of this Python (assay, dvc) first on PATH."""
     here = str(Path(sys.executable).parent)
     quiet = {"DVC_NO_ANALYTICS": "1", "GIT_TERMINAL_PROMPT": "0", "PYTHONUNBUFFERED": "1"}
     return {**os.environ, **quiet, "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)])}
@@ -32,10 +32,10 @@ def run_streaming(
     on_line: Callable[[str], None] | None = None,
     env: Mapping[str, str] | None = None,
 ) -> tuple[int, list[str]]:
-    """Run a command; (exit code, its lines of output and errors, in order). `env` is added to ours.
+    """Run a command. Returns (exit code, lines of stdout and stderr in order). `env` is added to ours.
 
-    Whatever ends this function early (Ctrl-C, SIGTERM turned into an exception, a failing `on_line`) ends
-    the whole group: DVC ignores SIGINT while a stage runs, and its stage would live on.
+    An exception (Ctrl-C, SIGTERM turned into one, an error in `on_line`) ends the whole process group: DVC ignores
+    SIGINT while a stage runs, and the stage would go on.
     """
     process = subprocess.Popen(
         command,
@@ -67,7 +67,7 @@ def run_streaming(
 
 
 def end_group(process: subprocess.Popen[str]) -> None:
-    """SIGTERM to everyone in the process's group, SIGKILL to whoever is still there after the grace."""
+    """SIGTERM to the process group, SIGKILL after GRACE seconds to what is left."""
     for sign, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 1.0)):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, sign)
@@ -79,7 +79,7 @@ def end_group(process: subprocess.Popen[str]) -> None:
 
 
 def _alive(process: subprocess.Popen[str]) -> bool:
-    """Whether anyone of the group is left (the leader is reaped here as soon as it has ended)."""
+    """Whether a process of the group is alive; reaps the leader if it has ended."""
     process.poll()
     try:
         os.killpg(process.pid, 0)
@@ -89,7 +89,7 @@ def _alive(process: subprocess.Popen[str]) -> bool:
 
 
 def run_git(args: Sequence[str], root: Path, **extra: str) -> subprocess.CompletedProcess[str]:
-    """Run `git …` in `root`, `extra` in its environment. It may fail: look at the return code."""
+    """Run `git …` in `root` with `extra` in its environment; the caller checks the return code."""
     try:
         return subprocess.run(
             ["git", *args],

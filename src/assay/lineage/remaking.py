@@ -1,7 +1,7 @@
-"""Outputs of an earlier version that are in no cache and remote: made again, in its worktree and by its own code.
+"""Recomputation of outputs of an earlier version that are in no cache or remote, in its worktree with its own code.
 
-What lies below the door and above training is a function of the pool, the edits, params and code, and of seconds to
-minutes; the snapshot comes out in the same bytes. A model is never trained here: whoever asks for one shall know it.
+Outputs between ingest and train are functions of pool, edits, params and code, and take seconds to minutes; the
+snapshot has the same bytes. Models are not trained again here, as that may take hours.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ POOL = "data/pool"
 
 
 def remake(project: Path, outputs: Sequence[str]) -> None:
-    """Make outputs of a worktree again; its dvc.lock goes on saying what was recorded.
+    """Compute outputs of a worktree again; its dvc.lock does not change.
 
-    NotKept if a training would have to be repeated, or the pool is nowhere either; DvcError if a stage fails.
+    NotKept if that needs a training, or if the pool is missing too; DvcError if a stage fails.
     """
     lock = project / "dvc.lock"
     recorded = lock.read_bytes()
@@ -46,7 +46,7 @@ def remake(project: Path, outputs: Sequence[str]) -> None:
 
 
 def _bring(project: Path, written: dict[str, dict[str, str]], needed: Sequence[str]) -> None:
-    """What there is of what the stages read and write. NotKept if that is not the pool."""
+    """Fetch what exists of the inputs and outputs of the stages. NotKept without the pool."""
     outs = [out for stage in needed for out in written.get(stage, {})]
     beside = [str(file.relative_to(project)) for file in (project / "data").rglob("*.dvc") if file.is_file()]
     for out in outs + beside:
@@ -60,7 +60,7 @@ def _bring(project: Path, written: dict[str, dict[str, str]], needed: Sequence[s
 
 
 def fetch(project: Path, outputs: Sequence[str], ways: Sequence[str] = ("checkout", "pull")) -> bool:
-    """Bring outputs whole from the cache, else a remote. Where that fails DVC leaves empty folders: nothing is left."""
+    """Fetch outputs from the cache, else a remote; whether all were. Empty folders that DVC leaves are removed."""
     for way in ways:
         try:
             run_dvc([way, "--quiet", *outputs], project)
@@ -73,16 +73,16 @@ def fetch(project: Path, outputs: Sequence[str], ways: Sequence[str] = ("checkou
 
 
 def _take_in_again(project: Path, recorded: str) -> None:
-    """The pool from its sources, if they are there and hold what they held. NotKept if not."""
+    """Ingest the pool again, if its sources still have the same content. NotKept if not."""
     with suppress(DvcError):
         run_dvc(["repro", "--single-item", DOOR], project, env=worktrees.environment_for(project))
         if _written(project)[DOOR][POOL] == recorded:
             return
-    raise NotKept("its images are not here either, and their sources do not hold them any more")
+    raise NotKept("its images are not here either, and their sources no longer have them")
 
 
 def _written(project: Path) -> dict[str, dict[str, str]]:
-    """{stage: {output: the hash that dvc.lock has}}."""
+    """{stage: {output: hash in dvc.lock}}."""
     return {
         name: {out["path"]: str(out.get("md5")) for out in stage.get("outs") or []}
         for name, stage in (read_lock(project).get("stages") or {}).items()

@@ -1,4 +1,4 @@
-"""Revisions: what git and DVC hold, asked of both as subprocesses."""
+"""Revisions: content of git and DVC, by subprocesses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from assay.lineage.process import run_git, run_streaming
 from assay.params.yamlfile import read_yaml
 
 PATCH_LIMIT = 1_000_000
-"""Characters of a patch that are kept."""
+"""Most characters of a patch that are kept."""
 TEXT = (
     ".cfg",
     ".csv",
@@ -42,7 +42,7 @@ TEXT = (
 
 
 class DvcError(RevisionError):
-    """A dvc command that ended badly: all its lines, and the exit code of the stage's command."""
+    """A dvc command that failed, with all its lines and the exit code of the stage's command."""
 
     def __init__(self, message: str, lines: list[str], hint: str | None = None) -> None:
         super().__init__(message, hint)
@@ -53,11 +53,11 @@ class DvcError(RevisionError):
 
 @dataclass(frozen=True)
 class Patch:
-    """What a workspace differs by from its commit. `text` is for `git apply`, unless it had to be cut."""
+    """Difference of a workspace to its commit. `text` is input for `git apply`, unless it was cut."""
 
     text: str
     untracked: tuple[str, ...] = ()
-    """Untracked files that git does not ignore: text files are in the patch, others are only named."""
+    """Untracked files that git does not ignore: text files are in the patch, others are named only."""
     cut: bool = False
 
     def __bool__(self) -> bool:
@@ -70,10 +70,10 @@ def run_dvc(
     on_line: Callable[[str], None] | None = None,
     env: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """Run `dvc …` in `root`, hand each line of its output to `on_line`, and return them all.
+    """Run `dvc …` in `root`, pass each line of its output to `on_line`, and return all lines.
 
-    DvcError if it fails. Waits while another command holds DVC's lock. A cancelled call ends the stage too. What a kill
-    or a full disk has left of DVC's own files is mended first, and `on_line` told.
+    DvcError if it fails. Waits while another command has DVC's lock. Cancelling ends the stage too. Files of DVC that a
+    kill or a full disk has damaged are repaired first, with a line to `on_line`.
     """
     for line in mending.mend(root):
         if on_line:
@@ -86,12 +86,12 @@ def run_dvc(
 
 
 def dvc_add(path: Path, root: Path) -> None:
-    """Put a file or folder of `root` under DVC; its `.dvc` file is for git."""
+    """Put a file or folder of `root` under DVC; its `.dvc` file belongs in git."""
     run_dvc(["add", "--quiet", str(path)], root)
 
 
 def stages(root: Path) -> list[str]:
-    """The stages of dvc.yaml, each after those whose outputs it reads; otherwise as written there."""
+    """The stages of dvc.yaml in topological order, otherwise in the order written."""
     declared: dict[str, Any] = _yaml(root / "dvc.yaml").get("stages") or {}
     reads = {name: _paths(stage.get("deps")) for name, stage in declared.items()}
     writes = {
@@ -106,13 +106,13 @@ def stages(root: Path) -> list[str]:
     while waiting := [name for name in declared if name not in order]:
         ready = [name for name in waiting if before[name] <= set(order)]
         if not ready:
-            raise RevisionError(f"the stages of {root / 'dvc.yaml'} go in a circle: {', '.join(waiting)}")
+            raise RevisionError(f"the stages of {root / 'dvc.yaml'} form a cycle: {', '.join(waiting)}")
         order.append(ready[0])
     return order
 
 
 def git_commit(root: Path) -> str | None:
-    """The commit of a workspace; None outside of git, or before the first commit."""
+    """The commit of a workspace; None outside git, or before the first commit."""
     done = run_git(["rev-parse", "--verify", "--quiet", "HEAD"], root)
     return done.stdout.strip() or None if done.returncode == 0 else None
 
@@ -132,7 +132,7 @@ def git_dirty_patch(root: Path, limit: int = PATCH_LIMIT) -> Patch:
 
 
 def resolve(rev: str, root: Path) -> str:
-    """The full commit id of a revision. UnknownRevision if git knows none of that name."""
+    """The full commit id of a revision. UnknownRevision if there is none of that name."""
     done = run_git(["rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"], root)
     if done.returncode:
         raise UnknownRevision(
@@ -143,7 +143,7 @@ def resolve(rev: str, root: Path) -> str:
 
 
 def read_at(rev: str, path: str, root: Path) -> str:
-    """The text of a file kept in git, as it was at a revision. RevisionError if it was not there."""
+    """The text of a file in git at a revision. RevisionError if it did not exist there."""
     commit = resolve(rev, root)
     done = run_git(["show", f"{commit}:./{path}"], root)
     if done.returncode:
@@ -152,9 +152,9 @@ def read_at(rev: str, path: str, root: Path) -> str:
 
 
 def checkout_dir(rev: str, path: str, root: Path) -> Path:
-    """A folder under DVC as it was at a revision, fetched into the scratch folder once per content.
+    """A folder under DVC at a revision, fetched to the scratch folder once for each content.
 
-    RevisionError: unknown revision; no stage wrote the folder there. NotKept: its content is in no cache and remote.
+    RevisionError: unknown revision; no stage wrote the folder there. NotKept: its content is in no cache or remote.
     """
     commit = resolve(rev, root)
     home = Layout(root).scratch / "revisions"
@@ -167,7 +167,7 @@ def checkout_dir(rev: str, path: str, root: Path) -> Path:
 
 
 def remember(rev: str, path: str, root: Path) -> None:
-    """Spare a later `checkout_dir` the way to the cache: the workspace holds what was just committed as `rev`."""
+    """Copy a folder of the workspace, just committed as `rev`, to where `checkout_dir` finds it without DVC."""
     commit = resolve(rev, root)
     target = Layout(root).scratch / "revisions" / _content(commit, rev, path, root)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -197,7 +197,7 @@ def _get(commit: str, path: str, target: Path, root: Path) -> None:
 
 
 def _content(commit: str, rev: str, path: str, root: Path) -> str:
-    """The hash under which DVC recorded a path at a commit: from dvc.lock, or a `.dvc` file beside it."""
+    """The hash of a path that DVC recorded at a commit, from dvc.lock or from its `.dvc` file."""
     lock = _yaml_at(commit, "dvc.lock", root)
     outs = [out for stage in (lock.get("stages") or {}).values() for out in stage.get("outs") or []]
     outs += [{**out, "path": path} for out in _yaml_at(commit, f"{path}.dvc", root).get("outs") or []]
@@ -211,7 +211,7 @@ def _content(commit: str, rev: str, path: str, root: Path) -> str:
 
 
 def _yaml_at(commit: str, path: str, root: Path) -> dict[str, Any]:
-    """Empty if the file is not there."""
+    """The mapping in a YAML file at a commit; empty without the file."""
     done = run_git(["show", f"{commit}:./{path}"], root)
     return (yaml.safe_load(done.stdout) or {}) if done.returncode == 0 else {}
 
@@ -223,12 +223,12 @@ def _yaml(path: Path) -> dict[str, Any]:
 
 
 def _paths(entries: list[str | dict[str, Any]] | None) -> list[str]:
-    """Deps and outs are paths, or {path: options}."""
+    """The paths of deps or outs, which are paths or {path: options}."""
     return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries or []]
 
 
 def _meet(written: list[str], read: list[str]) -> bool:
-    """Whether one of the paths is, holds, or lies in, one of the others."""
+    """Whether a path of one list equals, contains or is inside a path of the other."""
     pairs = [(Path(w), Path(r)) for w in written for r in read]
     return any(w == r or w in r.parents or r in w.parents for w, r in pairs)
 
@@ -238,7 +238,7 @@ def _is_text(file: Path, limit: int) -> bool:
 
 
 def _diff_with(untracked: list[str], root: Path) -> str:
-    """`git diff HEAD` as if the untracked files were added, by way of an index that is thrown away."""
+    """`git diff HEAD` with the untracked files added, by a temporary index."""
     index = Path(run_git(["rev-parse", "--git-path", "index"], root).stdout.strip())
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "index"
@@ -256,6 +256,6 @@ def _last(lines: list[str]) -> str:
 
 
 def _dvc_words(args: Sequence[str], lines: list[str]) -> str:
-    """What failed, and the last that the stage itself said."""
+    """The failed command with the last lines of the stage's own output."""
     said = [line for line in lines if not line.startswith(("ERROR", "Running stage", "> "))]
     return "\n".join([f"`dvc {' '.join(args)}` failed: {_last(lines)}", *said[-5:]])

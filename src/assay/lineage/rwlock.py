@@ -1,7 +1,7 @@
-"""DVC's record of who reads and writes which paths, `.dvc/tmp/rwlock`: looked at, and mended where a kill tore it.
+"""DVC's record of the paths being read and written, `.dvc/tmp/rwlock`: queries, and repair after a kill.
 
-DVC hashes what a stage has read only after the stage has ended. What another command writes there in between would
-pass for seen: so whoever writes without DVC waits until no DVC is at it.
+DVC hashes the inputs of a stage only after the stage has ended. A change by another command in between would be
+recorded as an input of the stage; commands that write without DVC therefore wait until no stage reads or writes there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FILE = Path(".dvc", "tmp", "rwlock")
 
 
 def at_work(root: Path, paths: Sequence[str]) -> str | None:
-    """The DVC command that runs a stage which reads or writes one of `paths`; None if none does, or it runs us."""
+    """The DVC command whose stage reads or writes one of `paths`; None without one, or if it runs this process."""
     if _is_run_by_dvc(root):
         return None
     ours = [os.path.abspath(root / path) for path in paths]  # noqa: PTH100  # as DVC writes them: links not followed
@@ -31,10 +31,7 @@ def at_work(root: Path, paths: Sequence[str]) -> str | None:
 
 
 def mend(root: Path) -> bool:
-    """Remove a record that holds nothing: empty, or torn by a kill while DVC wrote it. True if it was so.
-
-    Only while no DVC writes it: that is what DVC's own lock on it says.
-    """
+    """Remove an empty or truncated record; whether there was one. Does nothing while DVC has the lock on it."""
     if not _is_torn(root):
         return False
     with unless_held((root / FILE).with_suffix(".lock")) as free:
@@ -45,7 +42,7 @@ def mend(root: Path) -> bool:
 
 @contextmanager
 def unless_held(lock: Path) -> Iterator[bool]:
-    """Hold one of DVC's own locks, if no DVC does; whether we have it."""
+    """Context that takes one of DVC's locks if it is free; yields whether it was."""
     with lock.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,7 +62,7 @@ def _is_torn(root: Path) -> bool:
 
 
 def _entries(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Paths with who is at them: {pid, cmd}."""
+    """(path, {pid, cmd} of the process that reads or writes it)."""
     try:
         held = json.loads((root / FILE).read_bytes())
         yield from held.get("write", {}).items()

@@ -1,8 +1,8 @@
-"""Which stages `dvc repro` would run, read off dvc.lock in milliseconds: DVC itself needs a second to start.
+"""The stages that `dvc repro` would run, from dvc.lock, in milliseconds; DVC takes a second to start.
 
-Exact for params, edits, and code: as it is now, also where `assay ingest` has yet to note it in data/code. Large data
-is not hashed: what a stage reads is compared with what the stage before it recorded, so a file under data/ changed by
-hand goes unseen here; `dvc status` sees it.
+Exact for params, edits and code; code is compared as it is, before `assay ingest` updates data/code. Large data is not
+hashed: an input is compared with the record of the stage that wrote it. A file under data/ that was changed by hand is
+not detected here; `dvc status` detects it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Loader(Safe):  # type: ignore[misc]
-    """YAML as DVC reads and writes it, 1.2: `1e-07` is a number, which to PyYAML is text."""
+    """YAML 1.2, as in DVC: `1e-07` is a number; in PyYAML's 1.1 it is text."""
 
 
 Loader.add_implicit_resolver(
@@ -39,14 +39,14 @@ Loader.add_implicit_resolver(
 
 State = Literal["fresh", "stale", "after", "never ran", "door"]
 HASHED = 64 * 2**20
-"""Bytes of a dependency from which on it is not hashed."""
+"""Least size in bytes of a dependency that is not hashed."""
 CODE = f"{manifests.FOLDER}/"
 IGNORED = (".dvc", ".git", ".hg")
 
 
 @dataclass(frozen=True)
 class StageState:
-    """`fresh`; `stale`, and why; `after` a stale stage; `never ran`; or the `door`, which always looks."""
+    """`fresh`; `stale` with reasons; `after` a stale stage; `never ran`; or `door`: a stage that always runs."""
 
     stage: str
     state: State
@@ -55,7 +55,7 @@ class StageState:
 
 @dataclass(frozen=True)
 class Records:
-    """dvc.yaml (what is declared), dvc.lock (what was last run) and params.yaml of a project."""
+    """dvc.yaml, dvc.lock and params.yaml of a project."""
 
     root: Path
     declared: dict[str, Any]
@@ -64,7 +64,7 @@ class Records:
 
     @classmethod
     def read(cls, root: Path) -> Records:
-        """RevisionError if one of them is no YAML."""
+        """RevisionError if one of them is not YAML."""
         declared, params = _yaml(root / "dvc.yaml"), _yaml(root / "params.yaml")
         locked = read_lock(root, Loader)
         return cls(root, declared.get("stages") or {}, locked.get("stages") or {}, params)
@@ -83,7 +83,7 @@ class Records:
 
     @cached_property
     def code(self) -> manifests.Texts:
-        """What data/code is to hold now; what it holds, where params.yaml is not valid."""
+        """The manifests of the present code; those in data/code if params.yaml is not valid."""
         try:
             return manifests.current(load_params(self.root / "params.yaml"), self.root)
         except ParamsError:
@@ -91,7 +91,7 @@ class Records:
 
     @cached_property
     def ignored(self) -> tuple[str, ...]:
-        """Names that DVC leaves out of a folder's hash: the plain patterns of .dvcignore."""
+        """Names that DVC leaves out of the hash of a folder: the plain patterns of .dvcignore."""
         file = self.root / ".dvcignore"
         lines = read_text(file, RevisionError).split("\n") if file.exists() else []
         return IGNORED + tuple(
@@ -100,9 +100,9 @@ class Records:
 
 
 def stage_states(root: Path, outs: bool = True) -> list[StageState]:
-    """The state of each stage of dvc.yaml, in its order; [] in a folder without one.
+    """The state of each stage of dvc.yaml, in order; [] without the file.
 
-    `outs` False: an output that is not there makes nothing stale, as in a worktree whose outputs stay in the cache.
+    `outs` False: a missing output makes no stage stale, as in a worktree whose outputs stay in the cache.
     """
     records = Records.read(root)
     states: dict[str, StageState] = {}
@@ -113,7 +113,7 @@ def stage_states(root: Path, outs: bool = True) -> list[StageState]:
 
 def _state(records: Records, name: str, before: dict[str, StageState], outs: bool) -> StageState:
     if records.declared[name].get("always_changed"):
-        return StageState(name, "door", "looks outside at each `dvc repro`")
+        return StageState(name, "door", "checks its sources at each `dvc repro`")
     if name not in records.locked:
         return StageState(name, "never ran")
     if why := next(_differences(records, name, outs), None):
@@ -124,13 +124,13 @@ def _state(records: Records, name: str, before: dict[str, StageState], outs: boo
 
 
 def _differences(records: Records, name: str, outs: bool) -> Iterator[str]:
-    """Why a stage would run again, the cheapest question first."""
+    """Reasons why a stage would run again, the cheapest check first."""
     stage = records.locked[name]
     yield from _changed_params(records, name)
     yield from _changed_definition(records.declared[name], stage)
     for out in stage.get("outs", []) if outs else []:
         if not (records.root / out["path"]).exists():
-            yield f"{out['path']} is not there"
+            yield f"{out['path']} is missing"
     for dep in stage.get("deps", []):
         if dep["path"].startswith(CODE):
             yield from _changed_code(records, dep["path"].removeprefix(CODE), dep.get("md5"))
@@ -139,7 +139,7 @@ def _differences(records: Records, name: str, outs: bool) -> Iterator[str]:
 
 
 def _changed_code(records: Records, name: str, recorded: str | None) -> Iterator[str]:
-    """Each file of code that is not as recorded; the manifest's own name where it cannot be told which."""
+    """Each changed file of code; the name of the manifest if the file cannot be determined."""
     now = records.code.get(name, "")
     if manifests.md5(now) == recorded:
         return
@@ -161,7 +161,7 @@ def _changed_params(records: Records, name: str) -> Iterator[str]:
 
 
 def _changed_values(key: str, before: Any, now: Any) -> Iterator[str]:
-    """Each single value of two that differ: of a whole section nobody sees which."""
+    """Each value that differs, by its full key."""
     if not (isinstance(before, dict) and isinstance(now, dict)):
         yield f"{key}: {_short(before)} → {_short(now)}"
         return
@@ -173,7 +173,7 @@ def _changed_values(key: str, before: Any, now: Any) -> Iterator[str]:
 
 
 def _changed_definition(declared: dict[str, Any], locked: dict[str, Any]) -> Iterator[str]:
-    """The command and the deps; those with a `${param}` in them change with that param."""
+    """Changes of the command and the deps, after substitution of `${param}`."""
     command = declared.get("cmd")
     if isinstance(command, str) and "${" not in command and command != locked.get("cmd"):
         yield "its cmd changed"
@@ -190,14 +190,14 @@ def _unchanged(records: Records, path: str, md5: str | None) -> bool:
         return bool(_yaml(tracked)["outs"][0].get("md5") == md5)
     if not (
         records.root / path
-    ).exists():  # a part of an output stays in the cache with it: its writer's state tells
+    ).exists():  # part of an output that is in the cache: the state of its writer decides
         return any(path.startswith(f"{out}/") for out in records.written)
     found = content_md5(records.root / path, records.ignored)
     return found is None or found == md5
 
 
 def _upstream(records: Records, name: str, before: dict[str, StageState]) -> str | None:
-    """The first stage not fresh that writes something this one reads."""
+    """The first stage that is not fresh and writes an input of this one."""
     for dep in records.locked[name].get("deps", []):
         for path, writer in records.writers.items():
             inside = dep["path"] == path or dep["path"].startswith(f"{path}/")
@@ -207,7 +207,7 @@ def _upstream(records: Records, name: str, before: dict[str, StageState]) -> str
 
 
 def content_md5(path: Path, ignored: tuple[str, ...] = IGNORED) -> str | None:
-    """The hash DVC gives to a file or a folder; None for one too large to be hashed in passing."""
+    """DVC's hash of a file or a folder; None for one larger than HASHED."""
     if path.is_file():
         return hashlib.md5(path.read_bytes()).hexdigest() if path.stat().st_size <= HASHED else None
     files = list(_files(path, ignored))

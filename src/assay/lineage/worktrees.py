@@ -1,4 +1,4 @@
-"""Worktrees: other versions of the project on disk beside this one, with the same DVC cache and remotes."""
+"""Worktrees of other versions of the project, with the same DVC cache and remotes."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from assay.layout import Layout
 from assay.lineage.process import run_git
 
 LINKS = "reflink,hardlink,symlink,copy"
-"""Outputs are linked to the cache, not copied: a worktree of a large pool costs nothing."""
+"""Outputs are linked to the cache, not copied, so that a worktree needs no space for a large pool."""
 LOCAL_PATHS = ("url", "dir", "keyfile", "credentialpath", "gdrive_service_account_json_file_path")
-"""Options of DVC's config that may be paths relative to the folder of the config."""
+"""Options of DVC's config that may be paths relative to the config's folder."""
 
 
 def add(root: Path, at: Path, commit: str, patch: str = "", lock: str | None = None) -> Path:
-    """Make a worktree of `commit` at `at`, changed by `patch`, with `lock` as its dvc.lock (None: the committed one).
+    """Create a worktree of `commit` at `at`, with `patch` applied and `lock` as its dvc.lock (None: the committed one).
 
-    Returns the project's folder in it: not `at` when the project is a part of its repository. Outputs under DVC
-    are not there yet: `dvc checkout` brings them. RevisionError if the commit is gone or the patch does not apply.
+    Returns the folder of the project in it, which is not `at` if the project is a subfolder of its repository. Outputs
+    under DVC are fetched by `dvc checkout`. RevisionError if the commit is missing or the patch does not apply.
     """
     at = at.resolve()
     at.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(_scratch(root) / "worktrees.lock"):  # git itself does not bear two at once
+    with FileLock(_scratch(root) / "worktrees.lock"):  # git does not support two at once
         run_git(["worktree", "prune"], root)
         done = run_git(["worktree", "add", "--quiet", "--detach", "--force", str(at), commit], root)
     if done.returncode:
@@ -52,7 +52,7 @@ def add(root: Path, at: Path, commit: str, patch: str = "", lock: str | None = N
 
 
 def remove(root: Path, at: Path) -> None:
-    """Remove a worktree and what git knows of it; nothing happens if it is not there."""
+    """Remove a worktree and git's record of it, if it exists."""
     with FileLock(_scratch(root) / "worktrees.lock"):
         run_git(["worktree", "remove", "--force", str(at.resolve())], root)
         shutil.rmtree(at, ignore_errors=True)
@@ -61,7 +61,7 @@ def remove(root: Path, at: Path) -> None:
 
 @contextmanager
 def temporary(root: Path, commit: str, patch: str = "", lock: str | None = None) -> Iterator[Path]:
-    """The project's folder in a worktree that is gone afterwards. See `add`."""
+    """Context with the folder of the project in a worktree, removed at its end. See `add`."""
     home = _scratch(root) / "worktrees"
     home.mkdir(exist_ok=True)
     for left in home.iterdir():
@@ -75,14 +75,14 @@ def temporary(root: Path, commit: str, patch: str = "", lock: str | None = None)
 
 
 def environment_for(project: Path) -> dict[str, str]:
-    """What a command in a worktree needs: its own sources run, and its training shows no curves in MLflow."""
+    """Environment of a command in a worktree: it runs the worktree's sources and writes no live curves to MLflow."""
     others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     own = [str((project / "src").resolve())] if (project / "src").is_dir() else []
     return {"PYTHONPATH": os.pathsep.join([*own, *others]), "ASSAY_LIVE_CURVES": "0"}
 
 
 def _is_at_work(name: str) -> bool:
-    """Whether the process that made a temporary worktree lives: one that was killed left it behind."""
+    """Whether the process that made a temporary worktree is alive."""
     pid = name.split("-")[0]
     return pid.isdecimal() and is_alive(int(pid))
 
@@ -99,12 +99,12 @@ def _apply(patch: str, project: Path) -> None:
     if done.returncode:
         raise RevisionError(
             f"the recorded changes do not apply to their commit: {_last(done.stderr)}",
-            hint="a patch over a million characters is cut when it is recorded; commit before `dvc repro`",
+            hint="a patch of over a million characters is cut when it is recorded; commit before `dvc repro`",
         )
 
 
 def _share_cache(root: Path, project: Path) -> None:
-    """DVC's local configuration of a worktree: that of `root`, its paths made absolute, and the cache of `root`."""
+    """Write DVC's local configuration of a worktree: that of `root` with absolute paths, and the cache of `root`."""
     config = configparser.ConfigParser(interpolation=None)
     home = root.resolve() / ".dvc"
     config.read([home / "config", home / "config.local"], encoding="utf-8")

@@ -1,7 +1,4 @@
-"""What happened, as runs of MLflow: one run per fingerprint. The only place that imports mlflow.
-
-mlflow takes seconds to import: it is imported where it is called.
-"""
+"""MLflow: one run for each fingerprint. Only this package imports mlflow, inside functions, as it takes seconds."""
 
 from __future__ import annotations
 
@@ -24,13 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["LiveCurves", "last_run", "track", "tracking_uri"]
 
 POINTER = "run.json"
-"""In the scratch folder: which run the workspace was last written to. No output of a stage holds it."""
+"""File in the scratch folder with the run last written for this workspace; no stage output has a run id."""
 
 
 def track(params: Params, layout: Layout) -> dict[str, Any]:
-    """Write the run of this workspace, or bring it up to date; which run it is.
+    """Create or update the run of this workspace; returns its id, name and address.
 
-    TrackingError if the tracking server is away or refuses; MissingInput before `evaluate`.
+    TrackingError if the tracking server does not answer or refuses; MissingInput before `evaluate`.
     """
     be_quick()
     mark = fingerprint(params, layout)
@@ -45,7 +42,7 @@ def track(params: Params, layout: Layout) -> dict[str, Any]:
 
 
 def last_run(layout: Layout) -> dict[str, Any]:
-    """What `track` returned the last time in this workspace; empty before."""
+    """The last return value of `track` in this workspace; empty before the first."""
     return recall(lambda: dict(read_json(layout.scratch / POINTER))) or {}
 
 
@@ -71,7 +68,7 @@ def _write(
     for name, text in record.texts.items():
         store.log_text(run, text, name)
     _write_environment(store, run, training.environment if training else None, params)
-    # of a model from a cache nobody knows how long it took: the time of `track` would be taken for it
+    # the duration of a training whose result came from a cache is unknown; that of `track` must not replace it
     store.finish(run, ended or (run.info.start_time if is_new else None))
     return {
         "run": record.name,
@@ -87,7 +84,7 @@ def _write(
 
 
 def _write_environment(store: Store, run: Run, trained_in: dict[str, Any] | None, params: Params) -> None:
-    """That of the training; ours, if nobody knows where the model was trained: it came from a cache."""
+    """Write the environment of the training; that of this process if it is unknown (the model came from a cache)."""
     if trained_in is None and environment.TAG in run.data.tags:
         return
     found = trained_in or environment.describe(params)

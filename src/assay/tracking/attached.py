@@ -1,4 +1,4 @@
-"""What changed since the run before, attached to a run: an offer, no reason for `track` to fail or to wait long."""
+"""The comparison with the previous run, attached to a run. It never makes `track` fail, and takes at most PATIENCE."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from assay.progress import Progress
 from assay.tracking.store import Store, connect, reporting, tracking_uri
 
 FOLDER = "diff"
-"""Among the artifacts: diff.html and diff.json."""
+"""Folder of the artifacts diff.html and diff.json."""
 TAG, VERDICT = "assay.diff", "assay.verdict"
-"""Tags: the run that it is compared with, and the comparison in one line."""
+"""Tags: id of the previous run, and the comparison in one line."""
 PATIENCE = 120.0
-"""Seconds that the run before has to be opened and compared in: ten are enough on a machine that has nothing to do."""
+"""Time limit of the comparison in seconds; an idle machine needs ten."""
 
 
 def attach(result: dict[str, Any], params: Params, layout: Layout, progress: Progress) -> str | None:
-    """Compare a tracked run (what `track` returned) with the one before; the verdict, None if there is none.
+    """Compare a tracked run (return value of `track`) with the previous one; the verdict, None without one.
 
-    Made once for each pair. Whatever is in the way costs one remark.
+    Once for each pair of runs. A failure gives one remark.
     """
     before, run = result["before"], result["run_id"]
     if not before or result["changed"] == "nothing":
@@ -39,16 +39,16 @@ def attach(result: dict[str, Any], params: Params, layout: Layout, progress: Pro
             if tags.get(TAG) == before:
                 return tags.get(VERDICT)
             if trouble := _compare(before, run, Path(folder), layout):
-                progress.say(f"not compared with the run before, {before[:8]}: {trouble}")
+                progress.say(f"not compared with the previous run, {before[:8]}: {trouble}")
                 return None
             return _write(store, run, before, Path(folder))
     except TrackingError as error:
-        progress.say(f"not compared with the run before: {error}")
+        progress.say(f"not compared with the previous run: {error}")
         return None
 
 
 def _compare(before: str, run: str, folder: Path, layout: Layout) -> str | None:
-    """Write the files; None, or what was in the way."""
+    """Write the files; None, or the reason of the failure."""
     command = [sys.executable, "-m", "assay.commands.attach_diff", before, run, str(folder)]
     with subprocess.Popen(
         command,
@@ -62,7 +62,7 @@ def _compare(before: str, run: str, folder: Path, layout: Layout) -> str | None:
         try:
             _, said = process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
-            return f"it cannot be opened within {PATIENCE:.0f} s; `assay diff {before[:8]}` takes its time"
+            return f"the comparison takes more than {PATIENCE:.0f} s; `assay diff {before[:8]}` has no time limit"
         finally:
             _end(process)
     if process.returncode:
@@ -81,7 +81,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _write(store: Store, run: str, before: str, folder: Path) -> str:
-    """The files first, then the tags that say that they are there."""
+    """Upload the files, then set the tags that refer to them."""
     for name in ("diff.json", "diff.html"):
         store.client.log_artifact(run, str(folder / name), FOLDER)
     verdict = str(read_json(folder / "diff.json")["verdict"])

@@ -1,4 +1,4 @@
-"""What a run says: params, metrics, curves, tags, datasets and files, flat, as MLflow wants them."""
+"""Content of an MLflow run: params, metrics, curves, tags, datasets and files."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from assay.tracking.view import CHAMPION, since
 
 PARAM_LENGTH = 250
 NOTE_LENGTH = 4900
-"""MLflow takes 5,000 characters of a tag from its oldest supported servers on."""
+"""Most characters of a note; MLflow accepts 5,000 in a tag."""
 PREDICTIONS_LIMIT = 50 * 2**20
 
 
 @dataclass(frozen=True)
 class RunContent:
-    """All that is written for one run."""
+    """Everything written for one run."""
 
     name: str
     params: dict[str, str]
@@ -71,7 +71,7 @@ def run_name(params: Params, mark: Fingerprint) -> str:
 
 
 def flat_params(params: Params) -> dict[str, str]:
-    """`{"train.lr": "0.001"}`, values of at most 250 characters, lists as JSON."""
+    """{"train.lr": "0.001", …}; values have at most 250 characters, lists are JSON."""
     return {metric_key(key): _short(value) for key, value in flatten(params).items()}
 
 
@@ -81,7 +81,7 @@ def _short(value: Any) -> str:
 
 
 def metric_key(key: str) -> str:
-    """Letters, digits and `_-. :` are all that MLflow takes in a name, 250 of them at most."""
+    """A name that MLflow accepts: letters, digits and `_-. :`, at most 250 characters."""
     return re.sub(r"[^\w\-. :]", "_", key)[:PARAM_LENGTH]
 
 
@@ -112,7 +112,7 @@ def part_tags(mark: Fingerprint) -> dict[str, str]:
 
 
 def parts_of(tags: Mapping[str, str]) -> Fingerprint:
-    """The fingerprint that `part_tags` wrote; a run of an older assay may lack a part."""
+    """The fingerprint in tags of `part_tags`; runs of older versions may lack a part."""
     return Fingerprint(**{part: tags.get(f"assay.{part}", "") for part in Fingerprint.__annotations__})
 
 
@@ -135,7 +135,7 @@ def _tags(layout: Layout, mark: Fingerprint, summary: Summary, patch: Patch) -> 
 
 
 def choice_tags(selection: Mapping[str, Any]) -> dict[str, str]:
-    """Which strategy chose the images to label next, and why where it says so."""
+    """Tags for the strategy that chose the queue, and its reason if it has one."""
     evidence = selection.get("evidence") or {}
     told = {
         "strategy": selection.get("strategy"),
@@ -146,7 +146,7 @@ def choice_tags(selection: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _datasets(layout: Layout, summary: Summary, mark: Fingerprint) -> list[Dataset]:
-    """The snapshot twice: as what was learnt from and as what was measured on."""
+    """The snapshot as two datasets: training set and test set."""
     digest = summary.snapshot["digest"]
     train, ruler = layout.selection / "train.parquet", layout.snapshot / "ruler.parquet"
     learnt, measured = {"selection": mark.selection, **_rows(train)}, {"ruler": mark.ruler, **_rows(ruler)}
@@ -188,12 +188,12 @@ def _texts(summary: Summary, patch: Patch) -> dict[str, str]:
 
 
 def note(record: RunContent, what: str, before: str | None, differing: Mapping[str, tuple[str, str]]) -> str:
-    """The run's page in Markdown: what changed, the metrics, the data, what to label next."""
+    """The note of a run in Markdown: what changed, metrics, data, images to label next."""
     since = f" since {code(before)}" if before else ""
     lines = [f"**Changed: {what}**{since}", "", markdown(record.summary)]
     if differing:
         listed = ", ".join(f"{code(k)} {text(a)} → {text(b)}" for k, (a, b) in sorted(differing.items()))
-        lines.append(f"Set differently since, without effect on this result: {listed}")
+        lines.append(f"Params changed since, without effect on this result: {listed}")
     return _whole_lines("\n".join(lines), NOTE_LENGTH)
 
 

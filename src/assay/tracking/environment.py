@@ -1,7 +1,7 @@
-"""The environment of a run: what else its numbers depend on, besides data, params and code.
+"""The environment of a run: what its numbers depend on besides data, params and code.
 
-A training notes its own in the scratch folder, so that `track`, a process of its own and perhaps on another machine,
-records where the numbers come from and not where it happened to run itself.
+A training writes its environment to the scratch folder, so that `track`, another process and possibly on another
+machine, records the environment of the training and not its own.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from assay.lineage.fingerprint import Fingerprint, fingerprint
 from assay.params import Params
 
 NAME = "environment.json"
-"""Of the artifact, and of the note in the scratch folder."""
+"""Name of the artifact, and of the file in the scratch folder."""
 TAG = "assay.environment"
-"""Tag of a run: whose environment it holds, that of its training or that of the `track` which found it trained."""
+"""Tag of a run: whether its environment is that of the training ("train") or of `track`."""
 VARIABLES = (
     "ATEN_CPU_CAPABILITY",
     "CUDA_VISIBLE_DEVICES",
@@ -38,11 +38,11 @@ VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
 )
-"""Environment variables that choose among kernels or count threads; only those that are set are recorded."""
+"""Environment variables that choose kernels or numbers of threads; recorded if set."""
 
 
 def describe(params: Params) -> dict[str, Any]:
-    """Python, the machine, torch and what it computes with, every installed package: of this process. Imports torch."""
+    """The environment of this process: Python, machine, torch with its device, installed packages. Imports torch."""
     return {
         "python": {"version": platform.python_version(), "implementation": platform.python_implementation()},
         "machine": {
@@ -60,7 +60,7 @@ def describe(params: Params) -> dict[str, Any]:
 
 
 def packages() -> dict[str, str]:
-    """{normalised name: version} of all that is installed; of two copies the one that is imported."""
+    """{normalised name: version} of the installed packages; of two copies, the one that is imported."""
     found: dict[str, str] = {}
     for one in distributions():
         if name := one.metadata["Name"]:
@@ -69,12 +69,12 @@ def packages() -> dict[str, str]:
 
 
 def normal(name: str) -> str:
-    """A package's name as PEP 503 compares it."""
+    """Name of a package, normalised by PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def processor() -> str:
-    """The model of the CPU, as far as the system tells."""
+    """The model of the CPU, if the system provides it."""
     info = Path("/proc/cpuinfo")
     if info.exists() and (found := re.search(r"^model name\s*: *(.*)$", info.read_text(), re.MULTILINE)):
         return found[1]
@@ -96,7 +96,7 @@ def _torch(params: Params) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Training:
-    """What a training has put down: its environment, and its time in ms since the epoch, where that is known."""
+    """Record of a training: environment, and begin and end in ms since the epoch, if known."""
 
     environment: dict[str, Any]
     began: int | None = None
@@ -104,13 +104,13 @@ class Training:
 
 
 def note(params: Params, layout: Layout, began: int | None = None, ended: int | None = None) -> None:
-    """Put down, after a training, which environment it had and when it was: for the `track` to come."""
+    """Write the record of a training, for `track`."""
     mark = {"fingerprint": fingerprint(params, layout).digest, "began": began, "ended": ended}
     write_json(layout.scratch / NAME, {**mark, **describe(params)})
 
 
 def noted(layout: Layout, mark: Fingerprint) -> Training | None:
-    """What the training of a run has put down; None if it was of another run, or took place somewhere else."""
+    """The record of the training of a run; None if it is of another run, or the training was on another machine."""
     held: dict[str, Any] = recall(lambda: dict(read_json(layout.scratch / NAME))) or {}
     if held.pop("fingerprint", None) != mark.digest:
         return None
@@ -119,7 +119,7 @@ def noted(layout: Layout, mark: Fingerprint) -> Training | None:
 
 
 def tags(environment: dict[str, Any], of: str) -> dict[str, str]:
-    """What is worth a column in MLflow. `of`: "train" or "track"."""
+    """Tags shown as columns in MLflow. `of`: "train" or "track"."""
     machine, torch = environment["machine"], environment["torch"]
     return {
         TAG: of,

@@ -1,4 +1,4 @@
-"""Families of runs in MLflow: a parent with its children, found again by a key. Attributions and races are such."""
+"""Families of MLflow runs: a parent with children, found by a key. For attributions, races, simulations and rounds."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 KEY = "assay.family"
-"""The tag a parent or a child is found by. They have no `assay.fingerprint`: they are no runs of the pipeline."""
+"""Tag that identifies a parent or a child. They are not runs of the pipeline and have no `assay.fingerprint`."""
 PARENT = "mlflow.parentRunId"
 
 
 @dataclass(frozen=True)
 class Node:
-    """A run of a family: its name, and what it shows. `curves`: (metric, step, value)."""
+    """Name and content of a run of a family. `curves`: (metric, step, value)."""
 
     name: str
     params: Mapping[str, str]
@@ -36,9 +36,9 @@ class Node:
 def log_family(
     key: str, parent: Node, children: Sequence[Node], files: Sequence[Path], params: Params, layout: Layout
 ) -> dict[str, str | None]:
-    """Write, or bring up to date, a parent run with its children and files; its id and page.
+    """Create or update a parent run with its children and files; returns its id and address.
 
-    TrackingError if the tracking server is away or refuses.
+    TrackingError if the tracking server does not answer or refuses.
     """
     be_quick()
     with reporting(tracking_uri(layout.root)), FileLock(layout.scratch / "track.lock"):

@@ -1,4 +1,4 @@
-"""Curves while training: written by a thread of their own, and never in the way of the training."""
+"""Live curves during training, written by a separate thread that cannot delay or fail the training."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from assay.tracking.store import Point, be_quick, connect, now, reporting, track
 from assay.tracking.view import experiment_tags
 
 PATIENCE = 10.0
-"""Seconds that the end of a training waits for its last points; `assay track` writes what is missing then."""
+"""Most seconds that the end of a training waits for the last points; `assay track` writes missing ones."""
 
 
 class LiveCurves:
-    """A context around a training: each epoch handed to `on_epoch` appears in MLflow soon after.
+    """Context of a training: epochs passed to `on_epoch` are written to MLflow.
 
-    If the tracking server is away it says so once, and that is all: the history is in outputs/ anyhow.
+    If the tracking server does not answer, one remark is printed; the history is in outputs/ as well.
     """
 
     def __init__(self, params: Params, layout: Layout, progress: Progress = silent) -> None:
@@ -35,7 +35,7 @@ class LiveCurves:
         self._failed = False
         self.began: int | None = None
         self.ended: int | None = None
-        """Of the training, in ms since the epoch: from entering this context to leaving it."""
+        """End of the training, when the context is left, in ms since the epoch."""
         self._thread = Thread(target=self._work, name="live-curves", daemon=True)
 
     def __enter__(self) -> LiveCurves:
@@ -53,7 +53,7 @@ class LiveCurves:
         self._thread.join(PATIENCE)
 
     def on_epoch(self, row: Mapping[str, Any]) -> None:
-        """Take one epoch: a row of history.csv, `epoch` and numbers. Returns at once, never raises."""
+        """Queue one epoch, a row of history.csv. Returns at once, never raises."""
         if self._thread.is_alive():
             self._rows.put(dict(row))
 
@@ -63,7 +63,7 @@ class LiveCurves:
                 self._write()
         except Exception as error:
             self._progress.say(f"no live curves: {error}")
-            self._progress.say("training goes on; when the server is back, `assay track` fills the run in")
+            self._progress.say("training goes on; `assay track` writes the run once the server answers")
 
     def _write(self) -> None:
         mark = fingerprint(self._params, self._layout)
@@ -79,7 +79,7 @@ class LiveCurves:
             store.fail(run)
 
     def _next(self) -> list[Point] | None:
-        """The points of the epochs that have come in, waiting for one; None after the last."""
+        """Points of the queued epochs; blocks until there is one. None after the last."""
         rows = [self._rows.get()]
         while True:
             try:

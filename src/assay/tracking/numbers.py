@@ -1,4 +1,4 @@
-"""The numbers of a run: few as metrics of MLflow, which have no interval; all of them as a table."""
+"""Metrics of a run: the main ones as MLflow metrics, which have no interval; all with intervals as a table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEADING = ("of", "part", "metric", "value", "low", "high", "n", "p_value")
 
 
 def headline_metrics(metrics: Found) -> dict[str, float]:
-    """`accuracy/test`, `accuracy/val`, `accuracy/vs_champion` and so on: MLflow charts by the part before the slash."""
+    """{`accuracy/test`, `accuracy/val`, `accuracy/vs_champion`, …: value}; MLflow groups them by the first part."""
     against = (metrics.get("champion") or {}).get("difference") or {}
     parts = {"test": metrics.get("test") or {}, "val": metrics.get("val") or {}, "vs_champion": against}
     return {
@@ -27,7 +27,7 @@ def headline_metrics(metrics: Found) -> dict[str, float]:
 
 
 def result_tags(metrics: Found) -> dict[str, str]:
-    """The primary metric with its interval, and its difference to the champion: `accuracy 88.1 % [84.5, 91.0]`."""
+    """Tags with the primary metric, `accuracy 88.1 % [84.5, 91.0]`, and its difference to the champion."""
     row = named(metrics["primary"])
     tags = {RESULT: f"{row.title} {row.interval(metrics['test'][row.name])}"}
     against = ((metrics.get("champion") or {}).get("difference") or {}).get(row.name)
@@ -35,7 +35,7 @@ def result_tags(metrics: Found) -> dict[str, str]:
 
 
 def table(metrics: Found) -> str:
-    """Every estimate there is, with its interval and n, as CSV, which MLflow shows as a table."""
+    """All estimates with interval and n as CSV, which MLflow shows as a table."""
     return as_csv(HEADING, [dict(zip(HEADING, row, strict=True)) for row in _rows(metrics)])
 
 

@@ -1,4 +1,4 @@
-"""What a run of MLflow says about how to get it again."""
+"""The record of an MLflow run that `assay reproduce` needs: commit, patch, dvc.lock."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 SHORTEST = 4
-"""Characters of a run id that have to be given at least."""
+"""Least number of characters of a run id."""
 PATCH = "dirty.patch"
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A tracked run: its commit, what its workspace differed by, and its dvc.lock. `files`: its artifacts, by name."""
+    """A tracked run: commit, patch of its workspace, and dvc.lock. `files`: artifacts by name."""
 
     run_id: str
     name: str
@@ -37,9 +37,9 @@ class Recorded:
 
 
 def recorded(name: str, params: Params, layout: Layout) -> Recorded | None:
-    """The run with an id, a unique beginning of it, or a name; None if there is none.
+    """The run with an id, a unique prefix of it, or a name; None if there is none.
 
-    TrackingError: the server is away; several runs answer to the name; the run lacks what is needed.
+    TrackingError: the server does not answer; several runs have the name; the run has no commit or dvc.lock.
     """
     uri = tracking_uri(layout.root)
     local = Path(uri.removeprefix("sqlite:///"))
@@ -53,7 +53,7 @@ def recorded(name: str, params: Params, layout: Layout) -> Recorded | None:
 
 
 def environment_of(run_id: str, params: Params, layout: Layout) -> dict[str, Any] | None:
-    """The environment that a run was trained in, as `assay.tracking.environment` describes it; None if it has none."""
+    """The environment of the training of a run (`assay.tracking.environment`); None if it was not recorded."""
     be_quick()
     with tempfile.TemporaryDirectory() as folder:
         files = download(run_id, [NAME], Path(folder), params, layout)
@@ -62,7 +62,7 @@ def environment_of(run_id: str, params: Params, layout: Layout) -> dict[str, Any
 
 
 def _the_one(name: str, store: Store) -> Run | None:
-    """MLflow cannot search run ids by their beginning: all are listed, a page at a time."""
+    """The run of a name. MLflow cannot search for a prefix of an id, so all runs are listed, page by page."""
     found: list[Run] = []
     token = None
     while True:
@@ -74,7 +74,9 @@ def _the_one(name: str, store: Store) -> Run | None:
     exact = [run for run in found if run.info.run_id == name]
     if len(exact or found) > 1:
         listed = ", ".join(run.info.run_id[:12] for run in found[:5])
-        raise TrackingError(f"{len(found)} runs answer to {name!r}: {listed}", hint="give more of the id")
+        raise TrackingError(
+            f"{len(found)} runs match {name!r}: {listed}", hint="give more characters of the id"
+        )
     return (exact or found)[0] if found else None
 
 
@@ -84,9 +86,9 @@ def _read(run: Run, store: Store) -> Recorded:
     commit = tags.get("assay.git.commit", "")
     if not commit or "dvc.lock" not in there:
         raise TrackingError(
-            f"run {run.info.run_name} ({run_id[:8]}) has no {'dvc.lock' if commit else 'commit'} on record: "
+            f"run {run.info.run_name} ({run_id[:8]}) has no recorded {'dvc.lock' if commit else 'commit'}: "
             "it cannot be rebuilt",
-            hint="runs of `assay track` in a git repository have both; parents and corners have not",
+            hint="runs of `assay track` in a git repository have both; parent and corner runs have not",
         )
     return Recorded(
         run_id=run_id,
@@ -107,7 +109,7 @@ def _text(run_id: str, name: str, store: Store) -> str:
 def download(
     run_id: str, names: Collection[str], to: Path, params: Params, layout: Layout
 ) -> dict[str, Path]:
-    """Those of the named artifacts that a run has, as files in `to`. TrackingError if the server is away."""
+    """{name: file in `to`} of the named artifacts that a run has. TrackingError if the server does not answer."""
     with reporting(tracking_uri(layout.root)):
         client = connect(layout.root, params.track.experiment).client
         there = {file.path for file in client.list_artifacts(run_id)}

@@ -1,8 +1,8 @@
-"""The champion in MLflow's model registry: one version a model, alias `champion`, ready to be served.
+"""The champion in MLflow's model registry: one version for each model, with the alias `champion`, ready to be served.
 
-The model is exported as `pt2` (torch.export): a graph and its weights, which need no code of ours and no pickle. It
-takes what `assay.training.inputs` feeds, floats in 0…1 (n, c, h, w) or embeddings (n, d), and gives probabilities
-(n, classes); the names of the classes are in the metadata of its MLmodel, and what it was fed too.
+The model is exported as `pt2` (torch.export): graph and weights, without code of assay and without pickle. Its input is
+that of `assay.training.inputs`, floats in 0…1 (n, c, h, w) or embeddings (n, d); its output is probabilities
+(n, classes). The metadata of its MLmodel have the names of the classes and the kind of input.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ ALIAS = "champion"
 DEFAULT = "MLFLOW_TRACKING_URI"
 SHA = "assay.model_sha256"
 EXAMPLES = 2
-"""Rows of the example: torch.export takes a batch of one for the only size there is."""
+"""Rows of the example input: torch.export would fix the batch size at 1."""
 
 
 def register(champion: Champion, params: Params, layout: Layout) -> dict[str, Any]:
-    """Register the champion, once, and give it the alias: {"model", "version", "new"}.
+    """Register the champion, if it is not, and set the alias: {"model", "version", "new"}.
 
-    Or {"trouble": why not}: that is no reason for a promotion to fail.
+    On failure {"trouble": reason}; the promotion does not fail.
     """
     uri = tracking_uri(layout.root)
     if (local := sqlite(uri)) and not local.exists():
@@ -84,9 +84,7 @@ def _register(store: Store, run: Run, champion: Champion, folder: Path) -> dict[
 
 @contextmanager
 def _the_default(uri: str) -> Iterator[None]:
-    """A store as MLflow's default one: that is where a registry in this process looks `models:/<id>` up, whatever store
-    it is of.
-    """
+    """Context with `uri` as MLflow's default store, where a registry resolves `models:/<id>`."""
     before = os.environ.get(DEFAULT)
     os.environ[DEFAULT] = uri
     try:
@@ -98,7 +96,7 @@ def _the_default(uri: str) -> Iterator[None]:
 
 
 def model_name(experiment: str) -> str:
-    """A registered model is named as the experiment, but for what MLflow does not take in such a name."""
+    """Name of the registered model: that of the experiment, without characters that MLflow refuses."""
     return re.sub(r"[/:]", "-", experiment)
 
 
@@ -119,7 +117,7 @@ def _make_model(store: Store, name: str) -> None:
 
 
 def tag_champion(store: Store, run: Run, champion: Champion) -> None:
-    """The champion's run says since when, the one before until when: a column of the runs table."""
+    """Tag the run of the champion with its date, and the previous one with its end: a column of the runs table."""
     day = champion.promoted_at[:10]
     before = store.client.search_runs([store.experiment_id], f"tags.`{CHAMPION}` LIKE 'since%'")
     for one in before:
@@ -129,7 +127,7 @@ def tag_champion(store: Store, run: Run, champion: Champion) -> None:
 
 
 def _log_model(store: Store, run: Run, name: str, folder: Path) -> str:
-    """Export a model folder and upload it; its id. A failed export leaves no version behind."""
+    """Export a model folder and upload it; its id. A failed export creates no version."""
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
@@ -156,9 +154,9 @@ def export(folder: Path, to: Path, about: Any) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore"
-            )  # MLflow warns when it is imported, torch.export of its own internals
+            )  # warnings of the import of MLflow, and of the internals of torch.export
             _save(model, to, about)
-    except Exception as error:  # torch.export raises anything where a model's code is more than a graph
+    except Exception as error:  # torch.export may raise anything if a model cannot be traced
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise AssayError(f"torch.export cannot export the model: {first[:300]}") from error
 
@@ -178,7 +176,7 @@ def _save(model: LoadedModel, to: Path, about: Any) -> None:
         mlflow_model=about,
         signature=ModelSignature(given, made),
         input_example=np.zeros((EXAMPLES, *shape), np.float32),
-        # else MLflow loads the model in another process to find them out
+        # without these, MLflow would load the model in another process to infer them
         pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"],
         metadata={"categories": list(model.categories), **model.about["inputs"]},
         serialization_format="pt2",
@@ -186,7 +184,7 @@ def _save(model: LoadedModel, to: Path, about: Any) -> None:
 
 
 def _shape(model: LoadedModel) -> tuple[int, ...]:
-    """Of one input."""
+    """Shape of one input."""
     inputs = model.inputs
     if inputs.kind == "embeddings":
         return (model.about["embedding_dim"],)

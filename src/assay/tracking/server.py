@@ -1,4 +1,4 @@
-"""MLflow's own server for a local store, on the page that matters."""
+"""MLflow's server for a local store, opened at the runs table of the project."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ HOST = "127.0.0.1"
 
 
 def serve(params: Params, layout: Layout, port: int, say: Callable[[str], None]) -> int:
-    """Say where the runs are, and serve them until Ctrl-C if they are in a local store; the exit code.
+    """Print the address of the runs, and serve a local store until Ctrl-C; the exit code.
 
-    TrackingError: the store is away, or the port is taken.
+    TrackingError: the store does not answer, or the port is taken.
     """
     uri = tracking_uri(layout.root)
     be_quick()
@@ -58,7 +58,7 @@ QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "PYTHONWARNINGS": "ignore",
 }
-"""No workers for the jobs of GenAI evaluations, no word on what its libraries will drop one day."""
+"""Environment of the server: no workers for GenAI jobs, no deprecation warnings."""
 
 
 def _command(uri: str, port: int) -> list[str]:
@@ -67,7 +67,7 @@ def _command(uri: str, port: int) -> list[str]:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """The server ends with us."""
+    """Signal handler: ends this process, and with it the server."""
     raise KeyboardInterrupt
 
 
@@ -88,10 +88,10 @@ def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
             return
         except OSError:
             time.sleep(0.2)
-    raise TrackingError("MLflow's server has ended", hint="what it said above is why")
+    raise TrackingError("MLflow's server has ended", hint="see its messages above")
 
 
 def _has_display() -> bool:
-    """Whether a browser would open in a window, not in this terminal."""
+    """Whether a browser opens in a window rather than in this terminal."""
     is_desktop = sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ)
     return bool(is_desktop) and sys.stdout.isatty()

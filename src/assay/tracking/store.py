@@ -1,4 +1,4 @@
-"""An MLflow store with explicit run ids: no fluent state, short waits, errors a person can read."""
+"""An MLflow store with explicit run ids: no fluent state, short timeouts, errors as TrackingError."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FINGERPRINT = "assay.fingerprint"
 BATCH = 100
-"""Params or tags of one request; MLflow takes no more."""
+"""Most params or tags in a request of MLflow."""
 METRICS = 500
 Point = tuple[str, int, float]
 """(metric, step, value)"""
@@ -32,7 +32,7 @@ Point = tuple[str, int, float]
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset input of a run. MLflow keeps 36 characters of `digest`; profile and tag hold all 64."""
+    """A dataset input of a run. MLflow keeps 36 characters of `digest`; profile and tag have all 64."""
 
     name: str
     context: str
@@ -56,7 +56,7 @@ class Store:
         return redacted(self.uri)
 
     def url(self, run: Run) -> str | None:
-        """The page of a run; None for a local store, whose server may run anywhere."""
+        """Address of a run; None for a local store, as its server may run at any address."""
         if not self.uri.startswith("http"):
             return None
         return run_link(self.shown, self.experiment_id, run.info.run_id)
@@ -64,9 +64,9 @@ class Store:
     def open_run(
         self, digest: str, name: str, tags: Mapping[str, str], began: int | None = None
     ) -> tuple[Run, bool]:
-        """The run with a fingerprint, and whether it had to be created: as of `began`, ms since the epoch, or of now.
+        """The run with a fingerprint, and whether it was created now, with start `began` (ms since the epoch) or now.
 
-        Two that create it at once both look again and keep the oldest.
+        If two processes create it at once, both keep the oldest.
         """
         if run := self.find(digest):
             return run, False
@@ -76,7 +76,7 @@ class Store:
         return self.find(digest) or created, True
 
     def find(self, digest: str) -> Run | None:
-        """The run with a fingerprint. Younger ones with the same are deleted."""
+        """The oldest run with a fingerprint; younger ones are deleted."""
         runs = self.client.search_runs([self.experiment_id], f"tags.`{FINGERPRINT}` = '{digest}'")
         if not runs:
             return None
@@ -86,7 +86,7 @@ class Store:
         return oldest
 
     def run_before(self, run: Run) -> Run | None:
-        """The last finished run with another fingerprint that began before this one."""
+        """The last finished run with another fingerprint that started before this one."""
         digest, start = run.data.tags[FINGERPRINT], run.info.start_time
         query = (
             f"tags.`{FINGERPRINT}` != '{digest}' and attributes.status = 'FINISHED' "
@@ -97,9 +97,9 @@ class Store:
         return found[0] if found else None
 
     def log_params(self, run: Run, params: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-        """Write the params the run does not have; those it has with another value: {name: (there, now)}.
+        """Write the params that the run lacks. Returns those with another value: {name: (recorded, now)}.
 
-        MLflow never overwrites a param. Only params that did not matter can differ: the others are in the
+        MLflow does not overwrite params. Params that differ have no effect on the result: the others are in the
         fingerprint.
         """
         from mlflow.entities import Param
@@ -117,7 +117,7 @@ class Store:
             self.client.log_batch(run.info.run_id, tags=chunk)
 
     def log_metrics(self, run: Run, metrics: Mapping[str, float], curves: Iterable[Point] = ()) -> None:
-        """Write values and points of curves that the run does not have yet."""
+        """Write the metrics and the points of curves that the run lacks."""
         there = run.data.metrics
         new = [(key, 0, value) for key, value in metrics.items() if there.get(key) != value]
         self._log(run, [*new, *self.missing(run, curves)])
@@ -126,7 +126,7 @@ class Store:
         self._log(run, points)
 
     def missing(self, run: Run, points: Iterable[Point]) -> list[Point]:
-        """The points of curves that the run does not hold."""
+        """The points that the run lacks."""
         points = list(points)
         there = {
             (metric.key, metric.step, metric.value)
@@ -143,7 +143,7 @@ class Store:
             self.client.log_batch(run.info.run_id, metrics=chunk)
 
     def log_inputs(self, run: Run, datasets: Iterable[Dataset]) -> None:
-        """Idempotent: MLflow knows a dataset by its name and digest."""
+        """Write dataset inputs; idempotent, as MLflow identifies a dataset by name and digest."""
         self.client.log_inputs(run.info.run_id, [_input(dataset) for dataset in datasets])
 
     def log_file(self, run: Run, file: Path, folder: str | None = None) -> None:
@@ -153,7 +153,7 @@ class Store:
         self.client.log_text(run.info.run_id, text, name)
 
     def finish(self, run: Run, ended: int | None = None) -> None:
-        """End a run, at `ended` (ms since the epoch) or now. One that had ended before keeps its time."""
+        """End a run at `ended` (ms since the epoch) or now; a run that has ended keeps its time."""
         if run.info.status == "FINISHED":
             ended = run.info.end_time
         self.client.set_terminated(run.info.run_id, "FINISHED", end_time=ended)
@@ -164,12 +164,12 @@ class Store:
 
 
 def now() -> int:
-    """In ms since the epoch, as MLflow counts."""
+    """Present time in ms since the epoch, the unit of MLflow."""
     return int(time.time() * 1000)
 
 
 def tracking_uri(root: Path) -> str:
-    """MLFLOW_TRACKING_URI, or the project's own SQLite file."""
+    """MLFLOW_TRACKING_URI, or the SQLite file of the project."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / 'mlflow.db'}"
 
 
@@ -179,7 +179,7 @@ def redacted(uri: str) -> str:
 
 
 def be_quick() -> None:
-    """A server that is away costs seconds, not mlflow's 7 retries of 120 s; nothing printed, no telemetry."""
+    """Set short timeouts (MLflow's default is 7 retries of 120 s); switch output and telemetry off."""
     for key, value in {
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
@@ -192,33 +192,33 @@ def be_quick() -> None:
 
 
 def be_patient() -> None:
-    """The server has answered: a large artifact may take its time."""
+    """Set long timeouts for large artifacts, once the server has answered."""
     if os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT") == "5":
         os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "120"
 
 
 DRIVERS = {"psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
-"""Module -> the package that has it."""
+"""{module: package}"""
 
 
 @contextmanager
 def reporting(uri: str) -> Iterator[None]:
-    """Whatever goes wrong with the store inside this block is one TrackingError."""
+    """Context that turns errors of the store into TrackingError."""
     try:
         yield
     except ModuleNotFoundError as error:
         driver = str(error.name).partition(".")[0]
         raise TrackingError(
             f"the tracking server at {redacted(uri)} needs the package {driver!r}, which is not installed",
-            hint=f"pip install {DRIVERS.get(driver, driver)}; then `assay track` fills the run in",
+            hint=f"pip install {DRIVERS.get(driver, driver)}; then `assay track` writes the run",
         ) from error
     except Exception as error:
         if not isinstance(error, _foreign()):
             raise
         first = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
         raise TrackingError(
-            f"the tracking server at {redacted(uri)} is away or refuses: {redacted(first)}",
-            hint="every result is in outputs/; when the server is back, `assay track` fills the run in",
+            f"the tracking server at {redacted(uri)} does not answer or refuses: {redacted(first)}",
+            hint="every result is in outputs/; once the server answers, `assay track` writes the run",
         ) from error
 
 
@@ -231,7 +231,7 @@ def _foreign() -> tuple[type[Exception], ...]:
 
 
 def connect(root: Path, experiment: str, tags: Mapping[str, str] | None = None) -> Store:
-    """The store and the experiment, both made if they are not there."""
+    """The store with the experiment; both are created if missing."""
     uri = tracking_uri(root)
     from mlflow import MlflowClient
 
@@ -250,7 +250,7 @@ def connect(root: Path, experiment: str, tags: Mapping[str, str] | None = None) 
 
 
 def _create(client: MlflowClient, name: str, place: str | None, tags: dict[str, str]) -> str:
-    """A new experiment's id, or that of the one somebody else has created in this moment."""
+    """Id of a new experiment, or of the one that another process has just created."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -262,7 +262,7 @@ def _create(client: MlflowClient, name: str, place: str | None, tags: dict[str, 
 
 
 def create_sqlite(path: Path) -> None:
-    """Make an MLflow database aside and rename it: a kill in mid-schema leaves none that is half there."""
+    """Create an MLflow database under a temporary name and rename it, so that a kill leaves no incomplete schema."""
     if path.exists():
         return
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore

@@ -1,4 +1,4 @@
-"""What came out, for people: metrics with intervals, counts of the snapshot, the head of the queue."""
+"""Summary of the results as Markdown: metrics with intervals, counts of the snapshot, first images of the queue."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from assay.metrics.table import OVERALL, Metric, named
 from assay.reports.markdown import code, link, table
 
 HEAD = 10
-"""Rows of the queue that are shown."""
+"""Rows of the queue shown."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The last results of a workspace; what a stage has not written yet is empty."""
+    """The last results of a workspace; empty where a stage has not run."""
 
     metrics: dict[str, Any] = field(default_factory=dict)
     snapshot: dict[str, Any] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Summary:
 
     @property
     def scores(self) -> list[tuple[Metric, dict[str, Any], dict[str, Any]]]:
-        """(metric, on test, on val) of each overall metric, the primary one first."""
+        """(metric, estimate on test, estimate on val) of each overall metric, the primary one first."""
         test, val = self.metrics.get("test") or {}, self.metrics.get("val") or {}
         names = sorted((name for name in OVERALL if name in test), key=lambda name: name != self.primary)
         return [(named(name), test[name], val.get(name) or {}) for name in names]
@@ -45,7 +45,7 @@ class Summary:
 
 
 def summarise(layout: Layout, head: int = HEAD) -> Summary:
-    """Read what the stages have written so far."""
+    """Read the outputs of the stages that have run."""
     queue = layout.selection / "queue.parquet"
     table = read_table(queue).sort_by("rank") if queue.exists() else None
     return Summary(
@@ -62,7 +62,7 @@ def confidence(value: float | None) -> str:
 
 
 def markdown(summary: Summary, links: Iterable[tuple[str, str]] = ()) -> str:
-    """The sections that have something to say, one after the other."""
+    """The sections with content."""
     sections = [_metrics(summary), _champion(summary), _data(summary), _queue(summary), _links(links)]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -80,7 +80,7 @@ def _metrics(summary: Summary) -> str:
 def _champion(summary: Summary) -> str:
     champion = summary.metrics.get("champion")
     if not champion:
-        return "There is no champion to compare with yet."
+        return "There is no champion yet."
     if champion.get("itself"):
         return "This model is the champion."
     rows = [

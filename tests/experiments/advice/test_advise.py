@@ -196,8 +196,8 @@ def test_a_trial_that_diverges_is_told_and_left_out(workshop):
 @pytest.mark.parametrize(
     ("filled", "complaint"),
     [
-        ({"val": 12}, "12 labelled val images: gains are measured on val, which needs 30"),
-        ({"train": 30}, "30 labelled train images: a learning curve needs 40"),
+        ({"val": 12}, "12 labelled val images: gains are measured on val, which needs at least 30"),
+        ({"train": 30}, "30 labelled train images: a learning curve needs at least 40"),
     ],
 )
 def test_too_few_labels_are_refused_with_what_to_do(workshop, filled, complaint):

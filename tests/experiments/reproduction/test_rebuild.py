@@ -151,7 +151,7 @@ def test_code_that_was_forced_in_is_found_where_it_first_tells(project: Project,
     said = shown(result)
     assert "diverged at stage embed, output vectors" in said
     assert "outputs/model/weights: 8 bytes" in said
-    assert "is there already" in str(project.refused(keep=tmp_path / "apart"))
+    assert "it exists" in str(project.refused(keep=tmp_path / "apart"))
 
 
 def test_a_collected_input_is_said_plainly(project: Project) -> None:

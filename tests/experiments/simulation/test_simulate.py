@@ -122,8 +122,8 @@ def test_budgets_are_whole_numbers():
 @pytest.mark.parametrize(
     ("filled", "complaint"),
     [
-        ({"train": 60}, "60 labelled train images: a replay hides and reveals them, which needs 80"),
-        ({"val": 21}, "21 labelled val images: strategies are compared on val, which needs 30"),
+        ({"train": 60}, "60 labelled train images: a replay hides and reveals them, which needs at least 80"),
+        ({"val": 21}, "21 labelled val images: strategies are compared on val, which needs at least 30"),
         ({"classes": 1}, "of 1 classes: a simulation needs at least two classes"),
     ],
 )
