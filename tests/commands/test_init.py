@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from assay.commands.init import IGNORED
+import numpy as np
+import pytest
+from PIL import Image
+
+from assay.commands.init import IGNORED, prepare
+from assay.commands.recognized import recognized
+from assay.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
 
@@ -13,3 +19,41 @@ def test_a_project_ignores_what_this_repository_ignores_of_a_project():
     lines = {line for line in (ROOT / ".gitignore").read_text().splitlines() if line.startswith("/")}
     of_the_site = {"/site", *(line for line in lines if line.startswith("/docs/"))}
     assert lines - of_the_site - {"/raw"} <= set(IGNORED[".gitignore"])
+
+
+@pytest.mark.parametrize(
+    ("files", "place", "found"),
+    [
+        (["annotations/instances_val2017.json", "val2017/1.jpg"], "", "coco"),
+        (["train/_annotations.coco.json"], "", "coco"),
+        (["a.json"], "a.json", "coco"),
+        (["data.yaml", "train/images/1.jpg"], "", "yolo"),
+        (["VOC2012/Annotations/1.xml", "VOC2012/JPEGImages/1.jpg"], "", "voc"),
+        (["images/1.png", "masks/1.png"], "", "masks"),
+        (["1/images/1.png", "1/masks/a.png"], "", "masks"),
+        (["images/1.jpg", "before/1.png", "after/1.png"], "", "masks"),
+        (["cat/1.jpg"], "", "imagefolder"),
+        (["a.csv"], "a.csv", "csv"),
+        (["a.jpg"], "a.jpg", None),
+        ([], "nowhere", None),
+    ],
+)
+def test_the_format_of_a_place_is_told_by_the_names_in_it(tmp_path, files, place, found):
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert recognized(tmp_path / place) == found
+
+
+def test_a_place_alone_says_what_it_is_and_a_wrong_format_is_noted(tmp_path):
+    (tmp_path / "raw/images").mkdir(parents=True)
+    (tmp_path / "raw/masks").mkdir()
+    for folder in ("images", "masks"):
+        Image.fromarray(np.eye(8, dtype=np.uint8)).save(tmp_path / f"raw/{folder}/1.png")
+    root = tmp_path / "new"
+    plan = prepare(root, str(tmp_path / "raw"))
+    assert (plan.source.format, plan.found.objects) == ("masks", 1)
+    wrong = prepare(root, f"imagefolder:{tmp_path / 'raw'}")
+    assert any("looks like the format masks" in note for note in wrong.notes)
+    with pytest.raises(UsageError, match="neither what the images are nor where"):
+        prepare(root, "nowhere")

@@ -1,5 +1,7 @@
 """What every format has to keep, whichever file it is in. A new one needs a source to read: add it to SOURCES."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,10 @@ SOURCES = {
     },
     "imagefolder": {"path": "photos"},
     "csv": {"path": "photos.csv"},
+    "coco": {"path": "coco.json"},
+    "yolo": {"path": "data.yaml"},
+    "voc": {"path": "photos"},
+    "masks": {"path": ".", "options": {"images": "photos/b", "masks": "photos/b-c"}},
 }
 
 
@@ -31,6 +37,10 @@ def source(request, tmp_path):
     (tmp_path / "photos.csv").write_text(
         "path,label\nphotos/b/2.png,b\nphotos/b-c/1.png,\nphotos/a/1.png,a\n"
     )
+    rows = [{"id": n, "file_name": f"photos/{name}"} for n, name in enumerate(("b.png", "a/1.png"))]
+    (tmp_path / "coco.json").write_text(json.dumps({"images": rows, "annotations": [], "categories": []}))
+    (tmp_path / "data.yaml").write_text("train: photos/b\nval: photos/a\nnames: [a]\n")
+    (tmp_path / "photos" / "a" / "1.xml").write_text("<annotation/>")
     return Source.model_validate({"name": "some", "format": request.param} | SOURCES[request.param])
 
 

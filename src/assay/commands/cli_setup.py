@@ -22,7 +22,11 @@ def init(
         ),
     ] = Path(),
     origin: Annotated[
-        str | None, typer.Option("--from", help="imagefolder:PATH, csv:FILE, or demo: 5,000 real digits.")
+        str | None,
+        typer.Option(
+            "--from",
+            help="PATH, or FORMAT:PATH with imagefolder, csv, coco, yolo, voc or masks; or demo: 5,000 real digits.",
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option(help="Look at the images and say what would be written.")] = False,
     as_json: Json = False,

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from assay import __version__
 from assay.commands.first_params import params_text
+from assay.commands.recognized import LOOKS, mask_folders, recognized
 from assay.commands.survey import Survey, counted, survey, without_labels
 from assay.data.files import write_bytes
 from assay.errors import SourceError, UsageError
@@ -67,7 +68,7 @@ class ProjectPlan:
 
 
 def run(root: Path, origin: str | None, dry_run: bool = False) -> dict[str, Any]:
-    """Make a project in `root` for the images of `origin` (`imagefolder:PATH`, `csv:FILE`, `demo`).
+    """Make a project in `root` for the images of `origin` (`PATH`, `FORMAT:PATH`, `demo`).
 
     UsageError, and nothing is written, if a file is in the way; SourceError if the source cannot be read.
     """
@@ -85,25 +86,28 @@ def prepare(root: Path, origin: str | None) -> ProjectPlan:
     _refuse_taken(root, files)
     lines = {name: tuple(_missing(root / name, wanted)) for name, wanted in IGNORED.items()}
     commands = (*(() if _in_git(root) else ("git init",)), *_dvc_init(root))
-    return ProjectPlan(root, source, found, files, lines, commands, tuple(_notes(root, found)))
+    return ProjectPlan(root, source, found, files, lines, commands, tuple(_notes(root, source, found)))
 
 
 def source_of(origin: str | None, root: Path) -> Source:
-    """UsageError if `origin` is none of the three forms."""
+    """UsageError if `origin` is neither FORMAT:PATH, nor a place that looks like a format, nor `demo`."""
     kind, _, path = (origin or "").partition(":")
     if kind == "demo" and not path:
         return Source(name="digits", format="demo", options=DEMO)
-    if kind not in ("imagefolder", "csv") or not path:
+    if kind not in LOOKS or not path:
+        kind, path = recognized(Path(origin or "").expanduser()) or "", origin or ""
+    if not kind:
         raise UsageError(
             f"--from {origin}: it says neither what the images are nor where"
             if origin
             else "--from is missing",
-            hint="valid: imagefolder:PATH (a folder for each class), csv:FILE (path,label), demo (5,000 real digits)",
+            hint=f"valid: PATH, {', '.join(f'{name}:PATH' for name in LOOKS)}, or demo (5,000 real digits)",
         )
     place = Path(path).expanduser().absolute()
     home = root.absolute()
     inside = place.relative_to(home).as_posix() if place.is_relative_to(home) else str(place)
-    return Source(name=_name(place.stem), format=kind, path=inside)
+    options = {"masks": mask_folders(place)[0]} if kind == "masks" and mask_folders(place) else {}
+    return Source(name=_name(place.stem), format=kind, path=inside, options=options)
 
 
 def _name(text: str) -> str:
@@ -171,16 +175,28 @@ def _dvc_init(root: Path) -> tuple[str, ...]:
     return ("dvc init --subdir" if inside else "dvc init", "dvc config core.analytics false")
 
 
-def _notes(root: Path, found: Survey) -> list[str]:
+def _notes(root: Path, source: Source, found: Survey) -> list[str]:
     notes = [
         f"disk: {2 * found.bytes / 1e6:,.0f} MB: each image once in data/pool and once in DVC's cache",
         PACKAGES,
         f"pin assay=={__version__} where the project lists its packages: `assay diff` reads requirements.lock",
         *without_labels(found),
+        *_looks_otherwise(root, source),
     ]
     if _in_git(root) and run_git(["check-ignore", "-q", "data/edits/0001.jsonl"], root).returncode == 0:
         notes.append("git ignores data/: let it keep data/edits, data/ledger and data/champion/champion.json")
     return notes
+
+
+def _looks_otherwise(root: Path, source: Source) -> list[str]:
+    """A source of one format whose place looks like another's."""
+    place = root / (source.path or "")
+    seen = recognized(place) if source.path else None
+    if seen == source.format == "masks" and len(mask_folders(place)) > 1:
+        return [f"masks may be in {' or '.join(mask_folders(place))}: options.masks of the source says which"]
+    if seen in (None, source.format):
+        return []
+    return [f"{source.path} looks like the format {seen}: `--from {seen}:{source.path}` reads it as that"]
 
 
 def carry_out(plan: ProjectPlan) -> None:

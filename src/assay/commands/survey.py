@@ -26,6 +26,8 @@ class Survey:
 
     images: int
     bytes: int
+    objects: int = 0
+    """With a box or an outline."""
     classes: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
     side: int | None = None
@@ -45,6 +47,7 @@ def survey(source: Source, root: Path) -> Survey:
     return Survey(
         images=len(records),
         bytes=sum(_size(record) for record in records),
+        objects=sum(not note.is_tag for r in records for note in r.annotations or ()),
         classes=dict(sorted(Counter(r.annotations[0].category for r in records if r.annotations).items())),
         splits=dict(Counter(record.split for record in records if record.split)),
         side=round(median(side for side, _ in looked)) if looked else None,
@@ -74,7 +77,8 @@ def counted(found: Survey) -> str:
     )
     splits = f", splits {', '.join(f'{k} {v:,}' for k, v in found.splits.items())}" if found.splits else ""
     side = f", {found.side} px{', gray' if found.gray else ''}" if found.side else ""
-    images = f"{found.images:,} images ({found.bytes / 1e6:,.0f} MB), {found.labelled:,} labelled"
+    objects = f", {found.objects:,} objects" if found.objects else ""
+    images = f"{found.images:,} images ({found.bytes / 1e6:,.0f} MB), {found.labelled:,} labelled{objects}"
     return f"{images} in {classes}{splits}{side}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,29 @@ def _filled(rings: Sequence[Sequence[float]], height: int, width: int) -> Mask:
 def rle_of(outline: Polygons | RLE, height: int, width: int) -> RLE:
     """An outline as run lengths. ValueError where it covers no pixel."""
     return outline if isinstance(outline, RLE) else encode(rasterized(outline, height, width))
+
+
+def by_number(numbers: NDArray[np.integer[Any]]) -> dict[int, RLE]:
+    """The mask of each number of a map (height, width), 0 left out: number -> run lengths."""
+    height, width = numbers.shape
+    flat = np.ascontiguousarray(numbers.T).ravel()
+    starts = np.flatnonzero(np.append(True, flat[1:] != flat[:-1]))
+    ends = np.append(starts[1:], len(flat))
+    order = np.argsort(flat[starts], kind="stable")
+    firsts = np.flatnonzero(np.diff(flat[starts][order], prepend=-1))
+    found = {int(flat[starts[group[0]]]): group for group in np.split(order, firsts[1:])}
+    return {
+        number: _of_spans(starts[group], ends[group], height, width)
+        for number, group in found.items()
+        if number
+    }
+
+
+def _of_spans(starts: NDArray[np.int64], ends: NDArray[np.int64], height: int, width: int) -> RLE:
+    """A mask by the spans of its pixels, down the columns."""
+    edges = np.stack([starts, ends], axis=1).ravel()
+    counts = np.diff(np.concatenate([[0], edges, [height * width]]))
+    return RLE.model_validate({"size": (height, width), "counts": counts.tolist()})
 
 
 def area(rle: RLE) -> int:

@@ -37,6 +37,14 @@ def _ring(values: Any) -> Ring:
     return ring
 
 
+def encloses(value: Any) -> bool:
+    """Whether a polygon, with holes or without, is sound: corners that are numbers, and an area."""
+    try:
+        return bool(_part(value))
+    except ValueError:
+        return False
+
+
 def ring_area(ring: Sequence[float]) -> float:
     """The area that a ring encloses, by the shoelace formula."""
     x, y = ring[::2], ring[1::2]

@@ -5,12 +5,25 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from assay.data.annotations import Annotation
 
 IGNORED = "ignored"
 DANGLING = "dangling link"
 """A reason of `skip`: what it leads to may be back tomorrow."""
+
+
+class Issue(NamedTuple):
+    """What is wrong with an object that a source names. `where`: file and row."""
+
+    where: str
+    what: str
+    outcome: Literal["taken", "fixed", "refused"]
+    objects: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}: {self.outcome}"
 
 
 @dataclass(slots=True)  # not frozen: sixty thousand of them are made at every look
@@ -35,3 +48,7 @@ class Record:
     """Only replays have it: the right answer, kept apart for the oracle and the benchmarks."""
     stat: os.stat_result | None = field(default=None, compare=False, repr=False)
     """Of `file`, where the format had it at hand: spares ingest a second look."""
+    issues: list[Issue] = field(default_factory=list)
+    """What was wrong with its objects: those that were refused are not among `annotations`."""
+    beside: tuple[str, ...] = ()
+    """Other files and folders that it was read from, there or not: ingest looks again when one of them changes."""

@@ -21,6 +21,7 @@ from assay.data.images.decode import ImageInfo, inspect
 from assay.data.pool import PoolWriter, content_id, side_table
 from assay.data.records import IGNORED, Record
 from assay.errors import BadImage
+from assay.formats._objects import Counts
 from assay.formats._remarks import Classes
 from assay.intake import seen as memory
 from assay.intake import watch
@@ -80,6 +81,7 @@ class Door:
         self.answered = set(side_table(layout.pool, "truth")["id"].to_pylist())
         self.latest = _latest_rows(layout, source.name)
         self.classes = Classes()
+        self.objects = Counts()
 
     def look(self) -> Seen:
         """Go through the source; what is new is in the pool, committed, when this returns."""
@@ -126,6 +128,8 @@ class Door:
                     else watch.noted(os.fspath(record.file))
                 )
             self.classes.meet(record)
+            self.objects.meet(record)
+            seen.notes += map(watch.noted, record.beside)
             fresh = read.get(record.path)
             what = remembered[record.path] if fresh is None else What(stamp, *self._store(record, fresh))
             if what.id is not None:

@@ -86,8 +86,17 @@ def books(summary: dict[str, Any]) -> list[str]:
             f"  {name}: {book['files']:,} files = {book['samples']:,} samples + {book['duplicates']:,} duplicates "
             f"+ {book['quarantined']:,} quarantined{f' ({why})' if why else ''}{_ignored(book)}"
         )
+        lines += _objects(book)
         lines += [f"    look: {remark}" for remark in book.get("remarks", [])]
     return lines
+
+
+def _objects(book: dict[str, Any]) -> list[str]:
+    if not (n := book.get("objects")):
+        return []
+    return [
+        f"    {n['read']:,} objects = {n['taken']:,} taken + {n['fixed']:,} fixed + {n['refused']:,} refused"
+    ]
 
 
 def _ignored(book: dict[str, Any]) -> str:

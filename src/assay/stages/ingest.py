@@ -95,8 +95,9 @@ def _take_in(
                 continue
             door_ = Door(source, params, layout, pool, progress)
             seen = door_.look()
-            remarks = door_.classes.remarks(source.options)
-            books[source.name] = balance(seen, taken) | ({"remarks": remarks} if remarks else {})
+            remarks = door_.classes.remarks(source.options) + door_.objects.remarks()
+            books[source.name] = balance(seen, taken) | door_.objects.book()
+            books[source.name] |= {"remarks": remarks} if remarks else {}
             files += seen.notes
     write_json(layout.pool / "report.json", {"sources": books})
     return {"new": len(pool.known) - before, "samples": len(pool.known), "sources": books}, files

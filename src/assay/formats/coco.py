@@ -1,0 +1,214 @@
+"""COCO's JSON: boxes, polygons, run lengths, crowds.
+
+`path` is one JSON file, or a folder with several (`instances_train2017.json`, `train/_annotations.coco.json`, …): the
+option `files` says which. An image named in a file and without annotations has nothing on it; one that no file names
+is not read. A split is taken from the name of the file or of its folder. `width` and `height` of an image tell which
+way up its coordinates are. `attributes` (text, numbers, truths) are kept; keypoints and captions are not.
+
+Refused as a whole, with all that is wrong: a file that is no such JSON, two images or two categories of one id, an
+image in two files. An annotation of no image, or of no category, is listed. Two annotations of one id are two.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from assay.data.records import Issue, Record
+from assay.data.text import read_data
+from assay.errors import SourceError
+from assay.formats import SPLIT_NAMES, options_of, place_of
+from assay.formats._files import found_image, no_such_image, path_of, refuse_repeats
+from assay.formats._objects import Sheet, sheet
+from assay.layout import locate
+from assay.params import Section, Source
+
+FILES = ["instances*.json", "*annotations*.json", "*coco*.json"]
+KEYS = ("images", "annotations", "categories")
+BESIDE = (
+    "{folder}",
+    "{folder}/images",
+    "{above}",
+    "{above}/images",
+    "{above}/{stem}",
+    "{above}/images/{stem}",
+)
+"""Where the images of a file may be, the first that has one of them: `stem` is its name from the first _ on."""
+Said = dict[str, Any]
+
+
+class Options(Section):
+    files: list[str] = FILES
+    """Which files of a folder: patterns of names, at any depth."""
+    images: str | None = None
+    """The folder that `file_name` starts from, relative to the project's root; by default it is looked for."""
+    splits: bool = True
+    """False: names of files and folders claim no split."""
+
+
+def read(source: Source, root: Path) -> Iterator[Record]:
+    """The images that the files name, sorted by path. SourceError if a file is not COCO's."""
+    options = options_of(source, Options)
+    place = place_of(source, root)
+    base = place if place.is_dir() else place.parent
+    images = None if options.images is None else locate(root, options.images)
+    files = _files(source, place, options.files)
+    records = [record for file in files for record in File(source, file, base, options, images).records()]
+    refuse_repeats(source, records)
+    return iter(sorted(records, key=lambda record: record.path))
+
+
+def _files(source: Source, place: Path, patterns: Sequence[str]) -> list[Path]:
+    if not place.is_dir():
+        return [place]
+    if found := sorted({file for pattern in patterns for file in place.rglob(pattern)}):
+        return found
+    raise SourceError(
+        f"source {source.name!r}: no {' or '.join(patterns)} in {place}",
+        hint="name the JSON itself, or set options.files",
+    )
+
+
+class File:
+    """One JSON file."""
+
+    def __init__(self, source: Source, file: Path, base: Path, options: Options, images: Path | None) -> None:
+        self.file, self.base = file, base
+        self.name = path_of(file, base)
+        self.where = f"source {source.name!r}: {file}"
+        self.held = self._parsed()
+        self.categories = self._categories()
+        self.images = images or self._folder()
+        self.split = _split(file, base) if options.splits else None
+
+    def _parsed(self) -> dict[str, list[Said]]:
+        try:
+            held = json.loads(read_data(self.file, SourceError))
+        except ValueError as error:
+            raise SourceError(f"{self.where}: no JSON: {error}") from None
+        missing = [key for key in KEYS if not isinstance(held, dict) or not _is_rows(held.get(key))]
+        if missing:
+            raise SourceError(
+                f"{self.where}: not COCO's: no list of objects {', '.join(missing)}",
+                hint="it has to be an instances file: {images: […], annotations: […], categories: […]}",
+            )
+        self._refuse_twice(held["images"], "images")
+        self._refuse_twice(held["categories"], "categories")
+        return {key: held[key] for key in KEYS}
+
+    def _refuse_twice(self, rows: list[Said], key: str) -> None:
+        """SourceError for ids that are missing, or that two rows have: what refers to them could mean either."""
+        wrong = [n for n, row in enumerate(rows) if type(row.get("id")) not in (int, str)]
+        if wrong:
+            raise SourceError(f"{self.where}: {key}[{wrong[0]}] and {len(wrong) - 1} more have no id")
+        twice = [str(one) for one, n in Counter(row["id"] for row in rows).items() if n > 1]
+        if twice:
+            raise SourceError(
+                f"{self.where}: {len(twice)} ids of {key} are there twice: {', '.join(twice[:10])}",
+                hint="give each its own id: annotations refer to them",
+            )
+
+    def _categories(self) -> dict[Any, str]:
+        return {row["id"]: str(row.get("name", "")).strip() for row in self.held["categories"]}
+
+    def _folder(self) -> Path:
+        """Where the images are: see BESIDE."""
+        named = [str(row.get("file_name", "")) for row in self.held["images"][:20]]
+        stem = self.file.stem.partition("_")[2] or self.file.stem
+        parts = {"folder": self.file.parent, "above": self.file.parent.parent, "stem": stem}
+        places = [Path(pattern.format(**parts)) for pattern in BESIDE]
+        return next((p for p in places if any((p / name).is_file() for name in named if name)), places[0])
+
+    def records(self) -> Iterator[Record]:
+        """A record for each image, and one for each image that annotations name and that is not there."""
+        of: dict[Any, list[tuple[int, Said]]] = defaultdict(list)
+        for n, row in enumerate(self.held["annotations"]):
+            of[row.get("image_id")].append((n, row))
+        for image in self.held["images"]:
+            yield self._record(image, of.pop(image["id"], []))
+        for missing, rows in of.items():
+            yield self._stray(missing, rows)
+
+    def _stray(self, missing: Any, rows: list[tuple[int, Said]]) -> Record:
+        why = "no image has this id"
+        issues = [Issue(self._row(n, row), f"image_id {missing!r}: {why}", "refused") for n, row in rows]
+        return Record(f"{self.name}#image_id={missing}", self.file, skip=f"no image: {why}", issues=issues)
+
+    def _record(self, image: Said, rows: list[tuple[int, Said]]) -> Record:
+        name = str(image.get("file_name", ""))
+        file = found_image(self.images, name)
+        path = path_of(file or self.images / name, self.base)
+        beside = (str(self.file),)
+        if file is None or not name:
+            return no_such_image(path, self.images / name, self.name, [self._row(*row) for row in rows])
+        held = sheet(file, _size(image))
+        for n, row in rows:
+            self._add(held, self._row(n, row), row)
+        return Record(path, file, None, held.annotations, self.split, issues=held.issues, beside=beside)
+
+    def _row(self, n: int, row: Said) -> str:
+        return f"{self.name}, annotations[{n}] (id {row.get('id')})"
+
+    def _add(self, held: Sheet, where: str, row: Said) -> None:
+        name = self.categories.get(row.get("category_id"))
+        if not name:
+            return held.refuse(where, f"category_id {row.get('category_id')!r}: no category has this id")
+        box, box_trouble = _box(row.get("bbox"))
+        outline, trouble = _outline(row.get("segmentation"))
+        if box is None and outline is None:
+            return held.refuse(where, trouble or box_trouble or "neither a box nor an outline")
+        said = {"category": name, "bbox": box, "segmentation": outline}
+        said |= {"iscrowd": row.get("iscrowd") in (1, True), "attributes": _attributes(row)}
+        before = len(held.notes)
+        held.add(where, said)
+        if len(held.notes) > before and (why := trouble or box_trouble):
+            held.fix(where, f"{why}, left out")
+        return None
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(row, dict) for row in value)
+
+
+def _size(image: Said) -> tuple[int, int] | None:
+    width, height = image.get("width"), image.get("height")
+    return (int(width), int(height)) if width and height else None
+
+
+def _split(file: Path, base: Path) -> str | None:
+    """By the words of the file's name, or else by the folder it is in."""
+    words = re.split(r"[^a-z]+", file.stem.lower())
+    if file.parent != base:
+        words.append(file.parent.name.lower())
+    return next((SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES), None)
+
+
+def _box(value: Any) -> tuple[list[float] | None, str | None]:
+    """The box, and what is wrong with it."""
+    if value in (None, []):
+        return None, None
+    sound = isinstance(value, list) and len(value) == 4 and all(type(v) in (int, float) for v in value)
+    if sound and min(value[2:]) > 0:  # NaN is not
+        return value, None
+    return None, f"box {value} has no area" if sound else f"box {value} is not x, y, width, height"
+
+
+def _outline(value: Any) -> tuple[Any, str | None]:
+    """The outline, without the polygons that enclose nothing; and how many those are."""
+    if not value or not isinstance(value, list):
+        return value or None, None
+    from assay.data.outlines import encloses
+
+    kept = [ring for ring in value if encloses(ring)]
+    gone = len(value) - len(kept)
+    return kept or None, f"{gone} of {len(value)} polygons without an area" if gone else None
+
+
+def _attributes(row: Said) -> dict[str, Any]:
+    found = row.get("attributes")
+    held = found.items() if isinstance(found, dict) else ()
+    return {str(name): value for name, value in held if isinstance(value, str | bool | int | float)}

@@ -1,0 +1,218 @@
+"""Pascal VOC: boxes in XML, masks of classes and of instances in PNGs.
+
+    Annotations/1.xml          the boxes of JPEGImages/1.jpg; XMLs and images may also lie side by side
+    ImageSets/Main/train.txt   the names of the images of a split: train, val, test
+    SegmentationObject/1.png   0 background, 255 border of no meaning, else the number of an object
+    SegmentationClass/1.png    the same pixels by class, in the order of `options.classes`
+
+Coordinates are pixels from 1 on, the last one included: a box of xmin = xmax is 1 px wide. `one_based: false` takes
+them as distances from 0 to the right and lower edge. An image without XML is unlabelled; an XML without objects says
+that nothing is on it. difficult, truncated, occluded and pose become attributes. An object of SegmentationObject is the
+one of that place in the XML where the classes agree, and one of its own otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from PIL import Image
+
+from assay.data import masks
+from assay.data.outlines import RLE
+from assay.data.records import Issue, Record
+from assay.data.text import read_text
+from assay.errors import SourceError
+from assay.formats import SPLIT_NAMES, options_of, place_of
+from assay.formats._files import images_below, no_such_image, path_of, refuse_repeats
+from assay.formats._objects import Sheet, sheet
+from assay.params import Section, Source
+
+CLASSES = [
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
+    "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+]  # fmt: skip
+FLAGS = ("difficult", "truncated", "occluded")
+BORDER = 255
+SIDES = ("xmin", "ymin", "xmax", "ymax")
+
+
+class Options(Section):
+    one_based: bool = True
+    """Whether coordinates begin at 1 and include the last pixel, as VOC's own do."""
+    classes: list[str] = CLASSES
+    """What the numbers in SegmentationClass mean, from 1 on."""
+    splits: bool = True
+    """False: ImageSets claims no split."""
+
+
+def read(source: Source, root: Path) -> Iterator[Record]:
+    """The images below `source.path`, sorted by path. SourceError if there is no XML."""
+    options = options_of(source, Options)
+    place = place_of(source, root)
+    reading = Reading(source, place, options)
+    records = [*reading.labelled(), *reading.unlabelled()]
+    refuse_repeats(source, records)
+    return iter(sorted(records, key=lambda record: record.path))
+
+
+class Reading:
+    """One reading of a folder."""
+
+    def __init__(self, source: Source, place: Path, options: Options) -> None:
+        self.place, self.options = place, options
+        self.xmls = sorted(place.rglob("*.xml"))
+        self.images = list(images_below(place))
+        self.pictures = [file for file in self.images if not file.parent.name.startswith("Segmentation")]
+        if not self.xmls:
+            raise SourceError(
+                f"source {source.name!r}: no .xml below {place}", hint="name the folder that has Annotations"
+            )
+        self.by_stem = {(file.parent, file.stem): file for file in self.pictures}
+        self.splits = _splits(place) if options.splits else {}
+        self.met: set[Path] = set()
+
+    def labelled(self) -> Iterator[Record]:
+        """A record for each XML."""
+        for xml in self.xmls:
+            if (tree := _parsed(xml)) is None:
+                yield Record(path_of(xml, self.place), xml, skip="no XML: it cannot be parsed")
+            elif tree.tag == "annotation":
+                yield self._record(xml, tree)
+
+    def unlabelled(self) -> Iterator[Record]:
+        """A record for each image that no XML is of."""
+        for file in self.pictures:
+            if file not in self.met:
+                split = self.splits.get(file.stem)
+                yield Record(path_of(file, self.place), file, split=split, beside=self._beside(file))
+
+    def _record(self, xml: Path, tree: ElementTree.Element) -> Record:
+        objects = tree.findall("object")
+        rows = [f"{path_of(xml, self.place)}, object {n}" for n in range(1, len(objects) + 1)]
+        name = tree.findtext("filename") or xml.stem
+        file = self._image(xml, name)
+        if file is None:
+            missing = xml.parent / name
+            return no_such_image(path_of(missing, self.place), missing, path_of(xml, self.place), rows)
+        self.met.add(file)
+        held = sheet(file, _size(tree))
+        said = [_box(one, self.options.one_based) for one in objects]
+        outlines, issues = self._outlines(file, said)
+        held.issues += issues
+        for row, fields, outline in zip(rows, said, outlines, strict=False):
+            self._add(held, row, fields, outline)
+        for outline in outlines[len(said) :]:
+            self._add(held, f"{file.stem}.png", {}, outline)
+        return Record(
+            path_of(file, self.place),
+            file,
+            None,
+            held.annotations,
+            self.splits.get(xml.stem),
+            issues=held.issues,
+            beside=self._beside(file),
+        )
+
+    def _add(self, held: Sheet, where: str, fields: dict[str, Any], outline: dict[str, Any]) -> None:
+        if "wrong" in fields:
+            return held.refuse(where, fields["wrong"])
+        return held.add(where, fields | outline)
+
+    def _image(self, xml: Path, name: str) -> Path | None:
+        """By the name in the XML or that of the XML, beside it or in the folder of images next to its own."""
+        stems = dict.fromkeys((Path(name.replace("\\", "/")).stem, xml.stem))
+        folders = (xml.parent, xml.parent.parent / "JPEGImages", xml.parent.parent / "images")
+        found = (self.by_stem.get((folder, stem)) for stem in stems for folder in folders)
+        return next((file for file in found if file is not None), None)
+
+    def _segmented(self, file: Path, kind: str) -> Path:
+        return file.parent.parent / f"Segmentation{kind}" / f"{file.stem}.png"
+
+    def _beside(self, file: Path) -> tuple[str, ...]:
+        if not self._segmented(file, "Object").parent.is_dir():
+            return ()
+        return tuple(os.fspath(self._segmented(file, kind)) for kind in ("Object", "Class"))
+
+    def _outlines(self, file: Path, said: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Issue]]:
+        """What the PNGs add to each object of the XML, then the fields of objects that only they have."""
+        added: list[dict[str, Any]] = [{} for _ in said]
+        numbers, classes = (_numbers(self._segmented(file, kind)) for kind in ("Object", "Class"))
+        if numbers is None or classes is None or numbers.shape != classes.shape:
+            return added, []
+        issues = []
+        for number, rle in masks.by_number(np.where(numbers == BORDER, 0, numbers)).items():
+            found = np.bincount(classes[masks.decode(rle)]).argmax()
+            if not 0 < found <= len(self.options.classes):
+                what = f"object {number} is of class {found}: options.classes has {len(self.options.classes)}"
+                issues.append(Issue(f"SegmentationClass/{file.stem}.png", what, "refused"))
+                continue
+            self._place(added, said, number, self.options.classes[found - 1], rle)
+        return added, issues
+
+    def _place(
+        self, added: list[dict[str, Any]], said: list[dict[str, Any]], number: int, name: str, rle: RLE
+    ) -> None:
+        if number <= len(said) and said[number - 1].get("category") == name:
+            added[number - 1] = {"segmentation": rle}
+        else:
+            added.append({"category": name, "segmentation": rle})
+
+
+def _parsed(xml: Path) -> ElementTree.Element | None:
+    try:
+        return ElementTree.fromstring(xml.read_bytes())
+    except (ElementTree.ParseError, OSError, ValueError):
+        return None
+
+
+def _size(tree: ElementTree.Element) -> tuple[int, int] | None:
+    try:
+        width, height = (int(tree.findtext(f"size/{side}") or 0) for side in ("width", "height"))
+    except ValueError:
+        return None
+    return (width, height) if width > 0 < height else None
+
+
+def _box(one: ElementTree.Element, one_based: bool) -> dict[str, Any]:
+    """The fields of an object; `wrong` where its coordinates are no numbers."""
+    texts = [one.findtext(f"bndbox/{side}") for side in SIDES]
+    try:
+        left, top, right, bottom = (float(text or "") for text in texts)
+    except ValueError:
+        return {"wrong": f"{', '.join(SIDES)} are {texts}: no numbers"}
+    shift = 1 if one_based else 0
+    return {
+        "category": (one.findtext("name") or "").strip(),
+        "bbox": (left - shift, top - shift, right - left + shift, bottom - top + shift),
+        "attributes": _attributes(one),
+    }
+
+
+def _attributes(one: ElementTree.Element) -> dict[str, str | bool]:
+    held: dict[str, str | bool] = {name: True for name in FLAGS if (one.findtext(name) or "").strip() == "1"}
+    pose = (one.findtext("pose") or "").strip()
+    return held | ({"pose": pose} if pose not in ("", "Unspecified") else {})
+
+
+def _splits(place: Path) -> dict[str, str]:
+    """Split by name of image; of one in several the most protected: test before val before train."""
+    found: dict[str, str] = {}
+    for file in sorted(place.rglob("ImageSets/Main/*.txt"), key=lambda f: f.stem == "test"):
+        if (split := SPLIT_NAMES.get(file.stem.lower())) is not None:
+            lines = (line.split() for line in read_text(file, SourceError).splitlines())
+            found |= {words[0]: split for words in lines if words and words[-1] != "-1"}
+    return found
+
+
+def _numbers(file: Path) -> np.ndarray | None:
+    """The numbers of a PNG of indices (height, width); None where there is none."""
+    try:
+        with Image.open(file) as image:
+            return np.asarray(image) if image.mode in ("P", "L") else None
+    except OSError:
+        return None

@@ -1,0 +1,206 @@
+"""YOLO's text files: boxes and polygons in shares of the image's width and height.
+
+    data.yaml                  path, train, val, test (a folder, a list of them, or a .txt of paths), names, nc
+    images/train/1.jpg         labels/train/1.txt: a line an object
+    7 0.5 0.5 0.2 0.1          class, centre x, y, width, height
+    7 0.1 0.1 0.4 0.1 0.4 0.3  class, corners of a polygon
+
+`path` is data.yaml, or the folder it is in. A folder that cannot be found from `path:` in the YAML is looked for beside
+it: what tools write there is often a place of their own machine. An empty text says that nothing is on the image;
+without a text it is unlabelled, or has nothing on it under `without_text: nothing`. Shares are those of the upright
+image. A folder that is both train and val claims no split. Folders named after classes are read by `imagefolder`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field
+
+from assay.data.annotations import Annotation
+from assay.data.records import Record
+from assay.data.text import read_text
+from assay.errors import SourceError
+from assay.formats import SPLIT_NAMES, options_of, place_of
+from assay.formats._files import images_below, path_of
+from assay.formats._objects import Sheet, sheet
+from assay.params import Section, Source
+
+YAMLS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
+BOX, POLYGON = 5, 7
+"""Numbers of a line: of a box, and of a polygon at least."""
+LARGEST_SHARE = 2.0
+"""A coordinate beyond this is in pixels."""
+
+
+class Options(Section):
+    names: list[str] = Field(default_factory=list)
+    """The classes from 0 on, where no YAML names them."""
+    without_text: Literal["unlabelled", "nothing"] = "unlabelled"
+    """What an image without a text is."""
+
+
+def read(source: Source, root: Path) -> Iterator[Record]:
+    """The images of all splits, sorted by path. SourceError if there is no YAML that says where they are."""
+    options = options_of(source, Options)
+    reading = Reading(source, place_of(source, root), options)
+    return iter(sorted(reading.records(), key=lambda record: record.path))
+
+
+class Reading:
+    """One reading of a data set."""
+
+    def __init__(self, source: Source, place: Path, options: Options) -> None:
+        self.where, self.options = f"source {source.name!r}: {place}", options
+        self.home = place if place.is_dir() else place.parent
+        self.yaml = _yaml_in(place) if place.is_dir() else place
+        self.said = self._said()
+        self.names = self._names()
+
+    def _said(self) -> dict[str, Any]:
+        if self.yaml is None:
+            if (self.home / "images").is_dir() and self.options.names:
+                return {"train": "images"}
+            raise SourceError(
+                f"{self.where}: no {' or '.join(YAMLS)}",
+                hint="name the YAML; or, where there is none but images/ and labels/, set options.names; "
+                "folders named after classes are read by format: imagefolder",
+            )
+        try:
+            said = yaml.safe_load(read_text(self.yaml, SourceError))
+        except yaml.YAMLError as error:
+            raise SourceError(f"{self.yaml}: no YAML: {str(error).splitlines()[0]}") from None
+        if not isinstance(said, dict):
+            raise SourceError(f"{self.yaml}: not YOLO's: no keys train, val, names")
+        return said
+
+    def _names(self) -> dict[int, str]:
+        found = self.said.get("names") or self.options.names
+        if isinstance(found, list) and found:
+            return {n: str(name) for n, name in enumerate(found)}
+        if isinstance(found, dict) and all(str(key).isdigit() for key in found):
+            return {int(key): str(name) for key, name in found.items()}
+        raise SourceError(f"{self.where}: names: neither a list nor numbers with names")
+
+    def records(self) -> Iterator[Record]:
+        """A record for each image, and for each text that is of none."""
+        claims: dict[Path, set[str]] = {}
+        folders: set[Path] = set()
+        for split in ("train", "val", "valid", "test"):
+            for file, folder in self._images(self.said.get(split)):
+                claims.setdefault(file, set()).add(SPLIT_NAMES[split])
+                folders.add(folder)
+        if not claims:
+            raise SourceError(
+                f"{self.where}: no image in train, val or test: "
+                f"{', '.join(str(self.said.get(split)) for split in ('train', 'val', 'test'))}",
+                hint="they are relative to `path:` of the YAML, or to the folder that it is in",
+            )
+        beside = tuple(map(os.fspath, sorted(folders)))
+        for file, splits in claims.items():
+            claimed = None if self.yaml is None or len(splits) > 1 else next(iter(splits))
+            yield self._record(file, claimed, beside)
+        yield from self._strays({_text_of(file) for file in claims})
+
+    def _images(self, said: Any) -> Iterator[tuple[Path, Path]]:
+        """Images of a split, each with the folder or list that has it."""
+        for name in said if isinstance(said, list) else [said] if said else []:
+            place = self._found(str(name))
+            if place is not None and place.is_file():
+                lines = read_text(place, SourceError).split("\n")
+                yield from ((self._listed(place, line.strip()), place) for line in lines if line.strip())
+            elif place is not None:
+                yield from ((file, place) for file in images_below(place))
+
+    def _listed(self, listing: Path, line: str) -> Path:
+        """An image that a list names, relative to the list where it begins with a dot."""
+        starts = (listing.parent, self.home)
+        found = [Path(os.path.normpath(start / line)) for start in starts]
+        return next((file for file in found if file.is_file()), found[0])
+
+    def _found(self, name: str) -> Path | None:
+        """A folder or list: from `path:`, from the YAML's own folder, or without the `../` that exports write."""
+        top = Path(str(self.said.get("path") or ""))
+        bare = name.removeprefix("../").removeprefix("./")
+        tries = (self.home / top / name, self.home / name, self.home / bare, self.home / Path(name).name)
+        found = (Path(os.path.normpath(place)) for place in tries)
+        return next((place for place in found if place.exists()), None)
+
+    def _record(self, file: Path, split: str | None, beside: tuple[str, ...]) -> Record:
+        path = path_of(file, self.home)
+        text = _text_of(file)
+        beside = (*beside, os.fspath(text))
+        if not file.is_file():
+            return Record(path, file, skip="missing: named in a list of images", beside=beside)
+        if not text.is_file():
+            nothing: list[Annotation] | None = [] if self.options.without_text == "nothing" else None
+            return Record(path, file, None, nothing, split, beside=beside)
+        held = sheet(file)
+        self._read_text(held, text)
+        return Record(path, file, None, held.annotations, split, issues=held.issues, beside=beside)
+
+    def _read_text(self, held: Sheet, text: Path) -> None:
+        name, met = path_of(text, self.home), dict[str, int]()
+        for n, line in enumerate(read_text(text, SourceError).split("\n"), 1):
+            words = line.split()
+            if not words:
+                continue
+            where = f"{name}, line {n}"
+            if (first := met.setdefault(" ".join(words), n)) != n:
+                held.refuse(where, f"the same as line {first}")
+            elif isinstance(said := self._object(words, held), str):
+                held.refuse(where, said)
+            else:
+                held.add(where, said)
+
+    def _object(self, words: Sequence[str], held: Sheet) -> dict[str, Any] | str:
+        """The fields of a line, or what is wrong with it."""
+        try:
+            number, shares = float(words[0]), [float(word) for word in words[1:]]
+        except ValueError:
+            return f"{' '.join(words)[:40]!r} is not a class and numbers"
+        if not number.is_integer() or int(number) not in self.names:
+            return f"class {words[0]}: the names go to {max(self.names, default=-1)}"
+        if len(words) != BOX and (len(words) < POLYGON or len(words) % 2 == 0):
+            return f"{len(words)} numbers are neither a box (5) nor a polygon (7, 9, …)"
+        if any(abs(share) > LARGEST_SHARE for share in shares):
+            return "coordinates are no shares of the image's width and height: they are in pixels"
+        width, height = held.frame.upright if held.frame else (1, 1)
+        return {"category": self.names[int(number)], **_placed(shares, width, height)}
+
+    def _strays(self, used: set[Path]) -> Iterator[Record]:
+        """Texts of no image, as records that are not read."""
+        for folder in sorted({text.parent for text in used}):
+            for text in sorted(folder.glob("*.txt")) if "labels" in folder.parts else ():
+                if text not in used and text.name != "classes.txt":
+                    yield Record(
+                        path_of(text, self.home), text, skip="no image: a text whose image is not there"
+                    )
+
+
+def _placed(shares: list[float], width: int, height: int) -> dict[str, Any]:
+    """A box or a polygon in pixels. Ten decimals: what a division and a multiplication by the size leave exact."""
+    across, down = ([round(v * side, 10) for v in shares[k::2]] for k, side in enumerate((width, height)))
+    if len(shares) > 4:
+        return {"segmentation": [[v for corner in zip(across, down, strict=True) for v in corner]]}
+    (x, w), (y, h) = across, down
+    return {"bbox": (x - w / 2, y - h / 2, w, h)}
+
+
+def _yaml_in(folder: Path) -> Path | None:
+    named = [folder / name for name in YAMLS]
+    return next((file for file in [*named, *sorted(folder.glob("*.y*ml"))] if file.is_file()), None)
+
+
+def _text_of(image: Path) -> Path:
+    """labels/…/1.txt of images/…/1.jpg: the last folder of that name counts; beside the image where there is none."""
+    parts = list(image.with_suffix(".txt").parts)
+    for at in range(len(parts) - 2, -1, -1):
+        if parts[at] == "images":
+            parts[at] = "labels"
+            break
+    return Path(*parts)
