@@ -336,7 +336,8 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
             "outputs/metrics.json",
             "estimates {value, low, high, n}: low to high is the 95 % interval, n the number of images",
             {
-                "test": "metric by metric; `per_class` and `slices` below; value null where it is not defined",
+                "test": "metric by metric; `per_class` and `slices` below; value null where it is not defined; of a "
+                "detector `details`: the score that gives the best F1, AP by size, what each kind of error costs",
                 "val": "likewise",
                 "primary": "name of the metric in `track.primary`",
                 "champion": "paired difference to the champion on the same test images; null without one",

@@ -15,6 +15,7 @@ from assay.metrics.average_precision import (
     WIDE,
     average_precision,
     best_f1,
+    precision_at_recalls,
     rank,
     rank_all,
     recalls_reached,
@@ -80,6 +81,17 @@ def test_every_class_threshold_and_size_is_that_of_cocoeval(cocoeval, case):
         ap, ar = ours(case.truth, case.detections, np.ones((len(case.truth), 1)), size)
         np.testing.assert_allclose(ap[..., 0], precision[..., k], atol=1e-12, rtol=0)
         np.testing.assert_allclose(ar[..., 0], recall[..., k], atol=1e-12, rtol=0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(case=cases())
+def test_average_precision_is_the_mean_of_the_curve(case):
+    truth, detections = case.truth.by_class(), case.detections.best(MOST)
+    for one in rank(detections, truth, matched_of(truth, detections), CLASSES):
+        precision, _ = average_precision(one, np.ones((len(truth), 1)))
+        curve = precision_at_recalls(one, t=5)
+        assert (np.diff(curve) <= 0).all()
+        assert not len(one.wanted) or curve.mean() == pytest.approx(precision[5, 0])
 
 
 @settings(max_examples=15, deadline=None)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.metrics.detection import BY_SIZE, Detected, in_words, judge
+from assay.metrics.detected import BY_SIZE, Detected
+from assay.metrics.detection import in_words, judge
 from assay.metrics.judged import compare, measure
 
 CLASSES = ("RBC", "WBC", "platelets")
@@ -112,9 +113,8 @@ def test_what_is_in_a_crowd_counts_neither_way():
     box, inside = (0.0, 0.0, 80.0, 80.0), (10.0, 10.0, 20.0, 20.0)
     said = table_of([[("RBC", inside, 0.9), ("RBC", inside, 0.8), ("WBC", inside, 0.7)]])
     one = judge(said, CLASSES, labels_of([[("RBC", box, True), ("WBC", inside)]]), CLASSES)
-    assert {name: float(value[0]) for name, value in one.values().items()} == pytest.approx(
-        dict.fromkeys(one.METRICS, 1.0)
-    )
+    values = {name: float(value[0]) for name, value in one.values().items()}
+    assert values == pytest.approx(dict.fromkeys(one.METRICS, 1.0) | {"d_ece": 0.3})
 
 
 def test_classes_and_sizes_have_estimates_of_their_own():
@@ -126,6 +126,14 @@ def test_classes_and_sizes_have_estimates_of_their_own():
     assert list(sizes) == BY_SIZE
     assert sizes["large"] == {"value": None, "low": None, "high": None, "n": 0}
     assert classes == one.per_class(CLASSES)
+
+
+def test_scores_are_calibrated_where_that_share_of_detections_is_right():
+    """Four detections of score .75, three of them right; one of score .3 that is not."""
+    box, far = (10.0, 10.0, 20.0, 20.0), (60.0, 60.0, 20.0, 20.0)
+    said = [[("RBC", place, 0.75)] for place in (box, box, box, far)] + [[("WBC", far, 0.3)]]
+    one = judge(table_of(said), CLASSES, labels_of([[("RBC", box)]] * 5), CLASSES)
+    assert one.values()["d_ece"] == pytest.approx(0.3 / 5)
 
 
 def test_a_model_of_other_classes_is_held_against_all_of_them():
@@ -144,5 +152,6 @@ def test_no_predictions_and_no_objects():
     assert all(np.isnan(value[0]) for value in nothing.values().values())
     assert nothing.quality.tolist() == [1, 1]
     missed = judge(table_of([[]]), CLASSES, labels_of([[("RBC", (1, 1, 5, 5))]]), CLASSES)
-    assert {float(value[0]) for value in missed.values().values()} == {0.0}
+    values = {name: float(value[0]) for name, value in missed.values().items()}
+    assert values == pytest.approx(dict.fromkeys(missed.METRICS, 0.0) | {"d_ece": np.nan}, nan_ok=True)
     assert missed.quality.tolist() == [0]

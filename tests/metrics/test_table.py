@@ -10,7 +10,7 @@ import pytest
 
 from assay import plugins
 from assay.errors import ParamsError
-from assay.metrics import detection, semantic_segmentation
+from assay.metrics import detected, semantic_segmentation
 from assay.metrics.classification import METRICS, Classified, per_class
 from assay.metrics.judged import measure
 from assay.metrics.table import OF_A_CLASS, OF_TASK, OVERALL, headline, named
@@ -28,7 +28,7 @@ def test_every_metric_that_is_measured_has_a_row():
     assert all(names == plugins.load("metrics", task).METRICS for task, names in OF_TASK.items())
     of_a_class = {
         *per_class(judged, ["a", "b"])["a"],
-        *detection.OF_A_CLASS,
+        *detected.OF_A_CLASS,
         *semantic_segmentation.OF_A_CLASS,
     }
     assert of_a_class == set(OF_A_CLASS)

@@ -99,6 +99,19 @@ def average_precision(ranked: Ranked, weights: Array) -> tuple[Floats, Floats]:
     return precision, recall
 
 
+def precision_at_recalls(ranked: Ranked, t: int = 0) -> Floats:
+    """(RECALLS,) the precision that average precision is the mean of, at one IoU threshold; for a curve."""
+    places = np.flatnonzero(ranked.hits[t])
+    found = np.arange(1, len(places) + 1)
+    best = np.maximum.accumulate((found / np.cumsum(ranked.counted[t])[places])[::-1])[::-1]
+    at = (
+        np.searchsorted(found / len(ranked.wanted), RECALLS)
+        if len(ranked.wanted)
+        else np.full(len(RECALLS), -1)
+    )
+    return np.append(best, 0.0)[np.minimum(at, len(best))]
+
+
 def _columns(weights: Array, events: int) -> Iterator[Array]:
     step = max(WIDE, CELLS // max(events, 1))
     for start in range(0, max(weights.shape[1], 1), step):

@@ -12,19 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from pycocotools import mask as coco
 
 from assay.metrics.annotated import ANNOTATIONS, pixels_of, read_truth
-from assay.metrics.detection import Detected, read_detections
+from assay.metrics.detected import Detected
+from assay.metrics.detection import details, read_detections
 from assay.metrics.estimates import Floats
 from assay.metrics.matching import MOST, Overlap, intersection
 from assay.metrics.objects import Detections, Ints, Truth
 from assay.metrics.table import OF_TASK
 
+__all__ = ["METRICS", "Segmented", "details", "judge"]
 METRICS = OF_TASK["instance_segmentation"]
 Some = TypeVar("Some", Truth, Detections)
 Size = tuple[int, int]
@@ -35,11 +37,8 @@ Size = tuple[int, int]
 class Segmented(Detected):
     """Masks found on n images and the masks that are there."""
 
-    METRICS: ClassVar = METRICS
-
-    @property
-    def overlap(self) -> Overlap:
-        return mask_overlap(self.detections, self.truth)
+    def overlap(self, detections: Detections) -> Overlap:
+        return mask_overlap(detections, self.truth)
 
 
 def mask_overlap(detections: Detections, truth: Truth) -> Overlap:

@@ -119,18 +119,16 @@ def match(
     low, high = SIZES[size]
     ignored = truth.crowd | (truth.areas < low) | (truth.areas > high)
     outside = (detections.areas < low) | (detections.areas > high)
-    taken = _greedy(pairs, detections.groups(classes), ignored, truth.crowd, thresholds)
+    taken = greedy(pairs, detections.groups(classes), ignored, truth.crowd, thresholds)
     matched = taken >= 0
     aside = np.where(matched, np.append(ignored, False)[taken], outside)
     return Matched(taken, matched & ~aside, ~aside, ~ignored)
 
 
-def _greedy(
-    pairs: Pairs, groups: Ints, ignored: Bools, crowd: Bools, thresholds: Floats
-) -> NDArray[np.int64]:
-    """(t, d) the object that each detection takes, −1 for none.
+def greedy(pairs: Pairs, groups: Ints, ignored: Bools, crowd: Bools, thresholds: Floats) -> NDArray[np.int64]:
+    """(t, d) the object that each detection takes, −1 for none; detections in the order of groups and scores.
 
-    Detections of one rank, each the r-th of its image and class, are of different groups: they are matched at once.
+    Detections of one rank, each the r-th of its group, take different objects: they are matched at once.
     """
     d, g = pairs.detections, pairs.objects
     first = np.flatnonzero(np.diff(d, prepend=-1))

@@ -98,13 +98,15 @@ ROWS = (
     Metric("ap75", "AP75"),
     Metric("ar", "AR"),
     Metric("f1", "F1"),
+    Metric("d_ece", "D-ECE", higher_is_better=False),
     Metric("miou", "mean IoU"),
     Metric("dice", "Dice"),
     Metric("boundary_f1", "boundary F1"),
 )
 OVERALL = {row.name: row for row in ROWS}
 """Of a model on a set of images, of all tasks."""
-DETECTION = ("ap", "ap50", "ap75", "ar", "f1")
+DETECTION = ("ap", "ap50", "ap75", "ar", "f1", "d_ece")
+"""Of boxes, and of masks in their place."""
 OF_TASK = {
     "classification": ("accuracy", "balanced_accuracy", "macro_f1", "ece", "log_loss"),
     "counting": ("exact", "mae"),

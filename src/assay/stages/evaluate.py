@@ -75,7 +75,8 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     metrics: dict[str, Any] = {
         "primary": params.track.primary,
         "test": measure(test.judged, draws, seed)
-        | {"per_class": classes, "slices": slices(test.judged, columns, draws, seed)},
+        | {"per_class": classes, "slices": slices(test.judged, columns, draws, seed)}
+        | details(test.judged, params.task),
         "val": measure(val.judged, draws, seed),
         "champion": against_champion(test, params, layout, progress),
     }
@@ -123,6 +124,12 @@ def judge(
 ) -> Judged:
     judged: Judged = plugins.load("metrics", params.task).judge(said, known, labels, categories)
     return judged
+
+
+def details(judged: Judged, task: str) -> dict[str, Any]:
+    """What the metrics of a task say beyond METRICS, if anything."""
+    more = getattr(plugins.load("metrics", task), "details", None)
+    return {"details": more(judged)} if more else {}
 
 
 def slices(

@@ -21,6 +21,8 @@ and `metrics/x.py`
     METRICS                                       names of rows of assay.metrics.table
     judge(table, known, labels, categories) -> Judged     predictions of a model with the classes `known`, held against
                                                   labels; what is statistical goes by assay.metrics.judged alone
+    details(judged) -> dict                       if there is more to say of a model on its test images: `details` of
+                                                  metrics.json
 
 Where there is more to see than metrics with their intervals, `draw_x` of assay.reports.plots draws it. `torch` is
 imported by the functions that need it: `curate` asks a task what a label is, and trains nothing.
