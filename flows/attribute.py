@@ -2,7 +2,7 @@
 
     python flows/attribute.py A [B] [--workspace DIR] [--seeds N] [--split-data | --by-batch] [--per-class]
 
-A corner that is known is not run again, whoever ran it: a flow run that was cancelled carries on in the next one.
+Cached corners are not run again, so that a cancelled flow run is resumed by the next one.
 """
 
 # No `from __future__ import annotations` here: see flows/pipeline.py
@@ -30,20 +30,20 @@ from own_server import own_server
 
 ARTIFACT = "assay-attribution"
 CORES_OF_A_CELL = 2
-"""As train.threads in params.yaml; more cells at once than the cores bear make all of them slower."""
+"""Cores of a cell, as train.threads in params.yaml; it limits the number of cells that run at once."""
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
 def corner(name: str, cell: Cell, root: Path) -> Result:
-    """Train and evaluate one corner with one seed, unless it is known."""
+    """Train and evaluate one corner with one seed, unless it is cached."""
     result = cells.run(cell, Layout(root))
-    get_run_logger().info("%s: %s", name, f"{result.seconds:.0f} s" if result.trained else "known already")
+    get_run_logger().info("%s: %s", name, f"{result.seconds:.0f} s" if result.trained else "cached")
     return result
 
 
 @flow(
     name="attribute",
-    description="What made the difference between two versions: data, model, code or ruler.",
+    description="Shares of data, model, code and test set in the difference between two versions.",
     task_runner=ThreadPoolTaskRunner(max_workers=max(1, (os.cpu_count() or 1) // CORES_OF_A_CELL)),  # type: ignore[arg-type]
     validate_parameters=True,
 )
@@ -76,12 +76,12 @@ def attribute(
         submitted = [corner.submit(names[cell.key], cell, layout.root) for cell in wave]
         results += [future.result() for future in submitted]
     summary = conclude(work, results, params, layout, per_class)
-    create_markdown_artifact(markdown(summary), ARTIFACT, "What made the difference")
+    create_markdown_artifact(markdown(summary), ARTIFACT, "Shares in the difference")
     return summary
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What made the difference between two versions.")
+    parser = argparse.ArgumentParser(description="Attribute the difference between two versions.")
     parser.add_argument("a")
     parser.add_argument("b", nargs="?", default="workspace")
     parser.add_argument("--workspace", type=Path, default=Path())

@@ -1,11 +1,10 @@
-"""`assay iterate` as a Prefect flow: a task for each stage and for each act of a round.
+"""`assay iterate` as a Prefect flow: a task for each stage and each other step of a round.
 
     python flows/iterate.py [NAME] [--workspace DIR] [--rounds N] [--budget N] [--target X] [--enough SHARE]
 
-Where people answer, a run of a deployment (`iterate/PROJECT-rounds`) is *suspended*: its process ends, and it goes on
-when it is resumed, by the button on its page or `prefect.flow_runs.resume_flow_run(ID)`; what is not answered by then
-suspends it again. Without a deployment the flow ends, as `assay iterate` does, with exit code 4; called again it goes
-on.
+While images wait for people, a run of a deployment (`iterate/PROJECT-rounds`) is *suspended*: its process ends. It is
+resumed by the button on its page or by `prefect.flow_runs.resume_flow_run(ID)`, and suspended again if answers are
+missing. Without a deployment the flow ends with exit code 4, as `assay iterate` does; another call resumes.
 """
 
 # No `from __future__ import annotations` here: see flows/pipeline.py
@@ -52,7 +51,7 @@ class Log:
 
 
 class Tasks:
-    """Runs each step as a task of its own: a stage by `dvc repro`, with DVC's log, an act in this process."""
+    """Runs each step as a task: a stage by `dvc repro` with DVC's log, other steps in this process."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -84,15 +83,15 @@ def iterate(
     target: float | None = None,
     enough: Annotated[float, Field(gt=0, le=1)] | None = None,
 ) -> dict[str, Any]:
-    """Go round until a rule says to stop. What is not given is as in the section `iterate` of params.yaml.
+    """Run rounds until a rule stops them. Defaults: section `iterate` of params.yaml.
 
     Args:
-        name: of the rounds, on branch iterate/NAME; those of the branch that is checked out, or the next free number.
-        workspace: the folder that holds dvc.yaml and params.yaml.
-        rounds: in all.
-        budget: answers in all.
+        name: name of the rounds, on branch iterate/NAME; default: those of the current branch, or the next free number.
+        workspace: the folder with dvc.yaml and params.yaml.
+        rounds: total number of rounds.
+        budget: total number of answers.
         target: stop when the whole interval of the primary metric on test has reached this.
-        enough: the share of the images that people must have answered for a round to go on.
+        enough: share of the images that must be answered before a round goes on.
     """
     layout = Layout(workspace.resolve())
     changed = {"rounds": rounds, "budget": budget, "target": target, "enough": enough}
@@ -101,7 +100,9 @@ def iterate(
         create_markdown_artifact(note(result), ARTIFACT, "Rounds, and why they ended")
     if result["waiting"] and runtime.deployment.id:
         get_run_logger().warning("%s", result["next"])
-        suspend_flow_run(key=uuid4().hex)  # a new key: what is still open when we are resumed suspends again
+        suspend_flow_run(
+            key=uuid4().hex
+        )  # a new key, so that open images suspend the run again after a resume
     return result
 
 
@@ -110,9 +111,9 @@ def main() -> None:
     parser.add_argument("name", nargs="?")
     parser.add_argument("--workspace", type=Path, default=Path(), metavar="DIR")
     parser.add_argument("--rounds", type=int, help="in all")
-    parser.add_argument("--budget", type=int, help="answers in all")
-    parser.add_argument("--target", type=float, help="of the primary metric, for the whole interval on test")
-    parser.add_argument("--enough", type=float, help="share of the images that people must have answered")
+    parser.add_argument("--budget", type=int, help="total number of answers")
+    parser.add_argument("--target", type=float, help="stop when the whole interval on test has reached it")
+    parser.add_argument("--enough", type=float, help="share of the images that must be answered")
     given = parser.parse_args()
     with own_server():
         result = iterate(given.name, given.workspace, given.rounds, given.budget, given.target, given.enough)

@@ -1,4 +1,4 @@
-"""The Prefect server of a flow that is started from a shell: the one that is set, or one that ends with the flow."""
+"""The Prefect server of a flow started from a shell: the configured one, or one that ends with the flow."""
 
 import os
 import socket
@@ -26,22 +26,22 @@ from assay.errors import AssayError
 from assay.lineage.kept import start_kept
 
 START_UP = 180
-"""Seconds that a server may take to start, on a slow machine or a busy one."""
+"""Most seconds for the start of a server."""
 ANSWER = 10
-"""Seconds that a server which is there may take to answer."""
+"""Most seconds for an answer of a running server."""
 HOST = "127.0.0.1"
 
 
 class ServerError(AssayError):
-    """There is no Prefect server to be had."""
+    """No Prefect server answers or can be started."""
 
 
 @contextmanager
 def own_server() -> Iterator[None]:
-    """Have a Prefect server: that of PREFECT_API_URL, or one of this process. ServerError if there is none to be had.
+    """Context with a Prefect server: that of PREFECT_API_URL, or one of this process. ServerError if neither works.
 
-    Prefect would start one itself. That one is ended by the same Ctrl-C as the flow, which then waits for it for
-    ever, and outlives a flow that is killed.
+    The server that Prefect starts by itself is ended by the same Ctrl-C as the flow, which then waits for it forever,
+    and it outlives a flow that is killed.
     """
     os.environ.setdefault("DO_NOT_TRACK", "1")
     with temporary_settings({PREFECT_SERVER_ANALYTICS_ENABLED: False}):
@@ -56,7 +56,7 @@ def own_server() -> Iterator[None]:
 
 
 def start(port: int, log: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
-    """A server that ends with this process, once it answers; what it says goes to `log`, or is shown if it fails."""
+    """Start a server that ends with this process, and wait until it answers; `log` or an error gets its output."""
     _require_home()
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
     api = {"PREFECT_UI_API_URL": api_of(port)}
@@ -68,7 +68,7 @@ def start(port: int, log: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
             said = kept.read().decode(errors="replace").strip().splitlines()
             raise ServerError(
                 f"the Prefect server does not start on port {port}: {said[-1] if said else 'is the port taken?'}",
-                hint="`prefect server start` by itself says more",
+                hint="`prefect server start` shows more",
             )
     return process
 
@@ -84,7 +84,7 @@ def free_port() -> int:
 
 
 def answers(url: str, patience: float = 2) -> str | None:
-    """None if a server answers at the address of an API, whatever it says; else why not."""
+    """None if a server answers at the address of an API; else the reason."""
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=patience):
             return None
@@ -111,7 +111,7 @@ def _require_answer(url: str) -> None:
         )
         raise ServerError(
             f"no Prefect server answers at {url} ({why}); PREFECT_API_URL is set in {where}",
-            hint="start that server, or unset PREFECT_API_URL: the flow then starts a server of its own",
+            hint="start that server, or unset PREFECT_API_URL: the flow then starts its own",
         )
 
 
@@ -123,6 +123,6 @@ def _require_home() -> None:
             pass
     except OSError as error:
         raise ServerError(
-            f"Prefect's folder {home} cannot be written: {error.strerror}",
+            f"Prefect's folder {home} is not writable: {error.strerror}",
             hint="set PREFECT_HOME to a folder of yours",
         ) from None

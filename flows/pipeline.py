@@ -2,11 +2,11 @@
 
     python flows/pipeline.py [--workspace DIR] [--until STAGE] [--force] [--commit]
 
-What is computed, and what can be skipped, is dvc.yaml's alone: here is only when, where and what to retry.
+dvc.yaml alone defines what is computed and what is skipped; this file adds schedules, retries and logs.
 """
 
-# No `from __future__ import annotations` here: Prefect loads this file as a module that it forgets again, and
-# pydantic could not look up the types of the flow's parameters by their names afterwards.
+# No `from __future__ import annotations` here: Prefect loads this file as a module that it does not register, so
+# pydantic could not resolve the types of the flow's parameters by name.
 
 import argparse
 import json
@@ -40,9 +40,9 @@ from own_server import own_server
 
 Stage = Literal["ingest", "embed", "curate", "audit", "select", "train", "evaluate", "track"]
 RETRY_DELAYS: dict[str, list[float]] = {"ingest": [10, 60], "track": [10, 60]}
-"""Seconds before each new try: only where the outside world may come back. The rest is deterministic."""
+"""Seconds before each retry, for stages with external services. The other stages are deterministic."""
 FINAL = (2, 3)
-"""Exit codes of a stage that another try cannot change: wrong params, data that is not fit."""
+"""Exit codes of a stage that are not retried: invalid params, data refused by a gate."""
 SKIPPED = ("didn't change, skipping", "is cached - skipping run")
 HINTS = (
     "To track the changes",
@@ -51,17 +51,17 @@ HINTS = (
     "dvc config core.autostage",
     "Use `dvc push`",
 )
-"""What DVC says after each stage to a person at a terminal."""
+"""Hints of DVC for a terminal, left out of the log."""
 ARTIFACT = "assay-result"
 
 
 class PipelineError(AssayError):
-    """A stage has failed; the ones after it were not run."""
+    """A stage failed; the later ones were not run."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one stage: ran, cached, failed, or not run."""
+    """Outcome of one stage: ran, cached, failed, or not run."""
 
     stage: str
     outcome: Literal["ran", "cached", "failed", "not run"]
@@ -70,7 +70,7 @@ class Outcome:
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def run_stage(stage: str, workspace: Path, force: bool) -> State[None]:
-    """`dvc repro` of one stage, its output in the task's log; ends as `Cached` if there was nothing to do."""
+    """Run `dvc repro` of one stage, with its output in the log of the task; state `Cached` if it was up to date."""
     log = get_run_logger()
 
     def say(line: str) -> None:
@@ -79,12 +79,12 @@ def run_stage(stage: str, workspace: Path, force: bool) -> State[None]:
 
     lines = run_dvc(["repro", "--single-item", *(["--force"] if force else []), stage], workspace, say)
     if any(words in line for line in lines for words in SKIPPED):
-        return Completed(name="Cached", message="nothing that this stage depends on has changed")
+        return Completed(name="Cached", message="no dependency of the stage has changed")
     return Completed(message="the stage ran")
 
 
 def may_pass_next_time(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Whether a failed stage is worth another try."""
+    """Whether to retry a failed stage."""
     try:
         state.result()
     except DvcError as error:
@@ -95,7 +95,7 @@ def may_pass_next_time(task: Task[..., Any], task_run: TaskRun, state: State[Any
 
 
 def task_of(stage: str) -> Task[[str, Path, bool], State[None]]:
-    """The task of a stage, named as the stage."""
+    """The Prefect task of a stage, with its name."""
     delays = RETRY_DELAYS.get(stage, [])
     return run_stage.with_options(
         name=stage,
@@ -106,17 +106,17 @@ def task_of(stage: str) -> Task[[str, Path, bool], State[None]]:
     )
 
 
-@flow(name="assay", description="Every stage of dvc.yaml, in its order.", validate_parameters=True)
+@flow(name="assay", description="All stages of dvc.yaml, in order.", validate_parameters=True)
 def pipeline(
     workspace: DirectoryPath = Path(), until: Stage | None = None, force: bool = False, commit: bool = False
 ) -> None:
     """Bring a workspace up to date.
 
     Args:
-        workspace: the folder that holds dvc.yaml and params.yaml.
-        until: the last stage to run; all of them if not given.
-        force: run the stages also if nothing has changed.
-        commit: commit dvc.lock, unless something was uncommitted before: so that a night leaves a clean workspace.
+        workspace: the folder with dvc.yaml and params.yaml.
+        until: the last stage to run; default: all.
+        force: run stages that are up to date as well.
+        commit: commit dvc.lock, unless files were uncommitted before, so that a nightly run leaves a clean workspace.
     """
     names = stages(workspace)
     if until is not None:
@@ -128,13 +128,13 @@ def pipeline(
         if commit and mine and outcomes[-1].outcome in ("ran", "cached"):
             _commit_lock(outcomes, layout)
         write_json(layout.scratch / "flow.json", [asdict(outcome) for outcome in outcomes])
-        create_markdown_artifact(report(layout, outcomes), ARTIFACT, "What the last run came to")
+        create_markdown_artifact(report(layout, outcomes), ARTIFACT, "Results of the last run")
     if failed := [outcome.stage for outcome in outcomes if outcome.outcome == "failed"]:
-        raise PipelineError(f"stage {failed[0]} failed", hint="its log says why")
+        raise PipelineError(f"stage {failed[0]} failed", hint="see its log")
 
 
 def _run(names: list[str], workspace: Path, force: bool) -> list[Outcome]:
-    """Run stages one after the other up to the first that fails."""
+    """Run stages in order, up to the first that fails."""
     outcomes: list[Outcome] = []
     for name in names:
         if outcomes and outcomes[-1].outcome in ("failed", "not run"):
@@ -148,7 +148,7 @@ def _run(names: list[str], workspace: Path, force: bool) -> list[Outcome]:
 
 
 def _is_clean(root: Path) -> bool:
-    """Whether git has the workspace as it is; what it has not is somebody's work, and is told."""
+    """Whether the workspace has no uncommitted files; a warning names them."""
     if files := uncommitted(root):
         get_run_logger().warning(
             "dvc.lock will not be committed: %s uncommitted before this run", ", ".join(files[:3])
@@ -157,7 +157,7 @@ def _is_clean(root: Path) -> bool:
 
 
 def _commit_lock(outcomes: list[Outcome], layout: Layout) -> None:
-    """Commit dvc.lock, if the run has changed it and nothing else."""
+    """Commit dvc.lock if the run changed it and no other file."""
     if uncommitted(layout.root) == ["dvc.lock"]:
         ran = ", ".join(o.stage for o in outcomes if o.outcome == "ran")
         scores = "".join(f"\n{m.title}: test {m.interval(test)}" for m, test, _ in summarise(layout).scores)
@@ -166,7 +166,7 @@ def _commit_lock(outcomes: list[Outcome], layout: Layout) -> None:
 
 
 def holding(layout: Layout) -> AbstractContextManager[None]:
-    """Hold the workspace. WorkspaceBusy, naming the holder, if another flow run does."""
+    """Context with the lock of the workspace. WorkspaceBusy, with its owner, if another flow run has it."""
     run = runtime.flow_run
     about = f"flow run {run.name}, {run.id}"
     return locks.holding(
@@ -175,7 +175,7 @@ def holding(layout: Layout) -> AbstractContextManager[None]:
 
 
 def report(layout: Layout, outcomes: list[Outcome]) -> str:
-    """The artifact: metrics with intervals, the snapshot, the head of the queue, links, then the stages."""
+    """The artifact in Markdown: metrics with intervals, snapshot, first images of the queue, links, stages."""
     tracked = last_run(layout)
     links = [(f"MLflow run {tracked['run']}", tracked["url"])] if tracked.get("url") else []
     rows = "\n".join(f"| {o.stage} | {o.outcome} | {o.seconds:.1f} |" for o in outcomes)
@@ -188,7 +188,7 @@ def report(layout: Layout, outcomes: list[Outcome]) -> str:
 
 
 def main() -> int:
-    """Run the flow from a shell, on a Prefect server if there is one, else on one of its own."""
+    """Run the flow from a shell, on the configured Prefect server or on its own."""
     options = _arguments()
     layout = Layout(options.workspace)
     with own_server():
@@ -207,7 +207,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run the pipeline of a workspace as a Prefect flow.")
     parser.add_argument("--workspace", type=Path, default=Path(), metavar="DIR")
     parser.add_argument("--until", choices=get_args(Stage), metavar="STAGE", help=", ".join(get_args(Stage)))
-    parser.add_argument("--force", action="store_true", help="run stages also if nothing has changed")
+    parser.add_argument("--force", action="store_true", help="run stages that are up to date as well")
     parser.add_argument(
         "--commit", action="store_true", help="commit dvc.lock, if nothing else is uncommitted"
     )
@@ -215,7 +215,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def show(outcomes: list[Outcome], summary: Summary, tracked: dict[str, Any]) -> None:
-    """What a person wants to know at the end: what ran, how good the model is, what to label next."""
+    """Print the stages, the metrics and the images to label next."""
     console = Console()
     console.print()
     console.print(_stages_table(outcomes))

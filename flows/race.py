@@ -2,8 +2,8 @@
 
     python flows/race.py [BASELINE] [--workspace DIR] [--steps N] [--labels N] [--seeds N] [--answers REV]
 
-The trainings of a step are independent and run at once; the next step is decided by what they came to on val. What is
-known is not trained again, whoever trained it: a flow run that was cancelled carries on in the next one.
+The trainings of a step are independent and run in parallel; their metrics on val decide the next step. Cached trainings
+are not repeated, so that a cancelled flow run is resumed by the next one.
 """
 
 # No `from __future__ import annotations` here: see flows/pipeline.py
@@ -32,23 +32,23 @@ from own_server import own_server
 
 ARTIFACT = "assay-race"
 CORES_OF_A_CELL = 2
-"""As train.threads in params.yaml; more cells at once than the cores bear make all of them slower."""
+"""Cores of a cell, as train.threads in params.yaml; it limits the number of cells that run at once."""
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
 def training(name: str, turn: Turn, root: Path) -> Done:
-    """Train and evaluate one step of one track with one seed, unless it is known."""
+    """Train and evaluate one step of one track with one seed, unless it is cached."""
     done, log = train(turn, Layout(root)), get_run_logger()
     if done.result is None:
         log.warning("%s cannot be trained: %s", name, done.failed)
     else:
-        log.info("%s: %s", name, f"{done.result.seconds:.0f} s" if done.result.trained else "known already")
+        log.info("%s: %s", name, f"{done.result.seconds:.0f} s" if done.result.trained else "cached")
     return done
 
 
 @flow(
     name="race",
-    description="Is the next hour better spent on the labels, or on the model? Both tracks from one baseline.",
+    description="Work on the labels against work on the model, from one baseline.",
     task_runner=ThreadPoolTaskRunner(max_workers=max(1, (os.cpu_count() or 1) // CORES_OF_A_CELL)),  # type: ignore[arg-type]
     validate_parameters=True,
 )
@@ -61,16 +61,16 @@ def race(
     review_share: Annotated[float, Field(ge=0, le=1)] | None = None,
     answers: str | None = None,
 ) -> dict[str, Any]:
-    """Race labels against trials. What is not given is as in the section `race` of params.yaml.
+    """Race labels against trials. Defaults: section `race` of params.yaml.
 
     Args:
-        baseline: where both tracks start: a git revision, an MLflow run, or `workspace`.
-        workspace: the folder that holds dvc.yaml and params.yaml.
-        steps: of each track.
-        labels_per_step: what a step of the data track may ask.
+        baseline: start of both tracks: a git revision, an MLflow run, or `workspace`.
+        workspace: the folder with dvc.yaml and params.yaml.
+        steps: steps of each track.
+        labels_per_step: labels of a step of the data track.
         seeds: repetitions of the whole race.
-        review_share: the part of a step's labels that goes to suspicious ones.
-        answers: answer with the edit batches written from the baseline to this revision, not by the annotator.
+        review_share: share of these labels spent on reviews of suspects.
+        answers: take answers from the edit batches between the baseline and this revision, not from the annotator.
     """
     layout = Layout(workspace.resolve())
     changed = {
@@ -94,10 +94,10 @@ def main() -> None:
     parser.add_argument("baseline", nargs="?", default="workspace")
     parser.add_argument("--workspace", type=Path, default=Path(), metavar="DIR")
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--labels", type=int, help="asked in a step")
+    parser.add_argument("--labels", type=int, help="labels of a step")
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--review-share", type=float)
-    parser.add_argument("--answers", metavar="REV", help="answer with the edit batches up to REV")
+    parser.add_argument("--answers", metavar="REV", help="take answers from the edit batches up to REV")
     given = parser.parse_args()
     with own_server():
         summary = race(

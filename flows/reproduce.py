@@ -1,9 +1,9 @@
-"""`assay reproduce` as a Prefect flow, for a weekly schedule: does what was recorded still come out?
+"""`assay reproduce` as a Prefect flow, e.g. on a weekly schedule.
 
     python flows/reproduce.py [RUN|REV] [--all-since REV] [--exact] [--workspace DIR]
 
-A task for each commit or run, one after the other: a reproduction may use all the cores that the recorded one had. A
-task that comes to something else than the record fails, and so does the flow, after all of them were run.
+One task for each commit or run, in sequence, as each may use as many cores as the recorded one. A task fails if the
+result differs from the record; the flow then fails after all tasks have run.
 """
 
 # No `from __future__ import annotations` here: see flows/pipeline.py
@@ -33,7 +33,7 @@ ARTIFACT = "assay-reproduction"
 
 
 class NotTheSame(AssayError):
-    """Something else came out, or nothing could. `results`: those that did come out too."""
+    """At least one result differs from its record or cannot be reproduced. `results`: all results."""
 
     def __init__(self, results: list[dict[str, Any]]) -> None:
         others = [result for result in results if result["exit_code"]]
@@ -44,7 +44,7 @@ class NotTheSame(AssayError):
 
 
 class Log(Silent):
-    """Remarks go to the log of the task."""
+    """A Progress that writes remarks to the log of the task."""
 
     def __init__(self) -> None:
         self._log = get_run_logger()
@@ -69,7 +69,7 @@ def one(name: str, root: Path, exact: bool) -> dict[str, Any]:
 
 @flow(
     name="reproduce",
-    description="Whether what was recorded still comes out: run again in a clean worktree, compared bit by bit.",
+    description="Run recorded results again in a clean worktree, and compare them bit by bit.",
     validate_parameters=True,
 )
 def reproduce(
@@ -78,23 +78,23 @@ def reproduce(
     """Reproduce one commit or run, or every recording since a revision.
 
     Args:
-        what: a git revision, or a run of MLflow: id, beginning of it, or name.
-        since: instead of `what`, every commit after this revision that has recorded a result.
-        exact: fail also where the result is only within tolerance.
-        workspace: the folder that holds dvc.yaml and params.yaml.
+        what: a git revision, or an MLflow run: id, prefix of it, or name.
+        since: instead of `what`, every commit after this revision that recorded a result.
+        exact: fail unless bitwise identical.
+        workspace: the folder with dvc.yaml and params.yaml.
     """
     layout = Layout(workspace.resolve())
     names = [what] if since is None else since_then(since, layout)
     states = [one(name, layout.root, exact, return_state=True) for name in names]
     results = [_result(state) for state in states]
-    create_markdown_artifact(markdown(results), ARTIFACT, "Whether what was recorded still comes out")
+    create_markdown_artifact(markdown(results), ARTIFACT, "Reproduction of recorded results")
     if any(result["exit_code"] for result in results):
         raise NotTheSame(results)
     return results
 
 
 def _result(state: State[dict[str, Any]]) -> dict[str, Any]:
-    """What a task came to, also one that failed; whatever else ended it is raised."""
+    """The result of a task, also of one that failed with NotTheSame; other errors are raised."""
     try:
         return state.result()
     except NotTheSame as error:
@@ -102,12 +102,10 @@ def _result(state: State[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Whether what was recorded still comes out.")
+    parser = argparse.ArgumentParser(description="Reproduce recorded results.")
     parser.add_argument("what", nargs="?", default="HEAD", metavar="RUN|REV")
-    parser.add_argument(
-        "--all-since", metavar="REV", help="every commit after REV that has recorded a result"
-    )
-    parser.add_argument("--exact", action="store_true", help="nothing but the same bits will do")
+    parser.add_argument("--all-since", metavar="REV", help="every commit after REV that recorded a result")
+    parser.add_argument("--exact", action="store_true", help="fail unless bitwise identical")
     parser.add_argument("--workspace", type=Path, default=Path(), metavar="DIR")
     given = parser.parse_args()
     status = 0

@@ -1,9 +1,9 @@
-"""Serve the flows on schedule or from Prefect's UI, in this process's folder: `assay/PROJECT-nightly`,
-`reproduce/PROJECT-weekly`, and `iterate/PROJECT-rounds`, which somebody starts.
+"""Serve the flows of this folder, on schedule or from Prefect's UI: `assay/PROJECT-nightly`,
+`reproduce/PROJECT-weekly`, and `iterate/PROJECT-rounds`, which has no schedule.
 
 python flows/serve.py [--with-server] [--name PROJECT] [--cron "0 2 * * *"] [--weekly "0 5 * * 0"] [--port 4200]
 
-Deployments carry the name of the project, by default that of its folder: two projects share a server.
+Deployments contain the name of the project, by default that of its folder, so that projects can share a server.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ SERVED = {
 }
 """{name of a deployment: the flow it runs}."""
 PARAMETERS = {"nightly": {"commit": True}}
-"""Of deployments: a night commits the dvc.lock it made, or `assay iterate` would find uncommitted work next morning."""
+"""{deployment: parameters}. The nightly run commits its dvc.lock, so that `assay iterate` finds a clean tree."""
 NIGHTLY = "0 2 * * *"
 WEEKLY = "0 5 * * 0"
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
-"""A night that is still at work when the next one comes: the new one is cancelled, never queued up."""
+"""A run that is due while the previous one is active is cancelled, not queued."""
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def serve(project: str, nightly: str, weekly: str) -> None:
-    """Wait for runs and start each in a process of its own, until Ctrl-C."""
+    """Wait for runs, and start each in its own process, until Ctrl-C."""
     crons = {"nightly": nightly, "weekly": weekly}
     serve_all(
         *(

@@ -1,9 +1,9 @@
-"""The tour of `make demo`: a poor baseline, a data change and a model change together, and what assay says of them.
+"""The tour of `make demo`: a baseline with wrong labels, a data and a model change at once, and their attribution.
 
     python flows/tour.py [--seeds N] [--steps N]
 
-Everything happens in a git worktree below .assay/tour, from this project's own code; your tree stays as it is. The runs
-are in your MLflow store, experiment `assay-tour`.
+It runs in a git worktree below .assay/tour with the code of this project; the workspace does not change. The runs are
+in the MLflow store of the project, experiment `assay-tour`.
 """
 
 from __future__ import annotations
@@ -55,17 +55,17 @@ PARAMS: dict[str, Any] = {
     "evaluate": {"slices": []},
     "track": {"experiment": "assay-tour"},
 }
-"""What the tour's project has otherwise than this one: 500 labelled digits to learn from, 28 % of them wrong."""
+"""Params of the tour: 500 labelled training digits, 28 % of the labels wrong."""
 REVIEWED = 150
-"""Labels that are looked at again: those that the audit finds likeliest to be wrong."""
+"""Labels reviewed: those that are likeliest to be wrong by the audit."""
 TWEAK = {"lr": 0.006, "epochs": 18}
-"""The model change that comes along with the data change."""
+"""The model change, made together with the data change."""
 ACCURACY = named("accuracy")
 
 
 @dataclass
 class Tour:
-    """The scratch project, and the clock."""
+    """The scratch project of the tour, and its output."""
 
     project: Path
     env: Mapping[str, str]
@@ -83,7 +83,7 @@ class Tour:
         self.console.print(f"[green]✓[/] {text} [dim]{perf_counter() - begun:.0f} s[/]", highlight=False)
 
     def run(self, *command: str) -> str:
-        """Its stdout; AssayError with the last that it said if it fails."""
+        """Run a command and return its stdout. AssayError with its last lines if it fails."""
         done = subprocess.run(
             command, cwd=self.project, env=dict(self.env), capture_output=True, text=True, check=False
         )
@@ -111,7 +111,7 @@ class Tour:
         return str(git_commit(self.project))
 
     def label_truly(self, ids: list[str], name: str) -> dict[str, str]:
-        """An edit batch with the oracle's answer for each image; what it says, by id."""
+        """Write an edit batch with the answer of the oracle for each image. Returns {id: label}."""
         import pyarrow as pa
 
         truth = answer(pa.table({"id": ids}), self.layout, load_params(self.layout.params))
@@ -138,7 +138,7 @@ def main() -> int:
 
 
 def tour(root: Path, seeds: int, steps: int) -> dict[str, Any]:
-    """Live through it; what came out."""
+    """Run the tour, and return its results."""
     begun = perf_counter()
     this = _begin(root)
     with this.step(
@@ -192,14 +192,14 @@ def _begin(root: Path) -> Tour:
 
 
 def _ruler(this: Tour) -> None:
-    """The first rule: measure with a ruler that is right. Every label of val and test is looked at."""
+    """Correct the labels of val and test by the oracle, so that the metrics can be trusted."""
     this.run("dvc", "repro", "--quiet", "curate")
     samples = read_table(this.layout.snapshot / "samples.parquet", ["id", "split"]).to_pylist()
     this.label_truly([row["id"] for row in samples if row["split"] != "train"], "ruler")
 
 
 def _clean(this: Tour) -> int:
-    """Look again at the most suspicious training labels; how many of them were wrong."""
+    """Correct the most suspicious training labels by the oracle; returns the number that was wrong."""
     rows = read_table(this.layout.selection / "train.parquet").to_pylist()
     learnt = {row["id"]: row["label"] for row in rows if row["split"] == "train"}
     ranking = suspects(read_judged(this.layout.audit), least=0.0)["id"].to_pylist()
@@ -209,18 +209,17 @@ def _clean(this: Tour) -> int:
 
 
 def tell(found: Mapping[str, Any], console: Console | None = None) -> None:
-    """The story in ten lines, with the real numbers."""
+    """Print the results in ten lines."""
     console = console or Console()
     why, place = found["why"], found["project"]
     held = why["metrics"]["accuracy"]
     console.print("\n[bold]What happened[/]")
     lines = [
-        f"A learnt from 500 digits, 28 % of them labelled wrong: accuracy "
+        f"A was trained on 500 digits, 28 % of them with a wrong label: accuracy "
         f"{ACCURACY.level({'value': held['a']})} (n = {why['samples']}, mean of {len(why['seeds'])} seeds).",
-        f"Then {REVIEWED} suspicious labels were looked at again ({found['wrong']} were wrong) and 100 new images "
-        "labelled: data.",
-        f"At the same time somebody set {', '.join(f'train.{k} = {v}' for k, v in TWEAK.items())}: model.",
-        f"B has {ACCURACY.level({'value': held['b']})}: {ACCURACY.change(held['total'])}. Which of the two was it?",
+        f"Then {REVIEWED} suspects were reviewed ({found['wrong']} were wrong) and 100 new images labelled: data.",
+        f"At the same time {', '.join(f'train.{k} = {v}' for k, v in TWEAK.items())} was set: model.",
+        f"B has {ACCURACY.level({'value': held['b']})}: {ACCURACY.change(held['total'])}. Which change caused it?",
         f"diff, from one seed: {found['diff']['verdict']}",
         *(f"attribute: {p['player']} {ACCURACY.change(p)}, {p['verdict']}." for p in held["shares"]),
         f"race: {found['race']['verdict']}",

@@ -46,7 +46,7 @@ def test_the_annotator_answers_and_every_image_sent_is_accounted_for(desk):
     assert result["batch"].startswith("data/edits/0001-oracle-")
     (books,) = result["ledger"]
     assert (books["sent"], books["answered"], books["open"]) == (5, 4, 1)
-    assert "1 unknown to it" in shown(annotate, result)
+    assert "1 without an answer" in shown(annotate, result)
     snap = desk.curate()
     assert sum(snap.labels()[i] == "odd" for i in desk.unlabelled[1:4]) == 3
     assert snap.counts()["excluded"] == 1

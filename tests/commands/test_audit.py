@@ -129,7 +129,7 @@ def test_below_even_odds_nothing_is_applied(audited):
 
 
 def test_suggestions_are_taken_by_measured_probabilities_only(audited):
-    with pytest.raises(UsageError, match="no answer of people stands behind them"):
+    with pytest.raises(UsageError, match="no answers of people calibrate them"):
         audited.audit(apply="suggested")
     assert audited.judgements() == []
 

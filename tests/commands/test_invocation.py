@@ -13,7 +13,7 @@ def test_a_path_that_an_address_would_cut_off_is_refused_at_once(name, tmp_path,
     (tmp_path / name).mkdir()
     (tmp_path / name / "params.yaml").write_text("seed: 0\n")
     monkeypatch.chdir(tmp_path / name)
-    with pytest.raises(UsageError, match="the project's path holds") as refused:
+    with pytest.raises(UsageError, match="the path of the project contains") as refused:
         project()
     assert refused.value.hint == "rename the folder"
 

@@ -125,7 +125,7 @@ def test_numbers_that_do_not_belong_together_are_refused(second):
     with pytest.raises(PromotionRefused, match="no paired difference of 'accuracy'"):
         second.promote(seed=1)
     write_json(second.layout.outputs / "model" / "model.json", {"selection": "another"})
-    with pytest.raises(PromotionRefused, match="did not learn from this selection"):
+    with pytest.raises(PromotionRefused, match="was not trained on this selection"):
         second.promote(seed=1)
 
 
@@ -144,5 +144,5 @@ def test_in_a_dvc_project_the_weights_are_tracked_and_stale_outputs_refused(run)
     tracked = yaml.safe_load((root / "data/champion/model.dvc").read_text())["outs"][0]
     assert tracked["nfiles"] == 2
     (root / "dvc.yaml").write_text("stages: {train: {cmd: assay train}}\n")
-    with pytest.raises(PromotionRefused, match="train is behind: never ran"):
+    with pytest.raises(PromotionRefused, match="train is not up to date: never ran"):
         run.promote(seed=1)

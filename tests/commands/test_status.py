@@ -97,7 +97,7 @@ def test_the_next_step(desk):
     measure(desk.layout, 0.05)
     assert step() == "assay queue --csv to-label.csv"
     (desk.layout.root / "dvc.yaml").write_text("stages: {curate: {cmd: assay curate}}\n")
-    assert step() == "dvc repro  (curate is behind)"
+    assert step() == "dvc repro  (curate is not up to date)"
 
 
 @pytest.mark.parametrize("primary", list(OVERALL))
@@ -141,7 +141,7 @@ print([m for m in ("torch", "mlflow", "prefect", "pandas", "dvc", "sklearn", "ma
 
 
 def test_what_waits_with_people_is_on_the_screen(desk):
-    assert "nothing waits with them" in shown(status.run(desk.params(), desk.layout))
+    assert "no images wait for answers" in shown(status.run(desk.params(), desk.layout))
     first, second, third = (Asked(id=i) for i in desk.unlabelled[:3])
     ledger.write(desk.layout.ledger, "file", [first, second], "2026-01-02T00:00:00Z")
     ledger.write(desk.layout.ledger, "people", [third], "2026-01-03T00:00:00Z")

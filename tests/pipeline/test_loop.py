@@ -81,7 +81,7 @@ def test_a_champion_is_promoted_chooses_and_is_not_replaced_by_a_worse_one(works
     assert "behind" in workspace.assay("promote", status=3).stderr, "numbers of another model decide nothing"
     assert workspace.repro("evaluate") == ["ingest", "train", "evaluate"]
     refused = workspace.assay("promote", status=3).stderr
-    assert "worse than the champion beyond the noise: accuracy −" in refused
+    assert "significantly worse than the champion: accuracy −" in refused
     assert "assay promote --force --why" in refused
     assert "needs a reason" in workspace.assay("promote", "--force", status=3).stderr
     assert workspace.read("data/champion/champion.json")["champion"] == first["champion"]

@@ -101,7 +101,7 @@ def test_mlflow_has_the_race_with_its_trainings(project, result):
 
 def test_choosing_by_the_test_set_is_refused(project):
     done = project.assay("race", "--choose-on", "test", status=2)
-    assert "both tracks choose on val and are reported on test" in done.stderr
+    assert "both tracks choose models on val and are reported on test" in done.stderr
 
 
 def test_the_flow_finds_everything_done(project, result):

@@ -1,4 +1,4 @@
-"""The command line: what each `assay x` does that is no stage.
+"""The commands of the command line that are no stages.
 
 Each module has `run(…)`, a plain function that returns something JSON-able, and `render(result, console)`.
 """

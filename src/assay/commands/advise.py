@@ -1,4 +1,4 @@
-"""`assay advise`: where the next hour should go, from what was measured and a little compute."""
+"""`assay advise`: what to spend the next hours on, from measurements and a few trainings."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from assay.reports import exported
 from assay.reports.destinations import write_out
 
 SHOWN, PICTURED = 20, 60
-"""Suspects in the JSON and on the page; the file has all."""
+"""Most suspects in the JSON, and on the page; the file has all."""
 COLUMNS = ("id", "path", "image", "split", "given", "suggested", "confidence", "label", "exclude", "why")
-"""Of the file of suspects; `label`, `exclude` and `why` are left for people to fill in."""
+"""Columns of the file of suspects; `label`, `exclude` and `why` are for people to fill in."""
 
 
 def run(
@@ -39,7 +39,7 @@ def run(
     suspects: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Train what is needed and not known yet, and advise; the second time it is all known. `hours`: not params'."""
+    """Train what is not cached, and advise. `hours`: overrides `advise.hours`."""
     from assay import tasks
 
     tasks.require_classes(params.task, "assay advise")
@@ -56,7 +56,7 @@ def run(
 
 
 def advice(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
-    """What was found before for the same data, params and code; else computed."""
+    """The advice, cached for the same data, params and code."""
     from assay.experiments.advice.ground import open_ground
 
     ground = open_ground(layout)
@@ -84,7 +84,7 @@ def advice(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]
 
 
 def write_csv(file: Path, rows: list[dict[str, Any]], layout: Layout) -> None:
-    """A file for `assay label`: the suspects that the time allows to review, the likeliest first."""
+    """Write a file for `assay label`: the suspects that can be reviewed in the time, the likeliest first."""
     ids = pa.table({"id": pa.array([row["id"] for row in rows], pa.string())})
     paths = with_paths(layout, ids)["path"].to_pylist()
     shown = zip(rows, paths, strict=True)
@@ -93,7 +93,7 @@ def write_csv(file: Path, rows: list[dict[str, Any]], layout: Layout) -> None:
 
 
 def as_page(result: dict[str, Any], layout: Layout) -> str:
-    """One self-contained HTML page."""
+    """The advice as a self-contained HTML page."""
     from assay.data.pool import Pool
     from assay.experiments.advice import charts
     from assay.reports.page import render
@@ -102,7 +102,7 @@ def as_page(result: dict[str, Any], layout: Layout) -> str:
     metric, found = result["primary"], result["suspects"]
     cleaned = [
         {"title": name, "gain": found[key]}
-        for key, name in (("corrected", "looked at, and put right if wrong"), ("left_out", "left out"))
+        for key, name in (("corrected", "reviewed, corrected if wrong"), ("left_out", "excluded"))
         if found[key]
     ]
     tried = [{"title": trial["name"], "gain": trial["gain"]} for trial in result["trials"]]
@@ -129,13 +129,13 @@ def as_page(result: dict[str, Any], layout: Layout) -> str:
 
 
 def render(result: dict[str, Any], console: Console) -> None:
-    """The options, the verdict, what would tell, and the next step."""
+    """Print options, verdict, measurements that would decide, and the next step."""
     metric, on, verdict = result["primary"], result["measured_on"], result["verdict"]
     row = named(metric)
     now = result["baseline"]
     console.print(
         f"[bold]{row.title} now[/]  {escape(row.interval(now))} on "
-        f"{on['val']:,} val images, learnt from {on['train']:,}; another seed ±{row.number(now['seed_spread'])} "
+        f"{on['val']:,} val images, trained on {on['train']:,}; another seed ±{row.number(now['seed_spread'])} "
         f"({on['learner']}, {on['seeds']} seeds)\n",
         highlight=False,
     )

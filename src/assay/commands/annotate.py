@@ -1,7 +1,7 @@
-"""`assay annotate`: send the queue to whoever answers it, and keep the answers as one edit batch.
+"""`assay annotate`: send the queue to the annotator, and write the answers as one edit batch.
 
-Every image sent is in the ledger before it goes out, and every answer is either an edit or a refusal on record. So a
-kill at any moment, or a second call, loses nothing and asks nothing twice.
+An image is recorded in the ledger before it is sent, and every answer becomes an edit or a recorded refusal. After a
+kill, another call loses no answer and sends no image twice.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from assay.layout import Layout
 from assay.params import Params
 
 PEOPLE = "people"
-"""Who answers when select.annotator is null: whoever calls `assay label`."""
+"""Name in the ledger if select.annotator is null: people, by `assay label`."""
 SHOWN = 20
-"""Refused answers that are shown."""
+"""Most refused answers shown."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """An annotator and all that it was ever sent."""
+    """An annotator and the batches sent to it."""
 
     name: str
     annotator: ModuleType | None
@@ -51,7 +51,7 @@ class Round:
 
 @writes("judgements")
 def run(params: Params, layout: Layout) -> dict[str, Any]:
-    """Send what is open and not out yet, and take in every answer there is."""
+    """Send the open images that were not sent yet, and accept all answers so far."""
     queue, answered = open_queue(layout)
     work = open_round(params, layout)
     if work.annotator is None:
@@ -63,7 +63,7 @@ def run(params: Params, layout: Layout) -> dict[str, Any]:
 
 
 def open_round(params: Params, layout: Layout) -> Round:
-    """The annotator of the params and its part of the ledger."""
+    """The annotator of the params with its part of the ledger."""
     name = params.select.annotator
     module = None if name is None else plugins.load("annotators", name)
     who = name or PEOPLE
@@ -72,14 +72,14 @@ def open_round(params: Params, layout: Layout) -> Round:
 
 
 def not_out(work: Round, queue: pa.Table) -> pa.Table:
-    """The part of the queue that this annotator was not sent already."""
+    """The rows of the queue that were not sent to this annotator yet."""
     answered = answers_to(read_batches(work.desk.layout.edits))
     out = {sample for batch in work.sent for sample in ledger.open_ids(batch, answered)}
     return queue.filter(pa.array([sample not in out for sample in queue["id"].to_pylist()], pa.bool_()))
 
 
 def send(work: Round, queue: pa.Table) -> Batch:
-    """Put a queue into the ledger: from then on it is out."""
+    """Record a queue in the ledger as sent."""
     with writing(work.desk.layout, "judgements"):
         return _send(work, queue)
 
@@ -105,21 +105,21 @@ def _send(work: Round, queue: pa.Table) -> Batch:
 
 
 def _label(annotations: str | None) -> str | None:
-    """The labels of an image as one text; None if nobody has looked."""
+    """The labels of an image as text; None if it has no judgement."""
     if annotations is None:
         return None
     return "; ".join(note["category"] for note in json.loads(annotations))
 
 
 def waiting(work: Round) -> list[Batch]:
-    """The batches with what is still open of them."""
+    """The batches, reduced to their open images; without those that have none."""
     answered = answers_to(read_batches(work.desk.layout.edits))
     parts = [batch.only(ledger.open_ids(batch, answered)) for batch in work.sent]
     return [part for part in parts if part.rows]
 
 
 def hand_over(work: Round) -> list[str]:
-    """Make sure that every batch with something open is where the annotator looks for it; where that is."""
+    """Send every batch with open images, again if it was sent before (`send` is idempotent); their destinations."""
     unfinished = {batch.name for batch in waiting(work)}
     return [
         work.annotator.send(batch, work.desk)
@@ -129,7 +129,7 @@ def hand_over(work: Round) -> list[str]:
 
 
 def collect(work: Round) -> dict[str, Any]:
-    """Take in every answer there is: one edit batch, and the refusals."""
+    """Accept all answers so far: one edit batch, and the recorded refusals."""
     with writing(work.desk.layout, "judgements"):
         return _collect(work)
 
@@ -156,7 +156,7 @@ def _collect(work: Round) -> dict[str, Any]:
 
 
 def _source(name: str, judgements: Sequence[Judgement]) -> str:
-    """Batches of one annotator on two clones never have one name."""
+    """Name of the batch, with a hash of the answers: batches of two clones have different names."""
     text = "\n".join(judgement.model_dump_json() for judgement in judgements)
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
@@ -185,7 +185,7 @@ def render(result: dict[str, Any], console: Console) -> None:
         console.print("next: `assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`")
         return
     answers = ", ".join(f"{n:,} {op}" for op, n in sorted(result["answered"].items())) or "no new answers"
-    rest = f"{result['open']:,} open" if result["waits"] else f"{len(result['unknown']):,} unknown to it"
+    rest = f"{result['open']:,} open" if result["waits"] else f"{len(result['unknown']):,} without an answer"
     console.print(
         f"sent {result['sent']:,} to {result['annotator']}: {answers}; {rest}; "
         f"{result['already']:,} answered before, {result['repeated']:,} repeated, {len(result['refused']):,} refused",

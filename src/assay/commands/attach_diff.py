@@ -1,9 +1,8 @@
-"""A program: what a run changed since another, as files of bounded size. `assay track` starts it, and may stop it.
+"""Program that writes the difference of two runs as files of limited size. `assay track` starts it, and may stop it.
 
 python -m assay.commands.attach_diff BEFORE RUN FOLDER     two run ids; RUN is that of the workspace
 
-A process of its own, so that whatever becomes of it (a remote that does not answer, a page too large) is not the
-tracking's trouble.
+It is a separate process, so that its failures (a remote that does not answer, a page too large) do not affect `track`.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from assay.layout import Layout
 from assay.params import load_params
 
 SAMPLES, ROWS, THUMBNAILS = 1000, 20_000, 400
-"""Of each list: samples in the JSON, samples on the page; and pictures on the page."""
+"""Most samples of each list in the JSON, and on the page; most pictures on the page."""
 
 
 def main(before: str, run: str, folder: Path) -> None:
@@ -36,7 +35,7 @@ def main(before: str, run: str, folder: Path) -> None:
 
 
 def summary(compared: Comparison) -> dict[str, object]:
-    """What `assay diff --json --samples 1000` prints."""
+    """The output of `assay diff --json --samples 1000`."""
     flips = compared.flips
     return compared.result | {
         "samples": listed(compared.samples, SAMPLES),
@@ -45,7 +44,7 @@ def summary(compared: Comparison) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a dvc it runs is ended with it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a dvc child process is ended too
     try:
         main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
     except AssayError as error:

@@ -1,4 +1,4 @@
-"""attribute: how much of a difference each of data, model, code and ruler made, with honest error bars."""
+"""`assay attribute`: shares of data, model, code and test set in the change of the metrics, with intervals."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ if TYPE_CHECKING:
     from assay.experiments.attribution import Attribution
 
 SEEDS = 1000
-"""At most: each is a training of every corner."""
+"""Most seeds; each trains every corner."""
 ENDS = {"": "value", ".low": "low", ".high": "high"}
 MARKS = {"helped": "[green]helped[/]", "hurt": "[red]hurt[/]", "can't tell": "[yellow]can't tell[/]"}
 
 
 @dataclass(frozen=True)
 class AttributionWork:
-    """What has to be run to attribute one difference, and what is known of it already."""
+    """The cells of an attribution, and which of them are cached."""
 
     game: Factorial
     plan: Design
     seeds: tuple[int, ...]
     cells: dict[tuple[Corner, int], Cell]
     known: int
-    """Cells whose result there was before: those of A and B themselves, and of earlier attributions."""
+    """Number of cells with a result before: those of A and B themselves, and of earlier attributions."""
 
     @property
     def waves(self) -> list[list[Cell]]:
-        """Cells in two lots: first one of each training, then those that only measure the same model otherwise."""
+        """Cells in two waves: first one of each training, then those that measure its model on another test set."""
         first: dict[tuple[str, ...], Cell] = {}
         rest: dict[str, Cell] = {}
         for cell in self.cells.values():
@@ -66,17 +66,17 @@ class AttributionWork:
 
     @cached_property
     def key(self) -> str:
-        """What this attribution is found again by."""
+        """Key of this attribution in caches and in MLflow."""
         return canonical_digest(["attribute", sorted(cell.key for cell in self.cells.values())])
 
 
 def prepare(
     params: Params, layout: Layout, a: str, b: str, division: Division = "none", seeds: int = 3
 ) -> AttributionWork:
-    """Open both sides, find the players, and lay out the corners; trains nothing."""
+    """Open both sides, find the players, and list the cells; trains nothing."""
     if not 1 <= seeds <= SEEDS:
         raise UsageError(
-            f"--seeds {seeds}: valid: from 1 to {SEEDS:,}", hint="3 is a good start, 5 tell more"
+            f"--seeds {seeds}: valid: from 1 to {SEEDS:,}", hint="start with 3; 5 give narrower intervals"
         )
     sides = [open_side(name, layout, params) for name in (a, b)]
     for side in sides:
@@ -103,11 +103,11 @@ def run(
     page: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Train the corners that are missing, and say what each player did. A killed call carries on where it was."""
+    """Train the missing corners, and return the shares. A killed call resumes."""
     work = prepare(params, layout, a, b, division, seeds)
     progress.say(
         f"{' × '.join(work.game.players)}: {len(work.plan.corners)} corners × {len(work.seeds)} seeds = "
-        f"{len(work.cells)} runs, {work.known} of them known already"
+        f"{len(work.cells)} runs, {work.known} of them cached"
     )
     results = [result for wave in work.waves for result in cells.run_all(wave, layout, progress)]
     return conclude(work, results, params, layout, per_class, page, progress)
@@ -122,7 +122,7 @@ def conclude(
     page: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """From the results of all cells: shares, intervals, verdicts; written to MLflow and, if asked for, to a page."""
+    """Shares, intervals and verdicts from the results of all cells; written to MLflow and, if requested, to a page."""
     by_key = {result.key: result for result in results}
     found = attribution.attribute(
         work.plan.players,
@@ -157,13 +157,13 @@ def _outcomes(work: AttributionWork, results: Mapping[str, Result]) -> dict[Corn
 
 
 def _outcome(result: Result, cell: Cell, names: Sequence[str]) -> Outcome:
-    """What a corner predicted on the test samples, its classes in the order of `names`."""
+    """The predictions of a corner on its test samples, with classes in the order of `names`."""
     own = json.loads(cell.train.schema.metadata[b"categories"])
     return Predicted(result.predictions, tuple(own), cell.parsed.task).on_test(names)
 
 
 def _categories(work: AttributionWork) -> list[str]:
-    """The classes of all corners; those of B first, as it is the later one."""
+    """The classes of all corners; those of B, the later side, first."""
     tables = [cell.train for cell in reversed(work.cells.values())]
     labels = [label for cell in work.cells.values() for label in cell.ruler["label"].unique().to_pylist()]
     held = [json.loads(table.schema.metadata[b"categories"]) for table in tables]
@@ -192,7 +192,7 @@ def _summary(
 
 
 def _page(summary: dict[str, Any], found: Attribution, home: Path) -> str:
-    """One self-contained page; the waterfall of each metric is drawn beside it as well."""
+    """The self-contained page; also writes the waterfall of each metric to `home`."""
     from assay.experiments.attribution.waterfall import waterfall
     from assay.reports.page import render
 
@@ -213,7 +213,7 @@ def _log(
     layout: Layout,
     progress: Progress,
 ) -> dict[str, Any] | None:
-    """A parent run with a child for each corner and seed. A server that is away costs a remark, not the result."""
+    """Write a parent run with a child for each corner and seed. If the server does not answer, print a remark."""
     from assay.tracking.families import Node, log_family
 
     shares = {f"share/{p['player']}": p for p in summary["metrics"][summary["primary"]]["shares"]}
@@ -246,13 +246,13 @@ def _log(
         return dict(log_family(work.key, parent, children, files, params, layout))
     except TrackingError as error:
         progress.say(
-            f"not in MLflow: {error}; call it again when the server is back, nothing is trained twice"
+            f"not written to MLflow: {error}; call it again once the server answers, nothing is trained twice"
         )
         return None
 
 
 def markdown(summary: dict[str, Any]) -> str:
-    """The result as a table, for Prefect's artifact."""
+    """The result as a Markdown table, for the Prefect artifact."""
     held = summary["metrics"][summary["primary"]]
     rows = [*((p["player"], p) for p in held["shares"]), ("total", held["total"])]
     metric = named(summary["primary"])
@@ -267,7 +267,7 @@ def markdown(summary: dict[str, Any]) -> str:
             "",
             table(("", f"share of {metric.title}, 95 % interval", "p", "verdict"), cells),
             "",
-            f"{done['corners']} corners × {len(summary['seeds'])} seeds: {done['known']} known, {done['run']} run.",
+            f"{done['corners']} corners × {len(summary['seeds'])} seeds: {done['known']} cached, {done['run']} run.",
         ]
     )
 
@@ -280,7 +280,7 @@ def render(result: dict[str, Any], console: Console) -> None:
     done, primary = result["cells"], result["primary"]
     console.print(
         f"[bold]{escape(_span(result))}[/]   {done['corners']} corners × {len(result['seeds'])} seeds: "
-        f"{done['known']} known, {done['run']} run   n = {result['samples']:,} test samples",
+        f"{done['known']} cached, {done['run']} run   n = {result['samples']:,} test samples",
         highlight=False,
     )
     for side in ("a", "b"):

@@ -1,4 +1,4 @@
-"""`assay audit`: which labels are wrong, what to do about it, and where the model is worse than elsewhere."""
+"""`assay audit` with options: suspects, edit batches from them, and slices on which the model is worse."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ from assay.reports.destinations import write_out
 
 Apply = Literal["suggested", "exclude"]
 SURE = 0.9
-"""Probability from which on `--apply` acts, where `--above` says nothing else."""
+"""Least probability for `--apply` without `--above`."""
 CHECK = Path("check.csv")
 BLIND = ("id", "path", "image", "split", "given", "label", "exclude", "why")
-"""Of the file for a check: what the audit thinks of it is not said."""
+"""Columns of the file for a check; the opinion of the audit is left out, so as not to influence the answers."""
 COLUMNS = (
     "id",
     "path",
@@ -61,7 +61,7 @@ COLUMNS = (
     "exclude",
     "why",
 )
-"""Of the exported file; `label`, `exclude` and `why` are left for people to fill in."""
+"""Columns of the exported file; `label`, `exclude` and `why` are for people to fill in."""
 
 
 def run(
@@ -80,11 +80,9 @@ def run(
     sort: Order = "wrong",
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """The suspects from probability `above` on and the images that do not belong, and what was done with them.
+    """Suspects from probability `above` on and outliers, without those reviewed since, and what was done with them.
 
-    Those that nobody has looked at since, in the order of `sort`, at most `limit`.
-
-    `check`: that many labels drawn for a second look instead, of whatever probability, and exported to CHECK.
+    In the order of `sort`, at most `limit`. `check`: instead, draw so many labels for review and export them to CHECK.
     """
     likely = params.audit.limits.get("label_errors", LIKELY)
     least = above if above is not None else SURE if apply else likely
@@ -127,7 +125,7 @@ def run(
 
 
 def ask_model(params: Params, layout: Layout, progress: Progress) -> tuple[pa.Table, int]:
-    """RANKED as the stage makes it, with the model's opinion; and how many models were trained for it now."""
+    """RANKED as in the stage, with the model of params.yaml; and the number of models trained by this call."""
     from assay.checks import open_context
     from assay.experiments.out_of_fold import out_of_fold
 
@@ -137,7 +135,7 @@ def ask_model(params: Params, layout: Layout, progress: Progress) -> tuple[pa.Ta
 
 
 def other_issues(layout: Layout) -> dict[str, int]:
-    """What the other checks have found, by name: they too are the audit, of which this shows the labels."""
+    """{check: number of issues} of the other checks."""
     found = read_json(layout.audit / "audit.json", made_by="audit")
     return {name: row["issues"] for name, row in found.items() if name != "label_errors" and row["issues"]}
 
@@ -147,13 +145,13 @@ def _without(table: pa.Table, ids: set[str]) -> pa.Table:
     return table.filter(pc.invert(gone))
 
 
-# --- second looks by design
+# --- labels drawn for review
 
 
 def draw(
     params: Params, layout: Layout, table: pa.Table, count: int, file: Path, share: WrongShare
 ) -> dict[str, Any]:
-    """A CSV of labels to look at, drawn over all probabilities: `assay label` takes it back, and they are measured."""
+    """Write a CSV of labels drawn for review; the answers, read by `assay label`, calibrate the probabilities."""
     from assay.labels.measured import drawn, why
 
     rows = drawn(table["probability"].to_numpy(), count, params.seed)
@@ -165,7 +163,7 @@ def draw(
 
 
 def told_at_once(params: Params, layout: Layout, ids: Sequence[str]) -> dict[str, str]:
-    """The labels that an annotator gives without waiting, as the oracle does in a replay; {} where people answer."""
+    """{id: label} of an annotator that answers at once, as the oracle in a replay; {} if it waits."""
     name = params.select.annotator
     if name is None or plugins.load("annotators", name).WAITS:
         return {}
@@ -174,19 +172,19 @@ def told_at_once(params: Params, layout: Layout, ids: Sequence[str]) -> dict[str
 
 
 UNMEASURED = UsageError(
-    "--apply suggested acts on probabilities, and these are estimated: no answer of people stands behind them",
-    hint="`assay audit --check 50`: fifty second looks measure them; or --force",
+    "--apply suggested needs measured probabilities, and these are estimated: no answers of people calibrate them",
+    hint="`assay audit --check 50`: fifty reviews measure them; or --force",
 )
 
 
-# --- what is done
+# --- edit batches from suspects
 
 
 def _for(what: Apply, table: pa.Table, least: float, force: bool) -> pa.Table:
     """The rows that `--apply` acts on.
 
-    `suggested`: wrong labels of images that belong. `exclude`: wrong labels, and images that do not belong only by
-    force, as nobody measures the outlier score.
+    `suggested`: suspects that are no outliers. `exclude`: suspects, and outliers only with `force`, as the outlier
+    score is not calibrated.
     """
     if what == "suggested":
         return table.filter(pc.equal(table["proposed"], "relabel"))
@@ -197,14 +195,14 @@ def _for(what: Apply, table: pa.Table, least: float, force: bool) -> pa.Table:
 def act(
     params: Params, layout: Layout, table: pa.Table, what: Apply, least: float, dry_run: bool
 ) -> dict[str, Any]:
-    """One edit batch that takes the suggestions, or leaves the images out. The test set is never touched.
+    """Write one edit batch that relabels as suggested, or excludes. The test set does not change.
 
-    UsageError below even odds: more labels would be made wrong than right.
+    UsageError for a probability below 0.5: most of the labels would be right.
     """
     if least < LIKELY:
         raise UsageError(
             f"--apply {what} above {least:g} would do more harm than good: most of those labels are right",
-            hint=f"--above {SURE:g}, or a number from {LIKELY:g} to 1; or `--csv FILE`, and people look at them",
+            hint=f"--above {SURE:g}, or a number from {LIKELY:g} to 1; or review them: `--csv FILE`",
         )
     batch = None
     if len(table) and not dry_run:
@@ -224,7 +222,7 @@ def act(
 
 
 def _tally(table: pa.Table) -> list[dict[str, Any]]:
-    """How often which label would become which, the most frequent first."""
+    """Counts of (given, suggested), the most frequent first."""
     pairs = Counter(zip(table["given"].to_pylist(), table["suggested"].to_pylist(), strict=True))
     return [{"given": a, "suggested": b, "count": n} for (a, b), n in pairs.most_common()]
 
@@ -244,7 +242,7 @@ def judgement(row: Mapping[str, Any], what: Apply, by: str, at: str) -> Judgemen
 
 
 def slices(params: Params, layout: Layout) -> dict[str, Any] | None:
-    """Of the images that the last model was measured on; None if there are none."""
+    """Worse slices of the test images of the last evaluation; None without one."""
     file = layout.outputs / "predictions.parquet"
     if not file.exists():
         return None

@@ -1,4 +1,4 @@
-"""check-plugin: whether a plug-in keeps the contract of its kind, as the tests of assay's own do."""
+"""`assay check-plugin`: check a plug-in against the contract of its kind, as assay's tests do for its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from assay.params import Source, load_params
 
 
 def run(file: Path) -> dict[str, Any]:
-    """Each sentence of the contract, and what is wrong where it is not kept.
+    """Each rule of the contract, with what is wrong if the plug-in breaks it.
 
     PluginError if the file is not in `plugins/<kind>/` of a project, or cannot be imported.
     """
@@ -40,7 +40,7 @@ def kind_of(file: Path) -> tuple[str, Path]:
     place = file.absolute()
     kind, folder = place.parent.name, place.parent.parent
     if not place.is_file() or place.suffix != ".py":
-        raise PluginError(f"{file} is no Python file", hint=f"{plugins.OWN}/<kind>/<name>.py")
+        raise PluginError(f"{file} is not a Python file", hint=f"{plugins.OWN}/<kind>/<name>.py")
     if folder.name != plugins.OWN or kind not in plugins.OWN_KINDS:
         raise PluginError(
             f"{file} is not in a folder of plug-ins",
@@ -50,7 +50,7 @@ def kind_of(file: Path) -> tuple[str, Path]:
 
 
 def _on_sources(kind: str, plugin: ModuleType, name: str, root: Path) -> list[Check]:
-    """Of a format also what its sources in params.yaml show."""
+    """For a format, also the checks that read its sources in params.yaml."""
     if kind != "formats" or not (root / "params.yaml").exists():
         return []
     from assay.contracts.formats import ON_A_SOURCE

@@ -17,20 +17,20 @@ from assay.commands.streams import reported
 from assay.layout import Layout
 
 STAGES = {
-    "ingest": "Take in what is new in every source: raw images -> data/pool.",
-    "embed": "One vector and one set of image statistics for each new image -> data/embeddings.",
-    "curate": "Fold pool and edits, gate: the dataset version -> data/snapshot.",
-    "audit": "What is odd about the snapshot, and which labels are wrong -> data/audit.",
-    "select": "What the model learns from, and what to label next -> data/selection.",
-    "train": "Learn from the selection -> outputs/model.",
-    "evaluate": "Measure on the ruler, each number with its interval -> outputs/metrics.json.",
-    "track": "Write the run to MLflow, or bring it up to date: one run per fingerprint.",
+    "ingest": "Read new and changed images of every source: raw images -> data/pool.",
+    "embed": "Compute a vector and image statistics for each new image -> data/embeddings.",
+    "curate": "Apply the edits to the pool, check for leaks: the dataset version -> data/snapshot.",
+    "audit": "Check the snapshot for bad images and wrong labels -> data/audit.",
+    "select": "Choose the training set and the images to label next -> data/selection.",
+    "train": "Train the model on the selection -> outputs/model.",
+    "evaluate": "Measure on the labelled test set, with intervals -> outputs/metrics.json.",
+    "track": "Write or update the run in MLflow: one run for each fingerprint.",
 }
 
 app = typer.Typer(
     name="assay",
-    help="Find out what an improvement of a vision model is really made of: the data, or the model.",
-    epilog="The pipeline: `dvc repro` runs what has changed; `assay status` says where you are and what to do next.",
+    help="Find out whether an improvement of a vision model comes from the data or from the model.",
+    epilog="The pipeline: `dvc repro` runs what has changed; `assay status` shows the state and the next step.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -39,8 +39,8 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in a message and an exit code, never in a traceback."""
-    # before torch is loaded: threads that wait by spinning are 6 times slower on a machine that has other work too
+    """Run the command line. AssayError is printed without a traceback and sets the exit code."""
+    # before torch is loaded: spinning threads are 6 times slower on a machine with other load
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with reported():
         app()
@@ -59,7 +59,7 @@ def _run_stage(name: str, as_json: bool) -> None:
 
     layout, params = project()
     terminal = Terminal()
-    # before pyarrow is loaded: its own allocator keeps a third more memory than the tables of a stage take
+    # before pyarrow is loaded: its own allocator keeps a third more memory than the tables need
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     stage = import_module(f"assay.stages.{name}")
     with workspace.writing(layout, *workspace.locks_of(name)):
@@ -88,46 +88,46 @@ def _audit(
         typer.Option(min=0, max=1, help="Probability of being wrong; default: 0.5, and 0.9 with --apply."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, max=MOST, help="At most so many, the likeliest first.")
+        int | None, typer.Option(min=1, max=MOST, help="Most suspects, the likeliest first.")
     ] = None,
     export: Csv = None,
     html: Html = None,
     thumbnails: Annotated[int, typer.Option(min=0, max=MOST, help="Pictures on the page.")] = 2000,
     apply: Annotated[
         Literal["suggested", "exclude"] | None,
-        typer.Option(help="Write an edit batch: take the suggestions, or leave the images out."),
+        typer.Option(help="Write an edit batch that relabels as suggested, or excludes the images."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option(help="Say what --apply would write, write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Show what --apply would write; write nothing.")] = False,
     model: Annotated[
         bool,
         typer.Option(
-            help="Ask the model of params.yaml too: five trainings, each judges what it has not seen."
+            help="Use the model of params.yaml as well: five trainings, each judges the labels it was not trained on."
         ),
     ] = False,
     check: Annotated[
         int | None,
         typer.Option(
             min=30,
-            help="Draw so many labels for a second look, 50 for a start: answers measure the probabilities.",
+            help="Draw so many labels for review, e.g. 50: the answers calibrate the probabilities.",
         ),
     ] = None,
     force: Annotated[
         bool,
         typer.Option(
-            help="--apply by probabilities that nobody has measured; exclude by the outlier score too."
+            help="--apply without calibrated probabilities; --apply exclude also by the outlier score."
         ),
     ] = False,
     sort: Annotated[
         Literal["wrong", "outlier", "combined"] | None,
-        typer.Option(help="By the probability of a wrong label (default), the outlier score, or both."),
+        typer.Option(help="Order: probability of a wrong label (default), outlier score, or both."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """What is odd about the snapshot, and how likely each label is to be wrong -> data/audit.
+    """Check the snapshot for bad images, and estimate for each label the probability that it is wrong -> data/audit.
 
-    Without options it is the stage: it judges anew. With one it shows what was judged: train and val, never test; what
-    somebody has looked at again is not shown again. Also whether cleaning pays, and where the last model is worse than
-    elsewhere: slices of `evaluate.slices`, and clusters of images.
+    Without options it runs the stage. With options it shows the results for labels of train and val, never test; labels
+    that were reviewed are not shown again. It also says whether cleaning pays, and lists slices (`evaluate.slices`) and
+    clusters of images on which the last model is significantly worse.
 
     Examples:  assay audit --html audit.html   ·   assay audit --csv review.csv   ·   assay audit --check 50
     """
@@ -159,7 +159,7 @@ def _audit(
 
 
 WITH_OPTIONS = {"audit": _audit}
-"""Stages whose command does more than run them."""
+"""Stages whose command has options."""
 
 for _name, _help in STAGES.items():
     app.command(
@@ -174,7 +174,7 @@ DESK = "At the desk"
 
 @app.command(rich_help_panel=DESK)
 def status(as_json: Json = False) -> None:
-    """One screen: the data, the champion, the last metrics, what is stale, and what to do next."""
+    """Show data, champion, last metrics, stale stages, and the next step on one screen."""
     from assay.commands import status
 
     layout, params = project()
@@ -183,7 +183,7 @@ def status(as_json: Json = False) -> None:
 
 @app.command(rich_help_panel=DESK)
 def verify(as_json: Json = False) -> None:
-    """Read every image of the pool and compare it with its id, the hash of its bytes. Exit code 1 if one is damaged."""
+    """Compare every image of the pool with its id, the hash of its bytes. Exit code 1 if one is damaged."""
     from assay.commands import verify
     from assay.commands.terminal import Terminal
 
@@ -195,14 +195,14 @@ def verify(as_json: Json = False) -> None:
 @app.command(rich_help_panel=DESK)
 def queue(
     limit: Annotated[
-        int | None, typer.Option(min=1, max=MOST, help="How many to show or export; none: all.")
+        int | None, typer.Option(min=1, max=MOST, help="Number of images to show or export.")
     ] = None,
-    split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="Only this split.")] = None,
+    split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="This split only.")] = None,
     export: Csv = None,
     html: Html = None,
     as_json: Json = False,
 ) -> None:
-    """The images to label next, best first. `--csv` makes the file that `assay label` reads back."""
+    """List the images to label next, best first. `--csv` writes the file that `assay label` reads."""
     from assay.commands import queue
     from assay.commands.terminal import Terminal
 
@@ -216,12 +216,12 @@ def label(
     file: Annotated[
         Path, typer.Argument(help="CSV: id or path, label; optional exclude, split, group, why, by, seconds.")
     ],
-    by: Annotated[str | None, typer.Option(help="Who judged; default: git's user.name.")] = None,
-    skip_bad: Annotated[bool, typer.Option(help="Leave bad rows out and write the others.")] = False,
-    allow_new_classes: Annotated[bool, typer.Option(help="Let a label name a class that is new.")] = False,
+    by: Annotated[str | None, typer.Option(help="Name of the labeller; default: git's user.name.")] = None,
+    skip_bad: Annotated[bool, typer.Option(help="Skip invalid rows and write the others.")] = False,
+    allow_new_classes: Annotated[bool, typer.Option(help="Accept labels with a new class.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Judgements from a file: one edit batch in data/edits/. One bad row, and nothing is written."""
+    """Read labels from a file and write one edit batch to data/edits/. With an invalid row, nothing is written."""
     from assay.commands import label
 
     layout, params = project()
@@ -230,10 +230,10 @@ def label(
 
 @app.command(rich_help_panel=DESK)
 def annotate(as_json: Json = False) -> None:
-    """Send the queue to `select.annotator` and write what it answers as an edit batch.
+    """Send the queue to `select.annotator` and write its answers as an edit batch.
 
-    Call it again to take in later answers: every image sent is accounted for in data/ledger/, nothing is asked or
-    taken twice. Exit code 1 if answers could not be taken; they are named, the others are written.
+    Call it again for later answers: data/ledger/ records every image sent, so that none is sent or accepted twice. Exit
+    code 1 if answers are invalid: they are listed, the others are written.
     """
     from assay.commands import annotate
 
@@ -245,11 +245,11 @@ def annotate(as_json: Json = False) -> None:
 
 @app.command(rich_help_panel=DESK)
 def resolve(
-    what: Annotated[str, typer.Argument(help="What stops the pipeline: leakage.")],
-    dry_run: Annotated[bool, typer.Option(help="Say what would be written, write nothing.")] = False,
+    what: Annotated[str, typer.Argument(help="The gate that stopped the pipeline: leakage.")],
+    dry_run: Annotated[bool, typer.Option(help="Show what would be written; write nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the edit batch that resolves what the gate stopped at. The test set is never touched."""
+    """Write an edit batch that resolves the issues of a gate. The test set does not change."""
     from assay.commands import resolve
 
     layout, params = project()
@@ -258,14 +258,14 @@ def resolve(
 
 @app.command(rich_help_panel=DESK)
 def promote(
-    force: Annotated[bool, typer.Option(help="Promote a model that is worse; needs --why.")] = False,
-    why: Annotated[str, typer.Option(help="The reason, kept with the champion.")] = "",
-    by: Annotated[str | None, typer.Option(help="Who promotes; default: git's user.name.")] = None,
+    force: Annotated[bool, typer.Option(help="Promote a worse model; needs --why.")] = False,
+    why: Annotated[str, typer.Option(help="The reason, recorded with the champion.")] = "",
+    by: Annotated[str | None, typer.Option(help="Name recorded with it; default: git's user.name.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Make the last model the champion, unless it is worse beyond the noise.
+    """Make the last model the champion, unless it is significantly worse than the present one.
 
-    Registers it in MLflow, alias `champion`, and runs the stages that depend on the champion: one commit holds all.
+    Registers it in MLflow with the alias `champion`, and runs the stages that depend on the champion, for one commit.
     """
     from assay.commands import promote
     from assay.commands.terminal import Terminal
@@ -278,11 +278,11 @@ def promote(
 
 @app.command(rich_help_panel=DESK)
 def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the server, for a local store.")] = 5000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server for a local store.")] = 5000,
 ) -> None:
-    """MLflow in the browser, on the runs of this project: one for each fingerprint, with what decides as columns.
+    """Open the runs of this project in MLflow, with metrics, data and champion as columns.
 
-    Starts a server for a local store, until Ctrl-C; of a server that runs (MLFLOW_TRACKING_URI) it prints the link.
+    For a local store it starts a server, until Ctrl-C; for a remote one (MLFLOW_TRACKING_URI) it prints the link.
     """
     from assay.tracking import server
 
@@ -294,28 +294,30 @@ def ui(
 def iterate(
     name: Annotated[
         str | None,
-        typer.Argument(help="Of the rounds; default: those of this branch, or the next free number."),
+        typer.Argument(help="Name of the rounds; default: those of this branch, or the next free number."),
     ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="In all; default: iterate.rounds.")] = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Total number of rounds; default: iterate.rounds.")
+    ] = None,
     budget: Annotated[
-        int | None, typer.Option(min=1, help="Answers in all; default: iterate.budget.")
+        int | None, typer.Option(min=1, help="Total number of answers; default: iterate.budget.")
     ] = None,
     target: Annotated[
         float | None,
-        typer.Option(help="Stop when the interval on test has reached it; default: iterate.target."),
+        typer.Option(help="Stop when the whole interval on test has reached it; default: iterate.target."),
     ] = None,
     enough: Annotated[
-        float | None, typer.Option(help="Share of the images that people must have answered to go on.")
+        float | None, typer.Option(help="Share of the images that must be answered before a round goes on.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Rounds by themselves: select, annotate, train, evaluate, track, promote; each a commit on branch iterate/NAME.
+    """Run rounds of select, annotate, train, evaluate, track, promote; each is a commit on branch iterate/NAME.
 
-    The tree has to be clean; no other branch is touched. Call it again after anything: a kill, a failed stage, answers
-    that have come in, more rounds wanted. The section `iterate` of params.yaml says when to stop.
+    The git tree must be clean; other branches do not change. Call it again to continue after a kill, a failed stage or
+    new answers, or for more rounds. The section `iterate` of params.yaml sets when to stop.
 
-    - **0**: the rounds are over, and the table says why
-    - **4**: images wait for people (`select.annotator: file`, or null): fill in what it names, and call again
+    - **exit code 0**: the rounds have ended; the table gives the reason
+    - **exit code 4**: images wait for people (`select.annotator: file`, or null): fill in the files and call again
 
     Examples:  assay iterate   ·   assay iterate nightly --rounds 5   ·   assay iterate --target 0.95 --budget 1000
     """

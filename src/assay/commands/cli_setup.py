@@ -1,4 +1,4 @@
-"""The command line of what is a project's own: making one, and its plug-ins."""
+"""Commands to create a project, and to check its plug-ins."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ PANEL = "A project of one's own"
 def init(
     folder: Annotated[
         Path,
-        typer.Argument(
-            metavar="[DIR]", help="Empty, new, or in a git repository that holds other things too."
-        ),
+        typer.Argument(metavar="[DIR]", help="An empty or new folder, or one in an existing git repository."),
     ] = Path(),
     origin: Annotated[
         str | None,
@@ -28,10 +26,10 @@ def init(
             help="PATH, or FORMAT:PATH with imagefolder, csv, coco, yolo, voc or masks; or demo: 5,000 real digits.",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option(help="Look at the images and say what would be written.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Read the images and show what would be written.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a project for your images: dvc.yaml, params.yaml with values that suit them, flows. Overwrites nothing.
+    """Create a project for your images: dvc.yaml, params.yaml with values that suit them, flows. Overwrites nothing.
 
     Examples:  assay init --from imagefolder:~/photos   ·   assay init quality --from csv:labels.csv --dry-run
     """
@@ -45,7 +43,7 @@ def check_plugin(
     file: Annotated[Path, typer.Argument(help="plugins/models/mine.py, plugins/strategies/mine.py …")],
     as_json: Json = False,
 ) -> None:
-    """Whether a plug-in of your own keeps the contract of its kind. Exit code 1 if it does not."""
+    """Check a plug-in of your own against the contract of its kind. Exit code 1 if it breaks it."""
     from assay.commands import check_plugin
 
     result = check_plugin.run(file)

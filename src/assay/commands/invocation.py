@@ -1,4 +1,4 @@
-"""What every command of the command line has in common: the project it is run in, and how a result is shown."""
+"""Common parts of the commands: the project of the current folder, shared options, output of results."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 def destination(param: typer.CallbackParam, path: Path | None) -> Path | None:
-    """The FILE of an option; UsageError, before any work, if none can be written there."""
+    """The FILE of an option. UsageError, before any work, if it cannot be written."""
     return path and check_file(path, param.opts[0])
 
 
 def folder(param: typer.CallbackParam, path: Path | None) -> Path | None:
-    """The DIR of an option; UsageError, before any work, if there can be none."""
+    """The DIR of an option. UsageError, before any work, if it cannot be created."""
     return path and check_folder(path, param.opts[0])
 
 
 MOST = 1_000_000_000
-"""Rows or pictures that can be asked for: what is more is no number that fits into a table."""
+"""Largest number of rows or pictures that an option accepts."""
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Csv = Annotated[
     Path | None,
@@ -36,19 +36,21 @@ Csv = Annotated[
         "--csv",
         metavar="FILE",
         callback=destination,
-        help="Write them to FILE, with an empty column for the label.",
+        help="Write the rows to FILE as CSV, with an empty column for the label.",
     ),
 ]
 Html = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", callback=destination, help="Write one page to FILE: charts, pictures, rows to filter."
+        metavar="FILE",
+        callback=destination,
+        help="Write one HTML page to FILE, with charts, pictures and lists.",
     ),
 ]
 
 
 def project() -> tuple[Layout, Params]:
-    """The layout and the params of the folder that a command is run in."""
+    """Layout and params of the project in the current folder."""
     from assay.params import load_params
 
     layout = Layout(Path())
@@ -57,17 +59,17 @@ def project() -> tuple[Layout, Params]:
 
 
 def _require_plain(root: Path) -> None:
-    """UsageError for a path that is cut off where it becomes an address: MLflow's store would lie in another folder."""
+    """UsageError for a path with characters that end a URI: MLflow would open its store in another folder."""
     if found := [character for character in "#?" if character in str(root)]:
         raise UsageError(
-            f"the project's path holds {' and '.join(map(repr, found))}: {root}; addresses end there, and MLflow's "
-            "store would be opened in another folder",
+            f"the path of the project contains {' and '.join(map(repr, found))}: {root}; URIs end there, and MLflow "
+            "would open its store in another folder",
             hint="rename the folder",
         )
 
 
 def show(result: dict[str, Any], as_json: bool, render: Callable[[Any, Any], None] | None = None) -> None:
-    """A command's result: as JSON, as its `render` writes it, or as it is."""
+    """Print a result: as JSON, by `render`, or as it is."""
     if as_json:
         import json
 
@@ -85,7 +87,7 @@ def show(result: dict[str, Any], as_json: bool, render: Callable[[Any, Any], Non
 
 
 def _holds_stdout(result: dict[str, Any]) -> bool:
-    """Whether a file that was asked for is what comes out of standard output: nothing else may go there."""
+    """Whether a requested file is standard output, so that nothing else may be printed there."""
     made = [result.get("file"), result.get("page")]
     names = [one["file"] if isinstance(one, dict) else one for one in made if one]
     return any(is_stdout(Path(name)) for name in names)

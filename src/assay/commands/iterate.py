@@ -1,11 +1,11 @@
-"""`assay iterate`: rounds of ingest, embed, curate, select, annotate, train, evaluate, track and promote by themselves.
+"""`assay iterate`: rounds of ingest, embed, curate, select, annotate, train, evaluate, track and promote.
 
-Each round is a commit on a branch of its own. There is no state besides git, DVC and the ledger: what was computed is
-in DVC's cache, what was sent and answered in data/ledger/ and data/edits/, what was finished in the commits. So a call
-after a kill, or after people have answered, goes on where the last one was: everything before costs a look.
+Each round is a commit on a branch of its own. All state is in git, DVC and the ledger: results in DVC's cache, images
+sent and answered in data/ledger/ and data/edits/, finished rounds in the commits. A call after a kill, or after people
+have answered, resumes the round.
 
-The champion changes at the beginning of a round, before `select`: so the champion, the queue and the comparison in a
-commit belong together, and each commit can be reproduced by itself. The last model is promoted by the closing commit.
+The champion changes at the beginning of a round, before `select`. The champion, the queue and the comparison in a
+commit therefore belong together, and each commit can be reproduced. The last model is promoted by the closing commit.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = ["WAITING", "render", "run"]
 WAITING = 4
 """Exit code while images wait for people."""
 NOT_FIT = 3
-"""Exit code of a stage that finds no labels to learn from or to measure with."""
+"""Exit code of a stage without labels to train on or to measure with."""
 
 
 def run(
@@ -51,9 +51,9 @@ def run(
     progress: Progress = silent,
     runner: Runner | None = None,
 ) -> dict[str, Any]:
-    """Go on with the rounds until a rule ends them or people are waited for; what there is by then.
+    """Run rounds until a rule ends them or images wait for people; the result so far.
 
-    `changed`: keys of params.iterate, None is as it was.
+    `changed`: overrides of params.iterate; None: no override.
     """
     rules = with_changes(params.iterate, "iterate", changed or {})
     with holding(layout.scratch, "rounds", wait=0):
@@ -80,7 +80,7 @@ def run(
 
 
 def one_round(work: RoundWork) -> dict[str, Any] | Stop | None:
-    """None: it is done and committed. A dict: people are waited for. Stop: there is nothing to ask."""
+    """Run one round. None: done and committed. A dict: images wait for people. Stop: the queue is empty."""
     begun, layout = time.monotonic(), work.layout
     desk = annotate.open_round(work.params, layout)
     promoted = ""
@@ -89,7 +89,7 @@ def one_round(work: RoundWork) -> dict[str, Any] | Stop | None:
         work.runner.stages(until("select", layout.root))
         queue = annotate.not_out(desk, open_queue(layout)[0]).slice(0, left_to_spend(work))
         if not len(queue):
-            return Stop(NOTHING_LEFT, "every image is labelled, left out, or waits for an answer")
+            return Stop(NOTHING_LEFT, "every image is labelled, excluded, or waits for an answer")
         batch = work.runner.act("send", lambda: annotate.send(desk, queue))
     told = work.runner.act("annotate", lambda: take_in(desk))
     still_open = open_of(batch, work)
@@ -102,7 +102,7 @@ def one_round(work: RoundWork) -> dict[str, Any] | Stop | None:
 
 
 def commit(work: RoundWork, message: str) -> None:
-    """All that the round made, in one commit."""
+    """Commit all files of the round."""
     root = work.layout.root
     made = work.runner.act("commit", lambda: branches.commit_paths(place.OWNED, message, root))
     remember(made, work.layout)
@@ -114,7 +114,7 @@ def until(stage: str, root: Path) -> list[str]:
 
 
 def sent_in_this_round(work: RoundWork, desk: annotate.Round) -> Batch | None:
-    """The batch that was sent, by us or by `assay annotate`, since the last round."""
+    """The batch sent since the last round, by this command or by `assay annotate`."""
     known = branches.files_at(work.last, "data/ledger", work.layout.root)
     new = [batch for batch in desk.sent if f"{batch.name}.jsonl" not in known]
     return new[-1] if new else None
@@ -130,14 +130,14 @@ def take_in(desk: annotate.Round) -> dict[str, Any]:
 
 
 def learn(work: RoundWork) -> bool:
-    """The stages after the answers; False if there is nothing to train on or to measure with, yet."""
+    """Run the stages after the answers; False if there are no labels to train on or to measure with yet."""
     try:
         work.runner.stages(stages(work.layout.root))
     except DvcError as error:
         counts = read_json(work.layout.snapshot / "snapshot.json", made_by="curate")["counts"]["labelled"]
         if error.status != NOT_FIT or (counts.get("train") and counts.get("test")):
             raise
-        work.progress.say("the ruler comes first: nothing to train on, or to measure with, yet")
+        work.progress.say("not trained: there are no labels to train on, or to measure with, yet")
         return False
     return True
 
@@ -146,7 +146,7 @@ def learn(work: RoundWork) -> bool:
 
 
 def crown(work: RoundWork) -> str:
-    """Promote the model of the round before, unless it is worse beyond the noise, or somebody has done it."""
+    """Promote the model of the last round, unless it is significantly worse or was promoted already."""
     if not work.rules.promote or not work.done or work.records[-1].test is None:
         return ""
     if "data/champion/champion.json" in branches.uncommitted(work.layout.root):
@@ -160,7 +160,7 @@ def crown(work: RoundWork) -> str:
 
 
 def crowned(work: RoundWork) -> str:
-    """What became of the champion since the last commit."""
+    """Whether the champion changed since the last commit, as text."""
     if "data/champion/champion.json" not in branches.uncommitted(work.layout.root):
         return ""
     held = read_json(work.layout.champion / "champion.json")["champion"]
@@ -168,7 +168,7 @@ def crowned(work: RoundWork) -> str:
 
 
 def close(work: RoundWork, stop: Stop) -> None:
-    """The last commit: why there are no more rounds, and the last model's promotion with the queue that follows."""
+    """Make the closing commit: the reason of the end, and the promotion of the last model with the new queue."""
     promoted = crown(work)
     if crowned(work):
         work.runner.stages(stages(work.layout.root))

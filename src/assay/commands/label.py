@@ -23,7 +23,7 @@ from assay.lineage.people import whoami
 from assay.params import Params
 
 SHOWN = 20
-"""Bad rows named in an error."""
+"""Most invalid rows named in an error."""
 
 
 @writes("judgements")
@@ -35,9 +35,9 @@ def run(
     skip_bad: bool = False,
     allow_new_classes: bool = False,
 ) -> dict[str, Any]:
-    """Check every row that is filled in, then write one edit batch with those that change something.
+    """Check every filled-in row, then write one edit batch with those that change something.
 
-    EditError with all bad rows, and nothing written, unless `skip_bad`.
+    EditError with all invalid rows, without writing anything, unless `skip_bad`.
     """
     snapshot, batches = Snapshot.load(layout.snapshot), read_batches(layout.edits)
     classes = valid_classes(params.curate.classes, snapshot, batches, allow_new_classes)
@@ -45,7 +45,7 @@ def run(
     rows, disputed, repeated = without_contradictions(read.rows)
     problems = sorted([*read.problems, *disputed], key=lambda problem: problem.line)
     if problems and not skip_bad:
-        raise EditError(complaint(file, problems), hint="mend them, or `--skip-bad` to take the others")
+        raise EditError(complaint(file, problems), hint="correct them, or `--skip-bad` to accept the others")
     known = present(snapshot, batches, [row.id for row in rows])
     who, again = by or whoami(layout.root), asked_again(layout, batches)
     changes = [
@@ -67,14 +67,14 @@ def run(
 def present(
     snapshot: Snapshot, batches: Sequence[tuple[str, list[Judgement]]], ids: Sequence[str]
 ) -> dict[str, Standing]:
-    """What holds for each image now: the snapshot, and what was judged since."""
+    """{id: present state}: the snapshot and the judgements since."""
     known = recorded(snapshot, ids)
     said = standings(batches, known)
     return {sample: said.get(sample, NOTHING) for sample in ids}
 
 
 def asked_again(layout: Layout, batches: Sequence[tuple[str, list[Judgement]]]) -> set[str]:
-    """The labelled images that a second look is asked for: that they are right as they are is an answer."""
+    """Labelled images that are queued for review: for these, an unchanged label is an answer."""
     answered = answers_to(batches)
     sent = ledger.read(layout.ledger)
     out = {sample for batch in sent for sample in ledger.open_ids(batch, answered)}
@@ -83,7 +83,7 @@ def asked_again(layout: Layout, batches: Sequence[tuple[str, list[Judgement]]]) 
 
 
 def news(row: Row, known: Standing, by: str, again: bool = False) -> list[Judgement]:
-    """The judgements of a row that say something new; all that answer what was asked `again`."""
+    """The judgements of a row that change something; with `again` (a review), all of them."""
     return [
         judgement
         for judgement in row.judgements(by, now())

@@ -1,4 +1,4 @@
-"""`assay promote`: make the model in outputs/ the champion, if it is not worse beyond the noise."""
+"""`assay promote`: make the model in outputs/ the champion, unless it is significantly worse."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from assay.params import Params
 from assay.progress import Progress, silent
 
 RESULT = ("select", "train", "evaluate")
-"""Stages that must be up to date: a number of yesterday's model decides nothing about today's."""
+"""Stages that must be up to date, so that the metrics belong to the model."""
 
 
 @writes("pipeline")
@@ -32,8 +32,8 @@ def run(
 ) -> dict[str, Any]:
     """Copy the weights, put them under DVC, write champion.json last.
 
-    PromotionRefused, with the numbers, if the paired interval of the primary metric lies wholly below zero;
-    `force` promotes all the same, and needs a reason. Stale outputs are refused, forced or not.
+    PromotionRefused, with the numbers, if the whole paired interval of the primary metric is on the worse side of 0;
+    `force` overrides that and needs a reason. Stale outputs are refused in any case.
     """
     if force and not why.strip():
         raise PromotionRefused("--force needs a reason", hint='assay promote --force --why "…"')
@@ -50,7 +50,7 @@ def run(
     difference = None if old is None else paired_difference(metrics, old, primary)
     verdict = gate(difference, primary)
     if verdict and not force:
-        raise PromotionRefused(verdict, hint='promote all the same: assay promote --force --why "…"')
+        raise PromotionRefused(verdict, hint='to promote it anyway: assay promote --force --why "…"')
     champion = Champion(
         fingerprint=run_digest,
         model_sha256=sha256(weights),
@@ -69,21 +69,21 @@ def run(
 
 
 def refuse_stale(layout: Layout) -> None:
-    """PromotionRefused if the numbers in outputs/ are not of the model, the data and the params here."""
+    """PromotionRefused if the metrics in outputs/ do not belong to the present model, data and params."""
     model = read_json(layout.outputs / "model" / "model.json", made_by="train")
     selection = read_json(layout.selection / "selection.json", made_by="select")
     if model.get("selection") != selection["digest"]:
         raise PromotionRefused(
-            "outputs/model did not learn from this selection", hint="run `dvc repro` first"
+            "outputs/model was not trained on this selection", hint="run `dvc repro` first"
         )
     for stage in stage_states(layout.root):
         if stage.stage in RESULT and stage.state != "fresh":
             reason = stage.why or stage.state
-            raise PromotionRefused(f"{stage.stage} is behind: {reason}", hint="run `dvc repro` first")
+            raise PromotionRefused(f"{stage.stage} is not up to date: {reason}", hint="run `dvc repro` first")
 
 
 def paired_difference(metrics: dict[str, Any], champion: Champion, primary: str) -> dict[str, Any] | None:
-    """Challenger minus champion on the same test images; None for the same weights. PromotionRefused if unmeasured."""
+    """Challenger − champion on the same test images; None for the same weights. PromotionRefused if not measured."""
     against = metrics.get("champion")
     if not against or against["fingerprint"] != champion.fingerprint:
         raise PromotionRefused(
@@ -102,21 +102,21 @@ def paired_difference(metrics: dict[str, Any], champion: Champion, primary: str)
 
 
 def gate(difference: dict[str, Any] | None, primary: str) -> str | None:
-    """Why not, or None: worse beyond the noise is an interval wholly on the wrong side of zero."""
+    """Reason to refuse, or None. Significantly worse: the whole interval is on the worse side of 0."""
     if difference is None:
         return None
     worse = named(primary).is_worse(difference)
-    return f"worse than the champion beyond the noise: {told(difference, primary)}" if worse else None
+    return f"significantly worse than the champion: {told(difference, primary)}" if worse else None
 
 
 def told(difference: dict[str, Any], primary: str) -> str:
-    """`accuracy +1.2 points [+0.3, +2.1] on 613 test images`."""
+    """E.g. `accuracy +1.2 points [+0.3, +2.1] on 613 test images`."""
     row = named(primary)
     return f"{row.title} {row.change(difference)} on {difference['n']:,} test images"
 
 
 def install(layout: Layout, champion: Champion) -> None:
-    """The weights first, then what names them: a kill in between leaves the old champion in force."""
+    """Write the weights, then champion.json: after a kill in between, the old champion is unchanged."""
     with fresh_dir(layout.champion / MODEL) as folder:
         shutil.copytree(layout.outputs / "model", folder, dirs_exist_ok=True)
     if (layout.root / ".dvc").is_dir():
@@ -125,21 +125,21 @@ def install(layout: Layout, champion: Champion) -> None:
 
 
 def follow(layout: Layout, progress: Progress = silent) -> dict[str, Any]:
-    """Run the stages that depend on the champion, so that one commit holds it and what follows from it.
+    """Run the stages that depend on the champion, so that one commit has the champion and their outputs.
 
-    Nothing else: what may wait at the door is another round's. {"followed": names}, and {"behind": why} if one fails;
-    the promotion stands.
+    Ingest is not run: new images belong to the next round. Returns {"followed": names}, and {"behind": reason} if a
+    stage fails; the promotion stays.
     """
     done: list[str] = []
     try:
         while name := next((s.stage for s in stage_states(layout.root) if s.state == "stale"), None):
             if name in done:
                 break
-            progress.say(f"{name}: by the new champion")
+            progress.say(f"{name}: run with the new champion")
             run_dvc(["repro", "--single-item", name], layout.root)
             done.append(name)
     except DvcError as error:
-        why = f"{error}; `dvc repro` before you commit: the queue is still the old champion's"
+        why = f"{error}; run `dvc repro` before you commit: the queue is still that of the old champion"
         return {"followed": done, "behind": why}
     return {"followed": done}
 
@@ -157,7 +157,7 @@ def _report(
 
 
 def register(params: Params, layout: Layout) -> dict[str, Any]:
-    """The champion in MLflow's registry: {"registry": …}; what was in the way is in there, and costs nothing else."""
+    """Register the champion in MLflow: {"registry": …}, with the reason of a failure, which does not stop the rest."""
     from assay.tracking import registry
 
     champion = read_champion(layout.champion)
@@ -188,11 +188,11 @@ def render(result: dict[str, Any], console: Console) -> None:
             highlight=False,
         )
     _say_more(result, console)
-    console.print("next: commit it all, as one commit: git add -A && git commit", highlight=False)
+    console.print("next: commit everything in one commit: git add -A && git commit", highlight=False)
 
 
 def _say_more(result: dict[str, Any], console: Console) -> None:
-    """What followed from the promotion, and where else the model is now."""
+    """Print the stages that were run, and the registered model."""
     if result.get("followed"):
         console.print(f"brought up to date: {', '.join(result['followed'])}", highlight=False)
     if trouble := result.get("behind"):

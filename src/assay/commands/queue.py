@@ -1,4 +1,4 @@
-"""`assay queue`: what to label next, on the screen or as a file to fill in."""
+"""`assay queue`: the images to label next, on the terminal, as a CSV or as a page."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from assay.reports import exported
 from assay.reports.destinations import write_out
 
 COLUMNS = ("id", "path", "image", "split", "predicted", "confidence", "reason", "label", "exclude", "why")
-"""Of the exported file; `label`, `exclude` and `why` are left for people to fill in."""
+"""Columns of the exported file; `label`, `exclude` and `why` are for people to fill in."""
 
 WIDTHS = {"": 6, "image": 12, "from": 16, "split": 5, "predicted": 16}
-"""Of the columns on the screen; the reason has what is left of a line."""
+"""Largest widths of the columns on the terminal; the reason has the rest of the line."""
 
 
 def run(
@@ -37,7 +37,7 @@ def run(
     page: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """The open part of the queue, best first; a file and a page get all of it unless `limit` was given."""
+    """The open images of the queue, best first; a file and a page get all of them unless `limit` was given."""
     queue, answered = open_queue(layout)
     if split is not None:
         queue = queue.filter(pc.equal(queue["split"], split))
@@ -59,10 +59,7 @@ def run(
 
 
 def open_queue(layout: Layout) -> tuple[pa.Table, int]:
-    """The queue without the images that somebody has judged since, and how many those are.
-
-    An image to be looked at again is judged once that second look is taken: see assay.data.ledger.
-    """
+    """The queue without the images judged since, and their number. For reviews see `assay.data.ledger`."""
     queue = read_table(layout.selection / "queue.parquet", made_by="select")
     batches = read_batches(layout.edits)
     said = standings(batches)
@@ -81,7 +78,7 @@ def open_queue(layout: Layout) -> tuple[pa.Table, int]:
 
 
 def categories(layout: Layout) -> list[str]:
-    """The classes that there are, for a person to choose from."""
+    """The classes to choose from."""
     found = read_json(layout.snapshot / "snapshot.json", made_by="curate")["categories"]
     return [str(name) for name in found]
 
@@ -96,7 +93,7 @@ def with_paths(layout: Layout, queue: pa.Table) -> pa.Table:
 
 
 def render(result: dict[str, Any], console: Console) -> None:
-    """A line an image, or where the files are."""
+    """Print one line for each image, or the files written."""
     if result["page"]:
         console.print(f"{len(result['rows']):,} images on the page {escape(result['page'])}", highlight=False)
     if result["file"]:

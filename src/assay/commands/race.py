@@ -1,4 +1,4 @@
-"""race: is the next hour better spent on the labels, or on the model? From one baseline, over several seeds."""
+"""`assay race`: work on the labels against work on the model, from one baseline, over several seeds."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from assay.progress import Progress, silent
 from assay.reports.destinations import write_out
 
 BAD_PARAMS = 2
-"""Exit code of a stage that refuses its params: a trial that cannot be trained, not a fault of the machine."""
+"""Exit code of a stage that refuses its params: the trial cannot be trained."""
 DIVERGED = "training diverged"
 
 
 @dataclass(frozen=True)
 class RaceWork:
-    """A race that can be run, and what it is found again by."""
+    """A race ready to run, and its key."""
 
     side: Side
     course: Course
@@ -61,11 +61,11 @@ def prepare(
     choose_on: str = CHOSEN_ON,
     changed: Mapping[str, Any] | None = None,
 ) -> RaceWork:
-    """Open the baseline and find who answers; trains nothing. `changed`: keys of params.race, None is as it was.
+    """Open the baseline and the source of answers; trains nothing. `changed`: overrides of params.race.
 
     Raises:
-        ParamsError: a key of params.race is not valid; nobody can answer; or test is to choose.
-        GateError: there is no val image to choose by, or no test image to report on.
+        ParamsError: a key of params.race is not valid; no source of answers; or models would be chosen on test.
+        GateError: no val image to choose on, or no test image to report on.
     """
     refuse_test(choose_on)
     race = with_changes(params.race, "race", changed or {})
@@ -85,28 +85,28 @@ def prepare(
 
 
 def as_written(side: Side) -> dict[str, Any]:
-    """params.yaml of a side, without the keys that only later code knows: its own code would refuse them."""
+    """params.yaml of a side, without keys that its own code does not have and would refuse."""
     return {**read_yaml(side.layout.params, ParamsError), "seed": side.params.seed}
 
 
 def refuse_test(choose_on: str) -> None:
-    """ParamsError for anything but val: there is no way to choose by the test set."""
+    """ParamsError unless the split is val."""
     if choose_on != CHOSEN_ON:
         raise ParamsError(
-            f"a race is not chosen on {choose_on!r}: both tracks choose on {CHOSEN_ON} and are reported on test",
-            hint="a test set that has chosen the winner flatters it, most of all the track with the most trials; "
-            "label more val images if choosing is too noisy",
+            f"--choose-on {choose_on!r}: both tracks choose models on {CHOSEN_ON} and are reported on test",
+            hint="a metric is biased on the split that chose the model; label more val images if the choice is too "
+            "noisy",
         )
 
 
 def check_measurable(start: cells.Cell) -> None:
     if CHOSEN_ON not in start.train["split"].to_pylist():
         raise GateError(
-            "no val image has a label: neither track could choose",
+            "no val image has a label: the tracks choose models on val",
             hint="`assay queue` lists val images, drawn at random, to label first",
         )
     if not len(start.ruler):
-        raise GateError("no test image has a label: there is nothing to report on", hint="`assay queue`")
+        raise GateError("no test image has a label: results are reported on test", hint="`assay queue`")
 
 
 def run(
@@ -120,7 +120,7 @@ def run(
     progress: Progress = silent,
     execute: Execute | None = None,
 ) -> dict[str, Any]:
-    """Race, and say who won. A killed call carries on where it was; a second one trains nothing."""
+    """Run the race and return its result. A killed call resumes; a second one trains nothing."""
     work = prepare(params, layout, baseline, answers, choose_on, changed)
     race, course = work.course.race, work.course
     progress.say(
@@ -133,7 +133,7 @@ def run(
 
 
 def here(layout: Layout, progress: Progress) -> Execute:
-    """Train on this machine, as many cells at once as the cores bear."""
+    """Train on this machine, with as many cells in parallel as it has cores for."""
 
     def execute(turns: Sequence[Turn]) -> list[Done]:
         threads = max(turn.cell.parsed.train.threads for turn in turns)
@@ -143,7 +143,7 @@ def here(layout: Layout, progress: Progress) -> Execute:
 
 
 def train(turn: Turn, layout: Layout, stop: Event | None = None) -> Done:
-    """The result of a turn. A trial whose params cannot be trained with has failed, and the race goes on."""
+    """The result of a turn. A trial whose params cannot be trained counts as failed; the race goes on."""
     try:
         return Done(turn, cells.run(turn.cell, layout, stop))
     except DvcError as error:
@@ -161,7 +161,7 @@ def conclude(
     page: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """From all results: curves, intervals, the verdict; written to MLflow and to a page."""
+    """Curves, intervals and verdict from all results; written to MLflow and to a page."""
     from assay.experiments.race.standing import stand
 
     course = work.course
@@ -203,22 +203,22 @@ def draw(summary: dict[str, Any], home: Path) -> None:
 
 
 def notes(told: dict[str, Any], course: Course) -> list[str]:
-    """What a reader has to know of this race."""
+    """Remarks on the race."""
     found = []
     spent = told["tracks"]["data"][-1]["cost"]["labels"]
     asked = course.race.labels_per_step * course.race.steps
     if spent < asked:
-        found.append(f"there was less to ask than the budget: {spent:,.0f} of {asked:,} labels were spent")
+        found.append(f"fewer images than the budget: {spent:,.0f} of {asked:,} labels were spent")
     unanswered = sum(row["about"].get("unanswered", 0) for row in told["runs"])
     if unanswered:
-        found.append(f"{unanswered:,} questions had no answer; they cost all the same")
+        found.append(f"{unanswered:,} images had no answer; they count as cost")
     unknown = sum(row["about"].get("unknown_class", 0) for row in told["runs"])
     if unknown:
-        found.append(f"{unknown:,} answers named a class that the baseline does not have, and were left out")
+        found.append(f"{unknown:,} answers named a class that the baseline does not have, and were not used")
     if course.answers.about is not None:
         found.append(
-            f"only the {len(course.answers.about):,} images that people judged later could be asked about: "
-            "what they chose to look at is part of the data track's result"
+            f"only the {len(course.answers.about):,} images that people judged later have answers: their choice of "
+            "images is part of the result of the data track"
         )
     failed = [row for row in told["runs"] if row["failed"]]
     if failed:
@@ -241,7 +241,7 @@ def log(
     layout: Layout,
     progress: Progress,
 ) -> dict[str, Any] | None:
-    """A parent run with the curves, and a child for each training. A server that is away costs a remark only."""
+    """Write a parent run with the curves, and a child for each training. Without the server, print a remark."""
     from assay.experiments.race.family import children, parent
     from assay.tracking.families import log_family
 
@@ -249,12 +249,14 @@ def log(
     try:
         return dict(log_family(work.key, parent(summary), children(racers), files, params, layout))
     except TrackingError as error:
-        progress.say(f"not in MLflow: {error}; race again when the server is back: nothing is trained twice")
+        progress.say(
+            f"not written to MLflow: {error}; call it again once the server answers, nothing is trained twice"
+        )
         return None
 
 
 def render(result: dict[str, Any], console: Console) -> None:
-    """A table of both curves, the verdict, and where to look."""
+    """Print a table of both curves, the verdict, and the files written."""
     measured, n, cost = named(result["metric"]), result["samples"], result["tracks"]
     console.print(
         f"[bold]race from {escape(result['baseline']['label'])}[/]   {result['cells']['all']} trainings, "
@@ -287,7 +289,7 @@ def render(result: dict[str, Any], console: Console) -> None:
 
 
 def people(result: Mapping[str, Any]) -> float:
-    """Minutes that people need for what the data track asked in one seed."""
+    """Minutes of people's time for the labels of the data track, of one seed."""
     cost, seconds = result["tracks"]["data"][-1]["cost"], result["seconds"]
     new = cost["labels"] - cost["reviews"]
     return float((new * seconds["label"] + cost["reviews"] * seconds["review"]) / 60)

@@ -1,4 +1,4 @@
-"""`assay reproduce RUN|REV`: run it again from below the door on, and say whether the same came out."""
+"""`assay reproduce RUN|REV`: run it again after ingest, and compare the outputs with their record."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COLOURS = {
     "cannot be reproduced": "red",
 }
 SHOWN = 5
-"""Differences, reasons and packages that the terminal lists; JSON has all of them."""
+"""Most differences, reasons and packages shown on the terminal; the JSON has all."""
 
 
 def run(
@@ -47,17 +47,14 @@ def run(
     keep: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """One reproduction, or with `since` those of all commits after it that recorded a result.
+    """Reproduce one target, or with `since` all commits after it that recorded a result.
 
-    ReproductionError, with exit code 2, for whatever keeps a single one from being reproduced; in a batch that is one
-    of the results.
+    ReproductionError, with exit code 2, if a single target cannot be reproduced; in a batch that is one of the results.
     """
     try:
         if (name is None) == (since is None):
             raise ReproductionError(
-                "nothing to reproduce was named"
-                if name is None
-                else "either one RUN or REV, or --all-since REV",
+                "name what to reproduce" if name is None else "either one RUN or REV, or --all-since REV",
                 hint="assay reproduce HEAD, assay reproduce RUN_ID, or assay reproduce --all-since REV",
             )
         if keep is not None:
@@ -73,12 +70,12 @@ def run(
 
 
 def since_then(since: str, layout: Layout) -> list[str]:
-    """The commits after a revision that changed dvc.lock, oldest first. RevisionError if there is no such revision."""
+    """The commits after a revision that changed dvc.lock, oldest first. RevisionError if the revision is unknown."""
     return recordings(since, layout.root.resolve())
 
 
 def with_exit_code(result: dict[str, Any], exact: bool) -> dict[str, Any]:
-    """`exact`: nothing but the same bits is good enough."""
+    """The result with its exit code. `exact`: 1 unless bitwise identical."""
     code = EXIT[result["verdict"]]
     return {**result, "exit_code": 1 if exact and result["verdict"] == "within tolerance" else code}
 
@@ -95,7 +92,7 @@ def _each(
 
 
 def failed(name: str, error: AssayError) -> dict[str, Any]:
-    """The result where there is none: why not, and what to do."""
+    """The result of a target that cannot be reproduced: reason and remedy."""
     return {
         "name": name,
         "label": name[:8],
@@ -108,10 +105,10 @@ def failed(name: str, error: AssayError) -> dict[str, Any]:
 def reproduce(
     name: str, params: Params, layout: Layout, keep: Path | None = None, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Run one commit or run again and judge it. AssayError if that cannot be done."""
+    """Reproduce one commit or run. AssayError if that is not possible."""
     begun = perf_counter()
     target = find(name, params, layout)
-    progress.say(f"reproducing {target.label} in a clean worktree; the workspace is left alone")
+    progress.say(f"reproducing {target.label} in a clean worktree; the workspace does not change")
     with rebuilt(target, layout.root.resolve(), progress) as made:
         verdict = judged(made, target, params, layout, keep)
         changes, against = environment_changes(target, made, params)
@@ -119,7 +116,7 @@ def reproduce(
 
 
 def environment_changes(target: Target, made: Rebuilt, params: Params) -> tuple[list[Change], str]:
-    """(what of the environment is not as recorded, the record): environment.json of a run, or the pins of a commit."""
+    """(differences of the environment, name of the record): environment.json of a run, or the pins of a commit."""
     if target.environment is not None:
         return against_run(
             target.environment, environment.describe(_params_of(made, params))
@@ -131,7 +128,7 @@ def environment_changes(target: Target, made: Rebuilt, params: Params) -> tuple[
 
 
 def _params_of(made: Rebuilt, params: Params) -> Params:
-    """Those that were reproduced; ours, if they are of another assay's form."""
+    """The params that were reproduced; those of the workspace if this version does not accept them."""
     try:
         return load_params(made.project / "params.yaml")
     except ParamsError:
@@ -141,7 +138,7 @@ def _params_of(made: Rebuilt, params: Params) -> Params:
 def report(
     target: Target, made: Rebuilt, verdict: Judgement, changes: list[Change], against: str, seconds: float
 ) -> dict[str, Any]:
-    """All of it, JSON-able."""
+    """The whole result, JSON-able."""
     return {
         "name": target.name,
         "label": target.label,
@@ -166,7 +163,7 @@ def report(
 
 
 def render(result: dict[str, Any], console: Console) -> None:
-    """One result in full; of a batch one line each, and those in full that are not identical."""
+    """Print one result in full; of a batch one line each, and those that are not identical in full."""
     if "results" not in result:
         _render_one(result, console)
         return
@@ -200,12 +197,12 @@ def _render_one(result: dict[str, Any], console: Console) -> None:
 
 
 def _lines(result: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """What is to be said below the stages, titled."""
+    """(title, lines) of the blocks below the stages."""
     changes = result["environment"]["changes"]
     yield "first difference:", list(_differences(result["differences"]))
-    yield "what went in is not what is on record:", result["because"]
+    yield "inputs that differ from the record:", result["because"]
     yield (
-        f"the environment is not that of {result['environment']['against']}:",
+        f"the environment differs from {result['environment']['against']}:",
         [str(Change(**change)) for change in changes],
     )
     tolerance = result["tolerance"]
@@ -215,7 +212,7 @@ def _lines(result: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _differences(found: list[dict[str, Any]]) -> Iterator[str]:
-    """One line an output: its first difference, and how many of its files differ besides."""
+    """One line for each output: its first difference, and the number of other files that differ."""
     files = Counter(one["output"] for one in found)
     for output, n in files.items():
         first = next(one for one in found if one["output"] == output)
@@ -276,7 +273,7 @@ def _batch_table(results: list[dict[str, Any]]) -> Table:
 
 
 def markdown(results: list[dict[str, Any]]) -> str:
-    """A table for a page: one row for each that was reproduced."""
+    """A Markdown table with one row for each target."""
     rows = []
     for one in results:
         why = [str(Difference(**d)) for d in one.get("differences", [])[:1]] or [one["sentence"]]

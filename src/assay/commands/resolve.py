@@ -1,4 +1,4 @@
-"""`assay resolve leakage`: the edit batch that opens the gate again."""
+"""`assay resolve leakage`: write an edit batch that resolves the leaks."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @writes("judgements")
 def resolve(layout: Layout, params: Params, what: str = "leakage", dry_run: bool = False) -> dict[str, Any]:
-    """Find the leaks of the present pool and edits, and write the batch that ends them. The test set is not touched.
+    """Find the leaks of the present pool and edits, and write a batch that resolves them. The test set does not change.
 
     PluginError for anything but leakage.
     """
     if what != "leakage":
-        raise PluginError(f"{what!r} is not something that can be resolved by rule", hint="valid: leakage")
+        raise PluginError(f"{what!r} cannot be resolved by rule", hint="valid: leakage")
     version = gates.fold_version(params, layout)
     leaks = issues(leakage.check(version))
     decisions = leakage.plan(leaks, version.split_of)
@@ -55,7 +55,7 @@ def _judgement(decision: leakage.Decision, split_of: dict[str, str], by: str, at
 
 
 def render(result: dict[str, Any], console: Console) -> None:
-    """What was written, or would be."""
+    """Print what was, or would be, written."""
     if not result["leaks"]:
         console.print("no leak between the splits: nothing to resolve")
         return
@@ -69,4 +69,4 @@ def render(result: dict[str, Any], console: Console) -> None:
             f"  {decision['op']} {decision['id'][:12]}  {decision['why']}", highlight=False, markup=False
         )
     if not result["dry_run"]:
-        console.print("next: look at it, commit it, `dvc repro`")
+        console.print("next: check it, commit it, `dvc repro`")

@@ -1,4 +1,4 @@
-"""simulate: which strategy suits these data? Replayed on the labels there are, before paying for more."""
+"""`assay simulate`: compare selection strategies by replay on existing labels."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def run(
     progress: Progress = silent,
     workers: int | None = None,
 ) -> dict[str, Any]:
-    """Replay, and say what suits. A killed call carries on where it was; a second one computes nothing.
+    """Run the replays and return the result. A killed call resumes; a second one computes nothing.
 
-    `changed`: keys of params.simulate, None is as it was; `workers`: processes, None is one a core.
+    `changed`: overrides of params.simulate; `workers`: number of processes, None: one a core.
     """
     from assay import tasks
 
@@ -59,7 +59,7 @@ def run(
 
 
 def budgets(text: str | None) -> list[int] | None:
-    """`10,30,100`, as on the command line. UsageError for anything else."""
+    """Numbers in a text such as `10,30,100`. UsageError for other text."""
     if text is None:
         return None
     try:
@@ -80,7 +80,7 @@ def draw(summary: dict[str, Any], home: Path) -> None:
 def log(
     summary: dict[str, Any], home: Path, params: Params, layout: Layout, progress: Progress
 ) -> dict[str, Any] | None:
-    """A parent run with the curves, and a child for each strategy. A server that is away costs a remark only."""
+    """Write a parent run with the curves, and a child for each strategy. Without the server, print a remark."""
     from assay.experiments.simulation.family import children, parent
     from assay.tracking.families import log_family
 
@@ -90,13 +90,13 @@ def log(
         return dict(log_family(key, parent(summary), children(summary), files, params, layout))
     except TrackingError as error:
         progress.say(
-            f"not in MLflow: {error}; simulate again when the server is back: nothing is computed twice"
+            f"not written to MLflow: {error}; call it again once the server answers, nothing is computed twice"
         )
         return None
 
 
 def render(result: dict[str, Any], console: Console) -> None:
-    """A table of the strategies, the verdict, and where to look."""
+    """Print a table of the strategies, the verdict, and the files written."""
     from assay.experiments.simulation.standing import needs, points
 
     n, verdict = result["samples"], result["verdict"]
@@ -125,7 +125,7 @@ def render(result: dict[str, Any], console: Console) -> None:
     console.print(table)
     console.print(
         "Accuracy: mean over the logarithm of the budget. Differences to random: points, with 95 % intervals "
-        f"of seeds and images together. {result['computed']:,} steps computed now.",
+        f"for seeds and images. {result['computed']:,} steps computed now.",
         style="dim",
         highlight=False,
     )

@@ -1,4 +1,4 @@
-"""`assay status`: one screen that says where you are and what to do next. In less than a second."""
+"""`assay status`: the state of the project on one screen, and the next step. Takes less than a second."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BEHIND = ("stale", "after", "never ran")
 
 
 def run(params: Params, layout: Layout) -> dict[str, Any]:
-    """What there is, what is behind, and the next thing to do. What a kill left of DVC's own files is mended first."""
+    """The state of the project and the next step. Files of DVC that a kill has damaged are repaired first."""
     mended = mending.mend(layout.root)
     stages = stage_states(layout.root)
     result: dict[str, Any] = {
@@ -49,7 +49,7 @@ def snapshot_status(layout: Layout) -> dict[str, Any] | None:
 
 
 def queue_status(layout: Layout) -> dict[str, Any] | None:
-    """How many images are open in each split, and how many were answered since; None before `select`."""
+    """Number of open images by split, and of those answered since; None before `select`."""
     file = layout.selection / "queue.parquet"
     if not file.exists():
         return None
@@ -61,7 +61,7 @@ def queue_status(layout: Layout) -> dict[str, Any] | None:
 
 
 def edits_status(layout: Layout, stages: Sequence[StageState]) -> dict[str, Any]:
-    """The batches, and the images of which they say something that the snapshot does not know yet."""
+    """Number of batches, and of images with judgements that are not in the snapshot yet."""
     batches = read_batches(layout.edits)
     if not batches or any((stage.stage, stage.state) == ("curate", "fresh") for stage in stages):
         return {"batches": len(batches), "new": [], "images": 0}
@@ -79,7 +79,7 @@ def edits_status(layout: Layout, stages: Sequence[StageState]) -> dict[str, Any]
 
 
 def people_status(layout: Layout) -> dict[str, Any]:
-    """What waits with people: images sent and not answered, in how many batches, since when."""
+    """Images sent to people and not answered, their batches, and the date of the oldest."""
     if not any(layout.ledger.glob("*.jsonl")):
         return {"open": 0, "batches": [], "since": None}
     from assay.data import ledger  # pyarrow: see above
@@ -94,7 +94,7 @@ def people_status(layout: Layout) -> dict[str, Any]:
 
 
 def _is_answered_by_people(annotator: str) -> bool:
-    """True also of `people`, which is no plug-in, and of one that is there no more."""
+    """Whether an annotator waits for people; True also for `people`, which is no plug-in, and for a missing plug-in."""
     from assay import plugins
 
     try:
@@ -104,7 +104,7 @@ def _is_answered_by_people(annotator: str) -> bool:
 
 
 def champion_status(layout: Layout) -> dict[str, Any] | None:
-    """Who it is, without its params and metrics; None before the first promotion."""
+    """The champion without its params and metrics; None before the first promotion."""
     champion = read_champion(layout.champion)
     if champion is None:
         return None
@@ -112,7 +112,7 @@ def champion_status(layout: Layout) -> dict[str, Any] | None:
 
 
 def metrics_status(layout: Layout, primary: str) -> dict[str, Any] | None:
-    """The last evaluation: a few metrics with their intervals, and the difference to the champion."""
+    """The last evaluation: main metrics with intervals, and the difference to the champion."""
     file = layout.outputs / "metrics.json"
     if not file.exists():
         return None
@@ -124,22 +124,22 @@ def metrics_status(layout: Layout, primary: str) -> dict[str, Any] | None:
 
 
 def next_step(result: dict[str, Any], stages: Sequence[StageState], params: Params) -> str:
-    """The one thing to do now."""
+    """The next command to run, with its reason."""
     if behind := [stage.stage for stage in stages if stage.state in BEHIND]:
-        return f"dvc repro  ({', '.join(behind)} {'is' if len(behind) == 1 else 'are'} behind)"
+        return f"dvc repro  ({', '.join(behind)} {'is' if len(behind) == 1 else 'are'} not up to date)"
     if result["edits"]["images"]:
-        return "dvc repro  (edit batches that the snapshot does not know)"
+        return "dvc repro  (edit batches that are not in the snapshot)"
     if result["metrics"] and result["champion"] is None:
         return "assay promote  (the first champion)"
     if result["metrics"] and is_better(result["metrics"]):
         return "assay promote  (better than the champion)"
     if sum((result["queue"] or {"open": {}})["open"].values()):
         return "assay annotate" if params.select.annotator else "assay queue --csv to-label.csv"
-    return "nothing is open: add images to a source, or look at the mistakes in outputs/plots"
+    return "the queue is empty: add images to a source, or look at the mistakes in outputs/plots"
 
 
 def is_better(metrics: dict[str, Any]) -> bool:
-    """Whether the model in outputs/ is better than the champion beyond the noise."""
+    """Whether the model in outputs/ is significantly better than the champion."""
     difference = metrics["difference"]
     return difference is not None and named(metrics["primary"]).is_better(difference)
 
@@ -157,7 +157,7 @@ def render(result: dict[str, Any], console: Console) -> None:
 def _lines(result: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("project", result["project"]),
-        *(("mended", line) for line in result["mended"]),
+        *(("repaired", line) for line in result["mended"]),
         *_snapshot_lines(result["snapshot"], result["queue"]),
         ("edits", _edits_text(result["edits"])),
         ("people", _people_text(result["people"])),
@@ -194,10 +194,10 @@ def _edits_text(edits: dict[str, Any]) -> str:
 
 def _people_text(people: dict[str, Any]) -> str:
     if not people["open"]:
-        return "nothing waits with them"
+        return "no images wait for answers"
     names = ", ".join(people["batches"][-3:])
     many = f"{len(people['batches']):,} batch{'' if len(people['batches']) == 1 else 'es'}"
-    return f"{people['open']:,} images of {many} wait since {people['since'][:10]}: {names}"
+    return f"{people['open']:,} images of {many} wait for answers since {people['since'][:10]}: {names}"
 
 
 def _champion_text(champion: dict[str, Any] | None) -> str:

@@ -1,7 +1,7 @@
-"""What a program says at its end and on the way: every error a line, every character one that can be shown.
+"""Output streams of the programs: errors as one line, and a substitute for characters that cannot be encoded.
 
-What the encoding of a terminal or log lacks (`PYTHONIOENCODING=ascii`, Latin-1, pipes on Windows, file names that are
-in no encoding at all) is shown by its nearest kin.
+Characters outside the encoding of a terminal or log (`PYTHONIOENCODING=ascii`, Latin-1, pipes on Windows, undecodable
+file names) are replaced by similar ones.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ NAME = "assay.kin"
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """A program: a mistake, or what the system refuses, ends it with a line and an exit code, not with a traceback."""
+    """Context of a program: AssayError and system errors end it with one line and an exit code, without a traceback."""
     never_fail()
     try:
         yield
     except BrokenPipeError:
         sys.exit(0)
     except KeyboardInterrupt:
-        print("stopped; the same call goes on from here", file=sys.stderr)
+        print("stopped; the same call resumes", file=sys.stderr)
         sys.exit(130)
     except (AssayError, OSError, MemoryError, RuntimeError) as error:
         told = error if isinstance(error, AssayError) else from_system(error)
@@ -42,7 +42,7 @@ def reported() -> Iterator[None]:
 
 
 def never_fail() -> None:
-    """Have both streams write something for any character. Does nothing where somebody has chosen otherwise."""
+    """Set an error handler for both streams that replaces characters; not if the user has set another one."""
     codecs.register_error(NAME, _kin)
     for stream, default in ((sys.stdout, "strict"), (sys.stderr, "backslashreplace")):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == default:
@@ -50,7 +50,7 @@ def never_fail() -> None:
 
 
 def has_all_characters() -> bool:
-    """Whether standard output can write any text."""
+    """Whether standard output can encode every character."""
     return (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "").startswith("utf")
 
 

@@ -1,4 +1,4 @@
-"""A look at a source before a project is made for it: counts, classes, sizes; and the params that suit it."""
+"""Survey of a source for `assay init`: counts, classes, sizes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from assay.params import Source
 from assay.params.base import SPLITS
 
 LOOKED_AT = 200
-"""Images whose size is read, evenly spread over the source."""
+"""Most images whose size is read, evenly spread over the source."""
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What is in a source. `side`: the median of the longer sides in px, None where no image could be read."""
+    """Content of a source. `side`: median of the longer sides in px; None if no image could be read."""
 
     images: int
     bytes: int
@@ -35,12 +35,12 @@ class Survey:
 
     @property
     def labelled(self) -> int:
-        """Each image counts for the first class that it has."""
+        """Number of labelled images; each counts for its first class."""
         return sum(self.classes.values())
 
 
 def survey(source: Source, root: Path) -> Survey:
-    """Go through a source as ingest would, reading no more than the size of some images. SourceError as there."""
+    """List a source as ingest does, and read the sizes of some images. SourceError as in ingest."""
     records = [r for r in plugins.load("formats", source.format).read(source, root) if r.skip is None]
     step = max(1, len(records) // LOOKED_AT)
     looked = [found for record in records[::step] if (found := _look(record))]
@@ -56,7 +56,7 @@ def survey(source: Source, root: Path) -> Survey:
 
 
 def _look(record: Record) -> tuple[int, bool] | None:
-    """(longer side, whether it has no colour); None for what is no image: ingest will say so."""
+    """(longer side in px, whether it is gray); None if the file is not an image."""
     try:
         with Image.open(io.BytesIO(record.data) if record.data else str(record.file)) as image:
             return max(image.size), image.mode in ("1", "L", "I;16", "LA")
@@ -83,9 +83,9 @@ def counted(found: Survey) -> str:
 
 
 def without_labels(found: Survey, names: Iterable[str] = SPLITS) -> list[str]:
-    """What stands in the way of a first training, as sentences; [] if nothing does."""
+    """Reasons why a first training is not possible, as sentences; [] if it is."""
     if not found.images:
-        return ["there is no image in it"]
+        return ["it has no images"]
     if len(found.classes) < 2:
         return [
             f"{len(found.classes)} classes are labelled: `dvc repro` goes as far as the queue, label some first"

@@ -1,4 +1,4 @@
-"""What a person sees: bars with rates, one-line remarks, and errors without tracebacks. All of it on stderr."""
+"""Terminal output on stderr: progress bars with rates, one-line remarks, errors without tracebacks."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from assay.errors import AssayError
 out = Console()
 err = Console(stderr=True)
 WIDEST = 1000
-"""Characters of a line of an error: a cell or a value that it quotes may be of any length."""
+"""Most characters of a line of an error, which may quote a value of any length."""
 
 
 class Terminal:
-    """The Progress of the command line: live bars on a terminal, one line at the end of each in a log."""
+    """The Progress of the command line: live bars on a terminal; in a log, one line at the end of each."""
 
     @contextmanager
     def bar(
@@ -73,7 +73,7 @@ class Terminal:
 def lines_table(
     rows: Sequence[Sequence[str]], widths: Mapping[str, int], last: str, title: str | None = None
 ) -> Table:
-    """A line a row, however narrow: columns of at most `widths`, the last one has what is left; too long is cut."""
+    """A table with one line for each row: columns of at most `widths`, the last one has the rest; long text is cut."""
     table = Table(box=None, header_style="bold", expand=True, title=title, title_justify="left")
     for at, (name, most) in enumerate(widths.items()):
         width = min(most, max([len(name), *(cell_len(row[at]) for row in rows)]))
@@ -85,7 +85,7 @@ def lines_table(
 
 
 def rate(done: int, seconds: float, unit: str) -> str:
-    """`1,200 images/s`, `4.4 images/s`; of what takes long, `21 s each`."""
+    """E.g. `1,200 images/s`, `4.4 images/s`, or `21 s each`."""
     per_second = done / max(seconds, 1e-9)
     if done and per_second < 0.5:
         return f"{seconds / done:,.0f} s each"
@@ -93,7 +93,7 @@ def rate(done: int, seconds: float, unit: str) -> str:
 
 
 def fail(error: AssayError) -> int:
-    """Show an error to the person and give back the exit code."""
+    """Print an error and return its exit code."""
     said = "\n".join(line if len(line) <= WIDEST else f"{line[:WIDEST]}…" for line in str(error).split("\n"))
     err.print(f"[bold red]error:[/] {escape(said)}", highlight=False, soft_wrap=True)
     if error.hint:

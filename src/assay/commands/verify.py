@@ -14,13 +14,13 @@ from assay.layout import Layout
 from assay.progress import Progress, silent
 
 SHOWN = 20
-"""Damages that are listed."""
+"""Most damaged images listed."""
 
 
 def run(layout: Layout, progress: Progress = silent) -> dict[str, Any]:
-    """What was read, and everything that is not as it should be. MissingInput without a pool."""
+    """Counts of what was read, and the damaged images. MissingInput without a pool."""
     if not layout.pool.is_dir():
-        raise MissingInput(f"{layout.pool} is not there", hint="run `assay ingest` first, or `dvc pull`")
+        raise MissingInput(f"{layout.pool} does not exist", hint="run `assay ingest` first, or `dvc pull`")
     with progress.bar("verify", expected(layout.pool)) as advance:
         shards = verify(layout.pool, advance)
     damage = [found for shard in shards for found in shard.damage]
@@ -37,7 +37,7 @@ def run(layout: Layout, progress: Progress = silent) -> dict[str, Any]:
 def render(result: dict[str, Any], console: Console) -> None:
     read = f"{result['images']:,} images in {result['shards']:,} shards, {result['bytes'] / 1e6:,.1f} MB read"
     if not result["damaged"]:
-        console.print(f"{read}: every byte is what its id says", highlight=False)
+        console.print(f"{read}: all match their ids", highlight=False)
         return
     console.print(f"{read}: [bold red]{len(result['damaged']):,} damaged[/]", highlight=False)
     for row in result["damaged"][:SHOWN]:

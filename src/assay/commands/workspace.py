@@ -1,4 +1,4 @@
-"""Writing in a workspace: which locks a command holds, and how it says that it waits. The rule: assay.data.holding."""
+"""Locks of the commands that write to a workspace. The rule is in `assay.data.holding`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from assay.layout import Layout
 from assay.lineage import rwlock
 
 READS_JUDGEMENTS = frozenset({"curate", "audit"})
-"""Stages that read data/edits/: a test holds this against dvc.yaml."""
+"""Stages that read data/edits/; a test compares this with dvc.yaml."""
 WRITES: dict[Name, tuple[str, ...]] = {
     "pipeline": ("data", "outputs"),
     "judgements": ("data/edits", "data/ledger"),
@@ -23,18 +23,18 @@ T = TypeVar("T")
 
 
 def writing(layout: Layout, *names: Name) -> AbstractContextManager[None]:
-    """Hold these locks, once no DVC of another process is at what they stand for."""
+    """Context with the locks `names`, taken once no other DVC process reads or writes their paths."""
     paths = [path for name in names for path in WRITES[name]]
     return holding(layout.scratch, *names, say=_say, in_the_way=lambda: rwlock.at_work(layout.root, paths))
 
 
 def locks_of(stage: str) -> tuple[Name, ...]:
-    """The locks that a stage holds while it runs."""
+    """The locks of a stage."""
     return ("pipeline", "judgements") if stage in READS_JUDGEMENTS else ("pipeline",)
 
 
 def writes(*names: Name) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Make a function with a parameter `layout` hold these locks of that workspace."""
+    """Decorator of a function with a parameter `layout`: takes these locks of the workspace during the call."""
 
     def decorate(run: Callable[P, T]) -> Callable[P, T]:
         signature = inspect.signature(run)

@@ -33,13 +33,13 @@ from assay.params import Ingest, Source
 from assay.progress import Progress
 
 BATCH, BATCH_BYTES = 256, 4 << 20
-"""A thread is handed so many files, or so many bytes, at a time: enough to pay for the handing over."""
+"""Size of the batch of files for a thread, in files and in bytes: large enough to hide the overhead."""
 THREADS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 AHEAD = 2 * THREADS
-"""Batches that wait for their turn: with BATCH_BYTES, what bounds the memory."""
+"""Most batches in flight; with BATCH_BYTES it limits the memory."""
 
 TOLD = 5
-"""Files and folders that could not be read are named up to this number."""
+"""Most unreadable files and folders named."""
 
 
 class Image(NamedTuple):

@@ -14,12 +14,12 @@ from assay.intake import watch
 PACKAGE = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120  # pathlib takes as long as a look
 PLUGINS = "plugins"
 CODE = "data/code"
-"""What the other stages depend on in the place of their sources: see assay.lineage.manifests."""
+"""Manifests of the code of the stages: see `assay.lineage.manifests`."""
 PARAMS = "params.yaml"
 WATCHED = ".assay/ingest/watched"
-"""What the last look came to: as valid as its key, which is the checked params of ingest with the code."""
+"""Result of the last run, valid for its key: a digest of the validated params of ingest and of the code."""
 KEY = ".assay/ingest/key"
-"""`state` when ingest was last run as a whole, and the key that this came to."""
+"""`state` at the last full run of ingest, and its key."""
 
 
 def nothing_new(root: str) -> dict[str, Any] | None:

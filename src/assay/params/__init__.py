@@ -1,4 +1,4 @@
-"""params.yaml as frozen, validated models: one section per stage, unknown keys refused."""
+"""params.yaml as frozen, validated models: one section for each stage; unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ from assay.params.yamlfile import read_yaml
 
 
 class Source(Section):
-    """One place images come from. `options` are the format's own and checked by it."""
+    """A source of images."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)]
-    """Of the source, in tables and messages: lower-case letters, digits, - and _."""
+    """Name of the source in tables and messages: lower-case letters, digits, - and _."""
     format: Annotated[str, _plugin("formats")]
-    """How it is read: a file of src/assay/formats/."""
+    """Format of the source: a file of src/assay/formats/."""
     path: Annotated[str, Field(min_length=1)] | None = None
-    """Folder or table, relative to the project's root; ~ and $NAME are expanded."""
+    """Folder or table, relative to the root of the project; ~ is expanded, $NAME is not."""
     mirror: bool = False
-    """True: an image that is in no file of the source any more is excluded from the snapshot."""
+    """True: exclude images from the snapshot whose files are no longer in the source."""
     options: dict[str, Any] = {}
-    """The format's own: see its file."""
+    """Options of the format: see its file."""
 
 
 class Ingest(Section):
     sources: Annotated[list[Source], Field(min_length=1)]
     shard_images: Count = 10_000
-    """Images of a shard at most: one tar, one object in DVC's cache."""
+    """Most images in a shard: one tar, one object in DVC's cache."""
     shard_mb: Annotated[int, within(1, 1_000_000)] = 256
-    """MiB of a shard at most."""
+    """Largest size of a shard in MiB."""
     max_pixels: Annotated[int, within(1, 2**32)] = 100_000_000
-    """More than this is taken for a decompression bomb and quarantined."""
+    """Images with more pixels are quarantined as decompression bombs."""
     max_mb: Annotated[int, within(1, 1_000_000)] = 512
-    """A file of more MiB is quarantined unread."""
+    """Files with more MiB are quarantined unread."""
 
     @model_validator(mode="after")
     def _unique_names(self) -> Ingest:
@@ -70,18 +70,18 @@ class Ingest(Section):
 
 class Embed(Section):
     encoder: Annotated[str, _plugin("encoders")] = "pixels"
-    """What turns an image into a vector: a file of src/assay/encoders/."""
+    """Encoder of images as vectors: a file of src/assay/encoders/."""
     batch: Rows = 256
-    """Images encoded at once."""
+    """Images in a batch."""
     options: dict[str, Any] = {}
-    """The encoder's own: see its docstring."""
+    """Options of the encoder: see its file."""
 
 
 class SplitFractions(Section):
     train: Fraction = 0.7
-    """Share of the images that come without a split; by a hash of the id or group, so never reshuffled."""
+    """Share of the images that come without a split; assigned by a hash of id or group, never reshuffled."""
     val: Fraction = 0.1
-    """Likewise; of the training images, where a source has splits and no val."""
+    """Likewise; if a source has splits and no val, the share of its training images."""
     test: Fraction = 0.2
     """Likewise."""
 
@@ -94,173 +94,173 @@ class SplitFractions(Section):
 
 class Curate(Section):
     classes: Annotated[list[Name], Field(min_length=1), EACH_ONCE] | None = None
-    """The declared classes, in the model's order; null: every class that a label names, sorted."""
+    """The declared classes in the order of the model's outputs; null: all classes of the labels, sorted."""
     splits: SplitFractions = SplitFractions()
     split_seed: Seed = 0
-    """Of that hash: another one deals the images anew."""
+    """Seed of that hash: another value assigns all images anew."""
     near_duplicate: Annotated[float, within(0.5, 1, above=True)] = 0.99
-    """Similarity of two thumbnails from which on they count as one picture: see src/assay/data/near_duplicates.py."""
+    """Least similarity of near-duplicates: see src/assay/data/near_duplicates.py."""
 
 
 class Audit(Section):
     checks: Annotated[list[Annotated[str, _plugin("checks")]], EACH_ONCE] = []
-    """Which checks run; [] means all there are."""
+    """Checks to run; []: all."""
     limits: dict[str, Annotated[float, within(0, 1_000_000_000)]] = {}
     """Thresholds of the checks, by name: see src/assay/checks/images.py, label_errors.py, outliers.py …"""
 
 
 class Select(Section):
     strategy: Annotated[str, _plugin("strategies")] = "margin"
-    """How the queue chooses images: a file of src/assay/strategies/."""
+    """Strategy that chooses the queue: a file of src/assay/strategies/."""
     options: dict[str, Any] = {}
-    """The strategy's own: the keyword-only arguments of its `select`."""
+    """Options of the strategy: the keyword-only arguments of its `select`."""
     budget: Count = 100
-    """Images, or what `cost` counts."""
+    """Size of the queue in images, or in the unit of `cost`."""
     cost: str | None = None
-    """A metadata column with what each image costs to label; null: every image costs 1."""
+    """Metadata column with the labelling cost of each image; null: every image costs 1."""
     balance: bool = False
-    """Whether the classes, as predicted, are to have equally many labels: see src/assay/strategies/_batch.py."""
+    """True: choose images so that the predicted classes get equal numbers of labels."""
     diversity: Annotated[float, within(1, 1000)] = 1.0
-    """How many times the budget is clustered, to ask about the best image of each cluster; 1: no clustering."""
+    """Multiple of the budget that is clustered, to take the best image of each cluster; 1: no clustering."""
     annotator: Annotated[str, _plugin("annotators")] | None = None
-    """Who answers the queue; null: people, by `assay label FILE`."""
+    """Annotator that answers the queue; null: people, by `assay label FILE`."""
     annotator_options: dict[str, Any] = {}
-    """The annotator's own: see its file."""
+    """Options of the annotator: see its file."""
     ruler_halfwidth: Annotated[float, within(0.001, 0.5, below=True)] = 0.05
-    """val and test are labelled first, until their 95 % intervals are at most this wide either way."""
+    """val and test are queued first, until their 95 % intervals are within ± this."""
     review_share: Fraction | Literal["auto"] = 0.0
-    """How much of the budget looks again at labels that are probably wrong; auto: those worth more than a new label."""
+    """Share of the budget for reviews of labels that are probably wrong; auto: those worth more than a new label."""
     train_limit: Count | None = None
-    """Learn from at most this many labelled images, drawn by seed; null: from all."""
+    """Most labelled training images, drawn by seed; null: all."""
 
 
 class Train(Section):
     model: Annotated[str, _plugin("models")] = "cnn"
-    """What is trained: a file of src/assay/models/."""
+    """Model to train: a file of src/assay/models/."""
     options: dict[str, Any] = {}
-    """The model's own: see its docstring."""
+    """Options of the model: see its file."""
     image_size: Annotated[int, within(1, 4096)] | Literal["auto"] = "auto"
-    """px, each side; auto: what the model was made for, or the training images' own. A probe sees no pixels."""
+    """Side of the input in px; auto: that of the model, or of the training images. Not used by a probe."""
     color: Literal["rgb", "gray", "auto"] = "auto"
-    """auto: in colour if the model was made for that, or any training image is."""
+    """auto: rgb if the model was made for it, or any training image has colour."""
     epochs: Rounds = 10
-    """Passes over the training images at most."""
+    """Most passes over the training images."""
     batch: Rows = 64
-    """Images of an optimiser step."""
+    """Images in an optimiser step."""
     lr: Annotated[float, within(0, 1_000_000, above=True)] = 1e-3
     """Highest learning rate of the schedule."""
     weight_decay: Annotated[float, within(0, 1000)] = 1e-2
-    """Of AdamW."""
+    """Weight decay of AdamW."""
     label_smoothing: Annotated[float, within(0, 1, below=True)] = 0.0
-    """Share of a target that is spread over all classes."""
+    """Share of a target that is distributed over all classes."""
     class_weights: Literal["none", "balanced"] = "none"
-    """balanced: each class weighs as much in the loss, however many images it has."""
+    """balanced: each class has the same weight in the loss, whatever its number of images."""
     augment: Literal["none", "light", "flips", "strong"] = "light"
-    """How training images are varied: see src/assay/training/augmentation.py."""
+    """Augmentation of training images: see src/assay/training/augmentation.py."""
     patience: Rounds = 5
     """Epochs without a better val loss after which training stops."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """auto: a GPU if there is one."""
+    """auto: a GPU if available."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Of the computations; weights are float32."""
+    """Precision of the computations; weights are float32."""
     threads: Annotated[int, within(1, 512)] = 2
-    """CPU threads: part of the params because another number gives other last bits."""
+    """CPU threads; a param because it changes the rounding of results."""
 
 
 class Evaluate(Section):
     bootstrap: Annotated[int, within(100, 100_000)] = 1000
-    """Replicates of the bootstrap behind the intervals."""
+    """Number of bootstrap replicates for the intervals."""
     batch: Rows = 512
-    """Images predicted at once."""
+    """Images in a batch."""
     slices: Annotated[list[str], EACH_ONCE] = []
-    """Metadata columns to break the metrics down by."""
+    """Metadata columns by whose values the metrics are reported separately."""
 
 
 class Track(Section):
     experiment: Name = "assay"
     """Name of the experiment in MLflow."""
     primary: Annotated[str, AfterValidator(overall)] = "accuracy"
-    """The metric that promotion and the summaries look at."""
+    """The metric of promotion and summaries."""
     diff: bool = True
-    """Attach to a run what changed since the run before, as `assay diff` says it: some seconds."""
+    """Attach the result of `assay diff` with the previous run to each run; takes some seconds."""
 
 
 class Advise(Section):
     """`assay advise`: what an hour costs and how much may be tried; no stage of dvc.yaml either."""
 
     hours: Hours = 1.0
-    """How much of somebody's time is to be spent well."""
+    """Time of people to be spent, in hours."""
     seconds_per_label: Seconds = 10.0
-    """Of a person, to label one new image."""
+    """Time to label one new image, in seconds."""
     seconds_per_review: Seconds = 5.0
-    """Of a person, to look again at one label, with the suggested one beside it."""
+    """Time to review one label with a suggestion, in seconds."""
     seconds_per_training_minute: Seconds = 60.0
-    """What a minute of training is worth in seconds of a person: 60 if somebody waits for it, 6 for a tenth of that."""
+    """Cost of a minute of training in seconds of people's time: 60 if someone waits for it, 6 for a tenth of that."""
     minutes: Hours = 5.0
-    """Of this machine, for the trainings behind the advice; too few for the model: a probe stands in."""
+    """Time limit of the trainings on this machine, in minutes; if it is too short for the model, a probe is used."""
     seeds: Repeats = 3
-    """Trainings of everything that is compared; fewer if `minutes` asks for it."""
+    """Trainings of each condition; fewer if `minutes` requires it."""
     trials: Annotated[int, within(2, 8)] = 6
-    """Settings of the model that are tried; fewer likewise."""
+    """Settings of the model to try; fewer likewise."""
     learner: Literal["auto", "model", "probe"] = "auto"
-    """`model`: that of `train`, whatever it costs; `probe`: logistic regression on the embeddings; `auto`: by cost."""
+    """`model`: that of `train`, without a time limit; `probe`: logistic regression on the embeddings; `auto`: by time."""
 
 
 class Simulate(Section):
-    """`assay simulate`: a replay on the labels there are; no stage of dvc.yaml either."""
+    """`assay simulate`: a replay on existing labels; no stage of dvc.yaml."""
 
     strategies: Annotated[list[Annotated[str, _plugin("strategies")]], EACH_ONCE] = []
-    """Which are replayed; [] means all there are. `random` always is."""
+    """Strategies to replay; []: all. `random` is always included."""
     options: dict[str, dict[str, Any]] = {}
-    """Of some strategies, by name: the keyword-only arguments of their `select`."""
+    """{strategy: options}: the keyword-only arguments of its `select`."""
     budgets: Annotated[list[Count], Field(min_length=2, max_length=1000)] | None = None
-    """Labels after each step; null: 10, 20, 50, 100, 200, 500 … up to half of what a seed replays on."""
+    """Labels after each step; null: 10, 20, 50, 100, 200, 500 … up to half of the images of a seed."""
     seeds: Repeats = 5
-    """Each replays on another random half of the labelled train images."""
+    """Number of seeds; each uses another random half of the labelled train images."""
     most: Count = 20_000
-    """Images that a seed replays on at most."""
+    """Most images of a seed."""
     learner: Literal["probe", "model"] = "probe"
-    """Who is measured: logistic regression on the embeddings (seconds), or the model of `train`, a DVC run each."""
+    """What is trained at each step: logistic regression on the embeddings (seconds), or the model of `train`."""
     to_accuracy: Annotated[float, within(0, 1, above=True, below=True)] | None = None
-    """How many labels does it take to get there; null: where `random` ends."""
+    """Accuracy for which the labels needed are reported; null: the last one of `random`."""
 
     @model_validator(mode="after")
     def _ascending(self) -> Simulate:
         if self.budgets and self.budgets != sorted(set(self.budgets)):
-            raise ValueError(f"budgets have to ascend, each once: {self.budgets}")
+            raise ValueError(f"budgets must increase: {self.budgets}")
         return self
 
 
 class Iterate(Section):
-    """`assay iterate`: no stage either."""
+    """`assay iterate`: no stage of dvc.yaml."""
 
     rounds: Rounds = 3
-    """In all; a branch that has had so many is over."""
+    """Total number of rounds of a branch."""
     budget: Count | None = None
-    """Answers in all; the last queue is cut to what is left. null: as many as the rounds ask for."""
+    """Total number of answers; the last queue is cut to the rest. null: no limit."""
     target: float | None = None
     """Stop once the whole 95 % interval of track.primary on test is at least this (log_loss, ece: at most)."""
     plateau_rounds: Rounds = 2
-    """How many rounds a plateau is judged by."""
+    """Number of rounds whose common gain is compared with `plateau_gain`."""
     plateau_gain: Annotated[float, within(0, 1000, above=True)] | None = 0.005
-    """Stop if the last `plateau_rounds` gained less, their whole paired 95 % interval below it; null: never."""
+    """Stop if the whole paired 95 % interval of the gain of the last `plateau_rounds` is below it; null: never."""
     random_wins: bool = True
-    """Stop if strategy `auto` finds its random control arm ahead of the strategy."""
+    """Stop if the random control arm of strategy `auto` is significantly better than its choice."""
     promote: bool = True
-    """The model of a round, unless worse beyond the noise, chooses in the next one."""
+    """Promote the model of each round unless it is significantly worse than the champion."""
     enough: Annotated[float, within(0, 1, above=True)] = 1.0
-    """Share of the images sent that people have to answer before a round goes on; the others stay out."""
+    """Share of the images sent that must be answered before a round goes on; the others are not used."""
 
 
 MOVED = ("checks", "limits")
-"""Keys of `audit` that were `curate`'s: an older revision is compared with, hence read."""
+"""Keys of `audit` that belonged to `curate` in older revisions, which must be readable for comparisons."""
 
 
 class Params(Section):
     task: Annotated[str, _plugin("tasks")] = "classification"
-    """What the labels mean and the model learns: a file of src/assay/tasks/."""
+    """Task of the labels and the model: a file of src/assay/tasks/."""
     seed: Seed = 0
-    """Of training, and of everything drawn at random."""
+    """Seed of training and of all random draws."""
     ingest: Ingest
     embed: Embed = Embed()
     curate: Curate = Curate()
@@ -293,14 +293,16 @@ class Params(Section):
 
 
 def load_params(path: Path) -> Params:
-    """Read and check params.yaml. ParamsError names the file, the key, what is wrong and what is valid."""
+    """Read and validate params.yaml. ParamsError names the file, the key, what is wrong and what is valid."""
     if not path.exists():
-        raise ParamsError(f"{path} is not there", hint="run assay in a project's root, where dvc.yaml is")
+        raise ParamsError(
+            f"{path} does not exist", hint="run assay in the root of a project, where dvc.yaml is"
+        )
     return parse_params(read_yaml(path, ParamsError), where=str(path), root=path.parent)
 
 
 def parse_params(raw: object, where: str = "params", root: Path = Path()) -> Params:
-    """Check parsed params of the project in `root`. ParamsError lists every key that is wrong, one a line."""
+    """Validate parsed params of the project in `root`. ParamsError lists every wrong key, one on a line."""
     try:
         return Params.model_validate(raw, context={"root": root})
     except ValidationError as error:
@@ -311,7 +313,7 @@ def parse_params(raw: object, where: str = "params", root: Path = Path()) -> Par
 
 
 def flatten(section: BaseModel | dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """`{"train.lr": 0.001, …}`: nested params as one flat dictionary, lists kept whole."""
+    """Nested params as a flat dictionary {"train.lr": 0.001, …}; lists are values."""
     items = section.model_dump(mode="json") if isinstance(section, BaseModel) else section
     flat: dict[str, Any] = {}
     for key, value in items.items():

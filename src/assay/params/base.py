@@ -1,4 +1,4 @@
-"""What every section of params.yaml stands on."""
+"""Base types of the sections of params.yaml."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 def _plugin(kind: str) -> AfterValidator:
-    """The name of a plug-in, of assay or of the project that the params are of (`root` in pydantic's context)."""
+    """Validator of the name of a plug-in of assay or of the project (`root` in pydantic's context)."""
 
     def check(name: str, info: ValidationInfo) -> str:
         try:

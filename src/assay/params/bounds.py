@@ -1,7 +1,7 @@
-"""What a value may be: ranges, texts, and what is said of one that is outside.
+"""Ranges and types of values, and messages for invalid ones.
 
-Every number has both ends: without an upper one a slip of the finger (`10**9`, `1e-200`) is a hang or a traceback
-hours later. The ends are far from anything that makes sense, so they are no advice.
+Every number has a lower and an upper limit: without, a typing error (`10**9`, `1e-200`) could hang, or fail hours later.
+The limits are far outside sensible values and are no recommendation.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from assay.errors import ParamsError
 
 SHOWN = 60
-"""Characters of a wrong value that are shown."""
+"""Most characters shown of a wrong value."""
 GIVEN = " (given: "
 KIND = re.compile(r"[\[(]|^(int|float|str|bool|none)$")
 N = TypeVar("N", int, float)
@@ -22,7 +22,7 @@ S = TypeVar("S", bound=BaseModel)
 
 
 def within(low: float, high: float, above: bool = False, below: bool = False) -> AfterValidator:
-    """From `low` to `high`; `above`, `below`: without that end."""
+    """Validator of low ≤ value ≤ high; `above`: value > low, `below`: value < high."""
     first = f"above {low:,}" if above else f"from {low:,}"
     valid = f"{first} {'and below' if below else 'to'} {high:,}"
 
@@ -36,13 +36,13 @@ def within(low: float, high: float, above: bool = False, below: bool = False) ->
 
 def _each_once(values: list[Any]) -> list[Any]:
     if twice := [value for n, value in enumerate(values) if value in values[:n]]:
-        raise ValueError(f"{twice[0]!r} is there twice")
+        raise ValueError(f"{twice[0]!r} occurs twice")
     return values
 
 
 def _trimmed(text: str) -> str:
     if text != text.strip() or not text.isprintable():
-        raise ValueError("spaces at its ends and control characters are no part of a name")
+        raise ValueError("a name must not have control characters, or spaces at its ends")
     return text
 
 
@@ -53,36 +53,36 @@ Seed = Annotated[int, within(0, 2**32 - 1)]
 Count = Annotated[int, within(1, 1_000_000_000)]
 """Images, labels."""
 Rounds = Annotated[int, within(1, 100_000)]
-"""Repetitions that somebody waits for: epochs, steps, rounds."""
+"""Repetitions: epochs, steps, rounds."""
 Repeats = Annotated[int, within(2, 1000)]
-"""Independent repetitions of which each is a computation of its own: seeds."""
+"""Independent repetitions: seeds."""
 Rows = Annotated[int, within(1, 65_536)]
-"""Of a batch, which is in memory at once."""
+"""Rows of a batch, which is in memory at once."""
 Hours = Annotated[float, within(0, 100_000, above=True)]
 Seconds = Annotated[float, within(0, 1_000_000_000, above=True)]
 
 
 class Section(BaseModel):
-    """Frozen and strict: a misspelt key, or `1e-3` (a string to YAML), is an error and not a surprise."""
+    """Frozen and strict: a misspelt key, or `1e-3` (a string in YAML), is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def explain(error: Any) -> str:
-    """What is wrong with one value, from an entry of `ValidationError.errors()`."""
+    """Message for one wrong value, from an entry of `ValidationError.errors()`."""
     given = error["input"]
     if error["type"] == "extra_forbidden":
         return "there is no such key"
     if error["type"] == "float_type" and isinstance(given, str):
-        return f"{given!r} is text to YAML: write 1.0e-3, not 1e-3"
+        return f"{given!r} is text in YAML: write 1.0e-3, not 1e-3"
     if error["type"] == "string_type" and isinstance(given, int | float):
-        return f'{given!r} is no text to YAML: write "{given}"'
+        return f'{given!r} is not text in YAML: write "{given}"'
     said = error["msg"].removeprefix("Value error, ").replace("Input should be", "valid:")
     return said if isinstance(given, dict | list) else f"{said}{GIVEN}{shortened(given)})"
 
 
 def shortened(value: object) -> str:
-    """A value as an error shows it."""
+    """A value as shown in an error."""
     if isinstance(value, int) and abs(value) >= 10**SHOWN:  # Python refuses to write the longest
         return f"a number of more than {SHOWN} digits"
     text = repr(value)
@@ -90,22 +90,22 @@ def shortened(value: object) -> str:
 
 
 def complaints(error: ValidationError, prefix: str = "") -> list[str]:
-    """One line for each value that is wrong: its key, and what is valid."""
+    """One line for each wrong value: its key, and what is valid."""
     said: dict[str, list[str]] = {}
     for one in error.errors(include_url=False):
-        # pydantic's name for one of several kinds of value is no part of the key: `int`, `literal['auto']`
+        # pydantic's names of the members of a union, `int`, `literal['auto']`, are not part of the key
         loc = [part for part in one["loc"] if not KIND.search(str(part))]
         said.setdefault(".".join(map(str, loc)) or "(the whole)", []).append(explain(one))
     return [f"{prefix}{key}: {_either(reasons)}" for key, reasons in said.items()]
 
 
 def _either(reasons: list[str]) -> str:
-    """What every kind of value that is allowed has against one; what was given is said once."""
+    """The complaints of all types that a union allows, with the given value once."""
     return "; or ".join([*(reason.partition(GIVEN)[0] for reason in reasons[:-1]), reasons[-1]])
 
 
 def with_changes(section: S, name: str, changed: Any) -> S:
-    """A section of params with what the command line says otherwise; None is as it was. ParamsError names the key."""
+    """A section with overrides of the command line; None: no override. ParamsError names the key."""
     given = {key: value for key, value in changed.items() if value is not None}
     try:
         return type(section).model_validate({**section.model_dump(), **given})

@@ -1,4 +1,4 @@
-"""The section `race`, and what a trial may change of `train`."""
+"""The section `race`, with the search space of the model track."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from assay.params.bounds import Count, Fraction, Repeats, Section, shortened, wi
 
 
 class Range(Section):
-    """Numbers from `low` to `high`; `log`: the same chance for each factor, not for each difference."""
+    """Numbers from `low` to `high`, uniformly distributed; `log`: on a logarithmic scale."""
 
     low: float
     high: float
@@ -20,14 +20,14 @@ class Range(Section):
     @model_validator(mode="after")
     def _is_one(self) -> Range:
         if not self.low < self.high or (self.log and self.low <= 0):
-            raise ValueError("low must be under high, and above 0 if log is true")
+            raise ValueError("low must be less than high, and above 0 if log is true")
         return self
 
 
 TUNABLE = ("lr", "weight_decay", "label_smoothing", "class_weights", "augment", "epochs", "batch", "model")
-"""What a trial may change of `train`; the rest is the task's, or the machine's."""
+"""Keys of `train` that a trial may change; the others belong to the task or the machine."""
 AUTO = ("lr", "weight_decay", "epochs", "model")
-"""Those for which `auto` is a range about the baseline's own value."""
+"""Keys that may be `auto`: a range around the value of the baseline."""
 Space = dict[str, Range | list[Any] | Literal["auto"]]
 SPACE: Space = {
     "lr": "auto",
@@ -40,30 +40,30 @@ SPACE: Space = {
 
 
 class Race(Section):
-    """`assay race`: no stage of dvc.yaml, so nothing here makes a result stale."""
+    """`assay race`: no stage of dvc.yaml, so a change makes no result stale."""
 
     steps: Annotated[int, within(1, 1000)] = 4
-    """Of each track."""
+    """Steps of each track."""
     labels_per_step: Count = 100
-    """What a step of the data track may ask; a step of the model track is one trial."""
+    """Labels of a step of the data track; a step of the model track is one trial."""
     review_share: Fraction = 0.5
-    """How much of a step's labels goes to looking again at the most suspicious ones there are."""
+    """Share of these labels for reviews of the most suspicious ones."""
     seeds: Repeats = 3
-    """Independent repetitions of the whole race: with one there is no telling luck from effect."""
+    """Independent repetitions of the whole race."""
     strategy: Annotated[str, _plugin("strategies")] = "margin"
-    """Chooses the new images of the data track."""
+    """Strategy that chooses the new images of the data track."""
     space: Space = SPACE
-    """What a trial of the model track may change of `train`: see src/assay/experiments/race/space.py."""
+    """Search space of the model track, keys of `train`: see src/assay/experiments/race/space.py."""
 
     @model_validator(mode="after")
     def _space_is_of_train(self) -> Race:
         for key, choices in self.space.items():
             if key not in TUNABLE:
-                raise ValueError(f"space.{key}: no trial can change that; valid: {', '.join(TUNABLE)}")
+                raise ValueError(f"space.{key}: a trial cannot change this key; valid: {', '.join(TUNABLE)}")
             if choices == "auto" and key not in AUTO:
                 raise ValueError(f"space.{key}: only {', '.join(AUTO)} can be auto; give values or a range")
             if choices == [] or (isinstance(choices, Range) and key in ("model", "augment", "class_weights")):
-                raise ValueError(f"space.{key}: give a list of the values to choose from")
+                raise ValueError(f"space.{key}: must be a list of values")
             tried = choices if isinstance(choices, list) else []
             for value in [choices.low, choices.high] if isinstance(choices, Range) else tried:
                 _check_choice(key, value)
@@ -83,5 +83,5 @@ def _check_choice(key: str, value: Any) -> None:
         why = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ValueError(f"space.{key}: {shortened(value)}: {why}") from None
     except (TypeError, ValueError, OverflowError):
-        what = "one name and its options" if key == "model" else "a number that can be meant"
+        what = "one name with its options" if key == "model" else "a valid number"
         raise ValueError(f"space.{key}: {shortened(value)} is not {what}") from None

@@ -160,7 +160,7 @@ def test_only_a_trial_may_fail(course, monkeypatch, side):
 
 @pytest.mark.parametrize("split", ["test", "train", "Val"])
 def test_the_test_set_never_chooses(split, params, side):
-    with pytest.raises(ParamsError, match="both tracks choose on val and are reported on test"):
+    with pytest.raises(ParamsError, match="both tracks choose models on val and are reported on test"):
         command.run(params, side.layout, choose_on=split)
 
 

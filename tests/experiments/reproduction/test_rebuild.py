@@ -199,7 +199,7 @@ def test_slips_of_the_pen(project: Project) -> None:
     assert "neither a revision" in str(error)
     assert "reflog" in str(error.hint), "a commit may be gone for good, or may not"
     assert "no result was recorded" in str(project.refused("HEAD~1"))
-    assert "nothing to reproduce" in str(project.refused(None))
+    assert "name what to reproduce" in str(project.refused(None))
     assert "either" in str(project.refused("HEAD", since="HEAD~1"))
 
 
