@@ -27,7 +27,7 @@ def test_the_shipped_file_is_valid_and_has_every_key_with_no_default_left_unsaid
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"train": {"lr": "1e-3"}}, r"train\.lr: '1e-3' is text to YAML: write 1\.0e-3"),
+        ({"train": {"lr": "1e-3"}}, r"train\.lr: '1e-3' is text in YAML: write 1\.0e-3"),
         ({"train": {"epocs": 3}}, r"train\.epocs: there is no such key"),
         ({"select": {"strategy": "psychic"}}, r"(?s)select\.strategy.*'psychic'.*valid: .*margin"),
         ({"task": "poetry"}, r"(?s)task.*valid: .*classification"),

@@ -1,6 +1,6 @@
-"""assay: find out what an improvement of a vision model is really made of, the data or the model.
+"""assay: find out whether an improvement of a vision model comes from the data or from the model.
 
-For notebooks and other people's training code:
+For notebooks, and for training code of your own:
 
     import assay
 
@@ -9,7 +9,7 @@ For notebooks and other people's training code:
     after.to_pandas()                                            # one row a sample, with its label
     loader = torch.utils.data.DataLoader(assay.dataset("train"), batch_size=32, shuffle=True)
 
-Nothing heavy is imported until it is asked for.
+Modules are imported on first use.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The entry of the command line: `assay …`, `python -m assay …`.
+"""Entry point of the command line: `assay …`, `python -m assay …`.
 
-`assay ingest` runs at every `dvc repro`; where nothing is new, the answer is there before the command line is loaded,
-which takes longer than to look at 60,000 files.
+`assay ingest` runs at every `dvc repro`. If no source changed, it answers without importing the command line, which
+takes longer than the check of 60,000 files.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The doors for Python code: the pool, and the snapshot and selection of any revision."""
+"""Python interface: the pool, and the snapshot and selection of any revision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from assay.layout import Layout
 
 @dataclass(frozen=True)
 class Selection:
-    """What the model learns from, (id, split, label, annotations), and what to label next, best first."""
+    """Training set (id, split, label, annotations), and queue of the images to label next, best first."""
 
     train: pa.Table
     queue: pa.Table
@@ -24,14 +24,14 @@ class Selection:
 
 
 def pool(root: str | Path = ".") -> Pool:
-    """The pool of the project at `root`. MissingInput if nothing was ingested or pulled."""
+    """The pool of the project in `root`. MissingInput if nothing was ingested or pulled."""
     return Pool.open(Layout(Path(root)).pool)
 
 
 def snapshot(rev: str | None = None, root: str | Path = ".") -> Snapshot:
-    """The snapshot of a git revision, or of the workspace. What DVC no longer has is made again.
+    """The snapshot of a git revision, or of the workspace. If DVC no longer has it, it is computed again.
 
-    UnknownRevision; NotKept if the images it is of are nowhere either.
+    UnknownRevision; NotKept if the images of its pool are missing too.
     """
     return Snapshot.load(_folder(Layout(Path(root)).snapshot, rev, Path(root)))
 

@@ -1,6 +1,6 @@
-"""What can go wrong: AssayError and what derives from it.
+"""AssayError and its subclasses.
 
-The command line prints one without a traceback and exits with its `exit_code`.
+The command line prints them without a traceback and exits with their `exit_code`.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ import re
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 REFUSED = {
-    errno.EACCES: "give yourself the right to it (`ls -ld` shows who has it), or work in a folder of yours",
+    errno.EACCES: "change its permissions (`ls -ld` shows them), or work in a folder of yours",
     errno.EPERM: "it is protected (`lsattr`), or another user's: work in a folder of yours",
-    errno.EROFS: "what is mounted there can only be read: work in a folder of yours",
-    errno.EEXIST: "something else is there: move it away",
-    errno.ENOTDIR: "there is a file where a folder has to be: move it away",
-    errno.EISDIR: "there is a folder where a file has to be: move it away",
+    errno.EROFS: "the file system is read-only: work in a folder of yours",
+    errno.EEXIST: "it exists already: move it away",
+    errno.ENOTDIR: "a file is in the place of a folder: move it away",
+    errno.EISDIR: "a folder is in the place of a file: move it away",
     errno.EMFILE: "`ulimit -n 4096` allows more open files",
 }
-"""What to do, by the number of the system's error."""
+"""{errno: what to do}."""
 
 NO_MEMORY = re.compile(r"can't allocate memory|out of memory|can't start new thread")
-"""What torch and Python say of it: a RuntimeError to both."""
+"""Messages of torch and Python for a lack of memory, which both raise as RuntimeError."""
 
 
 class AssayError(Exception):
-    """A mistake a person can mend: what was wrong and where; `hint` says what to do about it."""
+    """An error that the user can correct: what is wrong and where; `hint`: what to do."""
 
     exit_code = 1
 
@@ -43,7 +43,7 @@ class ParamsError(AssayError):
 
 
 class PluginError(AssayError):
-    """No plug-in has that name: no file in strategies/, formats/ …"""
+    """A plug-in does not exist, cannot be imported, or breaks its contract."""
 
     exit_code = 2
 
@@ -53,11 +53,11 @@ class SourceError(AssayError):
 
 
 class BadImage(AssayError):
-    """One file that is not a usable image: quarantined, never raised to the user."""
+    """A file is not a usable image: it is quarantined, and the error is not shown."""
 
 
 class PoolError(AssayError):
-    """The pool on disk contradicts itself."""
+    """The pool on disk is inconsistent."""
 
 
 class EditError(AssayError):
@@ -69,11 +69,11 @@ class MissingInput(AssayError):
 
 
 class DamagedFile(MissingInput):
-    """The input is there and cannot be read: empty, cut off, or another kind of file."""
+    """An input exists and cannot be read: empty, truncated, or another kind of file."""
 
 
 class GateError(AssayError):
-    """The data is not fit to go on: leakage, no labels to measure with."""
+    """The data cannot be used: leakage, no labels to measure with."""
 
     exit_code = 3
 
@@ -85,7 +85,7 @@ class PromotionRefused(AssayError):
 
 
 class UsageError(AssayError):
-    """An argument of the command line cannot be used, such as a file where none can be written."""
+    """An argument of the command line is not valid, such as a file that cannot be written."""
 
     exit_code = 2
 
@@ -95,7 +95,7 @@ class WorkspaceBusy(AssayError):
 
 
 class RevisionError(AssayError):
-    """Git or DVC cannot give what was asked for."""
+    """Git or DVC cannot provide a revision or its files."""
 
 
 class UnknownRevision(RevisionError):
@@ -105,7 +105,7 @@ class UnknownRevision(RevisionError):
 
 
 class NotKept(RevisionError):
-    """What DVC recorded is in no cache and remote, and cannot be made again."""
+    """An output that DVC recorded is in no cache or remote, and cannot be computed again."""
 
 
 class TrackingError(AssayError):
@@ -113,36 +113,34 @@ class TrackingError(AssayError):
 
 
 class ReproductionError(AssayError):
-    """A commit or a run cannot be built again: something it needs is gone."""
+    """A commit or a run cannot be reproduced: something it needs is missing."""
 
     exit_code = 2
 
 
 def from_system(error: Exception) -> AssayError | None:
-    """What the system has refused, in a line; None for an error that does not come from it."""
+    """An AssayError for an error of the operating system; None for other errors."""
     if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
         first = (str(error).splitlines() or ["there is no more"])[0]
-        return AssayError(
-            f"out of memory: {first[:200]}", hint="smaller batches, images and models take less"
-        )
+        return AssayError(f"out of memory: {first[:200]}", hint="use smaller batches, images or models")
     if not isinstance(error, OSError) or error.errno is None:
         return None
     named = error.filename if error.filename is not None else ""
     where = named.decode(errors="replace") if isinstance(named, bytes) else str(named)
     if error.errno in NO_ROOM:
         return AssayError(
-            f"disk full: there was no room to go on{where and f' at {where}'}",
-            hint="free some space and run it again: what was finished is kept, nothing is half-written",
+            f"disk full{where and f': no space at {where}'}",
+            hint="free some space and run it again: finished results are kept, no file is incomplete",
         )
     return AssayError(f"{where}{where and ': '}{error.strerror}", hint=REFUSED.get(error.errno))
 
 
 def in_a_line(error: Exception) -> str:
-    """What another library says, in one line.
+    """The message of another library in one line.
 
-    Torch advises `weights_only=False` where a file holds more than tensors: that runs whatever program is in it.
+    Torch recommends `weights_only=False` for a file with more than tensors, which would run any code in it.
     """
     said = str(error)
     if "weights_only" in said or "WeightsUnpickler" in said:
-        return "it holds more than tensors, so it is not loaded: it might run any program; save `module.state_dict()`"
+        return "it contains more than tensors and is not loaded, as it might run any code; save `module.state_dict()`"
     return (said.splitlines() or [type(error).__name__])[0][:300]

@@ -12,15 +12,15 @@ from types import ModuleType
 from assay.plugins import PACKAGE
 
 SHIPPED = PACKAGE / "project"
-"""In an installed package: the files that a project begins with."""
+"""Template files of a project in an installed package."""
 ORIGIN = SHIPPED if SHIPPED.is_dir() else PACKAGE.parents[1]
-"""Where they are; of a clone its root, as a clone is such a project."""
+"""Folder of the template files; in a clone of the repository its root, which is such a project."""
 
 
 def load(name: str) -> ModuleType:
-    """The module of a flow (`pipeline`, `iterate`, …), which finds the others beside it.
+    """The module of a flow (`pipeline`, `iterate`, …), which imports the others in its folder.
 
-    Prefect gives a project's thin file the name of the flow while it runs it: that one makes room for assay's.
+    Prefect registers a project's thin file under the name of the flow while it runs; it is replaced by assay's module.
     """
     folder = str(ORIGIN / "flows")
     sys.path.insert(0, folder)

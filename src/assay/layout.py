@@ -1,4 +1,4 @@
-"""Where everything lives, relative to the root of a project."""
+"""Paths of a project, relative to its root."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 
 
 def locate(root: Path, path: str) -> Path:
-    """A path that params or options name: relative to the root, `~` is the home folder, `$NAME` is left as it is."""
+    """A path in params or options: relative to the root, with `~` expanded; `$NAME` is not expanded."""
     return root / os.path.expanduser(path)  # noqa: PTH111  # Path.expanduser raises where there is no such user
 
 
 def is_there(place: Path) -> bool:
-    """Whether anything is at a path; what may not be asked about is away, as a share that is not mounted."""
+    """Whether a path exists; False if it is not accessible, as on a share that is not mounted."""
     return os.path.exists(place)  # noqa: PTH110  # Path.exists raises where a folder above may not be entered
 
 
 def shown(root: Path, file: Path) -> str:
-    """A file as a person in the root names it: in full only if it is elsewhere."""
+    """A path relative to the root; absolute if it is outside."""
     return (file.relative_to(root) if file.is_relative_to(root) else file).as_posix()
 
 
@@ -38,7 +38,7 @@ class Layout:
 
     @property
     def code(self) -> Path:
-        """The code that each stage runs, as text: see assay.lineage.manifests."""
+        """Manifests of the code of the stages: see `assay.lineage.manifests`."""
         return self.root / "data" / "code"
 
     @property
@@ -47,7 +47,7 @@ class Layout:
 
     @property
     def ledger(self) -> Path:
-        """What was sent to annotators, and which answers could not be taken: text, in git, as the edits are."""
+        """Images sent to annotators, and refused answers: text in git, like the edits."""
         return self.root / "data" / "ledger"
 
     @property
@@ -56,7 +56,7 @@ class Layout:
 
     @property
     def embedder(self) -> Path:
-        """Who made the embeddings: beside them, as nothing that follows from the vectors follows from this."""
+        """Record of the encoder; a separate file, as no stage that reads the embeddings depends on it."""
         return self.root / "data" / "embedder.json"
 
     @property
@@ -81,5 +81,5 @@ class Layout:
 
     @property
     def scratch(self) -> Path:
-        """Machine-local state that can be lost at any time: caches, checkpoints, file fingerprints."""
+        """Machine-local state that may be deleted at any time: caches, checkpoints, file stamps."""
         return self.root / ".assay"

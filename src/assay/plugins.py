@@ -1,7 +1,7 @@
 """The file name is the registration: `strategies/kcenter.py` is the strategy `kcenter`.
 
-A project has its own in `plugins/`: `plugins/strategies/mine.py` is the strategy `mine`, imported as
-`assay.strategies.mine`. A name that assay has already is refused: neither takes the other's place.
+Plug-ins of a project are in `plugins/`: `plugins/strategies/mine.py` is the strategy `mine`, imported as
+`assay.strategies.mine`. A name that assay has already is refused: no plug-in replaces another.
 """
 
 from __future__ import annotations
@@ -16,51 +16,51 @@ from assay.errors import PluginError
 
 PACKAGE = Path(__file__).parent
 OWN = "plugins"
-"""The folder of a project that holds its own plug-ins."""
+"""Folder of a project with its own plug-ins."""
 KINDS = ("annotators", "checks", "encoders", "formats", "gates", "models", "strategies", "tasks")
 OWN_KINDS = (*(kind for kind in KINDS if kind != "gates"), "metrics")
-"""Kinds that a project may add to; `metrics` are the other half of tasks. A gate decides whether a snapshot may be
-trained on at all: they are assay's."""
+"""Kinds that a project may add to; `metrics` belong to tasks. Gates, which decide whether a snapshot may be trained on,
+are assay's only."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The code of one version: assay's package, and the plug-ins of a project (a folder that need not be there)."""
+    """The code of one version: the package of assay, and the plug-ins of a project (the folder may be missing)."""
 
     package: Path = PACKAGE
     own: Path = Path(OWN)
 
     @property
     def folders(self) -> tuple[Path, Path]:
-        """Where a plug-in is looked for, in this order."""
+        """Folders searched for plug-ins, in order."""
         return self.package, self.own
 
     def names(self, kind: str) -> list[str]:
-        """The plug-ins of one kind, sorted; read off the folders, imports none of them."""
+        """Sorted names of the plug-ins of one kind, from the folders, without an import."""
         return sorted({file.stem for file in self._files(kind)})
 
     def twice(self, kind: str) -> list[str]:
-        """Names of one kind that the project and the package both have."""
+        """Names of one kind in both the project and the package."""
         theirs = {file.stem for file in (self.package / kind).glob("*.py") if not file.stem.startswith("_")}
         return sorted(theirs & {file.stem for file in (self.own / kind).glob("*.py")})
 
     def name(self, file: Path) -> str:
-        """A file of the code as digests and reports name it: `training/fit.py`, `plugins/models/mine.py`."""
+        """Name of a file in digests and reports: `training/fit.py`, `plugins/models/mine.py`."""
         if file.is_relative_to(self.package):
             return file.relative_to(self.package).as_posix()
         return f"{OWN}/{file.relative_to(self.own).as_posix()}"
 
     def file(self, name: str) -> Path:
-        """Where a file of that name is, or would be."""
+        """Path of a file by its name, whether or not it exists."""
         return self.own / name.removeprefix(f"{OWN}/") if name.startswith(f"{OWN}/") else self.package / name
 
     def shown(self, name: str, root: Path) -> str:
-        """A file of that name as a person in the project's root has it; that of an installed assay as `assay/…`."""
+        """Path of a file relative to the root of the project; for an installed assay `assay/…`."""
         file = self.file(name)
         return file.relative_to(root).as_posix() if file.is_relative_to(root) else f"assay/{name}"
 
     def home(self, file: Path) -> tuple[str, ...]:
-        """The package that a module is in: of assay/data/pool.py and assay/data/__init__.py ("assay", "data")."""
+        """Package of a module, e.g. ("assay", "data") of assay/data/pool.py and of assay/data/__init__.py."""
         top = self.package if file.is_relative_to(self.package) else self.own
         return (self.package.name, *file.relative_to(top).parts[:-1])
 
@@ -70,22 +70,22 @@ class Sources:
 
 
 RUNNING = Sources()
-"""The code of this process, in the root of a project."""
+"""The code of this process, run in the root of a project."""
 
 
 def of_project(root: Path) -> Sources:
-    """The code of a version of a project: its own sources of assay if it holds them, else the installed ones."""
+    """The code of a version of a project: its own sources of assay if it contains them, else the installed ones."""
     package = root / "src" / "assay"
     return Sources(package if (package / "__init__.py").is_file() else PACKAGE, root / OWN)
 
 
 def names(kind: str, root: Path = Path()) -> list[str]:
-    """The plug-ins of one kind, those of the project in `root` among them, sorted; imports none of them."""
+    """Sorted names of the plug-ins of one kind, including those of the project in `root`, without an import."""
     return Sources(own=root / OWN).names(kind)
 
 
 def check_name(kind: str, name: str, root: Path = Path()) -> str:
-    """`name`, if one file of that kind answers to it; PluginError with the valid names otherwise."""
+    """`name`, if exactly one plug-in of that kind has it; else PluginError with the valid names."""
     sources = Sources(own=root / OWN)
     if name not in (valid := sources.names(kind)):
         where = f"{OWN}/{kind}/<name>.py" if kind in OWN_KINDS else f"src/assay/{kind}/<name>.py"
@@ -95,14 +95,14 @@ def check_name(kind: str, name: str, root: Path = Path()) -> str:
         )
     if name in sources.twice(kind):
         raise PluginError(
-            f"{OWN}/{kind}/{name}.py has the name of one of assay's own {kind}: which is meant cannot be told",
-            hint="rename the file: assay's name stays taken",
+            f"{OWN}/{kind}/{name}.py has the name of one of assay's {kind}",
+            hint="rename the file",
         )
     return name
 
 
 def load(kind: str, name: str, root: Path = Path()) -> ModuleType:
-    """The module of a plug-in. PluginError if there is none of that name, or it cannot be imported."""
+    """The module of a plug-in. PluginError if the name is unknown, or the import fails."""
     check_name(kind, name, root)
     if (PACKAGE / kind / f"{name}.py").is_file():
         return import_module(f"assay.{kind}.{name}")
@@ -110,7 +110,7 @@ def load(kind: str, name: str, root: Path = Path()) -> ModuleType:
 
 
 def _load_own(kind: str, name: str, folder: Path) -> ModuleType:
-    """Import a project's file as a module of `assay.<kind>`, whose files it may import from."""
+    """Import a file of the project as a module of `assay.<kind>`, so that it can import from that package."""
     package = import_module(f"assay.{kind}")
     place = str(folder.resolve())
     if place not in package.__path__:

@@ -1,4 +1,4 @@
-"""How a stage tells a person that it is getting on, without knowing what shows it."""
+"""Interface for progress bars and remarks, independent of the output."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ T = TypeVar("T")
 
 
 class Progress(Protocol):
-    """Bars and remarks. The command line shows them with rich, tests with nothing at all."""
+    """Progress bars and remarks. The command line shows them with rich; flows write to their log."""
 
     def bar(
         self, label: str, total: int | None = None, unit: str = "images"
     ) -> AbstractContextManager[Callable[[int], None]]:
-        """A bar as a context; call what it yields with the number of units just done."""
+        """Context of a progress bar; yields a function to call with the number of units just done."""
         ...
 
     def say(self, text: str) -> None:
-        """One line to the person."""
+        """Print one line."""
         ...
 
 
@@ -42,7 +42,7 @@ silent = Silent()
 def track(
     progress: Progress, items: Iterable[T], label: str, total: int | None = None, unit: str = "images"
 ) -> Iterator[T]:
-    """Yield `items` and move a bar by one for each."""
+    """Yield `items`, and advance a progress bar by one for each."""
     with progress.bar(label, total, unit) as advance:
         for item in items:
             yield item

@@ -106,7 +106,7 @@ def test_an_option_that_it_has_not_is_named(crowd):
 
 def test_a_replay_asks_without_the_books_and_waits_for_nobody(crowd):
     assert [j.annotations[0].category for j in ask("oracle", ["004", "005"], desk(crowd))] == ["b", "c"]
-    with pytest.raises(ParamsError, match="nobody waits"):
+    with pytest.raises(ParamsError, match="needed at once"):
         ask("file", ["004"], desk(crowd))
 
 

@@ -24,7 +24,7 @@ def test_a_label_that_was_looked_at_again_and_stands_is_no_issue(zoo, findings):
     write_batch(zoo.layout.edits, "t", [again])
     rows = {row["id"]: row for row in findings("label_errors")}
     assert not rows["p4"]["is_issue"]
-    assert "(looked at 2 times)" in rows["p4"]["reason"]
+    assert "(labelled 2 times)" in rows["p4"]["reason"]
     assert rows["p9"]["is_issue"]
 
 

@@ -84,7 +84,7 @@ def test_a_folder_without_the_right_to_write_is_one_line(
     (tmp_path / place).chmod(0o700)
     assert done.returncode == 1, done.stderr
     assert "Permission denied" in done.stderr
-    assert "what to do: give yourself the right" in done.stderr
+    assert "what to do: change its permissions" in done.stderr
     assert "Traceback" not in done.stderr
 
 

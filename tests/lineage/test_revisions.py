@@ -72,7 +72,7 @@ def test_stages_in_a_circle_are_named(tmp_path: Path) -> None:
     (tmp_path / "dvc.yaml").write_text(
         "stages:\n  a: {cmd: x, deps: [p], outs: [q]}\n  b: {cmd: x, deps: [q], outs: [p]}\n"
     )
-    with pytest.raises(RevisionError, match="circle: a, b"):
+    with pytest.raises(RevisionError, match="cycle: a, b"):
         revisions.stages(tmp_path)
 
 

@@ -108,7 +108,7 @@ def test_what_changes_is_seen_and_what_follows_waits(ran):
     assert states(ran)["learn"] == ("stale", "raw.txt is new among its deps")
     edit(ran, "dvc.yaml", ", raw.txt]", "]")
     (ran / "model.txt").unlink()
-    assert states(ran)["learn"] == ("stale", "model.txt is not there")
+    assert states(ran)["learn"] == ("stale", "model.txt is missing")
 
 
 def test_a_small_number_is_the_same_in_the_lock(ran):

@@ -67,7 +67,7 @@ def test_weights_that_are_not_there(tmp_path: Path) -> None:
 
 def test_torch_is_not_quoted_where_it_advises_to_run_what_is_in_a_file(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 2), tmp_path / "w.pt")
-    with pytest.raises(ParamsError, match="holds more than tensors, so it is not loaded") as error:
+    with pytest.raises(ParamsError, match="contains more than tensors and is not loaded") as error:
         build(spec(weights=str(tmp_path / "w.pt")))
     assert "weights_only" not in str(error.value)
     assert "\n" not in str(error.value)

@@ -256,7 +256,7 @@ def test_every_kind_of_bad_image_has_its_place_in_the_books(clean):
     ("wrong", "right", "words"),
     [
         ("budget: 100", "budgte: 100", ["select.budgte: there is no such key", "documented in params.yaml"]),
-        ("lr: 0.003", "lr: 1e-3", ["train.lr: '1e-3' is text to YAML: write 1.0e-3"]),
+        ("lr: 0.003", "lr: 1e-3", ["train.lr: '1e-3' is text in YAML: write 1.0e-3"]),
         ("strategy: margin", "strategy: magrin", ["select.strategy", "'magrin'", "entropy, kcenter, "]),
         ("seed: 0", "seed: [0", ["params.yaml is not valid YAML", "line"]),
     ],
@@ -274,7 +274,7 @@ def test_dvc_stops_at_the_door_when_params_are_wrong(workspace):
     workspace.set({"train": {"lr": "1e-3"}})
     lock = workspace.lock
     said = workspace.refused()
-    assert "train.lr: '1e-3' is text to YAML" in said
+    assert "train.lr: '1e-3' is text in YAML" in said
     assert "exited with 2" in said
     assert workspace.lock == lock
 

@@ -161,7 +161,7 @@ def test_a_name_of_assay_is_not_taken_over(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(
         "ingest: {sources: [{name: a, format: demo}]}\ntrain: {model: cnn}\n"
     )
-    with pytest.raises(Exception, match="the name of one of assay's own models"):
+    with pytest.raises(Exception, match="the name of one of assay's models"):
         load_params(tmp_path / "params.yaml")
 
 

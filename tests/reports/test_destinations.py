@@ -98,7 +98,7 @@ def test_a_folder_to_keep_things_in_is_new_or_empty(tmp_path: Path) -> None:
     assert check_folder(tmp_path / "new") == tmp_path / "new"
     (tmp_path / "empty").mkdir()
     check_folder(tmp_path / "empty")
-    for place, why in {".": "there already", "nowhere/new": "there is no folder"}.items():
+    for place, why in {".": "it exists", "nowhere/new": "there is no folder"}.items():
         with pytest.raises(UsageError, match=why):
             check_folder(tmp_path / place, "--keep")
     assert not (tmp_path / "new").exists()

@@ -138,6 +138,6 @@ def test_without_a_name_to_commit_by_nothing_begins(layout, monkeypatch):
     git(layout.root, "config", "--unset", "user.name")
     git(layout.root, "config", "--unset", "user.email")
     git(layout.root, "config", "user.useConfigOnly", "true")
-    with pytest.raises(RevisionError, match="who commits"):
+    with pytest.raises(RevisionError, match="no author for commits"):
         place.enter("x", layout)
     assert branches.branch(layout.root) == "main"

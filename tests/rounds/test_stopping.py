@@ -74,7 +74,7 @@ def test_a_plateau_needs_its_rounds_and_can_be_switched_off():
 
 def test_budget_and_rounds_are_counted_over_all_rounds():
     stop = reason(rounds(3), RULES.model_copy(update={"budget": 150}))
-    assert (stop.rule, stop.why) == ("budget", "150 answers of 150 are spent")
+    assert (stop.rule, stop.why) == ("budget", "150 of 150 answers are spent")
     assert reason(rounds(3), RULES.model_copy(update={"budget": 151})) is None
     assert reason(rounds(3), Iterate(rounds=3)).rule == "rounds"
 

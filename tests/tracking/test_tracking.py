@@ -368,7 +368,7 @@ def test_a_store_is_made_whole_after_a_kill_while_it_was_made(
 
 def test_a_store_that_is_no_database_is_a_tracking_error(params: Params, empty: Layout) -> None:
     (empty.root / "mlflow.db").write_text("not a database, surely")
-    with pytest.raises(TrackingError, match="away or refuses"):
+    with pytest.raises(TrackingError, match="does not answer or refuses"):
         track(params, empty)
 
 

@@ -1,1 +1,1 @@
-"""What came in: the quick look at the sources, and ingest into the pool."""
+"""Intake of images: the fast check for changes of the sources, and ingest into the pool."""

@@ -1,6 +1,6 @@
-"""What ingest does when there is something to do: read what is new in a source and append it to the pool.
+"""Reads new and changed files of a source and appends them to the pool.
 
-Apart from the stage, as a look that finds nothing new should not wait for what only reading needs.
+Separate from the stage, so that a run without changes does not import what only reading needs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ TOLD = 5
 
 
 class Image(NamedTuple):
-    """A file that was read. `info` is None for one that the pool had already: it is not decoded again."""
+    """A file that was read. `info` is None if the pool has the image already; it is not decoded again."""
 
     id: str
     data: bytes
@@ -51,7 +51,7 @@ class Image(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A file that is no usable image."""
+    """A file that is not a usable image."""
 
     sha256: str
     size: int
@@ -62,11 +62,11 @@ Listed = tuple[Record, Stamp]
 """A record with the stamp of its file."""
 Found = Image | Refused
 Pending = tuple[list[Listed], Future[dict[str, Found]] | None]
-"""A batch, and what is being read of it, if anything."""
+"""A batch, and the future of its reading, if it has files to read."""
 
 
 class Door:
-    """One source, looked through once."""
+    """One pass over a source."""
 
     def __init__(
         self, source: Source, params: Ingest, layout: Layout, pool: PoolWriter, progress: Progress
@@ -84,7 +84,7 @@ class Door:
         self.objects = Counts()
 
     def look(self) -> Seen:
-        """Go through the source; what is new is in the pool, committed, when this returns."""
+        """List the source; new images are in the pool, committed, when this returns."""
         remembered, mark = self._recall()
         if mark is not None and mark == self._mark():
             return Seen(remembered)
@@ -102,7 +102,7 @@ class Door:
     def _take_in(
         self, records: Iterable[Record], remembered: dict[str, What]
     ) -> Iterator[tuple[list[Listed], dict[str, Found]]]:
-        """Read, hash and decode in threads (all three let go of the interpreter); yield in order."""
+        """Read, hash and decode in threads (all three release the GIL); yield in order."""
         with ThreadPoolExecutor(THREADS) as threads:
             pending: deque[Pending] = deque()
             for batch in batches(records):
@@ -116,7 +116,7 @@ class Door:
     def _settle(
         self, batch: list[Listed], read: dict[str, Found], remembered: dict[str, What], seen: Seen
     ) -> None:
-        """Store what was read of a batch, and import what came along with all of it."""
+        """Store the new images of a batch, and import the labels of all its records."""
         for record, stamp in batch:
             if record.skip == IGNORED:
                 seen.ignored += 1
@@ -148,7 +148,7 @@ class Door:
         except OSError as error:
             return Refused("", size, unreadable(error))
         except MemoryError:
-            return Refused("", size, f"{UNREADABLE}: larger than the memory that is free")
+            return Refused("", size, f"{UNREADABLE}: larger than the free memory")
         except BadImage as error:
             return Refused("", size, str(error))
         sample = content_id(data)
@@ -164,7 +164,7 @@ class Door:
         return read_file(file, size, self.params.max_mb << 20)
 
     def _store(self, record: Record, found: Found) -> tuple[str | None, str | None]:
-        """Put a file that was read where it belongs; its content id, or the reason why it is quarantined."""
+        """Store a file in the pool or in quarantine. Returns (content id, None) or (None, reason)."""
         if isinstance(found, Refused):
             if (key := (record.path, found.sha256, found.reason)) not in self.refused:
                 self.refused.add(key)
@@ -178,7 +178,7 @@ class Door:
         return found.id, None
 
     def _note(self, record: Record, sample: str) -> None:
-        """Import what came along with an image, if it says anything that the pool has not been told."""
+        """Import the row of a record (label, split, group, metadata), if it differs from the last one of its path."""
         row = _row(self.source.name, record, sample)
         if self.latest.get((record.path, sample)) != row:
             self.pool.add_row("imports", row)
@@ -186,9 +186,9 @@ class Door:
             self.pool.commit()
 
     def _mark_gone(self, seen: Seen) -> None:
-        """Note what has left its path: for an image that is elsewhere by now, and under `mirror` for every one.
+        """Record paths that no longer have their image: of images that are elsewhere now, and with `mirror` of all.
 
-        So an image is what the files say that it is in, and what the last of them said once it is in none.
+        An image has the labels of the files that contain it; without any, those of the last one.
         """
         there, unknown = {what.id for what in seen.files.values()}, seen.unknown()
         for (path, sample), row in self.latest.items():
@@ -198,7 +198,7 @@ class Door:
                 self.pool.add_row("imports", (*row[:-1], True))
 
     def _tell(self, seen: Seen) -> None:
-        """Name what another look may find readable: no later one is quick until then."""
+        """Print unreadable files and folders; until they are readable, every later run lists the source in full."""
         missed = [f"{path}: {why}" for path, why in seen.refused.items() if why.startswith(UNREADABLE)]
         for line in missed[:TOLD]:
             self.progress.say(f"source {self.source.name!r}: {line}")
@@ -206,12 +206,12 @@ class Door:
             self.progress.say(f"source {self.source.name!r}: and {len(missed) - TOLD:,} more")
 
     def _mark(self) -> str | None:
-        """For a source that is not files: a text that changes when its images would. None: look at it."""
+        """For a source without files: a text that changes with its images. None: list it."""
         fingerprint = getattr(self.format, "fingerprint", None)
         return None if fingerprint is None else str(fingerprint(self.source))
 
     def _recall(self) -> tuple[dict[str, What], str | None]:
-        """What the last look saw, less what the pool no longer holds (it may have been checked out anew)."""
+        """Files of the last pass, without those that the pool lacks (it may be of another revision), and its mark."""
         files, mark = memory.recall(self.memory, self.judge)
         refused = {(path, reason) for path, _, reason in self.refused}
         held = {
@@ -231,7 +231,7 @@ def _awaited(
 
 
 def batches(records: Iterable[Record]) -> Iterator[list[Listed]]:
-    """Records with size and time, a batch at a time: see BATCH."""
+    """The records in batches: see BATCH."""
     batch: list[Listed] = []
     room = BATCH_BYTES
     for record in records:
@@ -246,7 +246,7 @@ def batches(records: Iterable[Record]) -> Iterator[list[Listed]]:
 
 
 def _is_remembered(record: Record, stamp: Stamp, remembered: dict[str, What]) -> bool:
-    """Whether a file is as it was at the last look, or ignored; of what is no file, only its content can tell."""
+    """Whether a file is unchanged since the last pass, or ignored; False for records without a file."""
     if record.skip == IGNORED:
         return True
     old = remembered.get(record.path)
@@ -265,7 +265,7 @@ def _stamp(record: Record) -> Stamp:
 
 
 def _row(source: str, record: Record, sample: str) -> tuple[Any, ...]:
-    """A row of the imports: the order is that of IMPORTS."""
+    """A row of the imports, in the order of IMPORTS."""
     return (
         sample,
         source,
@@ -296,7 +296,7 @@ def _tag(category: str) -> str | None:
 
 
 def _latest_rows(layout: Layout, source: str) -> dict[tuple[str, str], tuple[Any, ...]]:
-    """The last imported row of each path of a source and each image that was there."""
+    """{(path, image): last imported row} of a source."""
     imports = side_table(layout.pool, "imports")
     values = [imports[name].to_pylist() for name in imports.column_names]
     return {(row[2], row[0]): row for row in zip(*values, strict=True) if row[1] == source}
@@ -308,7 +308,7 @@ def _refused(layout: Layout, source: str) -> set[tuple[str, str, str]]:
 
 
 def balance(seen: Seen, taken: set[str]) -> dict[str, Any]:
-    """The books of one source: files = samples + duplicates + quarantined + ignored. `taken` grows by its samples."""
+    """Counts of a source, files = samples + duplicates + quarantined + ignored. Adds its samples to `taken`."""
     ids = [what.id for what in seen.files.values() if what.id is not None]
     new = set(ids) - taken
     taken |= new

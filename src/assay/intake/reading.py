@@ -1,4 +1,4 @@
-"""One file of a source, read within bounds: what is too large, or no image by its first bytes, is not read whole."""
+"""Reads one file of a source; files that are too large, or no images by their first bytes, are not read in full."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from assay.data.images.decode import sniff
 from assay.errors import BadImage
 
 HEAD = 1 << 10
-"""So many bytes are enough to tell what a file is."""
+"""First bytes that identify the format of a file."""
 AT_ONCE = 1 << 20
-"""A smaller file is read in one system call, whatever it is: two cost an image of some kilobytes more than its hash."""
+"""Files up to this size in bytes are read in one system call: for small files a second one costs more than hashing."""
 
 
 def read_file(file: str, size: int, most: int) -> bytes:
-    """All bytes of a file of about `size`. BadImage if it has more than `most`, or is large and no image; OSError."""
+    """The bytes of a file of about `size`. BadImage if it has more than `most`, or is large and no image; OSError."""
     handle = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         data = os.read(handle, max(size + 1, HEAD) if size <= AT_ONCE else HEAD)
@@ -29,7 +29,7 @@ def read_file(file: str, size: int, most: int) -> bytes:
 
 
 def _whole(handle: int, head: bytes, size: int, most: int) -> bytes:
-    """The rest as well: in one call unless the file grows or comes in pieces."""
+    """`head` and the rest of the file, in one call unless the file grows or reads are short."""
     parts, total = [head], len(head)
     while part := os.read(handle, max(size - total, 0) + AT_ONCE):
         parts.append(part)

@@ -1,7 +1,7 @@
-"""What became of each file of a source at a look, kept in `.assay` so that the next one reads only what has changed.
+"""Outcome of each file of a source, kept in `.assay` so that the next run reads changed files only.
 
-A file counts as unchanged by its stamp: see assay.intake.watch. What could not be read is never kept, and what was
-refused only as long as the same limits and the same code judge it.
+A file is unchanged if its stamp is (`assay.intake.watch`). Unreadable files are not kept; refused ones are kept while
+limits and code are the same.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ SEEN = pa.schema(
     }
 )
 UNKNOWN = (UNREADABLE, DANGLING, "too deep")
-"""Refused for one of these, a file may still be what it was before."""
+"""Reasons that do not show what a file contains: it may be unchanged."""
 
 
 class What(NamedTuple):
-    """A file, taken in as `id` or refused for `reason`."""
+    """Outcome of a file: accepted as `id`, or refused for `reason`."""
 
     stamp: Stamp
     id: str | None
@@ -41,29 +41,29 @@ class What(NamedTuple):
 
 @dataclass
 class Seen:
-    """The files of one source, by path."""
+    """Outcomes of the files of a source, by path."""
 
     files: dict[str, What] = field(default_factory=dict)
     ignored: int = 0
     notes: list[str] = field(default_factory=list)
-    """Of those that are on disk: see assay.intake.watch."""
+    """Notes of the files on disk: see `assay.intake.watch`."""
 
     @property
     def refused(self) -> dict[str, str]:
-        """The reasons, by path."""
+        """{path: reason} of the refused files."""
         return {path: what.reason for path, what in self.files.items() if what.reason is not None}
 
     def reasons(self) -> dict[str, int]:
-        """How many were refused for what, in short."""
+        """{short reason: number of refused files}."""
         return dict(Counter(reason.split(":")[0] for reason in self.refused.values()))
 
     def unknown(self) -> frozenset[str]:
-        """Paths of files and folders of which this look could not tell what they hold."""
+        """Paths of files and folders that could not be read."""
         return frozenset(path.rstrip("/") for path, why in self.refused.items() if why.startswith(UNKNOWN))
 
 
 def is_unknown(path: str, unknown: frozenset[str]) -> bool:
-    """Whether a file, or a folder that it is in, is among those."""
+    """Whether a file or one of its parent folders is in `unknown`."""
     return bool(unknown) and any(place in unknown for place in (path, *_above(path)))
 
 
@@ -74,12 +74,12 @@ def _above(path: str) -> Iterator[str]:
 
 
 def recall(memory: Path, judge: str) -> tuple[dict[str, What], str | None]:
-    """Files of the last look and its mark; without those refused if another `judge` (limits, code) refused them."""
+    """Outcomes of the last run and its mark; without the refused ones if `judge` (limits and code) has changed."""
     try:
         table = read_table(memory)
         notes = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
         values = [table[name].to_pylist() for name in SEEN.names]
-    except Exception:  # no memory, a broken one, or another version's: everything is looked at anew
+    except Exception:  # missing, broken or of another version: all files are read again
         return {}, None
     same = notes.get("judge") == judge
     files = {
@@ -91,7 +91,7 @@ def recall(memory: Path, judge: str) -> tuple[dict[str, What], str | None]:
 
 
 def remember(memory: Path, seen: Seen, judge: str, mark: str | None) -> None:
-    """Keep a look for the next one."""
+    """Write the outcomes for the next run."""
     rows = [
         (path, *what.stamp, what.id, what.reason)
         for path, what in seen.files.items()

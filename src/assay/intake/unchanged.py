@@ -1,6 +1,6 @@
-"""Whether anything is new at the door, by the notes of the last look: see assay.intake.watch.
+"""Fast check, by stat only, whether any ingest source changed since the last run (notes of `assay.intake.watch`).
 
-Little of the standard library is imported, and nothing else: `dvc repro` waits for this each time.
+Imports a small part of the standard library only: it runs at every `dvc repro`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KEY = ".assay/ingest/key"
 
 
 def nothing_new(root: str) -> dict[str, Any] | None:
-    """What `assay ingest` would come to in a project's root, if nothing is new; None if that has to be found out."""
+    """The result of `assay ingest` if nothing changed; None if the sources must be listed."""
     try:
         with open(os.path.join(root, KEY), encoding="ascii") as file:  # noqa: PTH118
             as_read, key = file.read().split()
@@ -35,15 +35,15 @@ def nothing_new(root: str) -> dict[str, Any] | None:
 
 
 def recall(root: str, key: str) -> dict[str, Any] | None:
-    """What the last look came to, if nothing has moved since."""
+    """The result of the last run, if no noted file changed since; else None."""
     summary = watch.recall(os.path.join(root, WATCHED), key)  # noqa: PTH118
     return None if summary is None else {**summary, "new": 0}
 
 
 def state(root: str) -> str:
-    """Changes with the bytes of params.yaml and of data/code, and with any file of code.
+    """A digest of params.yaml, data/code and the stamps of all code files.
 
-    OSError without a params.yaml or a data/code.
+    OSError without params.yaml or data/code.
     """
     digest = hashlib.sha256(code_state(root).encode())
     folder = os.path.join(root, CODE)  # noqa: PTH118
@@ -54,7 +54,7 @@ def state(root: str) -> str:
 
 
 def code_state(root: str) -> str:
-    """Changes with the stamp of any source file that a project runs: assay's, and its own plug-ins'."""
+    """A digest of the stamps of all source files of assay and of the project's plug-ins."""
     own = os.path.join(root, "src", "assay")  # noqa: PTH118
     package = own if os.path.exists(os.path.join(own, "__init__.py")) else PACKAGE  # noqa: PTH110, PTH118
     tops = (package, os.path.join(root, PLUGINS))  # noqa: PTH118
@@ -63,7 +63,7 @@ def code_state(root: str) -> str:
 
 
 def _sources(folder: str) -> list[tuple[str, os.stat_result]]:
-    """The Python files in a folder and below it, sorted, with what the system says of each."""
+    """(path, stat result) of the Python files below a folder, sorted."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
@@ -78,7 +78,7 @@ def _sources(folder: str) -> list[tuple[str, os.stat_result]]:
 
 
 def books(summary: dict[str, Any]) -> list[str]:
-    """What a person reads: a line for the pool and one for each source."""
+    """Lines for the terminal: one for the pool, one for each source."""
     lines = [f"pool: {summary['samples']:,} images, {summary['new']:,} new"]
     for name, book in summary["sources"].items():
         why = ", ".join(f"{reason} {n:,}" for reason, n in sorted(book["reasons"].items()))
@@ -87,7 +87,7 @@ def books(summary: dict[str, Any]) -> list[str]:
             f"+ {book['quarantined']:,} quarantined{f' ({why})' if why else ''}{_ignored(book)}"
         )
         lines += _objects(book)
-        lines += [f"    look: {remark}" for remark in book.get("remarks", [])]
+        lines += [f"    check: {remark}" for remark in book.get("remarks", [])]
     return lines
 
 

@@ -1,6 +1,6 @@
-"""Has anything moved since the last look? A stat for each file and folder that was seen; nothing is opened.
+"""Change detection by stat: a note (path and stamp) of each file and folder of the last run; no file is opened.
 
-Standard library only: where nothing is new, this is all that ingest costs.
+Standard library only: without changes, this is the whole cost of ingest.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".p
 
 
 UNREADABLE = "unreadable"
-"""How the reason begins where another look may find what could not be read."""
+"""Prefix of reasons that may be temporary, so that the next run tries again."""
 REASONS = {
     errno.ELOOP: "loop: a link that leads to itself",
     errno.ENAMETOOLONG: "too deep: the path is longer than the system takes",
 }
-"""What stays so until somebody changes the folder."""
+"""Permanent reasons by errno: they last until the folder changes."""
 Stamp = tuple[int, int, int, int]
-"""Size, mtime_ns, ctime_ns and inode. Whoever replaces a file can give it the old size and mtime, not the old ctime."""
+"""(size, mtime_ns, ctime_ns, inode). A replaced file may have the old size and mtime, but not the old ctime."""
 INODE = 2**63 - 1
-"""The bits of an inode that a column of whole numbers takes."""
+"""Mask of an inode that fits into an int64 column."""
 NOWHERE: Stamp = (-1, -1, -1, -1)
-"""Of what is not there, or may not be asked."""
+"""Stamp of a path that does not exist or is not accessible."""
 
 
 def stamp(found: os.stat_result) -> Stamp:
-    """What changes when a file does."""
+    """The stamp of a stat result; it changes when the file changes."""
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino & INODE
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a name ends as an image's does."""
+    """Whether a name has the suffix of an image format."""
     return name.lower().endswith(IMAGES)
 
 
 def unreadable(error: OSError) -> str:
-    """Why a file or folder cannot be read."""
+    """The reason why a file or folder cannot be read."""
     return REASONS.get(error.errno or 0) or f"{UNREADABLE}: {error.strerror or type(error).__name__}"
 
 
@@ -53,16 +53,16 @@ def note(file: str | Path, seen: Stamp) -> str:
 
 
 def noted(file: str) -> str:
-    """The note of a file or folder as it is now."""
+    """The present note of a file or folder."""
     try:
-        found = os.stat(file)  # noqa: PTH116  # sixty thousand times: a Path, or a call more, would be felt
+        found = os.stat(file)  # noqa: PTH116  # called 60,000 times: a Path would double the time
     except OSError:
         return note(file, NOWHERE)
     return f"{found.st_size},{found.st_mtime_ns},{found.st_ctime_ns},{found.st_ino & INODE} {file}"
 
 
 def noted_own(file: str) -> str:
-    """That of a file of ours, which DVC may link anew or replace by a copy: size and time alone, behind OURS."""
+    """The note of a file under DVC, which may relink or copy it: OURS with size and mtime only."""
     try:
         found = os.stat(file)  # noqa: PTH116
     except OSError:
@@ -71,7 +71,7 @@ def noted_own(file: str) -> str:
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder, or a link to one; a link to itself is neither."""
+    """Whether an entry is a folder or a link to one; False for a circular link."""
     try:
         return entry.is_dir()
     except OSError:
@@ -79,9 +79,9 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def surroundings(top: Path) -> Iterator[str]:
-    """Notes of a folder and all below it, links followed, each once, and of the files there that are no images.
+    """Notes of a folder, of all folders below it (links followed, each once), and of the files that are no images.
 
-    A name that comes or goes changes its folder; labels may be in any other file. Images are noted by who reads them.
+    A new or deleted name changes its folder; other files may contain labels. Images are noted when they are read.
     """
     met: set[tuple[int, int]] = set()
     rest = [os.fspath(top)]
@@ -92,7 +92,7 @@ def surroundings(top: Path) -> Iterator[str]:
             place = Path(folder).stat()
             with os.scandir(folder) as entries:
                 found = [(entry.path, is_folder(entry)) for entry in entries]
-        except OSError:  # a file, or not ours to list
+        except OSError:  # a file, or no permission
             continue
         if (place.st_dev, place.st_ino) not in met:
             met.add((place.st_dev, place.st_ino))
@@ -101,13 +101,13 @@ def surroundings(top: Path) -> Iterator[str]:
 
 
 def everything(top: Path) -> Iterator[str]:
-    """Notes of a folder of ours, and of all files and folders below it."""
+    """Notes of a folder under DVC, and of all files and folders below it."""
     yield noted_own(os.fspath(top))
     yield from (noted_own(os.fspath(file)) for file in sorted(top.rglob("*")))
 
 
 def remember(memory: Path, key: str, summary: dict[str, Any], notes: Iterable[str]) -> None:
-    """Keep what a look came to, and the notes of all that it depends on."""
+    """Write the result of a run with the notes of all files it depends on."""
     from assay.data.files import write_bytes
 
     text = BETWEEN.join([json.dumps({"key": key, "summary": summary}), *notes])
@@ -115,7 +115,7 @@ def remember(memory: Path, key: str, summary: dict[str, Any], notes: Iterable[st
 
 
 def recall(memory: str | Path, key: str) -> dict[str, Any] | None:
-    """What the last look came to, if it had this key and nothing has moved since."""
+    """The result of the last run, if it has this key and no noted file changed since; else None."""
     try:
         with open(memory, "rb") as file:
             head, *notes = file.read().decode("utf-8", "surrogateescape").split(BETWEEN)
@@ -123,7 +123,7 @@ def recall(memory: str | Path, key: str) -> dict[str, Any] | None:
         if about["key"] != key or not all(map(_is_so, notes)):
             return None
         return about["summary"]  # type: ignore[no-any-return]
-    except (OSError, ValueError, LookupError, TypeError):  # it is only a memory
+    except (OSError, ValueError, LookupError, TypeError):  # a broken cache counts as none
         return None
 
 

@@ -203,7 +203,7 @@ class Advise(Section):
     trials: Annotated[int, within(2, 8)] = 6
     """Settings of the model to try; fewer likewise."""
     learner: Literal["auto", "model", "probe"] = "auto"
-    """`model`: that of `train`, without a time limit; `probe`: logistic regression on the embeddings; `auto`: by time."""
+    """`model`: that of `train`, without time limit; `probe`: logistic regression on the embeddings; `auto`: by time."""
 
 
 class Simulate(Section):

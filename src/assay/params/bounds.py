@@ -1,7 +1,7 @@
 """Ranges and types of values, and messages for invalid ones.
 
-Every number has a lower and an upper limit: without, a typing error (`10**9`, `1e-200`) could hang, or fail hours later.
-The limits are far outside sensible values and are no recommendation.
+Every number has a lower and an upper limit: without, a typing error (`10**9`, `1e-200`) could hang, or fail hours
+later. The limits are far outside sensible values and are no recommendation.
 """
 
 from __future__ import annotations

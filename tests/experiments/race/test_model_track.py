@@ -101,9 +101,9 @@ def test_the_search_learns():
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        ({"learning_rate": [1]}, r"space\.learning_rate: no trial can change that; valid: lr, "),
+        ({"learning_rate": [1]}, r"space\.learning_rate: a trial cannot change this key; valid: lr, "),
         ({"batch": "auto"}, r"space\.batch: only lr, weight_decay, epochs, model can be auto"),
-        ({"lr": {"low": 2.0, "high": 1.0}}, r"low must be under high"),
+        ({"lr": {"low": 2.0, "high": 1.0}}, r"low must be less than high"),
         ({"lr": [0.1, -1.0]}, r"space\.lr: -1\.0: valid: above 0 to 1,000"),
         ({"augment": ["none", "wild"]}, r"space\.augment: 'wild'"),
         ({"augment": []}, r"space\.augment: give a list"),
