@@ -113,7 +113,7 @@ def render(result: Found, console: Console) -> None:
         ("model", _model(result["model"])),
         ("code", _code(result["code"])),
         ("environment", _environment(result["environment"])),
-        ("ruler", _ruler(result["ruler"])),
+        ("test set", _ruler(result["ruler"])),
         ("metrics", _metrics(result["metrics"])),
     ):
         _section(title, list(lines), console)
