@@ -169,7 +169,7 @@ for _name, _help in STAGES.items():
     )(WITH_OPTIONS.get(_name) or _stage(_name))
 
 
-DESK = "At the desk"
+DESK = "Data, labels and champion"
 
 
 @app.command(rich_help_panel=DESK)
@@ -195,7 +195,7 @@ def verify(as_json: Json = False) -> None:
 @app.command(rich_help_panel=DESK)
 def queue(
     limit: Annotated[
-        int | None, typer.Option(min=1, max=MOST, help="Number of images to show or export.")
+        int | None, typer.Option(min=1, max=MOST, help="Number of images; default: 20 on the terminal, all in a file.")
     ] = None,
     split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="This split only.")] = None,
     export: Csv = None,
@@ -265,7 +265,7 @@ def promote(
 ) -> None:
     """Make the last model the champion, unless it is significantly worse than the present one.
 
-    Registers it in MLflow with the alias `champion`, and runs the stages that depend on the champion, for one commit.
+    Registers it in MLflow with the alias `champion`, and runs the stages that depend on it; commit the result.
     """
     from assay.commands import promote
     from assay.commands.terminal import Terminal

@@ -10,7 +10,7 @@ import typer
 from assay.commands.invocation import Json, show
 
 setup = typer.Typer()
-PANEL = "A project of one's own"
+PANEL = "Projects and plug-ins"
 
 
 @setup.command(rich_help_panel=PANEL)

@@ -9,7 +9,7 @@ import typer
 
 from assay.commands.invocation import MOST, Html, Json, destination, folder, project, show
 
-WHY = "What changed, and why"
+WHY = "Compare versions, and decide"
 why = typer.Typer()
 
 
