@@ -17,8 +17,8 @@ HEAD = f"""{NOTICE}
 # Command line
 
 Run every command in the root of a project, where dvc.yaml and params.yaml are. `--json` prints the result as JSON on
-stdout; what is said on the way goes to stderr. Exit code 0: done. A refusal is one line that says what was wrong and
-what to do; its exit code is [below](#exit-codes), unless the command names its own.
+stdout; progress goes to stderr. Exit code 0: done. An error is one line with what is wrong and what to do; its exit
+code is [below](#exit-codes), unless the command defines its own.
 """
 
 
@@ -31,7 +31,7 @@ def page() -> str:
 
 
 def errors(parent: type[AssayError]) -> Iterator[tuple[str, str, str]]:
-    """(name, exit code, meaning) of an error and of all below it, in the order of the code."""
+    """(name, exit code, meaning) of an error class and its subclasses, in the order of the code."""
     yield code(parent.__name__), str(parent.exit_code), prose(parent.__doc__)
     for child in parent.__subclasses__():
         if child.__module__ == parent.__module__:

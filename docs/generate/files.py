@@ -12,39 +12,39 @@ from docs.generate.params import docstrings, plain
 HEAD = f"""{NOTICE}
 # Files
 
-What each stage writes. Parquet files are read by pandas, pyarrow, DuckDB and others; JSON is sorted by key. Files
-are written aside and renamed: one that is there is whole. No output holds a time or a path of the machine, so the
-same inputs give the same bytes.
+Outputs of the stages. Parquet files are read by pandas, pyarrow, DuckDB and others; JSON is sorted by key. Files are
+written to a temporary name and renamed, so that they are always complete. No output has a time or a path of the
+machine: the same inputs give the same bytes.
 """
 EDITS = """
 ## Edit batches
 
-data/edits/NNNN-name.jsonl: what people judged, one JSON object per line, in git. A batch is never changed; batches
-apply in the order of their numbers, and the later judgement wins.
+data/edits/NNNN-name.jsonl: judgements, one JSON object per line, in git. A batch is never changed; batches apply in the
+order of their numbers, and later judgements override earlier ones.
 """
 LEDGER = """
 ## Ledger
 
-data/ledger/NNNN-annotator-digest.jsonl: what was sent to an annotator, one image per line, in git. Refused answers are
+data/ledger/NNNN-annotator-digest.jsonl: images sent to an annotator, one per line, in git. Refused answers are
 in data/ledger/refused/.
 """
 MEANING = {
     "id": "content id of the image",
-    "op": "what is decided",
+    "op": "kind of judgement",
     "annotations": "for `label`",
     "split": "for `split`; in the ledger: of the image",
     "group": "for `group`",
-    "by": "who judged",
-    "at": "when, ISO 8601",
-    "why": "the reason, free text",
-    "seconds": "what the judgement took, s",
+    "by": "name of the labeller",
+    "at": "date and time, ISO 8601",
+    "why": "reason, free text",
+    "seconds": "duration of the judgement, s",
     "strategy": "that chose the image",
     "reason": "in words",
     "predicted": "class by the champion",
     "confidence": "of that prediction, 0 to 1",
     "path": "of a file with this image",
-    "label": "the label it had",
-    "judged": "number of answers it had",
+    "label": "its label when it was sent",
+    "judged": "number of its answers when it was sent",
 }
 
 

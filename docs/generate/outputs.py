@@ -1,6 +1,6 @@
-"""What is in each file that a stage writes: the meaning of every column and key. The types are the code's own.
+"""Descriptions of the columns and keys of every file that a stage writes. Types come from the schemas of the code.
 
-A column that a schema has and this table has not, or the other way round, is an error when the page is written.
+A column that only the schema or only this table has is an error when the page is written.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from assay.tasks.classification import to_table
 
 @dataclass(frozen=True)
 class Parquet:
-    """A table: where it is, what a row is, its schema, and what each column means."""
+    """A table: path, description of a row, schema, descriptions of the columns."""
 
     path: str
     row: str
@@ -40,7 +40,7 @@ class Parquet:
 
 @dataclass(frozen=True)
 class Text:
-    """A JSON or CSV file: where it is, what it is, and what each key or column means."""
+    """A JSON or CSV file: path, description, descriptions of keys or columns."""
 
     path: str
     about: str
@@ -50,8 +50,8 @@ class Text:
 ID = "content id of the image: SHA-256 of its bytes, 64 hex digits"
 SPLIT = "`train`, `val` or `test`"
 NOTES = (
-    "JSON list of `{category, bbox, segmentation, iscrowd, attributes}`; null: nobody has labelled the image; "
-    "`[]`: nothing is on it"
+    "JSON list of `{category, bbox, segmentation, iscrowd, attributes}`; null: the image is not labelled; "
+    "`[]`: labelled as having no object"
 )
 PROBABILITY = "0 to 1"
 TRAITS = pa.schema({"id": pa.string(), **dict.fromkeys(NAMES, pa.float32())})
@@ -66,40 +66,40 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
             INDEX,
             {
                 "id": ID,
-                "offset": "where the image begins in the tar, bytes",
+                "offset": "start of the image in the tar, bytes",
                 "size": "length of the encoded image, bytes",
                 "width": "of the upright image, px",
                 "height": "of the upright image, px",
-                "mode": "Pillow's word for the channels as stored: `L`, `RGB`, `CMYK` …",
+                "mode": "Pillow's name of the channels as stored: `L`, `RGB`, `CMYK` …",
                 "format": "`JPEG`, `PNG` …",
             },
         ),
         Parquet(
             "data/pool/imports/NNNNN.parquet",
-            "what one source said about one image at one look; later rows win",
+            "one image of a source, with labels and metadata, at one run of ingest; later rows override earlier ones",
             IMPORTS,
             {
                 "id": ID,
                 "source": "name of the source in `ingest.sources`",
                 "path": "of the file, relative to the source",
                 "annotations": NOTES,
-                "split": f"{SPLIT}, or null if the source does not say",
-                "group": "images of one group (patient, part, video) never span two splits; null: none",
+                "split": f"{SPLIT}, or null if the source has none",
+                "group": "images of one group (patient, part, video) are never in two splits; null: none",
                 "captured_at": "ISO 8601; null if unknown",
-                "metadata": "JSON object of text: the source's other columns",
+                "metadata": "JSON object of text: the other columns of the source",
                 "gone": "true: the image is no longer at that path",
             },
         ),
         Parquet(
             "data/pool/quarantine/NNNNN.parquet",
-            "one file that was not taken in",
+            "one file that was refused",
             QUARANTINE,
             {
                 "source": "name of the source",
                 "path": "of the file, relative to the source",
                 "sha256": "of the bytes; empty if they were not read",
                 "size": "bytes",
-                "reason": "why: `truncated`, `not an image`, `too large: …` …",
+                "reason": "`truncated`, `not an image`, `too large: …` …",
             },
         ),
         Parquet(
@@ -115,7 +115,7 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
         ),
         Text(
             "data/pool/report.json",
-            "files seen = samples + duplicates + quarantined + ignored, for each source",
+            "files = samples + duplicates + quarantined + ignored, for each source",
             {"sources": "{name: {files, duplicates, quarantined, ignored}}, numbers of files"},
         ),
     ),
@@ -146,10 +146,10 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
         ),
         Text(
             "data/embeddings/embeddings.json",
-            "which encoder; the vectors are NNNNN.npy, (n, dim) float32, in the order of the shard",
+            "the encoder; the vectors are in NNNNN.npy, (n, dim) float32, in the order of the shard",
             {
                 "encoder": "name",
-                "options": "the encoder's",
+                "options": "of the encoder",
                 "dim": "length of a vector",
                 "shards": "{name: number of images}",
             },
@@ -171,8 +171,8 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
                 "captured_at": "ISO 8601, or null",
                 "metadata": "JSON object of text",
                 "split": SPLIT,
-                "labelled": "somebody has looked, also if nothing is on it",
-                "excluded": "taken out by an edit batch, or gone from a mirrored source",
+                "labelled": "true: the image has a judgement, possibly without objects",
+                "excluded": "true: excluded by an edit batch, or no longer in a source with `mirror: true`",
             },
         ),
         Parquet(
@@ -186,7 +186,7 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
                 "bbox": "x, y, width, height, px of the upright image; null for a label of the whole image",
                 "segmentation": "JSON: polygons `[[x, y, …], …]`, a part with holes as a list of rings, the outer one "
                 "first; or COCO's compressed run lengths `{size, counts}`; null",
-                "iscrowd": "true: many objects in one, not to be told apart",
+                "iscrowd": "true: several objects in one annotation",
                 "attributes": "JSON object of text, numbers and truths; null: none",
             },
         ),
@@ -198,10 +198,10 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
         ),
         Text(
             "data/snapshot/snapshot.json",
-            "the version in numbers",
+            "digest and counts of the version",
             {
-                "digest": "SHA-256 over the content, 64 hex digits: the name of the dataset version",
-                "categories": "classes in the model's order",
+                "digest": "SHA-256 of the content, 64 hex digits; identifies the dataset version",
+                "categories": "classes in the order of the model's outputs",
                 "counts": "samples, excluded, labelled and unlabelled of each split, labelled of each class",
             },
         ),
@@ -215,8 +215,8 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
                 "check": "name of the check",
                 "id": "of the image; empty for a class or a split",
                 "score": "0 (worst) to 1 (fine)",
-                "is_issue": "beyond the limit of the check",
-                "reason": "in words",
+                "is_issue": "true: beyond the limit of the check",
+                "reason": "text",
                 "related": "id of the other image of a pair, or null",
             },
         ),
@@ -233,10 +233,10 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
                 "score": "belief in the suggested class minus belief in the given one, −1 to 1",
                 "probability": "that the given label is wrong, 0 to 1",
                 "outlier": "outlier score of the image, 0 to 1; no probability",
-                "flagged": "confident learning (cleanlab) calls it wrong too",
-                "looks": "how often the image was labelled, by sources and edit batches",
-                "judgements": "number of edit batches about it",
-                "reason": "in words",
+                "flagged": "true: confident learning (cleanlab) flags the label as wrong too",
+                "looks": "number of labels of the image, by sources and edit batches",
+                "judgements": "number of edit batches with a judgement on the image",
+                "reason": "text",
             },
         ),
         Text(
@@ -260,8 +260,8 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
                 "rank": "0 for the first",
                 "id": ID,
                 "score": "of the strategy; comparable within one queue and strategy only",
-                "strategy": "that chose it; `ruler`: to lengthen val or test; `review`: a second look",
-                "reason": "in words",
+                "strategy": "that chose it; `ruler`: to enlarge val or test; `review`: to review its label",
+                "reason": "text",
                 "predicted": "class by the champion; null without one",
                 "confidence": f"of that prediction, {PROBABILITY}",
                 "split": SPLIT,
@@ -269,39 +269,39 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
         ),
         Text(
             "data/selection/selection.json",
-            "what was selected, and why",
+            "summary of the selection",
             {
                 "digest": "of train.parquet, 64 hex digits",
                 "categories": "classes in the model's order",
                 "counts": "labelled images of each split and class",
-                "left_out": "images not learnt from, by reason",
-                "queue": "{strategy: number of images asked for}",
+                "left_out": "number of images not trained on, by reason",
+                "queue": "{strategy: number of images}",
                 "cost": "of the queue, in the unit of `select.cost`",
-                "strategy": "asked for in params.yaml",
-                "used": "the one that chose",
-                "why": "why another one chose; null",
-                "evidence": "what strategy `auto` decided by; null",
-                "champion": "fingerprint of the model that scored; null",
+                "strategy": "strategy of params.yaml",
+                "used": "strategy that chose",
+                "why": "reason if another one chose; else null",
+                "evidence": "evidence of strategy `auto`; else null",
+                "champion": "fingerprint of the model that scored; null without one",
             },
         ),
     ),
     "train": (
         Text(
             "outputs/model/model.json",
-            "how to use the weights beside it, model.pt",
+            "description of the weights in model.pt",
             {
                 "task": "`classification`",
                 "model": "name of the file in models/",
-                "options": "the model's",
+                "options": "of the model",
                 "categories": "classes, in the order of the outputs",
                 "image_size": "px",
                 "color": "`rgb` or `gray`",
                 "embedding_dim": "length of an input vector; 0 for a model of pixels",
-                "inputs": "kind, and which encoder made the vectors",
+                "inputs": "kind, and the encoder of the vectors",
                 "seed": "of the training",
-                "train": "the section `train` it was trained with",
+                "train": "section `train` of the params",
                 "selection": "digest of the training set",
-                "best_epoch": "whose weights these are",
+                "best_epoch": "epoch of the weights",
                 "epochs_run": "number of epochs",
             },
         ),
@@ -310,7 +310,7 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
             "one row per epoch",
             {
                 "epoch": "from 1",
-                "lr": "learning rate at its end",
+                "lr": "learning rate at the end of the epoch",
                 "train_loss": "mean cross-entropy, nats",
                 "val_loss": "mean cross-entropy, nats",
                 "val_accuracy": PROBABILITY,

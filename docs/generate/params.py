@@ -25,9 +25,9 @@ YAML = Path(__file__).parents[2] / "params.yaml"
 HEAD = f"""{NOTICE}
 # Parameters: params.yaml
 
-Every key that a project can set. Unknown keys are refused, with file, key and what is valid. A key that is not in
-params.yaml has its default. One section per stage of dvc.yaml; `race`, `advise`, `simulate` and `iterate` belong to
-the commands of that name and make no stage stale.
+All keys of params.yaml. Unknown keys are errors, with file, key and what is valid. A key that is not in params.yaml has
+its default. One section per stage of dvc.yaml; `race`, `advise`, `simulate` and `iterate` belong to the commands of
+that name and make no stage stale.
 """
 
 

@@ -13,7 +13,7 @@ from docs.generate.params import kinds, rows
 HEAD = f"""{NOTICE}
 # Plug-ins
 
-What ships with assay, a file each. The name of the file is the name in params.yaml.
+The plug-ins of assay, one file each. The name of the file is the name in params.yaml.
 """
 KINDS = {
     "formats": "`ingest.sources[].format`, options in `ingest.sources[].options`",

@@ -15,8 +15,8 @@ from docs.generate.markdown import NOTICE, prose
 HEAD = f"""{NOTICE}
 # Python
 
-`import assay` in a notebook or in training code of one's own. The import itself takes no time: what is heavy is
-loaded when it is first used. Tables are pyarrow tables.
+`import assay` in a notebook or in training code of your own. Modules are imported on first use, so that the import
+takes no time. Tables are pyarrow tables.
 """
 WIDTH = 100
 INHERITED = (BaseModel, Exception)

@@ -22,10 +22,10 @@ print(len(snapshot), "images;", "version", snapshot.digest()[:12])
 print(pd.crosstab(samples["split"], samples["label"].fillna("unlabelled")))
 
 # %% [markdown]
-# ## Where is the model wrong?
+# ## Mistakes of the model
 #
-# `outputs/predictions.parquet` has a row for each image of val and test. Joined with the samples it can be sliced by
-# anything known of an image.
+# `outputs/predictions.parquet` has a row for each image of val and test. Join it with the samples to slice it by their
+# columns.
 
 # %%
 predictions = pd.read_parquet("outputs/predictions.parquet")
@@ -34,14 +34,14 @@ print(f"accuracy {test['quality'].mean():.3f} on {len(test)} test images")
 print(test.groupby("label")["quality"].agg(["mean", "size"]).round(2))
 
 # %% [markdown]
-# The surest mistakes come first: a wrong label in the test set, or a class the model does not know.
+# The mistakes with the highest confidence come first: wrong labels in the test set, or classes that the model confuses.
 
 # %%
 mistakes = test[test["quality"] == 0].sort_values("confidence", ascending=False)
 print(mistakes[["id", "label", "predicted", "confidence"]].head(5).to_string(index=False))
 
 # %% [markdown]
-# ## What changed since the last commit?
+# ## Changes since the last commit
 
 # %%
 difference = assay.diff(assay.snapshot("HEAD"), snapshot)

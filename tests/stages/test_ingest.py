@@ -151,7 +151,7 @@ def test_a_source_that_is_away_is_reported_never_emptied(layout):
     loud = type("Loud", (type(silent),), {"say": lambda _self, text: said.append(text)})()
     ingest.run(params(), layout, loud)
     assert content(layout.pool) == before
-    assert said == ["source 'raw' is not there: the pool keeps what it has of it"]
+    assert said == ["source 'raw' is missing: its images stay in the pool"]
 
 
 def test_a_source_that_never_was_there_is_an_error(tmp_path):

@@ -141,7 +141,7 @@ def test_a_source_in_a_folder_without_permission_is_away(root):
     write(root, {"path": "share/raw"})
     assert look(root)["samples"] == 2
     (root / "share").chmod(0)
-    assert "is not there: the pool keeps what it has of it" in command(root)[0]
+    assert "is missing: its images stay in the pool" in command(root)[0]
     (root / "share").chmod(0o755)
     assert look(root)["samples"] == 2
 

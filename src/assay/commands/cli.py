@@ -195,7 +195,8 @@ def verify(as_json: Json = False) -> None:
 @app.command(rich_help_panel=DESK)
 def queue(
     limit: Annotated[
-        int | None, typer.Option(min=1, max=MOST, help="Number of images; default: 20 on the terminal, all in a file.")
+        int | None,
+        typer.Option(min=1, max=MOST, help="Number of images; default: 20 on the terminal, all in a file."),
     ] = None,
     split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="This split only.")] = None,
     export: Csv = None,

@@ -20,7 +20,7 @@ SHOWN = 20
 def run(layout: Layout, progress: Progress = silent) -> dict[str, Any]:
     """Counts of what was read, and the damaged images. MissingInput without a pool."""
     if not layout.pool.is_dir():
-        raise MissingInput(f"{layout.pool} does not exist", hint="run `assay ingest` first, or `dvc pull`")
+        raise MissingInput(f"{layout.pool} is not there", hint="run `assay ingest` first, or `dvc pull`")
     with progress.bar("verify", expected(layout.pool)) as advance:
         shards = verify(layout.pool, advance)
     damage = [found for shard in shards for found in shard.damage]

@@ -296,7 +296,7 @@ def load_params(path: Path) -> Params:
     """Read and validate params.yaml. ParamsError names the file, the key, what is wrong and what is valid."""
     if not path.exists():
         raise ParamsError(
-            f"{path} does not exist", hint="run assay in the root of a project, where dvc.yaml is"
+            f"{path} is not there", hint="run assay in the root of a project, where dvc.yaml is"
         )
     return parse_params(read_yaml(path, ParamsError), where=str(path), root=path.parent)
 

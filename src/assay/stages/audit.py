@@ -1,7 +1,7 @@
-"""Audit: snapshot + embeddings -> data/audit. What checks, and the label audit among them, found odd about the data.
+"""Audit: snapshot + embeddings -> data/audit: findings of the checks, including the label audit.
 
-Apart from the snapshot, as floats decide here: another CPU may give other last digits of a score, and of nothing else.
-With options `assay audit` reads what is written here: see `assay.commands.audit`.
+Separate from the snapshot, because its scores are floats, which another CPU may round differently. With options,
+`assay audit` reads these files: see `assay.commands.audit`.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
 
 
 def labels(judged: pa.Table, above: float = LIKELY) -> dict[str, Any]:
-    """How many labels were judged, how many are suspects, and the share that is expected to be wrong."""
+    """Counts of audited labels and of suspects, and the share of wrong labels."""
     found = len(suspects(judged, above))
     return {"judged": len(judged), "suspects": found, "above": above, "share": asdict(share_of(judged))}
 
 
 def render(summary: dict[str, Any], console: Console) -> None:
-    """What was found, and how to look at it."""
+    """Print the findings, and the commands that show them."""
     found = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in summary["issues"].items() if n)
     console.print(f"the audit found: {found or 'nothing'}", highlight=False)
     if said := summary["labels"]:
@@ -59,5 +59,5 @@ def render(summary: dict[str, Any], console: Console) -> None:
         )
     if (summary["labels"] or {}).get("suspects"):
         console.print(
-            "look at them: `assay audit --limit 20`, `assay audit --html audit.html`", highlight=False
+            "to show them: `assay audit --limit 20`, `assay audit --html audit.html`", highlight=False
         )

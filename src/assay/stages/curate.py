@@ -1,6 +1,7 @@
-"""Curate: pool + edits -> data/snapshot, the dataset version: the same bytes on every machine.
+"""Curate: pool + edits -> data/snapshot, the dataset version, with the same bytes on every machine.
 
-What a model or a float judges of it is the next stage's, `audit`; of the embeddings only the near-duplicates are read.
+Results of models and of floating-point arithmetic belong to the stage `audit`; of the embeddings only the
+near-duplicates are read, which are computed with whole numbers.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
-    """Fold, gate, write. GateError where a model would be measured on what it learns from: nothing is written then."""
+    """Fold pool and edits, pass the gates, write the snapshot. GateError, and no snapshot, if a gate finds an issue."""
     with progress.bar("curate", 3, "steps") as advance:
         version = gates.fold_version(params, layout)
         advance(1)
@@ -31,7 +32,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
 
 
 def render(summary: dict[str, Any], console: Console) -> None:
-    """The counts by split."""
+    """Print the counts by split."""
     counts, splits = summary["counts"], ("train", "val", "test")
     console.print(
         f"snapshot [bold]{summary['digest'][:12]}[/]: {counts['samples']:,} images, {counts['excluded']:,} excluded, "

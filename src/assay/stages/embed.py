@@ -1,12 +1,12 @@
-"""Embed: data/pool -> data/embeddings. A vector, image statistics and near-duplicates for each image that is new.
+"""Embed: data/pool -> data/embeddings. A vector, image statistics and near-duplicates for each new image.
 
-A shard at a time, in batches, each image decoded once. A shard that is done stays as long as what made it does, so
-after a kill the next run goes on with the next shard, and the cost is that of what is new. A shard is cut into the same
-batches whatever else there is: adding up equals starting afresh, bit for bit.
+Shards are processed one at a time, in batches, each image decoded once. Finished shards are kept while encoder,
+options, code and weights are the same, so that a run after a kill resumes at the next shard, and the cost is that of
+new images. The batches of a shard do not depend on other shards: an incremental run gives the same bits as a full one.
 
-What made it lies beside it: other words for the same vectors are no other vectors. Encoder, options, code and weights
-are an output of their own, data/embedder.json: a clone that has pulled both computes what is new, and not everything.
-Versions and device are this machine's, in .assay/: with others all is computed again; what was pulled is taken as is.
+Encoder, options, code and weights are recorded in a separate output, data/embedder.json: a clone that has pulled both
+computes new images only, and a change of the record alone makes no later stage stale. Versions and device are recorded
+in .assay/ of the machine: after a change there, all embeddings are computed again; pulled ones are used as they are.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ if TYPE_CHECKING:
 
 MACHINE = "embedder.json"
 CODE = ("assay.data.images.decode", "assay.data.images.traits", "assay.data.near_duplicates")
-"""Code whose change, beside that of the encoder, makes other embeddings; as do these:"""
+"""Modules, besides the encoder, whose code embeddings depend on."""
 LIBRARIES = ("numpy", "pillow", "simplejpeg")
 ARRAYS = ("vectors", "thumbnails")
-"""What is stored of a shard as arrays, a row an image."""
+"""Arrays stored for each shard, one row for each image."""
 SLICE = 16
-"""Images decoded by a thread at a time."""
+"""Images in a unit of work of a decoding thread."""
 
 Encoded = tuple[str, bytes]
 
 
 def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
-    """Embed what is new. PoolError for an image that cannot be decoded, PluginError without an encoder's package."""
+    """Embed new images. PoolError for an image that cannot be decoded, PluginError if an encoder lacks its package."""
     pool, path = Pool.open(layout.pool), layout.embeddings
     encoder = load_encoder(params)
     _keep_if_same(layout, maker(params, encoder), machine(encoder))
@@ -84,16 +84,16 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
 
 
 def load_encoder(params: Params) -> Encoder:
-    """The encoder that params name, on the device and with the threads that training has."""
+    """The encoder of the params, with the device and the threads of training."""
     plugin = plugins.load("encoders", params.embed.encoder)
-    if "torch" in sys.modules:  # the pixels do without, and without the 3 s of importing it
+    if "torch" in sys.modules:  # `pixels` needs no torch, whose import takes 3 s
         sys.modules["torch"].set_num_threads(params.train.threads)
     encoder: Encoder = plugin.load(params.embed.options, params.train.device)
     return encoder
 
 
 def maker(params: Params, encoder: Encoder) -> dict[str, Any]:
-    """All that embeddings depend on besides the images and the machine."""
+    """Encoder, options, code and weights: what embeddings depend on besides the images and the machine."""
     return {
         "encoder": params.embed.encoder,
         "options": params.embed.options,
@@ -104,12 +104,12 @@ def maker(params: Params, encoder: Encoder) -> dict[str, Any]:
 
 
 def machine(encoder: Encoder) -> dict[str, Any]:
-    """What the last digits of embeddings depend on."""
+    """Versions and device: what the rounding of embeddings depends on."""
     return {"libraries": {name: version(name) for name in LIBRARIES}, "of_encoder": encoder.machine}
 
 
 def _keep_if_same(layout: Layout, maker: dict[str, Any], machine: dict[str, Any]) -> None:
-    """Empty the folder unless the same maker made what is there; then put down who makes what comes."""
+    """Empty the folder unless maker and machine are unchanged; then record both."""
     here = layout.scratch / MACHINE
     if _noted(layout.embedder) != maker or _noted(here) not in (machine, None):
         for old in layout.embeddings.glob("*"):
@@ -119,12 +119,12 @@ def _keep_if_same(layout: Layout, maker: dict[str, Any], machine: dict[str, Any]
 
 
 def _noted(file: Path) -> Any:
-    """None if nothing that can be read was."""
+    """The record in a file; None without one, or if it cannot be read."""
     return recall(lambda: read_json(file))
 
 
 def _keep_done(path: Path, pool: Pool) -> set[str]:
-    """The shards that are done; whatever else there is goes. Pairs look back: nothing after a gap counts."""
+    """Finished shards, up to the first unfinished one, as pairs refer to earlier shards; other files are removed."""
     done: set[str] = set()
     for shard in pool.shards:
         if not _is_done(path, shard, pool):
@@ -138,7 +138,7 @@ def _keep_done(path: Path, pool: Pool) -> set[str]:
 
 
 def _is_done(path: Path, shard: str, pool: Pool) -> bool:
-    """Whether all that there is of a shard is there, can be read and has its images: else it is made anew."""
+    """Whether all files of a shard exist, can be read and have its images."""
     ids = recall(lambda: read_table(part(path, shard, "traits"), ["id"])["id"].combine_chunks())
     if ids is None or recall(lambda: pq.read_metadata(part(path, shard, "pairs"))) is None:
         return False
@@ -157,7 +157,7 @@ def _ids(pool: Pool, shard: str) -> pa.Array:
 
 @dataclass(frozen=True)
 class Look:
-    """How a batch of encoded images becomes vectors (n, d), statistics and thumbnails (n, 256)."""
+    """Computes vectors (n, d), statistics and thumbnails (n, 256) of a batch of encoded images."""
 
     encoder: Encoder
     batch: int
@@ -173,7 +173,7 @@ class Look:
         return [self._decode(one) for one in encoded]
 
     def _decode(self, encoded: Encoded) -> tuple[Pixels, Pixels]:
-        """The image for statistics, and the one for the encoder; the full-size pixels are let go."""
+        """The image for statistics, and the one for the encoder; the full-size pixels are freed."""
         sample, data = encoded
         try:
             pixels = decode(data)
@@ -186,7 +186,7 @@ class Look:
 
 
 def _fit(pixels: Pixels, size: int, color: str) -> Pixels:
-    """uint8 (h, w, 3) squeezed to (size, size, 3 or 1), antialiased."""
+    """uint8 (h, w, 3) resized to (size, size, 3 or 1), antialiased."""
     if color == "rgb" and pixels.shape[:2] == (size, size):
         return pixels
     image = Image.fromarray(pixels).convert("RGB" if color == "rgb" else "L")
@@ -210,7 +210,7 @@ def _measure(seen: list[Pixels]) -> tuple[traits.Row, NDArray[np.int8]]:
 
 
 def _embed_shard(pool: Pool, shard: str, path: Path, look: Look) -> Iterator[int]:
-    """Write the files of one shard, the pairs last. Yields how many images were done, batch by batch."""
+    """Write the files of one shard, the pairs last. Yields the number of images of each finished batch."""
     ids = _ids(pool, shard)
     vectors = np.empty((len(ids), look.encoder.dim), np.float32)
     thumbnails = np.empty((len(ids), near_duplicates.CELLS), np.int8)
@@ -230,7 +230,7 @@ def _embed_shard(pool: Pool, shard: str, path: Path, look: Look) -> Iterator[int
 
 
 def _pairs(pool: Pool, shard: str, path: Path, thumbnails: NDArray[np.int8]) -> pa.Table:
-    """The near-duplicates of a shard in itself and in the shards before it, which are read one at a time."""
+    """Near-duplicates within a shard, and with earlier shards, which are read one at a time."""
     before = pool.shards[: pool.shards.index(shard)]
     rows, similarity = near_duplicates.find_pairs(
         thumbnails, (np.load(part(path, earlier, "thumbnails")) for earlier in before)
@@ -246,7 +246,7 @@ def _write_array(path: Path, array: NDArray[Any]) -> None:
 
 
 def render(summary: dict[str, Any], console: Console) -> None:
-    """One line."""
+    """Print one line."""
     console.print(
         f"{summary['new']:,} of {summary['images']:,} images embedded by {summary['encoder']}: "
         f"{summary['dim']} numbers each; {summary['similar_pairs']:,} similar pairs",

@@ -1,8 +1,8 @@
-"""ingest: the door through which images come in. Raw sources -> data/pool.
+"""Ingest: raw sources -> data/pool.
 
-Looks at every source at each run (a stat a file), reads what is new or changed, and appends it. Files seen = samples +
-duplicates + quarantined + ignored, and the report in the pool says so. A source that is not there is reported, never
-taken for emptied. As it runs at each `dvc repro`, it also writes to data/code which code the other stages run.
+Every run checks each file of the sources by stat, and reads and appends new and changed ones. The report in the pool
+counts files = samples + duplicates + quarantined + ignored. A missing source is reported and changes nothing. As ingest
+runs at every `dvc repro`, it also writes data/code, the manifests of the code of the stages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from assay.progress import Progress
 
 
 def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
-    """Take in what is new in every source. SourceError for a source that is not there and never was."""
+    """Ingest new images of every source. SourceError for a source that is missing and was never ingested."""
     key = _key(params, layout, progress)
     if (summary := unchanged.recall(str(layout.root), key)) is not None:
         return summary
@@ -48,7 +48,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
 
 
 def _check_columns(params: Params, layout: Layout) -> None:
-    """The later stages that name metadata would stop at it after minutes."""
+    """Check the metadata columns named in the params, which later stages would refuse only after minutes."""
     from assay.data.metadata import check_columns
 
     cost = [params.select.cost] if params.select.cost else []
@@ -56,7 +56,7 @@ def _check_columns(params: Params, layout: Layout) -> None:
 
 
 def _key(params: Params, layout: Layout, progress: Progress) -> str:
-    """Changes with the params of ingest and with its code; noted, so that the next look need not read params.yaml."""
+    """Digest of the params and the code of ingest; recorded, so that the fast check need not parse params.yaml."""
     from assay.data.files import write_bytes
 
     code = _refresh_code(params, layout, progress)
@@ -67,7 +67,7 @@ def _key(params: Params, layout: Layout, progress: Progress) -> str:
 
 
 def _refresh_code(params: Params, layout: Layout, progress: Progress) -> str:
-    """Bring data/code up to date, which the other stages depend on; the manifest of this one."""
+    """Update data/code, which the other stages depend on; returns the manifest of ingest."""
     texts = manifests.current(params, layout.root)
     if manifests.written(layout.root) != texts:
         from assay.data.holding import holding
@@ -80,7 +80,7 @@ def _refresh_code(params: Params, layout: Layout, progress: Progress) -> str:
 def _take_in(
     params: Ingest, present: list[Source], layout: Layout, progress: Progress
 ) -> tuple[dict[str, Any], list[str]]:
-    """Append what is new in the sources; what came of it, and the notes of all files seen."""
+    """Append new images; returns the summary, and the notes of all files."""
     from assay.data.files import write_json
     from assay.data.pool import PoolWriter
     from assay.intake.ingest import Door, balance
@@ -104,7 +104,7 @@ def _take_in(
 
 
 def _is_unreadable(summary: dict[str, Any]) -> bool:
-    """Whether another look may find more, though nothing seems to have changed."""
+    """Whether a source has unreadable files, so that the next run must try again."""
     return any(UNREADABLE in book["reasons"] for book in summary["sources"].values())
 
 
@@ -119,16 +119,16 @@ def _is_absent(source: Source, layout: Layout) -> bool:
 
 
 def _absent(source: Source, layout: Layout, report: dict[str, Any], progress: Progress) -> Any:
-    """Keep the books of a source that is away. SourceError if it has never been here: most likely a typo."""
+    """The last counts of a missing source. SourceError if it was never ingested, probably a typo."""
     if source.name not in report:
         raise SourceError(
             f"source {source.name!r}: {locate(layout.root, str(source.path))} is not there", hint=ABSENT
         )
-    progress.say(f"source {source.name!r} is not there: the pool keeps what it has of it")
+    progress.say(f"source {source.name!r} is missing: its images stay in the pool")
     return report[source.name]
 
 
 def render(summary: dict[str, Any], console: Any) -> None:
-    """The books: a line a source."""
+    """Print the counts, one line for each source."""
     for line in unchanged.books(summary):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

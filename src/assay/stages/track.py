@@ -1,10 +1,10 @@
-"""track: the run of this workspace in MLflow, written or brought up to date. One run per fingerprint.
+"""Track: create or update the run of this workspace in MLflow. One run for each fingerprint.
 
-Its output is the fingerprint and nothing else: a run id would make equal results look different. It is not cached, so
-that a fresh clone, which has the lock file but not the run, tracks it. If the tracking server is away the stage fails,
-so that DVC and Prefect know it is still to be done; all results are in outputs/ by then.
+Its output is the fingerprint only: with a run id, equal results would differ. It is not cached, so that a fresh clone,
+which has dvc.lock but not the run, tracks it. If the tracking server does not answer, the stage fails, so that DVC and
+Prefect run it again; all results are in outputs/ by then.
 
-With `track.diff` the run gets what changed since the run before as artifacts, where that one can be opened quickly.
+With `track.diff`, the comparison with the previous run is attached as artifacts, if it can be computed quickly.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from assay.tracking.attached import attach
 
 
 def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
-    """outputs/, snapshot, selection -> MLflow. TrackingError if the server is away."""
+    """Write outputs/, snapshot and selection to MLflow. TrackingError if the server does not answer."""
     result = track(params, layout)
     write_json(layout.outputs / "tracked.json", {"fingerprint": result["fingerprint"]})
     verdict = attach(result, params, layout, progress) if params.track.diff else None
@@ -28,8 +28,8 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
 
 
 def render(result: dict[str, Any], console: Any) -> None:
-    """Which run it is, and where."""
-    done = "a new run" if result["new"] else "brought up to date"
+    """Print the run and its address."""
+    done = "created" if result["new"] else "updated"
     where = result["url"] or result["store"]
     console.print(
         f"MLflow run [bold]{result['run']}[/]: {done}, changed: [bold]{result['changed']}[/] ({where})",
