@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco
 
-from assay.data import masks, runs
+from assay.data import contours, masks, runs
 from assay.data.annotations import Annotation
 from assay.data.outlines import RLE
 
@@ -78,3 +78,28 @@ def test_less_than_a_mask_follows_from_it():
 def test_nothing_is_no_mask():
     with pytest.raises(ValueError, match="without a pixel"):
         masks.encode(np.zeros((3, 3), bool))
+
+
+@settings(max_examples=60)
+@given(drawn)
+def test_the_outlines_of_a_mask_come_out_as_the_same_pixels(mask):
+    parts = contours.polygons_of(mask)
+    assert np.array_equal(masks.rasterized(parts, *mask.shape), mask)
+    one = Annotation(category="c", segmentation=[contours.as_one_ring(parts)])
+    assert np.array_equal(masks.rasterized(one.segmentation, *mask.shape), mask)
+
+
+def test_a_ring_in_a_hole_is_a_part_of_its_own():
+    mask = np.ones((9, 9), bool)
+    mask[1:8, 1:8] = False
+    mask[3:6, 3:6] = True
+    mask[4, 4] = False
+    outer, inner = contours.polygons_of(mask)
+    assert [len(outer), len(inner)] == [2, 2]
+    assert outer[0] == (0, 0, 9, 0, 9, 9, 0, 9)
+
+
+def test_pixels_that_touch_at_a_corner_are_parts_of_their_own():
+    parts = contours.polygons_of(np.indices((4, 4)).sum(axis=0) % 2 == 0)
+    assert len(parts) == 8
+    assert {len(ring) for part in parts for ring in part} == {8}

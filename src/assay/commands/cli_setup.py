@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from assay.commands.invocation import Json, show
+from assay.commands.invocation import Json, project, show
+from assay.commands.invocation import folder as folder_of
 
 setup = typer.Typer()
 PANEL = "Projects and plug-ins"
@@ -49,3 +50,25 @@ def check_plugin(
     result = check_plugin.run(file)
     show(result, as_json, check_plugin.render)
     raise typer.Exit(int(not result["kept"]))
+
+
+@setup.command(rich_help_panel=PANEL)
+def export(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", callback=folder_of, help="A folder that is not there, or empty.")
+    ],
+    form: Annotated[
+        str, typer.Option("--format", help="coco, yolo, voc, masks, or one of your own that writes.")
+    ],
+    split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="Only this split.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the labelled images of the snapshot as others read them. Says what the format cannot hold.
+
+    Example:  assay export --format coco ../cells
+    """
+    from assay.commands import export
+    from assay.commands.terminal import Terminal
+
+    layout, _ = project()
+    show(export.run(layout, form, folder, split, Terminal()), as_json, export.render)

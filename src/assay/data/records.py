@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from assay.data.annotations import Annotation
 
@@ -52,3 +54,25 @@ class Record:
     """What was wrong with its objects: those that were refused are not among `annotations`."""
     beside: tuple[str, ...] = ()
     """Other files and folders that it was read from, there or not: ingest looks again when one of them changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One image of a data set that is written in a format. `path`: relative, forward slashes, every path once."""
+
+    path: str
+    read: Callable[[], bytes]
+    width: int
+    height: int
+    """Of the upright image."""
+    annotations: list[Annotation]
+    split: str
+
+
+@dataclass
+class Written:
+    """What came of writing. `lost`: what the format cannot hold -> objects; `options`: what reading it back needs."""
+
+    objects: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
+    options: dict[str, Any] = field(default_factory=dict)

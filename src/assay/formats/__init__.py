@@ -6,6 +6,8 @@ A format has
     read(source, root) -> Iterator[Record]    sorted by path, every path once; the same at every reading
     fingerprint(source) -> str                only where there are no files to look at: changes when the
                                               images would
+    write(images, classes, folder) -> Written only where it writes too (`assay export`): Outgoing images, into an
+                                              empty folder that `read` finds the same in, but for what it counts as lost
 
 What is wrong with a source as a whole is a SourceError; what is wrong with one image is ingest's to find out. An entry
 that is not to be read is a record as well, which says why in `skip`: so the books of ingest hold all that is there.

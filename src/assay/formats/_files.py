@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
+from typing import Any
 
-from assay.data.records import Issue, Record
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from assay.data.annotations import Annotation
+from assay.data.records import Issue, Record, Written
 from assay.errors import SourceError
 from assay.intake.watch import is_image_name
 from assay.params import Source
@@ -49,3 +56,31 @@ def refuse_repeats(source: Source, records: Sequence[Record]) -> None:
             f"source {source.name!r}: {len(twice):,} images are named twice, nothing was taken in:\n{listed}",
             hint="keep one of them, or make two sources of it",
         )
+
+
+def put(file: Path, data: bytes) -> None:
+    """Write a file of a folder that is being made."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+
+
+def is_held(one: Annotation, written: Written, kept: Set[str] = frozenset(), boxes: bool = True) -> bool:
+    """Whether a format without crowds and tags can hold an object; counts it, and what is lost of it.
+
+    `kept`: the attributes that stay. `boxes`: whether an object without an outline can be held.
+    """
+    kinds = {"tags": one.is_tag, "crowds": one.iscrowd, "boxes": not boxes and one.segmentation is None}
+    if why := next((kind for kind, is_so in kinds.items() if is_so), None):
+        written.lost[why] += 1
+        return False
+    written.objects += 1
+    if one.attributes.keys() - kept:
+        written.lost["attributes of objects"] += 1
+    return True
+
+
+def png_of(numbers: NDArray[np.unsignedinteger[Any]]) -> bytes:
+    """A map of numbers (height, width), of 8 or 16 bits, as a grey PNG."""
+    stream = io.BytesIO()
+    Image.fromarray(numbers).save(stream, "PNG")
+    return stream.getvalue()

@@ -14,15 +14,19 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay.data.records import Issue, Record
+from assay.data import masks
+from assay.data.annotations import Annotation
+from assay.data.files import write_json
+from assay.data.outlines import RLE, Polygons
+from assay.data.records import Issue, Outgoing, Record, Written
 from assay.data.text import read_data
 from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, options_of, place_of
-from assay.formats._files import found_image, no_such_image, path_of, refuse_repeats
+from assay.formats._files import found_image, no_such_image, path_of, put, refuse_repeats
 from assay.formats._objects import Sheet, sheet
 from assay.layout import locate
 from assay.params import Section, Source
@@ -212,3 +216,48 @@ def _attributes(row: Said) -> dict[str, Any]:
     found = row.get("attributes")
     held = found.items() if isinstance(found, dict) else ()
     return {str(name): value for name, value in held if isinstance(value, str | bool | int | float)}
+
+
+def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:
+    """annotations/instances_SPLIT.json with the images in SPLIT/. Polygons with holes become run lengths.
+
+    Lost: tags. An object without a box gets that of its outline.
+    """
+    numbers = {name: n for n, name in enumerate(classes, 1)}
+    held: dict[str, dict[str, list[Said]]] = {}
+    written = Written()
+    for n, image in enumerate(images, 1):
+        rows = held.setdefault(image.split, {key: [] for key in KEYS[:2]})
+        put(folder / image.split / image.path, image.read())
+        size = {"width": image.width, "height": image.height}
+        rows["images"].append({"id": n, "file_name": image.path, **size})
+        for one in image.annotations:
+            if one.is_tag:
+                written.lost["tags"] += 1
+                continue
+            written.objects += 1
+            about = {"id": written.objects, "image_id": n, "category_id": numbers[one.category]}
+            rows["annotations"].append(about | _fields(one, image))
+    categories = [{"id": n, "name": name} for name, n in numbers.items()]
+    for split, rows in held.items():
+        write_json(folder / f"annotations/instances_{split}.json", rows | {"categories": categories})
+    return written
+
+
+def _fields(one: Annotation, image: Outgoing) -> Said:
+    said: Said = {"iscrowd": int(one.iscrowd), "bbox": list(one.box or ())}
+    if (outline := one.segmentation) is None:
+        said["area"] = said["bbox"][2] * said["bbox"][3]
+    else:
+        mask = masks.rasterized(outline, image.height, image.width)
+        said |= {"segmentation": _outline_of(outline, mask, one.iscrowd), "area": int(mask.sum())}
+    return said | ({"attributes": dict(one.attributes)} if one.attributes else {})
+
+
+def _outline_of(outline: Polygons | RLE, mask: masks.Mask, iscrowd: bool) -> Any:
+    """Run lengths for crowds and where there are holes, unless no pixel is covered; or else the polygons."""
+    if isinstance(outline, RLE):
+        return outline.model_dump(mode="json")
+    if mask.any() and (iscrowd or any(len(part) > 1 for part in outline)):
+        return masks.encode(mask).model_dump(mode="json")
+    return [list(part[0]) for part in outline]

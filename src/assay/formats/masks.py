@@ -13,7 +13,7 @@ unlabelled, one whose mask is empty has nothing on it. The size of a mask tells 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,10 +24,10 @@ from pydantic import Field, model_validator
 
 from assay.data import masks
 from assay.data.images.refusal import reason
-from assay.data.records import Record
+from assay.data.records import Outgoing, Record, Written
 from assay.errors import SourceError
 from assay.formats import options_of, place_of
-from assay.formats._files import images_below, path_of, refuse_repeats
+from assay.formats._files import images_below, is_held, path_of, png_of, put, refuse_repeats
 from assay.formats._objects import Sheet, sheet
 from assay.params import Section, Source
 from assay.params.bounds import within
@@ -148,3 +148,30 @@ def _numbers(file: Path) -> tuple[Numbers | None, str]:
             return np.asarray(image).astype(np.int64), ""
     except Exception as error:  # Pillow raises whatever a damaged file leads to
         return None, reason(error)
+
+
+def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:
+    """images/ and masks/: maps of instances (16 bits) where there is one class, of classes where there are more.
+
+    Lost: boxes without an outline, tags, crowds, attributes, splits, objects beyond 65,535 and classes beyond 254;
+    where outlines overlap, the pixels go to the later object.
+    """
+    one_class = len(classes) < 2
+    options = {"category": classes[0]} if one_class and classes else {}
+    written = Written(
+        options=options if one_class else {"of": "classes", "classes": ["background", *classes]}
+    )
+    for image in images:
+        numbers = np.zeros((image.height, image.width), np.uint16 if one_class else np.uint8)
+        most = np.iinfo(numbers.dtype).max - (not one_class)
+        for n, one in enumerate(
+            (note for note in image.annotations if is_held(note, written, boxes=False)), 1
+        ):
+            number = n if one_class else classes.index(one.category) + 1
+            if one.segmentation is None or number > most:
+                written.lost["objects beyond the numbers of a map"] += 1
+                continue
+            numbers[masks.rasterized(one.segmentation, image.height, image.width)] = number
+        put(folder / "images" / image.path, image.read())
+        put((folder / "masks" / image.path).with_suffix(".png"), png_of(numbers))
+    return written

@@ -14,7 +14,9 @@ one of that place in the XML where the classes agree, and one of its own otherwi
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -23,12 +25,13 @@ import numpy as np
 from PIL import Image
 
 from assay.data import masks
+from assay.data.annotations import Annotation
 from assay.data.outlines import RLE
-from assay.data.records import Issue, Record
+from assay.data.records import Issue, Outgoing, Record, Written
 from assay.data.text import read_text
 from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, options_of, place_of
-from assay.formats._files import images_below, no_such_image, path_of, refuse_repeats
+from assay.formats._files import images_below, is_held, no_such_image, path_of, png_of, put, refuse_repeats
 from assay.formats._objects import Sheet, sheet
 from assay.params import Section, Source
 
@@ -216,3 +219,83 @@ def _numbers(file: Path) -> np.ndarray | None:
             return np.asarray(image) if image.mode in ("P", "L") else None
     except OSError:
         return None
+
+
+def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:
+    """VOCdevkit/VOC2012, as torchvision has it: XMLs, images, lists of splits, and PNGs where there are outlines.
+
+    File names have no folders, as VOC's have none. Lost: crowds, tags, attributes other than FLAGS and pose, outlines
+    from the 255th object of an image or the 255th class on; where outlines overlap, the pixels go to the later object.
+    """
+    home = folder / "VOCdevkit" / "VOC2012"
+    written = Written(options={"classes": list(classes)})
+    names: dict[str, list[str]] = defaultdict(list)
+    stems = _Stems()
+    for image in images:
+        stem = stems.of(image.path)
+        names[image.split].append(stem)
+        held = [one for one in image.annotations if is_held(one, written, {*FLAGS, "pose"})]
+        put(home / "JPEGImages" / f"{stem}{Path(image.path).suffix}", image.read())
+        tree = _tree(f"{stem}{Path(image.path).suffix}", image, held)
+        put(home / "Annotations" / f"{stem}.xml", ElementTree.tostring(tree, "utf-8"))
+        if any(one.segmentation is not None for one in held):
+            _write_masks(home, stem, image, held, classes, written)
+    for split, listed in names.items():
+        put(home / "ImageSets" / "Main" / f"{split}.txt", "".join(f"{name}\n" for name in listed).encode())
+    return written
+
+
+class _Stems:
+    """Names without folders, each its own."""
+
+    def __init__(self) -> None:
+        self.given: set[str] = set()
+
+    def of(self, path: str) -> str:
+        plain = Path(path).with_suffix("").as_posix().replace("/", "_")
+        numbered = (f"{plain}-{n}" for n in count(2))
+        stem = next(name for name in chain([plain], numbered) if name not in self.given)
+        self.given.add(stem)
+        return stem
+
+
+def _tree(name: str, image: Outgoing, held: list[Annotation]) -> ElementTree.Element:
+    root = ElementTree.Element("annotation")
+    _add_text(root, "filename", name)
+    size = ElementTree.SubElement(root, "size")
+    for tag, number in (("width", image.width), ("height", image.height), ("depth", 3)):
+        _add_text(size, tag, number)
+    _add_text(root, "segmented", int(any(one.segmentation is not None for one in held)))
+    for one in held:
+        node = ElementTree.SubElement(root, "object")
+        _add_text(node, "name", one.category)
+        _add_text(node, "pose", one.attributes.get("pose", "Unspecified"))
+        for flag in FLAGS:
+            _add_text(node, flag, int(one.attributes.get(flag) is True))
+        x, y, w, h = one.box or (0.0, 0.0, 0.0, 0.0)
+        box = ElementTree.SubElement(node, "bndbox")
+        for side, value in zip(SIDES, (x + 1, y + 1, x + w, y + h), strict=True):
+            _add_text(box, side, f"{value:.12g}")
+    return root
+
+
+def _add_text(parent: ElementTree.Element, tag: str, value: object) -> None:
+    ElementTree.SubElement(parent, tag).text = str(value)
+
+
+def _write_masks(
+    home: Path, stem: str, image: Outgoing, held: list[Annotation], classes: Sequence[str], written: Written
+) -> None:
+    """Numbers of objects, by their place in the XML, and of classes."""
+    maps = {kind: np.zeros((image.height, image.width), np.uint8) for kind in ("Object", "Class")}
+    for number, one in enumerate(held, 1):
+        kind = classes.index(one.category) + 1
+        if one.segmentation is None:
+            continue
+        if max(number, kind) >= BORDER:
+            written.lost["outlines"] += 1
+            continue
+        mask = masks.rasterized(one.segmentation, image.height, image.width)
+        maps["Object"][mask], maps["Class"][mask] = number, kind
+    for name, numbers in maps.items():
+        put(home / f"Segmentation{name}" / f"{stem}.png", png_of(numbers))

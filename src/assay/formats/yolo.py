@@ -14,7 +14,7 @@ image. A folder that is both train and val claims no split. Folders named after 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,11 +22,14 @@ import yaml
 from pydantic import Field
 
 from assay.data.annotations import Annotation
-from assay.data.records import Record
+from assay.data.contours import as_one_ring, polygons_of
+from assay.data.masks import rasterized
+from assay.data.outlines import RLE, Polygons, Ring
+from assay.data.records import Outgoing, Record, Written
 from assay.data.text import read_text
 from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, options_of, place_of
-from assay.formats._files import images_below, path_of
+from assay.formats._files import images_below, is_held, path_of, put
 from assay.formats._objects import Sheet, sheet
 from assay.params import Section, Source
 
@@ -204,3 +207,58 @@ def _text_of(image: Path) -> Path:
             parts[at] = "labels"
             break
     return Path(*parts)
+
+
+def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:
+    """data.yaml, images/SPLIT and labels/SPLIT; where all is tags, SPLIT/CLASS/ as for classification.
+
+    With an outline anywhere, all objects are polygons, as trainers take a file for either; parts and holes are joined
+    to one ring. Lost: crowds, attributes, tags beside objects.
+    """
+    held = list(images)
+    notes = [note for image in held for note in image.annotations]
+    if notes and all(note.is_tag for note in notes):
+        return _write_classes(held, folder)
+    written, numbers = Written(), {name: n for n, name in enumerate(classes)}
+    outlined = any(note.segmentation is not None for note in notes)
+    for image in held:
+        lines = [_line(one, numbers, image, outlined) for one in image.annotations if is_held(one, written)]
+        put(folder / "images" / image.split / image.path, image.read())
+        text = _text_of(folder / "images" / image.split / image.path)
+        put(text, "".join(f"{line}\n" for line in lines).encode())
+    said: dict[str, Any] = {"path": "."}
+    said |= {split: f"images/{split}" for split in dict.fromkeys(image.split for image in held)}
+    said |= {"names": dict(enumerate(classes))}
+    put(folder / "data.yaml", yaml.safe_dump(said, sort_keys=False, allow_unicode=True).encode())
+    return written
+
+
+def _line(one: Annotation, numbers: Mapping[str, int], image: Outgoing, outlined: bool) -> str:
+    x, y, w, h = one.box or (0, 0, 0, 0)
+    pixels: Sequence[float] = (x + w / 2, y + h / 2, w, h)
+    if outlined:
+        pixels = (x, y, x + w, y, x + w, y + h, x, y + h)
+    if (outline := one.segmentation) is not None:
+        pixels = _ring_of(outline, image)
+    shares = [value / (image.height if n % 2 else image.width) for n, value in enumerate(pixels)]
+    return " ".join([str(numbers[one.category]), *map(repr, shares)])
+
+
+def _ring_of(outline: Polygons | RLE, image: Outgoing) -> Ring:
+    """A polygon of one part as it is; of whatever has parts, holes or pixels, one around the same pixels."""
+    if not isinstance(outline, RLE) and len(outline) == len(outline[0]) == 1:
+        return outline[0][0]
+    found = polygons_of(rasterized(outline, image.height, image.width))
+    return as_one_ring(found or (() if isinstance(outline, RLE) else outline))
+
+
+def _write_classes(images: Iterable[Outgoing], folder: Path) -> Written:
+    """Folders named after classes, for images with one tag each."""
+    written = Written()
+    for image in images:
+        if len(image.annotations) != 1:
+            written.lost["images without one tag"] += 1
+            continue
+        written.objects += 1
+        put(folder / image.split / image.annotations[0].category / image.path, image.read())
+    return written

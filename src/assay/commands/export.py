@@ -1,0 +1,112 @@
+"""`assay export`: the data set as others read it, a folder in one of the formats that write too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.markup import escape
+
+from assay import plugins
+from assay.data.files import fresh_dir
+from assay.data.pool import Pool
+from assay.data.records import Outgoing
+from assay.data.snapshot import Snapshot
+from assay.errors import UsageError
+from assay.layout import Layout
+from assay.params import Split
+from assay.progress import Progress, silent
+
+DIGITS = 12
+"""Of an id, in the name of an image whose own is taken."""
+
+
+def writers() -> list[str]:
+    """The formats that write."""
+    return [name for name in plugins.names("formats") if hasattr(plugins.load("formats", name), "write")]
+
+
+def run(
+    layout: Layout, form: str, folder: Path, split: Split | None = None, progress: Progress = silent
+) -> dict[str, Any]:
+    """Write the labelled images of the snapshot that are not excluded into a folder that is new or empty.
+
+    UsageError for a format that does not write, and where there is nothing to write.
+    """
+    if form not in writers():
+        raise UsageError(f"--format {form}: valid: {', '.join(writers())}")
+    snapshot, pool = Snapshot.load(layout.snapshot), Pool.open(layout.pool)
+    kept = _chosen(snapshot, split)
+    if not kept:
+        raise UsageError("no labelled image to export", hint="label some, or leave --split out")
+    names = _names(kept)
+    with fresh_dir(folder) as aside, progress.bar("export", len(kept), "images") as advance:
+        images = _outgoing(snapshot, pool, kept, names, advance)
+        written = plugins.load("formats", form).write(images, snapshot.categories, aside)
+    return {
+        "folder": str(folder),
+        "format": form,
+        "images": len(kept),
+        "unlabelled": len(snapshot)
+        - snapshot.counts()["excluded"]
+        - sum(snapshot.counts()["labelled"].values()),
+        "objects": written.objects,
+        "lost": dict(+written.lost),
+        "options": written.options,
+    }
+
+
+def _chosen(snapshot: Snapshot, split: Split | None) -> dict[str, dict[str, Any]]:
+    """The rows of the samples that are written, by id."""
+    samples = snapshot.samples
+    rows = samples.filter(pc.and_(samples["labelled"], pc.invert(samples["excluded"])))
+    if split is not None:
+        rows = rows.filter(pc.equal(rows["split"], split))
+    return {row["id"]: row for row in rows.to_pylist()}
+
+
+def _names(kept: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """A path for each id: that of its first origin, below its source's name if there are several.
+
+    Where two would differ in their suffix only, the later has the beginning of its id before it: its label file would
+    have the same name.
+    """
+    origins = {sample: row["origins"][0].partition(":") for sample, row in kept.items()}
+    is_one = len({source for source, _, _ in origins.values()}) == 1
+    names, taken = {}, set[str]()
+    for sample, (source, _, path) in origins.items():
+        parts = [part for part in PurePosixPath(path).parts if part not in ("..", "/")]
+        name = PurePosixPath(*([] if is_one else [source]), *parts)
+        if str(name.with_suffix("")).casefold() in taken:
+            name = name.with_name(f"{sample[:DIGITS]}-{name.name}")
+        taken.add(str(name.with_suffix("")).casefold())
+        names[sample] = str(name)
+    return names
+
+
+def _outgoing(
+    snapshot: Snapshot, pool: Pool, kept: dict[str, dict[str, Any]], names: dict[str, str], advance: Any
+) -> Iterator[Outgoing]:
+    notes = snapshot.annotations_of(list(kept))
+    for sample, row in kept.items():
+        size = row["width"], row["height"]
+        yield Outgoing(names[sample], partial(pool.read, sample), *size, notes[sample], row["split"])
+        advance(1)
+
+
+def render(result: dict[str, Any], console: Console) -> None:
+    """What was written, what the format cannot hold, and how to read it back."""
+    console.print(
+        f"{escape(result['folder'])}: {result['images']:,} images, {result['objects']:,} labels as {result['format']}",
+        highlight=False,
+    )
+    if result["unlabelled"]:
+        console.print(f"left out: {result['unlabelled']:,} images without a label", highlight=False)
+    for what, n in result["lost"].items():
+        console.print(f"{result['format']} cannot hold: {n:,} {what}", highlight=False)
+    if result["options"]:
+        console.print(f"to read it back: options: {escape(str(result['options']))}", highlight=False)
