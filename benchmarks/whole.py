@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.experiments.attribution import Corner, Outcome, attribute, plan
+from assay.experiments.attribution import Corner, CornerOutcome, attribute, plan
 from assay.metrics.classification import METRICS, Classified, values_of
 
 SHARES = (0.4, 0.3, 0.24, 0.06)
@@ -43,13 +43,13 @@ def rows(seeds: Sequence[int], many: int, rng: np.random.Generator) -> list[dict
     return sorted(found, key=lambda row: METRICS.index(row["metric"]))
 
 
-def draw(k: int, rng: np.random.Generator) -> dict[Corner, list[Outcome]]:
+def draw(k: int, rng: np.random.Generator) -> dict[Corner, list[CornerOutcome]]:
     """One experiment."""
     targets = rng.choice(len(SHARES), SAMPLES, p=SHARES)
     difficulty = rng.standard_normal((SAMPLES, len(SHARES)))
     ids = np.array([f"{i:06d}" for i in range(SAMPLES)])
     return {
-        corner: [Outcome(ids, judged("data" in corner, targets, difficulty, rng)) for _ in range(k)]
+        corner: [CornerOutcome(ids, judged("data" in corner, targets, difficulty, rng)) for _ in range(k)]
         for corner in plan(PLAYERS).corners
     }
 

@@ -22,7 +22,7 @@ from rich.console import Console
 from assay.commands.attribute import conclude, markdown, prepare, render
 from assay.commands.streams import reported
 from assay.experiments import cells
-from assay.experiments.cells import Cell, Result
+from assay.experiments.cells import Cell, CellResult
 from assay.experiments.factorial import Division
 from assay.layout import Layout
 from assay.params import load_params
@@ -34,7 +34,7 @@ CORES_OF_A_CELL = 2
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
-def corner(name: str, cell: Cell, root: Path) -> Result:
+def corner(name: str, cell: Cell, root: Path) -> CellResult:
     """Train and evaluate one corner with one seed, unless it is cached."""
     result = cells.run(cell, Layout(root))
     get_run_logger().info("%s: %s", name, f"{result.seconds:.0f} s" if result.trained else "cached")
@@ -71,7 +71,7 @@ def attribute(
     names = {
         cell.key: f"{' + '.join(sorted(c)) or 'A'}, seed {seed}" for (c, seed), cell in work.cells.items()
     }
-    results: list[Result] = []
+    results: list[CellResult] = []
     for wave in work.waves:
         submitted = [corner.submit(names[cell.key], cell, layout.root) for cell in wave]
         results += [future.result() for future in submitted]

@@ -24,8 +24,8 @@ from rich.console import Console
 
 from assay.commands.race import render, run, train
 from assay.commands.streams import reported
-from assay.experiments.race.course import Done, Turn
 from assay.experiments.race.family import note
+from assay.experiments.race.training_order import RaceResult, RaceTraining
 from assay.layout import Layout
 from assay.params import load_params
 from own_server import own_server
@@ -36,7 +36,7 @@ CORES_OF_A_CELL = 2
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, task_run_name="{name}")
-def training(name: str, turn: Turn, root: Path) -> Done:
+def training(name: str, turn: RaceTraining, root: Path) -> RaceResult:
     """Train and evaluate one step of one track with one seed, unless it is cached."""
     done, log = train(turn, Layout(root)), get_run_logger()
     if done.result is None:
@@ -80,7 +80,7 @@ def race(
         "review_share": review_share,
     }
 
-    def execute(turns: Sequence[Turn]) -> list[Done]:
+    def execute(turns: Sequence[RaceTraining]) -> list[RaceResult]:
         names = [turn.name for turn in turns]
         return [future.result() for future in training.map(names, list(turns), unmapped(layout.root))]
 

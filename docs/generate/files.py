@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assay.commands.cli import STAGES as HELP
 from assay.data.edits import Judgement
-from assay.data.ledger import Asked
+from assay.data.ledger import SentImage
 from docs.generate.markdown import NOTICE, code, table
 from docs.generate.outputs import STAGES, Parquet, Text
 from docs.generate.params import docstrings, plain
@@ -53,7 +53,7 @@ def page() -> str:
     parts = [HEAD]
     for stage, files in STAGES.items():
         parts += [f"## {stage}\n\n{HELP[stage]}\n", *(described(file) for file in files)]
-    return "\n".join([*parts, EDITS, _of_model(Judgement), LEDGER, _of_model(Asked)])
+    return "\n".join([*parts, EDITS, _of_model(Judgement), LEDGER, _of_model(SentImage)])
 
 
 def described(file: Parquet | Text) -> str:
@@ -70,7 +70,7 @@ def kind(arrow: str) -> str:
     return arrow.replace("list<item: ", "list<").replace("element: ", "").replace("double", "float64")
 
 
-def _of_model(model: type[Judgement] | type[Asked]) -> str:
+def _of_model(model: type[Judgement] | type[SentImage]) -> str:
     docs = docstrings(model)
     rows = [
         [code(name), plain(field.annotation), docs.get(name) or MEANING[name]]

@@ -5,8 +5,8 @@ import inspect
 import pytest
 
 from assay import plugins
-from assay.annotators import Desk
-from assay.data.ledger import Asked, Batch
+from assay.annotators import AnnotatorContext
+from assay.data.ledger import Batch, SentImage
 from assay.params import Ingest, Params, Section, Select, Source
 
 NAMES = plugins.names("annotators")
@@ -18,7 +18,7 @@ def test_every_annotator_has_the_contract(name):
     assert isinstance(module.WAITS, bool)
     assert issubclass(module.Options, Section), "unknown keys are refused"
     module.Options()
-    for call, arguments in (("send", ["batch", "desk"]), ("collect", ["batches", "desk"])):
+    for call, arguments in (("send", ["batch", "context"]), ("collect", ["batches", "context"])):
         assert list(inspect.signature(getattr(module, call)).parameters) == arguments
     assert module.__doc__
 
@@ -26,17 +26,19 @@ def test_every_annotator_has_the_contract(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_nobody_answers_where_nothing_was_asked_and_sending_twice_is_sending_once(name, project):
     select = Select(annotator=name)
-    desk = Desk(
+    context = AnnotatorContext(
         project.layout, Params(ingest=Ingest(sources=[Source(name="s", format="demo")]), select=select)
     )
     module = plugins.load("annotators", name)
-    assert list(module.collect([], desk)) == []
-    batch = Batch("0001-x-00000000", name, "2026-01-01T00:00:00Z", (Asked(id="a" * 64), Asked(id="b" * 64)))
-    where = module.send(batch, desk)
+    assert list(module.collect([], context)) == []
+    batch = Batch(
+        "0001-x-00000000", name, "2026-01-01T00:00:00Z", (SentImage(id="a" * 64), SentImage(id="b" * 64))
+    )
+    where = module.send(batch, context)
     files = {f: f.read_bytes() for f in project.layout.root.rglob("*") if f.is_file()}
     for file in files:
         file.write_bytes(files[file] + b"somebody is at work here\n")
-    assert module.send(batch, desk) == where
+    assert module.send(batch, context) == where
     assert all(file.read_bytes().endswith(b"at work here\n") for file in files)
 
 
@@ -44,10 +46,10 @@ def test_a_folder_outside_the_project_is_named_in_full(project, tmp_path_factory
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     select = Select(annotator="file", annotator_options={"folder": "~/labelling"})
-    desk = Desk(
+    context = AnnotatorContext(
         project.layout, Params(ingest=Ingest(sources=[Source(name="s", format="demo")]), select=select)
     )
-    batch = Batch("0001-x-00000000", "file", "2026-01-01T00:00:00Z", (Asked(id="a" * 64),))
-    where = plugins.load("annotators", "file").send(batch, desk)
+    batch = Batch("0001-x-00000000", "file", "2026-01-01T00:00:00Z", (SentImage(id="a" * 64),))
+    where = plugins.load("annotators", "file").send(batch, context)
     assert where == f"{home}/labelling/0001-x-00000000.csv"
     assert (home / "labelling" / "0001-x-00000000.csv").exists()

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assay.annotators import Desk, ask, oracle
-from assay.data.ledger import Asked, Batch
+from assay.annotators import AnnotatorContext, ask, oracle
+from assay.data.ledger import Batch, SentImage
 from assay.errors import ParamsError
 from assay.layout import Layout
 from assay.params import Ingest, Params, Select, Source
@@ -43,13 +43,13 @@ def asked(*ids, strategy="margin") -> Batch:
         "0001-oracle-00000000",
         "oracle",
         "2026-01-01T00:00:00Z",
-        tuple(Asked(id=i, strategy=strategy) for i in ids),
+        tuple(SentImage(id=i, strategy=strategy) for i in ids),
     )
 
 
-def desk(layout, **options) -> Desk:
+def desk(layout, **options) -> AnnotatorContext:
     select = Select(annotator="oracle", annotator_options=options)
-    return Desk(layout, PARAMS.model_copy(update={"select": select}))
+    return AnnotatorContext(layout, PARAMS.model_copy(update={"select": select}))
 
 
 @pytest.fixture

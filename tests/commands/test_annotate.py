@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from assay import plugins
-from assay.annotators import Desk
+from assay.annotators import AnnotatorContext
 from assay.commands import annotate, label, queue
 from assay.data import ledger
 from assay.data.ledger import Answer
@@ -310,7 +310,7 @@ def test_two_clones_that_send_and_answer_have_files_of_two_names(desk, people, t
     result = annotate.run(people, desk.layout)
     assert [(b["sent"], b["open"]) for b in result["ledger"]] == [(b["sent"], 0) for b in result["ledger"]]
     assert sum(result["answered"].values()) == 5, "one answer serves both"
-    assert Desk(desk.layout, people).params is people
+    assert AnnotatorContext(desk.layout, people).params is people
 
 
 def test_of_batches_sent_at_the_same_moment_each_has_a_number_of_its_own(tmp_path):
@@ -318,7 +318,9 @@ def test_of_batches_sent_at_the_same_moment_each_has_a_number_of_its_own(tmp_pat
 
     def send(k):
         together.wait()
-        return [ledger.write(tmp_path, "file", [ledger.Asked(id=f"{k}-{n}")], "now").name for n in range(5)]
+        return [
+            ledger.write(tmp_path, "file", [ledger.SentImage(id=f"{k}-{n}")], "now").name for n in range(5)
+        ]
 
     with ThreadPoolExecutor(8) as threads:
         names = [name for some in threads.map(send, range(8)) for name in some]

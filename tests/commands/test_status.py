@@ -13,7 +13,7 @@ from assay.data.annotations import Annotation
 from assay.data.champion import Champion, write_champion
 from assay.data.edits import Judgement, write_batch
 from assay.data.files import write_json
-from assay.data.ledger import Asked
+from assay.data.ledger import SentImage
 from assay.layout import Layout
 from assay.metrics.table import OVERALL, named
 
@@ -142,7 +142,7 @@ print([m for m in ("torch", "mlflow", "prefect", "pandas", "dvc", "sklearn", "ma
 
 def test_what_waits_with_people_is_on_the_screen(desk):
     assert "no images wait for answers" in shown(status.run(desk.params(), desk.layout))
-    first, second, third = (Asked(id=i) for i in desk.unlabelled[:3])
+    first, second, third = (SentImage(id=i) for i in desk.unlabelled[:3])
     ledger.write(desk.layout.ledger, "file", [first, second], "2026-01-02T00:00:00Z")
     ledger.write(desk.layout.ledger, "people", [third], "2026-01-03T00:00:00Z")
     ledger.write(desk.layout.ledger, "oracle", [third], "2025-01-01T00:00:00Z")

@@ -35,7 +35,7 @@ def test_a_batch_comes_back_with_any_character_that_was_written(batch):
 
 
 def test_the_ledger_comes_back_as_well(tmp_path):
-    asked = ledger.Asked(id="1" * 64, reason=LINE_ENDS, path=LINE_ENDS)
+    asked = ledger.SentImage(id="1" * 64, reason=LINE_ENDS, path=LINE_ENDS)
     sent = ledger.write(tmp_path, "file", [asked, asked], "now")
     assert ledger.read(tmp_path) == [sent]
 

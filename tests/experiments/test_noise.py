@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from assay.experiments.corner_metrics import Outcome, measure, rulers
+from assay.experiments.corner_metrics import CornerOutcome, measure, rulers
 from assay.experiments.corners import plan, shares, total
 from assay.experiments.needs import MOST_SEEDS, needs
 from assay.experiments.noise import Moments, Trainings, moments, noise, trainings, untrained
@@ -51,7 +51,7 @@ def test_the_bootstrap_tends_to_what_the_calibration_puts_in_its_place():
     asked = plan(("data", "ruler"))
     order = [asked.corners.index(frozenset(c)) for c in ((), ("data",), ("ruler",), ("data", "ruler"))]
     outcomes = {
-        asked.corners[i]: [Outcome(ids[held[at]], judged(row[held[at]])) for row in right[at]]
+        asked.corners[i]: [CornerOutcome(ids[held[at]], judged(row[held[at]])) for row in right[at]]
         for at, i in enumerate(order)
     }
     accuracy = next(measure(asked, outcomes, rulers(asked, outcomes), (), 20_000, 0))
@@ -87,7 +87,7 @@ def test_nothing_seen_to_differ_is_not_nothing():
 
 def test_corners_with_the_same_bits_are_one_training():
     rng = np.random.default_rng(0)
-    first, second = ([Outcome(["a", "b"], judged(rng.random(2) < 0.5))] for _ in range(2))
+    first, second = ([CornerOutcome(["a", "b"], judged(rng.random(2) < 0.5))] for _ in range(2))
     second[0].judged.probabilities[0] = 0.25
     asked = plan(("data", "model", "ruler"))
     outcomes = {corner: second if "data" in corner else first for corner in asked.corners}

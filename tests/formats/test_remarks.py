@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from assay.formats import imagefolder
-from assay.formats._remarks import Classes
+from assay.formats._remarks import ClassRemarks
 from assay.intake import unchanged
 from assay.layout import Layout
 from assay.params import Source, parse_params
@@ -15,7 +15,7 @@ def remarks(root, *files, **options):
     for name in files:
         (root / "raw" / name).parent.mkdir(parents=True, exist_ok=True)
         (root / "raw" / name).touch()
-    classes = Classes()
+    classes = ClassRemarks()
     source = Source(name="raw", format="imagefolder", path="raw", options=options)
     for record in imagefolder.read(source, root):
         classes.meet(record)

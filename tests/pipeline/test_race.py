@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from assay.commands import race
-from assay.experiments.race import course
+from assay.experiments.race import training_order
 from assay.layout import Layout
 from assay.params import load_params
 from tests.pipeline.conftest import Workspace
@@ -118,9 +118,9 @@ def test_edit_batches_that_exist_answer(done: Workspace, tmp_path: Path, monkeyp
         monkeypatch.setenv(key, workspace.env[key])
     layout = Layout(workspace.root)
     work = race.prepare(load_params(layout.params), layout, "HEAD~1", answers="HEAD")
-    about = work.course.answers.about
+    about = work.setup.answers.about
     assert about == {row["id"] for row in workspace.read("data/selection/queue.parquet")}
-    asked = course.racers(work.course)[0].data_turn(1).about
+    asked = training_order.seed_races(work.setup)[0].data_turn(1).about
     in_train = {
         row["id"] for row in workspace.read("data/selection/queue.parquet") if row["split"] == "train"
     }

@@ -11,7 +11,7 @@ from assay.errors import RevisionError, UsageError
 from assay.layout import Layout
 from assay.lineage import branches
 from assay.rounds import place
-from assay.rounds.record import RoundRecord, Stopped, history, round_message, stop_message
+from assay.rounds.record import LastRound, RoundRecord, history, round_message, stop_message
 
 RECORD = RoundRecord(
     name="x", number=1, asked=20, answered={"label": 18, "exclude": 1}, open=1, used="margin, ruler",
@@ -112,7 +112,9 @@ def test_git_log_is_the_history(layout):
     assert [record for _, record in done] == [RECORD, second]
     assert done[0][0] == first
     assert stopped is None
-    end = Stopped(name="x", rounds=2, rule="rounds", why="2 rounds were asked for", promoted="abc, promoted")
+    end = LastRound(
+        name="x", rounds=2, rule="rounds", why="2 rounds were asked for", promoted="abc, promoted"
+    )
     branches.commit_paths(place.OWNED, stop_message(end), layout.root)
     assert history("x", layout.root)[1] == end
     branches.commit_paths(place.OWNED, round_message(second), layout.root)

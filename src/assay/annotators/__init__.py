@@ -4,8 +4,8 @@ An annotator is one file with
 
     WAITS: bool                              True: answers come later, possibly in parts
     Options                                  a pydantic model of `select.annotator_options`, unknown keys refused
-    send(batch, desk) -> str                 send a batch; returns its destination, for people
-    collect(batches, desk) -> answers        all answers so far to the open images of the batches
+    send(batch, context) -> str                 send a batch; returns its destination, for people
+    collect(batches, context) -> answers        all answers so far to the open images of the batches
 
 Images are identified by their content id only. `send` may be called again for a batch that was sent already (after a
 crash) and must then not change it. `collect` passes on all answers, including repeated, unasked, contradictory or
@@ -23,7 +23,7 @@ from pydantic import BaseModel, ValidationError
 
 from assay import plugins
 from assay.data.edits import Judgement
-from assay.data.ledger import Answer, Asked, Batch
+from assay.data.ledger import Answer, Batch, SentImage
 from assay.errors import ParamsError
 from assay.layout import Layout
 from assay.params import Params
@@ -33,7 +33,7 @@ O = TypeVar("O", bound=BaseModel)  # noqa: E741
 
 
 @dataclass(frozen=True)
-class Desk:
+class AnnotatorContext:
     """Layout and params of the project, for an annotator."""
 
     layout: Layout
@@ -52,7 +52,7 @@ class Desk:
             ) from None
 
 
-def ask(name: str, ids: Sequence[str], desk: Desk) -> list[Judgement]:
+def ask(name: str, ids: Sequence[str], context: AnnotatorContext) -> list[Judgement]:
     """Answers of an annotator that does not wait, without a record in the ledger: for replays.
 
     ParamsError if the annotator waits.
@@ -63,8 +63,8 @@ def ask(name: str, ids: Sequence[str], desk: Desk) -> list[Judgement]:
             f"annotator {name} answers later; answers are needed at once here",
             hint="in a replay set select.annotator: oracle",
         )
-    batch = Batch("", name, now(), tuple(Asked(id=sample) for sample in ids))
-    answers: list[Answer] = list(annotator.collect([batch], desk))
+    batch = Batch("", name, now(), tuple(SentImage(id=sample) for sample in ids))
+    answers: list[Answer] = list(annotator.collect([batch], context))
     return [judgement for answer in answers for judgement in answer.judgements]
 
 

@@ -18,13 +18,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from assay.annotators import Desk, now
+from assay.annotators import AnnotatorContext, now
 from assay.data.edits import read_batches
 from assay.data.files import replacing
 from assay.data.labelfile import (
-    Classes,
     Row,
     RowError,
+    ValidLabels,
     csv_records,
     is_open,
     parse,
@@ -56,12 +56,12 @@ class Options(Section):
     """Accept labels with a new class if curate.classes declares none."""
 
 
-def send(batch: Batch, desk: Desk) -> str:
+def send(batch: Batch, context: AnnotatorContext) -> str:
     """Write the file unless it exists: people may be filling it in."""
-    options = desk.options(Options)
-    file = locate(desk.layout.root, options.folder) / f"{batch.name}.{options.format}"
+    options = context.options(Options)
+    file = locate(context.layout.root, options.folder) / f"{batch.name}.{options.format}"
     if not file.exists():
-        images = put_beside(file, [row.id for row in batch.rows], desk.layout)
+        images = put_beside(file, [row.id for row in batch.rows], context.layout)
         rows = [
             {**row.model_dump(), "given": row.label, "label": None, "image": images.get(row.id)}
             for row in batch.rows
@@ -69,7 +69,7 @@ def send(batch: Batch, desk: Desk) -> str:
         text = to_fill_in(rows, (*SHOWN, *ASKED)) if options.format == "csv" else _as_jsonl(rows)
         with suppress(FileExistsError), replacing(file, new=True) as aside:
             aside.write_bytes(text.encode())
-    return shown(desk.layout.root, file)
+    return shown(context.layout.root, file)
 
 
 def _as_jsonl(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -77,15 +77,15 @@ def _as_jsonl(rows: Sequence[Mapping[str, Any]]) -> str:
     return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
 
 
-def collect(batches: Sequence[Batch], desk: Desk) -> Iterator[Answer]:
+def collect(batches: Sequence[Batch], context: AnnotatorContext) -> Iterator[Answer]:
     """An answer for every filled-in row of every file, valid or not."""
-    folder = locate(desk.layout.root, desk.options(Options).folder)
+    folder = locate(context.layout.root, context.options(Options).folder)
     files = files_in(folder, (".csv", ".jsonl"), EditError)
     if not files:
         return
-    classes = _classes(desk)
+    classes = _classes(context)
     for file in files:
-        name = shown(desk.layout.root, file)
+        name = shown(context.layout.root, file)
         try:
             records = list(_csv(file) if file.suffix == ".csv" else _jsonl(file))
         except EditError as error:
@@ -96,10 +96,10 @@ def collect(batches: Sequence[Batch], desk: Desk) -> Iterator[Answer]:
                 yield answer
 
 
-def _classes(desk: Desk) -> Classes:
-    snapshot, batches = Snapshot.load(desk.layout.snapshot), read_batches(desk.layout.edits)
+def _classes(context: AnnotatorContext) -> ValidLabels:
+    snapshot, batches = Snapshot.load(context.layout.snapshot), read_batches(context.layout.edits)
     return valid_classes(
-        desk.params.curate.classes, snapshot, batches, desk.options(Options).allow_new_classes
+        context.params.curate.classes, snapshot, batches, context.options(Options).allow_new_classes
     )
 
 
@@ -133,7 +133,7 @@ def _record(line: str) -> dict[str, str]:
     }
 
 
-def _answer(record: Mapping[str, str], where: str, line: int, classes: Classes) -> Answer | None:
+def _answer(record: Mapping[str, str], where: str, line: int, classes: ValidLabels) -> Answer | None:
     """The answer in a row; None if nothing is filled in."""
     said = json.dumps({key: value for key, value in record.items() if value}, ensure_ascii=False)
     sample = record.get("id", "").lower()
@@ -148,7 +148,7 @@ def _answer(record: Mapping[str, str], where: str, line: int, classes: Classes) 
     return Answer(sample, tuple(row.judgements(NAME, now())), where, said=said)
 
 
-def _row(line: int, sample: str, record: Mapping[str, str], classes: Classes) -> Row:
+def _row(line: int, sample: str, record: Mapping[str, str], classes: ValidLabels) -> Row:
     if not sample:
         raise RowError("there is no id; it identifies the image")
     kept = {key: record[key] for key in (*ASKED, "too many") if key in record}

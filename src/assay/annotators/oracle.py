@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import TypeAdapter
 
-from assay.annotators import Desk, now
+from assay.annotators import AnnotatorContext, now
 from assay.data.annotations import Annotation
 from assay.data.edits import Judgement
 from assay.data.ledger import Answer, Batch
@@ -45,9 +45,9 @@ class Options(Section):
     """Seconds recorded for a review of a labelled image."""
 
 
-def check(ids: Sequence[str], desk: Desk) -> None:
+def check(ids: Sequence[str], context: AnnotatorContext) -> None:
     """ParamsError if the truth has none of the images `ids`."""
-    known, _ = _truth(desk.layout, ids)
+    known, _ = _truth(context.layout, ids)
     if ids and not known:
         raise ParamsError(
             f"select.annotator: there is no hidden truth for these {len(ids):,} images; the oracle is for replays",
@@ -55,17 +55,17 @@ def check(ids: Sequence[str], desk: Desk) -> None:
         )
 
 
-def send(batch: Batch, desk: Desk) -> str:
+def send(batch: Batch, context: AnnotatorContext) -> str:
     """Does nothing: the truth is on disk."""
-    desk.options(Options)
+    context.options(Options)
     return "the hidden truth"
 
 
-def collect(batches: Sequence[Batch], desk: Desk) -> Iterator[Answer]:
+def collect(batches: Sequence[Batch], context: AnnotatorContext) -> Iterator[Answer]:
     """One answer for each id in the truth, in the order sent, dated when it was sent."""
-    options = desk.options(Options)
+    options = context.options(Options)
     ids = [row.id for batch in batches for row in batch.rows]
-    known, classes = _truth(desk.layout, ids)
+    known, classes = _truth(context.layout, ids)
     for batch in batches:
         for row in batch.rows:
             if row.id in known:

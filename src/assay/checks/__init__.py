@@ -43,7 +43,7 @@ SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredVectors:
     """Embeddings of some images, read from the files on access."""
 
     embeddings: Embeddings
@@ -83,7 +83,7 @@ class Context(Version):
 
         held, most = self.labels, int(self.limits["label_teachers"])
         pa.default_memory_pool().release_unused()  # memory that Arrow keeps after reading tables
-        stored = Stored(self.embeddings, self.embeddings.rows(held.ids))
+        stored = StoredVectors(self.embeddings, self.embeddings.rows(held.ids))
         judged = judge(stored, held.given, held.groups, len(held.categories), self.seed, most, model)
         return measured(judged, *held.looks(answers(self.batches)))
 

@@ -57,19 +57,19 @@ def run(
 
 def advice(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     """The advice, cached for the same data, params and code."""
-    from assay.experiments.advice.ground import open_ground
+    from assay.experiments.advice.labelled_data import open_labelled
 
-    ground = open_ground(layout)
+    data = open_labelled(layout)
     steering = params.model_dump(mode="json", include={"seed", "task", "embed", "train", "track", "advise"})
     mine = code_digest(set((PACKAGE / "experiments" / "advice").glob("*.py")))
     known = [
-        ground.digest,
-        table_digest(ground.judged),
+        data.digest,
+        table_digest(data.judged),
         steering,
         run_code(params),
         mine,
-        ground.unlabelled,
-        ground.ruler_queue,
+        data.unlabelled,
+        data.ruler_queue,
         params.select.annotator,
     ]
     file = layout.scratch / "advice" / f"advice-{canonical_digest(known)}.json"
@@ -78,7 +78,7 @@ def advice(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]
     except (MissingInput, ValueError):
         from assay.experiments.advice.result import compute
 
-        result = compute(params, layout, ground, progress)
+        result = compute(params, layout, data, progress)
         write_json(file, result)
         return result
 

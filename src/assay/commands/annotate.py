@@ -18,12 +18,12 @@ import pyarrow as pa
 from rich.console import Console
 
 from assay import plugins
-from assay.annotators import Desk, now
+from assay.annotators import AnnotatorContext, now
 from assay.commands.queue import open_queue, with_paths
 from assay.commands.workspace import writes, writing
 from assay.data import ledger
 from assay.data.edits import Judgement, answers_to, read_batches, write_batch
-from assay.data.ledger import Asked, Batch
+from assay.data.ledger import Batch, SentImage
 from assay.data.snapshot import Snapshot
 from assay.data.standing import recorded, standings
 from assay.layout import Layout
@@ -36,13 +36,13 @@ SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Round:
+class AnnotatorLedger:
     """An annotator and the batches sent to it."""
 
     name: str
     annotator: ModuleType | None
     sent: list[Batch]
-    desk: Desk
+    context: AnnotatorContext
 
     @property
     def waits(self) -> bool:
@@ -62,38 +62,38 @@ def run(params: Params, layout: Layout) -> dict[str, Any]:
     return {**collect(work), "already": answered, "sent": len(new.rows) if new else 0, "where": where}
 
 
-def open_round(params: Params, layout: Layout) -> Round:
+def open_round(params: Params, layout: Layout) -> AnnotatorLedger:
     """The annotator of the params with its part of the ledger."""
     name = params.select.annotator
     module = None if name is None else plugins.load("annotators", name)
     who = name or PEOPLE
     sent = [batch for batch in ledger.read(layout.ledger) if batch.annotator == who]
-    return Round(who, module, sent, Desk(layout, params))
+    return AnnotatorLedger(who, module, sent, AnnotatorContext(layout, params))
 
 
-def not_out(work: Round, queue: pa.Table) -> pa.Table:
+def not_out(work: AnnotatorLedger, queue: pa.Table) -> pa.Table:
     """The rows of the queue that were not sent to this annotator yet."""
-    answered = answers_to(read_batches(work.desk.layout.edits))
+    answered = answers_to(read_batches(work.context.layout.edits))
     out = {sample for batch in work.sent for sample in ledger.open_ids(batch, answered)}
     return queue.filter(pa.array([sample not in out for sample in queue["id"].to_pylist()], pa.bool_()))
 
 
-def send(work: Round, queue: pa.Table) -> Batch:
+def send(work: AnnotatorLedger, queue: pa.Table) -> Batch:
     """Record a queue in the ledger as sent."""
-    with writing(work.desk.layout, "judgements"):
+    with writing(work.context.layout, "judgements"):
         return _send(work, queue)
 
 
-def _send(work: Round, queue: pa.Table) -> Batch:
-    layout = work.desk.layout
+def _send(work: AnnotatorLedger, queue: pa.Table) -> Batch:
+    layout = work.context.layout
     batches, snapshot = read_batches(layout.edits), Snapshot.load(layout.snapshot)
     answered, ids = answers_to(batches), queue["id"].to_pylist()
     if (check := getattr(work.annotator, "check", None)) is not None:
-        check(ids, work.desk)
+        check(ids, work.context)
     known = standings(batches, recorded(snapshot, ids))
     rows = [
-        Asked(
-            **{key: row[key] for key in Asked.model_fields if key in row},
+        SentImage(
+            **{key: row[key] for key in SentImage.model_fields if key in row},
             label=_label(known[row["id"]].annotations) if row["id"] in known else None,
             judged=answered[row["id"]],
         )
@@ -111,32 +111,32 @@ def _label(annotations: str | None) -> str | None:
     return "; ".join(note["category"] for note in json.loads(annotations))
 
 
-def waiting(work: Round) -> list[Batch]:
+def waiting(work: AnnotatorLedger) -> list[Batch]:
     """The batches, reduced to their open images; without those that have none."""
-    answered = answers_to(read_batches(work.desk.layout.edits))
+    answered = answers_to(read_batches(work.context.layout.edits))
     parts = [batch.only(ledger.open_ids(batch, answered)) for batch in work.sent]
     return [part for part in parts if part.rows]
 
 
-def hand_over(work: Round) -> list[str]:
+def hand_over(work: AnnotatorLedger) -> list[str]:
     """Send every batch with open images, again if it was sent before (`send` is idempotent); their destinations."""
     unfinished = {batch.name for batch in waiting(work)}
     return [
-        work.annotator.send(batch, work.desk)
+        work.annotator.send(batch, work.context)
         for batch in work.sent
         if work.annotator is not None and batch.name in unfinished
     ]
 
 
-def collect(work: Round) -> dict[str, Any]:
+def collect(work: AnnotatorLedger) -> dict[str, Any]:
     """Accept all answers so far: one edit batch, and the recorded refusals."""
-    with writing(work.desk.layout, "judgements"):
+    with writing(work.context.layout, "judgements"):
         return _collect(work)
 
 
-def _collect(work: Round) -> dict[str, Any]:
-    layout, edits = work.desk.layout, read_batches(work.desk.layout.edits)
-    given = [] if work.annotator is None else list(work.annotator.collect(waiting(work), work.desk))
+def _collect(work: AnnotatorLedger) -> dict[str, Any]:
+    layout, edits = work.context.layout, read_batches(work.context.layout.edits)
+    given = [] if work.annotator is None else list(work.annotator.collect(waiting(work), work.context))
     settled = ledger.settle(work.sent, given, edits)
     batch = None
     if settled.judgements:
@@ -161,10 +161,10 @@ def _source(name: str, judgements: Sequence[Judgement]) -> str:
     return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _report(work: Round) -> dict[str, Any]:
-    answered = answers_to(read_batches(work.desk.layout.edits))
+def _report(work: AnnotatorLedger) -> dict[str, Any]:
+    answered = answers_to(read_batches(work.context.layout.edits))
     return {
-        "annotator": work.desk.params.select.annotator,
+        "annotator": work.context.params.select.annotator,
         "waits": work.waits,
         "already": 0,
         "sent": 0,

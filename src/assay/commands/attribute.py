@@ -18,9 +18,9 @@ from assay import plugins
 from assay.data.files import write_bytes, write_json
 from assay.errors import TrackingError, UsageError
 from assay.experiments import attribution, cells
-from assay.experiments.attribution import Corner, Design, Outcome
+from assay.experiments.attribution import Corner, CornerOutcome, Design
 from assay.experiments.attribution.wording import sentence
-from assay.experiments.cells import Cell, Result
+from assay.experiments.cells import Cell, CellResult
 from assay.experiments.factorial import Division, Factorial, check_pool, factorial
 from assay.experiments.predicted import Predicted
 from assay.experiments.sides import open_side
@@ -115,7 +115,7 @@ def run(
 
 def conclude(
     work: AttributionWork,
-    results: Sequence[Result],
+    results: Sequence[CellResult],
     params: Params,
     layout: Layout,
     per_class: bool = False,
@@ -145,7 +145,7 @@ def conclude(
     return summary
 
 
-def _outcomes(work: AttributionWork, results: Mapping[str, Result]) -> dict[Corner, list[Outcome]]:
+def _outcomes(work: AttributionWork, results: Mapping[str, CellResult]) -> dict[Corner, list[CornerOutcome]]:
     names = _categories(work)
     return {
         corner: [
@@ -156,7 +156,7 @@ def _outcomes(work: AttributionWork, results: Mapping[str, Result]) -> dict[Corn
     }
 
 
-def _outcome(result: Result, cell: Cell, names: Sequence[str]) -> Outcome:
+def _outcome(result: CellResult, cell: Cell, names: Sequence[str]) -> CornerOutcome:
     """The predictions of a corner on its test samples, with classes in the order of `names`."""
     own = json.loads(cell.train.schema.metadata[b"categories"])
     return Predicted(result.predictions, tuple(own), cell.parsed.task).on_test(names)
@@ -171,7 +171,7 @@ def _categories(work: AttributionWork) -> list[str]:
 
 
 def _summary(
-    work: AttributionWork, results: Mapping[str, Result], found: Attribution, params: Params
+    work: AttributionWork, results: Mapping[str, CellResult], found: Attribution, params: Params
 ) -> dict[str, Any]:
     a, b = work.game.a, work.game.b
     return {
@@ -207,7 +207,7 @@ def _page(summary: dict[str, Any], found: Attribution, home: Path) -> str:
 def _log(
     work: AttributionWork,
     summary: dict[str, Any],
-    results: Mapping[str, Result],
+    results: Mapping[str, CellResult],
     home: Path,
     params: Params,
     layout: Layout,

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay import plugins
-from assay.annotators import Desk, ask, now
+from assay.annotators import AnnotatorContext, ask, now
 from assay.commands.queue import with_paths
 from assay.commands.workspace import writes
 from assay.data.annotations import Annotation
@@ -167,7 +167,7 @@ def told_at_once(params: Params, layout: Layout, ids: Sequence[str]) -> dict[str
     name = params.select.annotator
     if name is None or plugins.load("annotators", name).WAITS:
         return {}
-    said = {row.id: row.annotations for row in ask(name, ids, Desk(layout, params))}
+    said = {row.id: row.annotations for row in ask(name, ids, AnnotatorContext(layout, params))}
     return {sample: notes[0].category for sample, notes in said.items() if notes and len(notes) == 1}
 
 

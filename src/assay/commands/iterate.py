@@ -29,9 +29,9 @@ from assay.params.bounds import with_changes
 from assay.progress import Progress, silent
 from assay.rounds import place, stopping
 from assay.rounds.outcome import describe, open_of, remember
-from assay.rounds.record import Stopped, round_message, spent, stop_message
-from assay.rounds.stages import Plain, Runner
-from assay.rounds.stopping import NOTHING_LEFT, Stop
+from assay.rounds.record import LastRound, round_message, spent, stop_message
+from assay.rounds.stages import DvcRunner, Runner
+from assay.rounds.stopping import NOTHING_LEFT, StoppingReason
 from assay.rounds.wording import render, report, tell
 from assay.rounds.work import RoundWork
 
@@ -58,14 +58,14 @@ def run(
     rules = with_changes(params.iterate, "iterate", changed or {})
     with holding(layout.scratch, "rounds", wait=0):
         name = place.enter(name, layout)
-        work = RoundWork(name, rules, params, layout, runner or Plain(layout.root, progress), progress)
+        work = RoundWork(name, rules, params, layout, runner or DvcRunner(layout.root, progress), progress)
         work.look()
         before = len(work.done)
         while (stop := stopping.reason(work.records, rules)) is None:
             progress.say(f"round {len(work.done) + 1}")
             outcome = one_round(work)
             work.look()
-            if isinstance(outcome, Stop):
+            if isinstance(outcome, StoppingReason):
                 stop = outcome
                 break
             if outcome is not None:
@@ -79,19 +79,19 @@ def run(
 # --- one round
 
 
-def one_round(work: RoundWork) -> dict[str, Any] | Stop | None:
-    """Run one round. None: done and committed. A dict: images wait for people. Stop: the queue is empty."""
+def one_round(work: RoundWork) -> dict[str, Any] | StoppingReason | None:
+    """Run one round. None: done and committed. A dict: images wait for people. StoppingReason: the queue is empty."""
     begun, layout = time.monotonic(), work.layout
-    desk = annotate.open_round(work.params, layout)
+    ledger = annotate.open_round(work.params, layout)
     promoted = ""
-    if (batch := sent_in_this_round(work, desk)) is None:
-        promoted = crown(work)
+    if (batch := sent_in_this_round(work, ledger)) is None:
+        promoted = promote_unless_worse(work)
         work.runner.stages(until("select", layout.root))
-        queue = annotate.not_out(desk, open_queue(layout)[0]).slice(0, left_to_spend(work))
+        queue = annotate.not_out(ledger, open_queue(layout)[0]).slice(0, left_to_spend(work))
         if not len(queue):
-            return Stop(NOTHING_LEFT, "every image is labelled, excluded, or waits for an answer")
-        batch = work.runner.act("send", lambda: annotate.send(desk, queue))
-    told = work.runner.act("annotate", lambda: take_in(desk))
+            return StoppingReason(NOTHING_LEFT, "every image is labelled, excluded, or waits for an answer")
+        batch = work.runner.act("send", lambda: annotate.send(ledger, queue))
+    told = work.runner.act("annotate", lambda: take_in(ledger))
     still_open = open_of(batch, work)
     if told["waits"] and still_open > (1 - work.rules.enough) * len(batch.rows):
         return {**told, "open": still_open, "sent": len(batch.rows), "name": batch.name}
@@ -113,10 +113,10 @@ def until(stage: str, root: Path) -> list[str]:
     return names[: names.index(stage) + 1]
 
 
-def sent_in_this_round(work: RoundWork, desk: annotate.Round) -> Batch | None:
+def sent_in_this_round(work: RoundWork, ledger: annotate.AnnotatorLedger) -> Batch | None:
     """The batch sent since the last round, by this command or by `assay annotate`."""
     known = branches.files_at(work.last, "data/ledger", work.layout.root)
-    new = [batch for batch in desk.sent if f"{batch.name}.jsonl" not in known]
+    new = [batch for batch in ledger.sent if f"{batch.name}.jsonl" not in known]
     return new[-1] if new else None
 
 
@@ -124,9 +124,9 @@ def left_to_spend(work: RoundWork) -> int | None:
     return None if work.rules.budget is None else max(0, work.rules.budget - spent(work.records))
 
 
-def take_in(desk: annotate.Round) -> dict[str, Any]:
-    where = annotate.hand_over(desk)
-    return {**annotate.collect(desk), "where": where}
+def take_in(ledger: annotate.AnnotatorLedger) -> dict[str, Any]:
+    where = annotate.hand_over(ledger)
+    return {**annotate.collect(ledger), "where": where}
 
 
 def learn(work: RoundWork) -> bool:
@@ -145,7 +145,7 @@ def learn(work: RoundWork) -> bool:
 # --- the champion
 
 
-def crown(work: RoundWork) -> str:
+def promote_unless_worse(work: RoundWork) -> str:
     """Promote the model of the last round, unless it is significantly worse or was promoted already."""
     if not work.rules.promote or not work.done or work.records[-1].test is None:
         return ""
@@ -167,13 +167,15 @@ def crowned(work: RoundWork) -> str:
     return f"{held['fingerprint'][:12]}, promoted" if held else "none"
 
 
-def close(work: RoundWork, stop: Stop) -> None:
+def close(work: RoundWork, stop: StoppingReason) -> None:
     """Make the closing commit: the reason of the end, and the promotion of the last model with the new queue."""
-    promoted = crown(work)
+    promoted = promote_unless_worse(work)
     if crowned(work):
         work.runner.stages(stages(work.layout.root))
         work.runner.act("register", lambda: promote.register(work.params, work.layout))
-    stopped = Stopped(name=work.name, rounds=len(work.done), rule=stop.rule, why=stop.why, promoted=promoted)
+    stopped = LastRound(
+        name=work.name, rounds=len(work.done), rule=stop.rule, why=stop.why, promoted=promoted
+    )
     commit(work, stop_message(stopped))
     work.look()
     report(work)

@@ -106,10 +106,14 @@ def gate(difference: dict[str, Any] | None, primary: str) -> str | None:
     if difference is None:
         return None
     worse = named(primary).is_worse(difference)
-    return f"significantly worse than the champion: {told(difference, primary)}" if worse else None
+    return (
+        f"significantly worse than the champion: {difference_sentence(difference, primary)}"
+        if worse
+        else None
+    )
 
 
-def told(difference: dict[str, Any], primary: str) -> str:
+def difference_sentence(difference: dict[str, Any], primary: str) -> str:
     """E.g. `accuracy +1.2 points [+0.3, +2.1] on 613 test images`."""
     row = named(primary)
     return f"{row.title} {row.change(difference)} on {difference['n']:,} test images"
@@ -184,7 +188,7 @@ def render(result: dict[str, Any], console: Console) -> None:
     )
     if result["difference"]:
         console.print(
-            f"against {result['previous'][:12]}: {told(result['difference'], result['primary'])}",
+            f"against {result['previous'][:12]}: {difference_sentence(result['difference'], result['primary'])}",
             highlight=False,
         )
     _say_more(result, console)

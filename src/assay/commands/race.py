@@ -19,9 +19,8 @@ from assay.errors import GateError, ParamsError, TrackingError
 from assay.experiments import cells
 from assay.experiments.factorial import check_pool
 from assay.experiments.race import answers as answering
-from assay.experiments.race import course as racing
-from assay.experiments.race import data_track, space
-from assay.experiments.race.course import CHOSEN_ON, Course, Done, Execute, Turn
+from assay.experiments.race import data_track, space, training_order
+from assay.experiments.race.training_order import CHOSEN_ON, Execute, RaceResult, RaceSetup, RaceTraining
 from assay.experiments.race.wording import sentence
 from assay.experiments.sides import Side, open_side
 from assay.layout import Layout
@@ -44,13 +43,13 @@ class RaceWork:
     """A race ready to run, and its key."""
 
     side: Side
-    course: Course
+    setup: RaceSetup
 
     @cached_property
     def key(self) -> str:
-        start = self.course.baseline
-        said = self.course.race.model_dump(mode="json")
-        return canonical_digest(["race", start.key, said, self.course.answers.digest, self.course.metric])
+        start = self.setup.baseline
+        said = self.setup.race.model_dump(mode="json")
+        return canonical_digest(["race", start.key, said, self.setup.answers.digest, self.setup.metric])
 
 
 def prepare(
@@ -80,8 +79,8 @@ def prepare(
         who: answering.Answers = answering.annotator(layout, params)
     else:
         who = answering.batches(side, open_side(answers, layout, params))
-    stock = data_track.stock(side, start.train, known)
-    return RaceWork(side, Course(start, stock, who, race, side.params.track.primary))
+    data = data_track.read_baseline(side, start.train, known)
+    return RaceWork(side, RaceSetup(start, data, who, race, side.params.track.primary))
 
 
 def as_written(side: Side) -> dict[str, Any]:
@@ -122,57 +121,57 @@ def run(
 ) -> dict[str, Any]:
     """Run the race and return its result. A killed call resumes; a second one trains nothing."""
     work = prepare(params, layout, baseline, answers, choose_on, changed)
-    race, course = work.course.race, work.course
+    race, setup = work.setup.race, work.setup
     progress.say(
         f"{race.steps} steps × 2 tracks × {race.seeds} seeds and their baselines: up to "
-        f"{race.seeds * (1 + 2 * race.steps)} trainings, asking {course.answers.name} for "
+        f"{race.seeds * (1 + 2 * race.steps)} trainings, asking {setup.answers.name} for "
         f"{race.labels_per_step} labels a step"
     )
-    racers = racing.run(course, execute or here(layout, progress), progress)
-    return conclude(work, racers, params, layout, page, progress)
+    races = training_order.run(setup, execute or here(layout, progress), progress)
+    return conclude(work, races, params, layout, page, progress)
 
 
 def here(layout: Layout, progress: Progress) -> Execute:
     """Train on this machine, with as many cells in parallel as it has cores for."""
 
-    def execute(turns: Sequence[Turn]) -> list[Done]:
+    def execute(turns: Sequence[RaceTraining]) -> list[RaceResult]:
         threads = max(turn.cell.parsed.train.threads for turn in turns)
         return cells.at_once(turns, lambda turn, stop: train(turn, layout, stop), threads, progress)
 
     return execute
 
 
-def train(turn: Turn, layout: Layout, stop: Event | None = None) -> Done:
+def train(turn: RaceTraining, layout: Layout, stop: Event | None = None) -> RaceResult:
     """The result of a turn. A trial whose params cannot be trained counts as failed; the race goes on."""
     try:
-        return Done(turn, cells.run(turn.cell, layout, stop))
+        return RaceResult(turn, cells.run(turn.cell, layout, stop))
     except DvcError as error:
         diverged = next((line for line in error.lines if DIVERGED in line), None)
         if turn.track != "model" or (error.status != BAD_PARAMS and diverged is None):
             raise
-        return Done(turn, None, diverged or str(error))
+        return RaceResult(turn, None, diverged or str(error))
 
 
 def conclude(
     work: RaceWork,
-    racers: Sequence[racing.Racer],
+    races: Sequence[training_order.SeedRace],
     params: Params,
     layout: Layout,
     page: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Curves, intervals and verdict from all results; written to MLflow and to a page."""
-    from assay.experiments.race.standing import stand
+    from assay.experiments.race.standing import race_standing
 
-    course = work.course
-    told = stand(racers, course.metric, course.stock.categories)
+    setup = work.setup
+    told = race_standing(races, setup.metric, setup.data.categories)
     summary = {
         "baseline": {"name": work.side.name, "label": work.side.label, "commit": work.side.commit},
-        "answers": course.answers.name,
-        "race": course.race.model_dump(mode="json"),
+        "answers": setup.answers.name,
+        "race": setup.race.model_dump(mode="json"),
         "space": {
             key: choice if isinstance(choice, list) else choice.model_dump()
-            for key, choice in space.resolve(course.race.space, course.baseline.parsed).items()
+            for key, choice in space.resolve(setup.race.space, setup.baseline.parsed).items()
         },
         "chosen_on": CHOSEN_ON,
         "verdict": sentence(told),
@@ -181,7 +180,7 @@ def conclude(
             "run": sum(row["trained"] for row in told["runs"]),
             "failed": sum(bool(row["failed"]) for row in told["runs"]),
         },
-        "notes": notes(told, course),
+        "notes": notes(told, setup),
         "seconds": {"label": params.advise.seconds_per_label, "review": params.advise.seconds_per_review},
         **told,
     }
@@ -191,7 +190,7 @@ def conclude(
     draw(summary, home)
     if page is not None:
         write_out(page, (home / "race.html").read_bytes())
-    mlflow = log(work, summary, racers, home, params, layout, progress)
+    mlflow = log(work, summary, races, home, params, layout, progress)
     return {**summary, "page": str(page or home / "race.html"), "mlflow": mlflow}
 
 
@@ -202,11 +201,11 @@ def draw(summary: dict[str, Any], home: Path) -> None:
     write_bytes(home / "race.html", page(summary).encode())
 
 
-def notes(told: dict[str, Any], course: Course) -> list[str]:
+def notes(told: dict[str, Any], setup: RaceSetup) -> list[str]:
     """Remarks on the race."""
     found = []
     spent = told["tracks"]["data"][-1]["cost"]["labels"]
-    asked = course.race.labels_per_step * course.race.steps
+    asked = setup.race.labels_per_step * setup.race.steps
     if spent < asked:
         found.append(f"fewer images than the budget: {spent:,.0f} of {asked:,} labels were spent")
     unanswered = sum(row["about"].get("unanswered", 0) for row in told["runs"])
@@ -215,15 +214,15 @@ def notes(told: dict[str, Any], course: Course) -> list[str]:
     unknown = sum(row["about"].get("unknown_class", 0) for row in told["runs"])
     if unknown:
         found.append(f"{unknown:,} answers named a class that the baseline does not have, and were not used")
-    if course.answers.about is not None:
+    if setup.answers.about is not None:
         found.append(
-            f"only the {len(course.answers.about):,} images that people judged later have answers: their choice of "
+            f"only the {len(setup.answers.about):,} images that people judged later have answers: their choice of "
             "images is part of the result of the data track"
         )
     failed = [row for row in told["runs"] if row["failed"]]
     if failed:
         found.append(f"{len(failed)} trials could not be trained and count as steps without a gain")
-    minutes = {track: told["tracks"][track][-1]["cost"]["minutes"] for track in racing.TRACKS}
+    minutes = {track: told["tracks"][track][-1]["cost"]["minutes"] for track in training_order.TRACKS}
     if min(minutes.values()) > 0 and max(minutes.values()) > 1.25 * min(minutes.values()):
         more, less = sorted(minutes, key=lambda track: -minutes[track])
         found.append(
@@ -235,7 +234,7 @@ def notes(told: dict[str, Any], course: Course) -> list[str]:
 def log(
     work: RaceWork,
     summary: dict[str, Any],
-    racers: Sequence[racing.Racer],
+    races: Sequence[training_order.SeedRace],
     home: Path,
     params: Params,
     layout: Layout,
@@ -247,7 +246,7 @@ def log(
 
     files = [home / name for name in ("race.html", "race.png", "race.json")]
     try:
-        return dict(log_family(work.key, parent(summary), children(racers), files, params, layout))
+        return dict(log_family(work.key, parent(summary), children(races), files, params, layout))
     except TrackingError as error:
         progress.say(
             f"not written to MLflow: {error}; call it again once the server answers, nothing is trained twice"
@@ -264,13 +263,13 @@ def render(result: dict[str, Any], console: Console) -> None:
         highlight=False,
     )
     table = Table("step", "data track", "labels", "model track", "data − model", box=None, pad_edge=False)
-    for data, model in zip(*(result["tracks"][track] for track in racing.TRACKS), strict=True):
+    for data, model in zip(*(result["tracks"][track] for track in training_order.TRACKS), strict=True):
         step = data["step"]
         ahead = measured.change(result["difference"][step - 1], unit="") if step else ""
         both = [measured.interval(row).replace(" %", "") for row in (data, model)]
         table.add_row(str(step), both[0], f"{data['cost']['labels']:,.0f}", both[1], ahead)
     console.print(table)
-    minutes = " and ".join(f"{cost[track][-1]['cost']['minutes']:.1f}" for track in racing.TRACKS)
+    minutes = " and ".join(f"{cost[track][-1]['cost']['minutes']:.1f}" for track in training_order.TRACKS)
     console.print(
         f"{measured.label}, mean of {len(result['seeds'])} seeds with the 95 % interval "
         f"(seeds and test set together); a seed's data and model track trained for {minutes} minutes",

@@ -14,10 +14,10 @@ from rich.table import Table
 
 from assay.data.text import read_text
 from assay.errors import AssayError, ParamsError, ReproductionError
-from assay.experiments.reproduction.differing import Difference
-from assay.experiments.reproduction.environment import Change, against_pins, against_run
+from assay.experiments.reproduction.differing import OutputDifference
+from assay.experiments.reproduction.environment import EnvironmentChange, against_pins, against_run
 from assay.experiments.reproduction.rebuild import Rebuilt, rebuilt
-from assay.experiments.reproduction.rerun import Judgement, judged
+from assay.experiments.reproduction.rerun import ReproductionVerdict, judged
 from assay.experiments.reproduction.target import Target, find
 from assay.layout import Layout
 from assay.lineage.history import recordings, subject
@@ -115,7 +115,7 @@ def reproduce(
     return report(target, made, verdict, changes, against, perf_counter() - begun)
 
 
-def environment_changes(target: Target, made: Rebuilt, params: Params) -> tuple[list[Change], str]:
+def environment_changes(target: Target, made: Rebuilt, params: Params) -> tuple[list[EnvironmentChange], str]:
     """(differences of the environment, name of the record): environment.json of a run, or the pins of a commit."""
     if target.environment is not None:
         return against_run(
@@ -136,7 +136,12 @@ def _params_of(made: Rebuilt, params: Params) -> Params:
 
 
 def report(
-    target: Target, made: Rebuilt, verdict: Judgement, changes: list[Change], against: str, seconds: float
+    target: Target,
+    made: Rebuilt,
+    verdict: ReproductionVerdict,
+    changes: list[EnvironmentChange],
+    against: str,
+    seconds: float,
 ) -> dict[str, Any]:
     """The whole result, JSON-able."""
     return {
@@ -203,7 +208,7 @@ def _lines(result: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     yield "inputs that differ from the record:", result["because"]
     yield (
         f"the environment differs from {result['environment']['against']}:",
-        [str(Change(**change)) for change in changes],
+        [str(EnvironmentChange(**change)) for change in changes],
     )
     tolerance = result["tolerance"]
     if tolerance and tolerance["why_not"]:
@@ -217,7 +222,7 @@ def _differences(found: list[dict[str, Any]]) -> Iterator[str]:
     for output, n in files.items():
         first = next(one for one in found if one["output"] == output)
         more = f"; {n - 1:,} more of its files" if n > 1 else ""
-        yield f"{Difference(**first)}{more}"
+        yield f"{OutputDifference(**first)}{more}"
 
 
 def _block(title: str, lines: list[str], console: Console) -> None:
@@ -276,7 +281,7 @@ def markdown(results: list[dict[str, Any]]) -> str:
     """A Markdown table with one row for each target."""
     rows = []
     for one in results:
-        why = [str(Difference(**d)) for d in one.get("differences", [])[:1]] or [one["sentence"]]
+        why = [str(OutputDifference(**d)) for d in one.get("differences", [])[:1]] or [one["sentence"]]
         told = "" if one["verdict"] == "bitwise identical" else "; ".join([*why, *one.get("because", [])[:3]])
         cells = (
             one["label"],

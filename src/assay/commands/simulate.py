@@ -37,17 +37,17 @@ def run(
 
     tasks.require_classes(params.task, "assay simulate")
     from assay.experiments.simulation import study
-    from assay.experiments.simulation.arena import open_ground
+    from assay.experiments.simulation.replay_data import open_project
 
     asked = with_changes(params.simulate, "simulate", changed or {})
-    ground = open_ground(layout)
-    made = study.plan(asked, params.seed, len(ground.arena.pool))
+    project = open_project(layout)
+    made = study.plan(asked, params.seed, len(project.data.pool))
     steps = len(made.names) * len(made.seeds) * len(made.budgets)
     progress.say(
         f"{len(made.names)} strategies × {len(made.seeds)} seeds × {len(made.budgets)} budgets: {steps:,} steps, each "
         f"measured by {'a probe' if asked.learner == 'probe' else f'a training of {params.train.model}'}"
     )
-    summary = study.compute(made, ground, params, layout, progress, workers)
+    summary = study.compute(made, project, params, layout, progress, workers)
     home = layout.scratch / "simulate" / "told" / summary["key"][:16]
     home.mkdir(parents=True, exist_ok=True)
     write_json(home / "simulation.json", summary)

@@ -137,7 +137,7 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Classes:
+class ValidLabels:
     """Which labels are valid."""
 
     known: frozenset[str]
@@ -165,13 +165,13 @@ def valid_classes(
     snapshot: Snapshot,
     batches: Iterable[tuple[str, Sequence[Judgement]]],
     allow_new: bool,
-) -> Classes:
+) -> ValidLabels:
     """The declared classes; without a declaration, those that the snapshot or an edit batch names."""
     if declared is not None:
-        return Classes(frozenset(declared), declared=True)
+        return ValidLabels(frozenset(declared), declared=True)
     notes = [note for _, batch in batches for judgement in batch for note in judgement.annotations or []]
     seen = frozenset(snapshot.categories) | {note.category for note in notes}
-    return Classes(seen, declared=False, allow_new=allow_new)
+    return ValidLabels(seen, declared=False, allow_new=allow_new)
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class LabelFile:
     unanswered: int
 
 
-def read_rows(file: Path, names: Names, classes: Classes) -> LabelFile:
+def read_rows(file: Path, names: Names, classes: ValidLabels) -> LabelFile:
     """Every row of `file`, checked against the images and the classes there are.
 
     EditError if the file as a whole cannot be read, has no column to name an image or to say something, or if none of
@@ -265,7 +265,7 @@ def _check_header(file: Path, header: list[str]) -> None:
         raise EditError(f"{file}, line 1: column {', '.join(sorted(twice))} is there twice")
 
 
-def parse(line: int, sample: str, record: Mapping[str, str], classes: Classes) -> Row:
+def parse(line: int, sample: str, record: Mapping[str, str], classes: ValidLabels) -> Row:
     """What a line says of an image. RowError if that cannot be taken, or is nothing."""
     if "too many" in record:
         raise RowError("more cells than the header has columns: a comma in a name needs quotes")

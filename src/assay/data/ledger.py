@@ -34,7 +34,7 @@ Kind = Literal["not asked", "not usable", "contradiction", "answered already"]
 Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
 
-class Asked(BaseModel):
+class SentImage(BaseModel):
     """One image as it went out. `label`: the one it had; `judged`: how many answers there were to it before."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,7 +57,7 @@ class Batch:
     name: str
     annotator: str
     at: str
-    rows: tuple[Asked, ...]
+    rows: tuple[SentImage, ...]
 
     def only(self, ids: Iterable[str]) -> Batch:
         wanted = set(ids)
@@ -95,7 +95,7 @@ class Settled:
     repeated: int
 
 
-def write(ledger: Path, annotator: str, rows: Sequence[Asked], at: str) -> Batch:
+def write(ledger: Path, annotator: str, rows: Sequence[SentImage], at: str) -> Batch:
     """Put a batch on record before it goes out."""
     head = json.dumps({"annotator": annotator, "at": at})
     lines = [row.model_dump_json(exclude_none=True, exclude_defaults=True) for row in rows]
@@ -122,7 +122,7 @@ def _read(file: Path) -> Batch:
     lines = [line for _, line in json_lines(read_text(file, EditError))]
     try:
         about = json.loads(lines[0])
-        rows = tuple(Asked.model_validate_json(line) for line in lines[1:])
+        rows = tuple(SentImage.model_validate_json(line) for line in lines[1:])
         return Batch(file.stem, about["annotator"], about["at"], rows)
     except (ValueError, LookupError, TypeError) as error:
         raise EditError(

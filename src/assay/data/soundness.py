@@ -31,7 +31,7 @@ class Damage:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedShard:
     """A shard, read to its end: the images it names, and how many bytes of them were read."""
 
     ids: list[str]
@@ -39,7 +39,7 @@ class Checked:
     damage: list[Damage]
 
 
-def verify(pool: Path, advance: Callable[[int], None] = lambda _: None) -> list[Checked]:
+def verify(pool: Path, advance: Callable[[int], None] = lambda _: None) -> list[CheckedShard]:
     """Read every image of every shard; `advance` is called with the number of images just read."""
     with ThreadPoolExecutor(THREADS) as threads:
         files = sorted((pool / "shards").glob("*.parquet"))
@@ -57,7 +57,7 @@ def expected(pool: Path) -> int:
     return found
 
 
-def other_damage(pool: Path, checked: list[Checked]) -> Iterator[Damage]:
+def other_damage(pool: Path, checked: list[CheckedShard]) -> Iterator[Damage]:
     """What no shard by itself can tell: ids that are there twice, and tables beside the shards."""
     seen = Counter(sample for shard in checked for sample in shard.ids)
     for sample, times in seen.items():
@@ -71,19 +71,19 @@ def other_damage(pool: Path, checked: list[Checked]) -> Iterator[Damage]:
                 yield Damage(file.relative_to(pool).as_posix(), str(error))
 
 
-def _shard(file: Path, pool: Path, advance: Callable[[int], None]) -> Checked:
+def _shard(file: Path, pool: Path, advance: Callable[[int], None]) -> CheckedShard:
     tar = file.with_suffix(".tar")
     name = tar.relative_to(pool).as_posix()
     try:
         index = read_table(file)
     except AssayError as error:
-        return Checked([], 0, [Damage(file.relative_to(pool).as_posix(), str(error))])
+        return CheckedShard([], 0, [Damage(file.relative_to(pool).as_posix(), str(error))])
     damage = [Damage(name, trouble)] if (trouble := shard_trouble(tar, index)) is not None else []
     if damage and (not tar.exists() or "offset" not in index.column_names):
-        return Checked([], 0, damage)
+        return CheckedShard([], 0, damage)
     size, wrong = _images(tar, index, advance)
     damage += [Damage(name, "other bytes than its id says", sample) for sample in wrong]
-    return Checked(index["id"].to_pylist(), size, damage)
+    return CheckedShard(index["id"].to_pylist(), size, damage)
 
 
 def _images(tar: Path, index: pa.Table, advance: Callable[[int], None]) -> tuple[int, list[str]]:

@@ -41,7 +41,7 @@ KEPT = ("metrics.json", "history.csv", "predictions.parquet")
 """Files of outputs/ that make up the result of a cell."""
 
 
-class Stopped(AssayError):
+class CellStopped(AssayError):
     """Another cell failed, or the run was interrupted."""
 
 
@@ -78,7 +78,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Result:
+class CellResult:
     """Files and metrics of a cell. `trained`: by this call; `seconds`: duration of the training when it took place."""
 
     key: str
@@ -128,16 +128,16 @@ def adopt(side: Side, layout: Layout) -> bool:
     return True
 
 
-def known(cell: Cell, layout: Layout) -> Result | None:
+def known(cell: Cell, layout: Layout) -> CellResult | None:
     """The cached result of a cell; None without one. Never trains."""
     return recall(lambda: _kept(cell.key, _home(layout) / cell.key))
 
 
-def _kept(key: str, folder: Path) -> Result:
+def _kept(key: str, folder: Path) -> CellResult:
     seconds = read_json(folder / "cell.json")["seconds"]
     with (folder / "history.csv").open(encoding="utf-8", newline="") as file:
         history = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
-    return Result(
+    return CellResult(
         key,
         read_table(folder / "predictions.parquet"),
         read_json(folder / "metrics.json"),
@@ -147,7 +147,7 @@ def _kept(key: str, folder: Path) -> Result:
     )
 
 
-def run(cell: Cell, layout: Layout, stop: Event | None = None) -> Result:
+def run(cell: Cell, layout: Layout, stop: Event | None = None) -> CellResult:
     """The result of a cell: cached, or by `dvc repro` of train and evaluate in a worktree.
 
     A lock for each key: a second call for the same cell waits and gets the cached result. DvcError if a stage fails;
@@ -166,18 +166,18 @@ def run(cell: Cell, layout: Layout, stop: Event | None = None) -> Result:
             _keep(cell, {name: project / "outputs" / name for name in KEPT}, seconds, layout)
     result = known(cell, layout)
     assert result is not None
-    return Result(**{**result.__dict__, "trained": True})
+    return CellResult(**{**result.__dict__, "trained": True})
 
 
 def run_all(
     cells: Sequence[Cell],
     layout: Layout,
     progress: Progress = silent,
-    on_result: Callable[[Cell, Result], None] | None = None,
-) -> list[Result]:
+    on_result: Callable[[Cell, CellResult], None] | None = None,
+) -> list[CellResult]:
     """Results in the order of `cells`. Finished cells stay cached if the process is killed."""
 
-    def one(cell: Cell, stop: Event) -> Result:
+    def one(cell: Cell, stop: Event) -> CellResult:
         result = run(cell, layout, stop)
         if on_result:
             on_result(cell, result)
@@ -213,9 +213,9 @@ def at_once(
 
 
 def _unless(stop: Event | None, line: str) -> None:
-    """Called with each line of DVC's output: raising Stopped ends DVC and the stage it runs."""
+    """Called with each line of DVC's output: raising CellStopped ends DVC and the stage it runs."""
     if stop is not None and stop.is_set():
-        raise Stopped(f"stopped at: {line}")
+        raise CellStopped(f"stopped at: {line}")
 
 
 def _set_up(cell: Cell, project: Path, layout: Layout) -> None:

@@ -24,7 +24,7 @@ KEPT = 1 << 28
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CornerOutcome:
     """One corner with one seed: ids (n,) of its test samples, and their predictions."""
 
     ids: Sequence[str] | NDArray[np.str_]
@@ -71,7 +71,7 @@ class Rulers:
         return len(self.ids)
 
 
-def rulers(plan: Design, outcomes: Mapping[Corner, Sequence[Outcome]]) -> Rulers:
+def rulers(plan: Design, outcomes: Mapping[Corner, Sequence[CornerOutcome]]) -> Rulers:
     """Check the outcomes against the plan, and join their samples by id.
 
     Raises:
@@ -82,14 +82,18 @@ def rulers(plan: Design, outcomes: Mapping[Corner, Sequence[Outcome]]) -> Rulers
     for corner in plan.corners:
         found = outcomes.get(corner, ())
         if not found or len(found) != seeds:
-            raise AssayError(f"corner {told(corner)} has {len(found)} seeds; {max(seeds, 1)} are needed")
+            raise AssayError(
+                f"corner {corner_name(corner)} has {len(found)} seeds; {max(seeds, 1)} are needed"
+            )
         ids[corner] = np.asarray(found[0].ids, dtype=np.str_)
         classes |= {one.judged.classes for one in found}
         for one in found:
             if len(one.judged) != len(one.ids) or not np.array_equal(np.asarray(one.ids), ids[corner]):
-                raise AssayError(f"corner {told(corner)}: the seeds were not judged on the same test samples")
+                raise AssayError(
+                    f"corner {corner_name(corner)}: the seeds were not judged on the same test samples"
+                )
         if not len(ids[corner]):
-            raise AssayError(f"corner {told(corner)} has no test samples", hint="label some first")
+            raise AssayError(f"corner {corner_name(corner)} has no test samples", hint="label some first")
     if len(classes) != 1:
         raise AssayError(f"the corners have different numbers of classes: {sorted(classes)}")
     union, inverse = np.unique(np.concatenate(list(ids.values())), return_inverse=True)
@@ -97,13 +101,13 @@ def rulers(plan: Design, outcomes: Mapping[Corner, Sequence[Outcome]]) -> Rulers
     rows = dict(zip(ids, np.split(inverse.astype(np.int64), ends), strict=True))
     for corner, places in rows.items():
         if len(np.unique(places)) < len(places):
-            raise AssayError(f"corner {told(corner)} holds a test sample twice")
+            raise AssayError(f"corner {corner_name(corner)} holds a test sample twice")
     return Rulers(union, rows)
 
 
 def measure(
     plan: Design,
-    outcomes: Mapping[Corner, Sequence[Outcome]],
+    outcomes: Mapping[Corner, Sequence[CornerOutcome]],
     joined: Rulers,
     categories: Sequence[str],
     replicates: int,
@@ -128,7 +132,7 @@ def measure(
         yield CornerMetric(name, category, values, drawn, float(lowest[m]), first.BIAS.get(name, 0.0))
 
 
-def told(corner: Corner) -> str:
+def corner_name(corner: Corner) -> str:
     return " + ".join(sorted(corner)) if corner else "A"
 
 

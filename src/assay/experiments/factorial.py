@@ -37,7 +37,7 @@ ELSEWHERE = "not by an edit batch"
 
 
 @dataclass(frozen=True)
-class Change:
+class SampleChange:
     """Row of one sample in the training set of A and of B; None: the sample is not in it."""
 
     sample: str
@@ -52,7 +52,7 @@ class Factorial:
     a: Side
     b: Side
     players: tuple[str, ...]
-    groups: dict[str, list[Change]] = field(default_factory=dict)
+    groups: dict[str, list[SampleChange]] = field(default_factory=dict)
 
     def cell(self, corner: Corner, seed: int) -> Cell:
         """The cell of a corner. The corners of A and B, with their own seed, are the runs of the sides themselves."""
@@ -88,7 +88,7 @@ class Factorial:
         return training_table(table, [*categories, *(c for c in _categories(old) if c not in categories)])
 
 
-def apply(change: Change, rows: dict[str, Row]) -> None:
+def apply(change: SampleChange, rows: dict[str, Row]) -> None:
     """Apply a change to `rows` in place; only the fields that differ, because another change may affect the others."""
     if change.after is None:
         rows.pop(change.sample, None)
@@ -106,7 +106,7 @@ def apply(change: Change, rows: dict[str, Row]) -> None:
 def factorial(a: Side, b: Side, division: Division = "none") -> Factorial:
     """The game between two sides. AssayError if no input of the result differs."""
     players: list[str] = []
-    groups: dict[str, list[Change]] = {}
+    groups: dict[str, list[SampleChange]] = {}
     before, after = own_cell(a), own_cell(b)
     if before.fingerprint.selection != after.fingerprint.selection:
         groups = _divided(a, b, before.train, after.train, division)
@@ -154,11 +154,13 @@ def _code(a: Side, b: Side) -> Literal["same", "differs", "inseparable"]:
     return "differs" if any(old != new for old, new in pairs) else "same"
 
 
-def _divided(a: Side, b: Side, old: pa.Table, new: pa.Table, division: Division) -> dict[str, list[Change]]:
+def _divided(
+    a: Side, b: Side, old: pa.Table, new: pa.Table, division: Division
+) -> dict[str, list[SampleChange]]:
     """{data player: its changes}, without players that have no changes."""
     rows, now = _rows(old), _rows(new)
     changes = [
-        Change(sample, rows.get(sample), now.get(sample))
+        SampleChange(sample, rows.get(sample), now.get(sample))
         for sample in sorted(rows.keys() | now.keys())
         if rows.get(sample) != now.get(sample)
     ]
@@ -167,9 +169,9 @@ def _divided(a: Side, b: Side, old: pa.Table, new: pa.Table, division: Division)
     return _by_kind(changes, a, b) if division == "kind" else _by_batch(changes, a, b)
 
 
-def _by_kind(changes: Sequence[Change], a: Side, b: Side) -> dict[str, list[Change]]:
+def _by_kind(changes: Sequence[SampleChange], a: Side, b: Side) -> dict[str, list[SampleChange]]:
     tests = [_tests(side) for side in (a, b)]
-    groups: dict[str, list[Change]] = {kind: [] for kind in KINDS}
+    groups: dict[str, list[SampleChange]] = {kind: [] for kind in KINDS}
     for change in changes:
         if change.before is None:
             groups["split moves" if change.sample in tests[0] else "added"].append(change)
@@ -178,9 +180,13 @@ def _by_kind(changes: Sequence[Change], a: Side, b: Side) -> dict[str, list[Chan
         else:
             split, label = change.before[0], change.before[1:]
             if change.after[1:] != label:
-                groups["relabelled"].append(Change(change.sample, change.before, (split, *change.after[1:])))
+                groups["relabelled"].append(
+                    SampleChange(change.sample, change.before, (split, *change.after[1:]))
+                )
             if change.after[0] != split:
-                groups["split moves"].append(Change(change.sample, change.before, (change.after[0], *label)))
+                groups["split moves"].append(
+                    SampleChange(change.sample, change.before, (change.after[0], *label))
+                )
     return {kind: found for kind, found in groups.items() if found}
 
 
@@ -190,14 +196,14 @@ def _tests(side: Side) -> set[str]:
     return {sample for sample, split, excluded in rows if split == "test" and not excluded}
 
 
-def _by_batch(changes: Sequence[Change], a: Side, b: Side) -> dict[str, list[Change]]:
+def _by_batch(changes: Sequence[SampleChange], a: Side, b: Side) -> dict[str, list[SampleChange]]:
     """Changes by edit batch: the last batch with a judgement on the sample, among those that only one side has."""
     names = [{file.name for file in side.layout.edits.glob("*.jsonl")} for side in (a, b)]
     last: dict[str, str] = {}
     for side, own in ((a, names[0] - names[1]), (b, names[1] - names[0])):
         for name in sorted(own):
             last |= dict.fromkeys(_judged(side.layout.edits / name), Path(name).stem)
-    groups: dict[str, list[Change]] = {}
+    groups: dict[str, list[SampleChange]] = {}
     for change in changes:
         groups.setdefault(last.get(change.sample, ELSEWHERE), []).append(change)
     return dict(sorted(groups.items()))

@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import fdtri
 
-from assay.experiments.corner_metrics import Outcome
+from assay.experiments.corner_metrics import CornerOutcome
 from assay.experiments.corners import Corner, Design, interactions, shares
 from assay.metrics.intervals import Noise
 
@@ -161,7 +161,7 @@ def _seen(found: Moments, rows: Floats) -> tuple[Floats, Floats]:
     return (rows @ found.values).var(-1, ddof=1).sum(-1), _quadratic(rows, found.shared).sum(-1)
 
 
-def trainings(plan: Design, outcomes: Mapping[Corner, Sequence[Outcome]], ruler: str) -> Trainings:
+def trainings(plan: Design, outcomes: Mapping[Corner, Sequence[CornerOutcome]], ruler: str) -> Trainings:
     """Which corners share a training: they differ in the ruler only, or their predictions are bitwise equal."""
     found: dict[bytes, Corner] = {}
     unit: dict[Corner, Corner] = {}
@@ -203,7 +203,7 @@ def _divide(above: Floats, below: Floats) -> Floats:
     return np.divide(above, below, out=np.ones_like(below), where=below > 0)
 
 
-def _signature(outcomes: Sequence[Outcome], on_b: bool) -> bytes:
+def _signature(outcomes: Sequence[CornerOutcome], on_b: bool) -> bytes:
     digest = blake2b(bytes([on_b]))
     for one in outcomes:
         digest.update(one.judged.content[0])

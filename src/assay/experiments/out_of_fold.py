@@ -14,7 +14,7 @@ from assay.checks import Context
 from assay.data.training_set import training_set
 from assay.errors import GateError
 from assay.experiments import cells
-from assay.experiments.cells import Cell, Result, training_table
+from assay.experiments.cells import Cell, CellResult, training_table
 from assay.experiments.factorial import check_pool
 from assay.experiments.sides import open_side
 from assay.labels.folds import folds
@@ -63,7 +63,7 @@ def _cells(context: Context, params: Params, layout: Layout) -> list[Cell]:
     return made
 
 
-def _said(result: Result) -> list[tuple[str, list[float]]]:
+def _said(result: CellResult) -> list[tuple[str, list[float]]]:
     """(id, probabilities) of the images of a fold."""
     ids, chances = (result.predictions[name].to_pylist() for name in ("id", "probabilities"))
     return list(zip(ids, chances, strict=True))

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from assay import plugins
 from assay.data.matching import positions, whole
-from assay.experiments.corner_metrics import Outcome
+from assay.experiments.corner_metrics import CornerOutcome
 from assay.metrics.judged import Judged
 
 
@@ -28,11 +28,11 @@ class Predicted:
             self.table.take(pa.array(positions(ids, whole(self.table["id"])))), labels, categories
         )
 
-    def on_test(self, categories: Sequence[str]) -> Outcome:
+    def on_test(self, categories: Sequence[str]) -> CornerOutcome:
         """Predictions of its own test samples, with the classes `categories`."""
         rows = self.table.filter(pc.equal(self.table["split"], "test"))
         judged = self._judged(rows, rows["label"].to_pylist(), categories)
-        return Outcome(rows["id"].to_pylist(), judged)
+        return CornerOutcome(rows["id"].to_pylist(), judged)
 
     def _judged(self, rows: pa.Table, labels: list[str], categories: Sequence[str]) -> Judged:
         judged: Judged = plugins.load("metrics", self.task).judge(rows, self.categories, labels, categories)

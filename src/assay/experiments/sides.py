@@ -198,7 +198,7 @@ def open_side(name: str, layout: Layout, params: Params) -> Side:
 def revision_side(rev: str, root: Path) -> Side:
     """The side of a git revision. UnknownRevision if `rev` is none."""
     commit = resolve(rev, root)
-    return Side(rev, "revision", _stand(root, commit), commit)
+    return Side(rev, "revision", _checked_out(root, commit), commit)
 
 
 def _run_side(name: str, layout: Layout, params: Params, unknown: RevisionError) -> Side:
@@ -212,10 +212,10 @@ def _run_side(name: str, layout: Layout, params: Params, unknown: RevisionError)
         )
     root = layout.root.resolve()
     commit = resolve(run.commit, root)
-    return Side(name, "run", _stand(root, commit, run.patch, run.lock), commit, run.patch, run.run_id)
+    return Side(name, "run", _checked_out(root, commit, run.patch, run.lock), commit, run.patch, run.run_id)
 
 
-def _stand(root: Path, commit: str, patch: str = "", lock: str | None = None) -> Path:
+def _checked_out(root: Path, commit: str, patch: str = "", lock: str | None = None) -> Path:
     """The worktree of a side; made on first use."""
     key = commit[:12]
     if patch or lock is not None:

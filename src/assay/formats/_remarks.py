@@ -15,7 +15,7 @@ SPLIT_LIKE = frozenset(SPLIT_NAMES) | {
 }  # fmt: skip
 
 
-class Classes:
+class ClassRemarks:
     """The classes that the labels of a source name, as they come by."""
 
     def __init__(self) -> None:

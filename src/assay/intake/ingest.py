@@ -22,11 +22,11 @@ from assay.data.pool import PoolWriter, content_id, side_table
 from assay.data.records import IGNORED, Record
 from assay.errors import BadImage
 from assay.formats._objects import Counts
-from assay.formats._remarks import Classes
+from assay.formats._remarks import ClassRemarks
 from assay.intake import seen as memory
 from assay.intake import watch
 from assay.intake.reading import read_file
-from assay.intake.seen import Seen, What, is_unknown
+from assay.intake.seen import Seen, SeenFile, is_unknown
 from assay.intake.watch import NOWHERE, UNREADABLE, Stamp, unreadable
 from assay.layout import Layout
 from assay.params import Ingest, Source
@@ -50,7 +50,7 @@ class Image(NamedTuple):
     info: ImageInfo | None
 
 
-class Refused(NamedTuple):
+class RefusedImage(NamedTuple):
     """A file that is not a usable image."""
 
     sha256: str
@@ -60,12 +60,12 @@ class Refused(NamedTuple):
 
 Listed = tuple[Record, Stamp]
 """A record with the stamp of its file."""
-Found = Image | Refused
+Found = Image | RefusedImage
 Pending = tuple[list[Listed], Future[dict[str, Found]] | None]
 """A batch, and the future of its reading, if it has files to read."""
 
 
-class Door:
+class SourceReader:
     """One pass over a source."""
 
     def __init__(
@@ -80,7 +80,7 @@ class Door:
         self.refused = _refused(layout, source.name)
         self.answered = set(side_table(layout.pool, "truth")["id"].to_pylist())
         self.latest = _latest_rows(layout, source.name)
-        self.classes = Classes()
+        self.classes = ClassRemarks()
         self.objects = Counts()
 
     def look(self) -> Seen:
@@ -100,7 +100,7 @@ class Door:
         return seen
 
     def _take_in(
-        self, records: Iterable[Record], remembered: dict[str, What]
+        self, records: Iterable[Record], remembered: dict[str, SeenFile]
     ) -> Iterator[tuple[list[Listed], dict[str, Found]]]:
         """Read, hash and decode in threads (all three release the GIL); yield in order."""
         with ThreadPoolExecutor(THREADS) as threads:
@@ -114,7 +114,7 @@ class Door:
                 yield _awaited(*pending.popleft())
 
     def _settle(
-        self, batch: list[Listed], read: dict[str, Found], remembered: dict[str, What], seen: Seen
+        self, batch: list[Listed], read: dict[str, Found], remembered: dict[str, SeenFile], seen: Seen
     ) -> None:
         """Store the new images of a batch, and import the labels of all its records."""
         for record, stamp in batch:
@@ -131,7 +131,7 @@ class Door:
             self.objects.meet(record)
             seen.notes += map(watch.noted, record.beside)
             fresh = read.get(record.path)
-            what = remembered[record.path] if fresh is None else What(stamp, *self._store(record, fresh))
+            what = remembered[record.path] if fresh is None else SeenFile(stamp, *self._store(record, fresh))
             if what.id is not None:
                 self._note(record, what.id)
             seen.files[record.path] = what
@@ -141,22 +141,22 @@ class Door:
 
     def _read_one(self, record: Record) -> Found:
         if record.skip is not None:
-            return Refused("", 0, record.skip)
+            return RefusedImage("", 0, record.skip)
         size = record.stat.st_size if record.stat is not None else 0
         try:
             data = record.data if record.data is not None else self._bytes_of(record)
         except OSError as error:
-            return Refused("", size, unreadable(error))
+            return RefusedImage("", size, unreadable(error))
         except MemoryError:
-            return Refused("", size, f"{UNREADABLE}: larger than the free memory")
+            return RefusedImage("", size, f"{UNREADABLE}: larger than the free memory")
         except BadImage as error:
-            return Refused("", size, str(error))
+            return RefusedImage("", size, str(error))
         sample = content_id(data)
         try:
             known = sample in self.pool.known
             return Image(sample, data, None if known else inspect(data, self.params.max_pixels))
         except BadImage as error:
-            return Refused(sample, len(data), str(error))
+            return RefusedImage(sample, len(data), str(error))
 
     def _bytes_of(self, record: Record) -> bytes:
         file = os.fspath(record.file or "")
@@ -165,7 +165,7 @@ class Door:
 
     def _store(self, record: Record, found: Found) -> tuple[str | None, str | None]:
         """Store a file in the pool or in quarantine. Returns (content id, None) or (None, reason)."""
-        if isinstance(found, Refused):
+        if isinstance(found, RefusedImage):
             if (key := (record.path, found.sha256, found.reason)) not in self.refused:
                 self.refused.add(key)
                 self.pool.add_row("quarantine", (self.source.name, record.path, *found))
@@ -210,7 +210,7 @@ class Door:
         fingerprint = getattr(self.format, "fingerprint", None)
         return None if fingerprint is None else str(fingerprint(self.source))
 
-    def _recall(self) -> tuple[dict[str, What], str | None]:
+    def _recall(self) -> tuple[dict[str, SeenFile], str | None]:
         """Files of the last pass, without those that the pool lacks (it may be of another revision), and its mark."""
         files, mark = memory.recall(self.memory, self.judge)
         refused = {(path, reason) for path, _, reason in self.refused}
@@ -245,7 +245,7 @@ def batches(records: Iterable[Record]) -> Iterator[list[Listed]]:
         yield batch
 
 
-def _is_remembered(record: Record, stamp: Stamp, remembered: dict[str, What]) -> bool:
+def _is_remembered(record: Record, stamp: Stamp, remembered: dict[str, SeenFile]) -> bool:
     """Whether a file is unchanged since the last pass, or ignored; False for records without a file."""
     if record.skip == IGNORED:
         return True

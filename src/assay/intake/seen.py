@@ -31,7 +31,7 @@ UNKNOWN = (UNREADABLE, DANGLING, "too deep")
 """Reasons that do not show what a file contains: it may be unchanged."""
 
 
-class What(NamedTuple):
+class SeenFile(NamedTuple):
     """Outcome of a file: accepted as `id`, or refused for `reason`."""
 
     stamp: Stamp
@@ -43,7 +43,7 @@ class What(NamedTuple):
 class Seen:
     """Outcomes of the files of a source, by path."""
 
-    files: dict[str, What] = field(default_factory=dict)
+    files: dict[str, SeenFile] = field(default_factory=dict)
     ignored: int = 0
     notes: list[str] = field(default_factory=list)
     """Notes of the files on disk: see `assay.intake.watch`."""
@@ -73,7 +73,7 @@ def _above(path: str) -> Iterator[str]:
         yield path
 
 
-def recall(memory: Path, judge: str) -> tuple[dict[str, What], str | None]:
+def recall(memory: Path, judge: str) -> tuple[dict[str, SeenFile], str | None]:
     """Outcomes of the last run and its mark; without the refused ones if `judge` (limits and code) has changed."""
     try:
         table = read_table(memory)
@@ -83,7 +83,7 @@ def recall(memory: Path, judge: str) -> tuple[dict[str, What], str | None]:
         return {}, None
     same = notes.get("judge") == judge
     files = {
-        path: What((size, mtime, ctime, inode), sample, reason)
+        path: SeenFile((size, mtime, ctime, inode), sample, reason)
         for path, size, mtime, ctime, inode, sample, reason in zip(*values, strict=True)
         if same or sample is not None
     }

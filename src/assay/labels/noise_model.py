@@ -154,7 +154,7 @@ def surface(
 
 
 @dataclass(frozen=True)
-class _At:
+class _BetaTerms:
     """What p(given | x) consists of at one β, for all kernels and ε."""
 
     q: Chances
@@ -167,13 +167,13 @@ class _At:
     """(n,) h Σ_{k≠j} qₖ q_j / (1 − qₖ)"""
 
 
-def _at(q: Chances, given: Ints) -> _At:
+def _at(q: Chances, given: Ints) -> _BetaTerms:
     rows, hard = np.arange(len(given)), 1 - q.max(1)
     own, odds = q[rows, given], q / np.maximum(1 - q, 1e-9)
-    return _At(q, own, hard, hard * own * (odds.sum(1) - odds[rows, given]))
+    return _BetaTerms(q, own, hard, hard * own * (odds.sum(1) - odds[rows, given]))
 
 
-def _loglik(at: _At, given: Ints, one: Kernel, shares: Floats, more: float) -> Floats:
+def _loglik(at: _BetaTerms, given: Ints, one: Kernel, shares: Floats, more: float) -> Floats:
     """(shares,) Σ log p(given | x) for each ε of `shares`; `more`: A."""
     slips = (at.q @ (one.rates[:, None] * one.matrix))[np.arange(len(given)), given]
     rates, found = one.rates[given], np.empty(len(shares))

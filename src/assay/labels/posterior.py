@@ -66,7 +66,7 @@ HIGHEST = 0.95
 
 
 @dataclass(frozen=True)
-class Model:
+class RateBin:
     """A component of the mixture that stands for the posterior: the mean of one bin of ε."""
 
     weight: float
@@ -86,7 +86,7 @@ class Model:
 class Posterior:
     """Mixture of models, and the interval of the share of wrong labels."""
 
-    models: tuple[Model, ...]
+    models: tuple[RateBin, ...]
     low: float
     high: float
     """95 % interval of the share of wrong labels."""
@@ -115,7 +115,7 @@ def posterior(surface: Surface) -> Posterior:
     models = [_clean(none, alike)] + [_between(grid, a, b) for a, b in pairwise(EDGES.tolist())]
     kept = [model for model in models if model.weight > LEAST]
     total = sum(model.weight for model in kept)
-    models = [Model(**{**vars(model), "weight": model.weight / total}) for model in kept]
+    models = [RateBin(**{**vars(model), "weight": model.weight / total}) for model in kept]
     return Posterior(tuple(models), low, high, surface.free)
 
 
@@ -172,11 +172,11 @@ def _interval(grid: _Grid, hard: Floats, none: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _clean(none: NDArray[np.float64], alike: Floats) -> Model:
+def _clean(none: NDArray[np.float64], alike: Floats) -> RateBin:
     """The model of ε = 0."""
     weight = max(float(none.sum()), 1e-300)
     exponent = float(np.exp(none.sum((1, 2)) @ np.log(EXPONENTS) / weight))
-    return Model(
+    return RateBin(
         weight,
         0.0,
         exponent,
@@ -186,14 +186,14 @@ def _clean(none: NDArray[np.float64], alike: Floats) -> Model:
     )
 
 
-def _between(grid: _Grid, low: float, high: float) -> Model:
+def _between(grid: _Grid, low: float, high: float) -> RateBin:
     """The posterior mean of the grid points with low ≤ ε < high."""
     within = (grid.shares >= low) & (grid.shares < high)
     held = grid.weights * within
     weight = max(float(held.sum()), 1e-300)
     by_exponent, by_kernel, by_cell = (held.sum(axes) / weight for axes in ((1, 2, 3), (0, 2, 3), (0, 1)))
     share, alike = float((by_cell * grid.shares).sum()), float(by_kernel @ grid.alike)
-    return Model(
+    return RateBin(
         weight,
         share,
         float(np.exp(by_exponent @ np.log(EXPONENTS))),

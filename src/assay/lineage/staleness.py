@@ -54,7 +54,7 @@ class StageState:
 
 
 @dataclass(frozen=True)
-class Records:
+class PipelineState:
     """dvc.yaml, dvc.lock and params.yaml of a project."""
 
     root: Path
@@ -63,7 +63,7 @@ class Records:
     params: dict[str, Any]
 
     @classmethod
-    def read(cls, root: Path) -> Records:
+    def read(cls, root: Path) -> PipelineState:
         """RevisionError if one of them is not YAML."""
         declared, params = _yaml(root / "dvc.yaml"), _yaml(root / "params.yaml")
         locked = read_lock(root, Loader)
@@ -104,14 +104,14 @@ def stage_states(root: Path, outs: bool = True) -> list[StageState]:
 
     `outs` False: a missing output makes no stage stale, as in a worktree whose outputs stay in the cache.
     """
-    records = Records.read(root)
+    records = PipelineState.read(root)
     states: dict[str, StageState] = {}
     for name in records.declared:
         states[name] = _state(records, name, states, outs)
     return list(states.values())
 
 
-def _state(records: Records, name: str, before: dict[str, StageState], outs: bool) -> StageState:
+def _state(records: PipelineState, name: str, before: dict[str, StageState], outs: bool) -> StageState:
     if records.declared[name].get("always_changed"):
         return StageState(name, "door", "checks its sources at each `dvc repro`")
     if name not in records.locked:
@@ -123,7 +123,7 @@ def _state(records: Records, name: str, before: dict[str, StageState], outs: boo
     return StageState(name, "fresh")
 
 
-def _differences(records: Records, name: str, outs: bool) -> Iterator[str]:
+def _differences(records: PipelineState, name: str, outs: bool) -> Iterator[str]:
     """Reasons why a stage would run again, the cheapest check first."""
     stage = records.locked[name]
     yield from _changed_params(records, name)
@@ -138,7 +138,7 @@ def _differences(records: Records, name: str, outs: bool) -> Iterator[str]:
             yield f"{dep['path']} changed"
 
 
-def _changed_code(records: Records, name: str, recorded: str | None) -> Iterator[str]:
+def _changed_code(records: PipelineState, name: str, recorded: str | None) -> Iterator[str]:
     """Each changed file of code; the name of the manifest if the file cannot be determined."""
     now = records.code.get(name, "")
     if manifests.md5(now) == recorded:
@@ -150,7 +150,7 @@ def _changed_code(records: Records, name: str, recorded: str | None) -> Iterator
     yield from (f"{file} changed" for file in manifests.changed(before, records.code, name))
 
 
-def _changed_params(records: Records, name: str) -> Iterator[str]:
+def _changed_params(records: PipelineState, name: str) -> Iterator[str]:
     recorded = records.locked[name].get("params", {}).get("params.yaml", {})
     for key, value in recorded.items():
         if (now := _lookup(records.params, key)) != value:
@@ -183,7 +183,7 @@ def _changed_definition(declared: dict[str, Any], locked: dict[str, Any]) -> Ite
             yield f"{dep} is new among its deps"
 
 
-def _unchanged(records: Records, path: str, md5: str | None) -> bool:
+def _unchanged(records: PipelineState, path: str, md5: str | None) -> bool:
     if path in records.written:
         return records.written[path] == md5
     if (tracked := records.root / f"{path}.dvc").exists():
@@ -196,7 +196,7 @@ def _unchanged(records: Records, path: str, md5: str | None) -> bool:
     return found is None or found == md5
 
 
-def _upstream(records: Records, name: str, before: dict[str, StageState]) -> str | None:
+def _upstream(records: PipelineState, name: str, before: dict[str, StageState]) -> str | None:
     """The first stage that is not fresh and writes an input of this one."""
     for dep in records.locked[name].get("deps", []):
         for path, writer in records.writers.items():

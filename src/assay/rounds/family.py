@@ -7,14 +7,14 @@ from typing import Any
 
 from assay.metrics.table import Metric, named
 from assay.reports.markdown import bold, table, text
-from assay.rounds.record import RoundRecord, Stopped
+from assay.rounds.record import LastRound, RoundRecord
 from assay.tracking.families import Node
 
 ENDS = {"": "value", ".low": "low", ".high": "high"}
 Point = tuple[str, int, float]
 
 
-def parent(told: Mapping[str, Any], rounds: Sequence[RoundRecord], stopped: Stopped | None) -> Node:
+def parent(told: Mapping[str, Any], rounds: Sequence[RoundRecord], stopped: LastRound | None) -> Node:
     """The parent run: one MLflow step for each round, 0 the start; the last values are its metrics."""
     params = {f"iterate.{key}": str(value) for key, value in told["rules"].items()}
     params |= {"strategy": told["strategy"], "annotator": str(told["annotator"]), "branch": told["branch"]}

@@ -41,7 +41,7 @@ def _predicted(predictions: Path, selection: Path, task: str) -> Predicted:
 
 
 @dataclass(frozen=True)
-class Pair:
+class ModelPair:
     """Predictions of a later and of an earlier model."""
 
     new: Predicted

@@ -16,8 +16,8 @@ from assay.layout import Layout
 from assay.lineage import branches
 from assay.lineage.revisions import checkout_dir
 from assay.lineage.revisions import remember as keep
-from assay.rounds.measured import PREDICTIONS, SELECTION, Pair, predicted_at, predicted_here
-from assay.rounds.record import RoundRecord, Start
+from assay.rounds.measured import PREDICTIONS, SELECTION, ModelPair, predicted_at, predicted_here
+from assay.rounds.record import FirstState, RoundRecord
 from assay.rounds.stopping import control
 from assay.rounds.work import RoundWork
 
@@ -79,21 +79,21 @@ def measured(work: RoundWork) -> dict[str, Any]:
     new = predicted_here(layout, params.task)
     for key, back in (("difference", 1), ("span", work.rules.plateau_rounds)):
         if back <= len(commits) and (old := predicted_at(commits[-back], layout, params.task)) is not None:
-            found[key] = Pair(new, old).difference(metric, layout, params)
+            found[key] = ModelPair(new, old).difference(metric, layout, params)
     if not work.done:
         found["start"] = start(commits[0], metric, layout)
     return found
 
 
-def start(commit: str, metric: str, layout: Layout) -> Start:
+def start(commit: str, metric: str, layout: Layout) -> FirstState:
     """The state before the first round, with its metric if it was recorded."""
     try:
         test = read_json(checkout_dir(commit, METRICS, layout.root))["test"].get(metric)
         counts = read_json(checkout_dir(commit, SELECTION, layout.root) / "selection.json")["counts"]
     except RevisionError:
-        return Start(commit=commit)
+        return FirstState(commit=commit)
     labelled = {split: sum(of_class.values()) for split, of_class in counts.items()}
-    return Start(commit=commit, labelled={**labelled, "test": test["n"] if test else 0}, test=test)
+    return FirstState(commit=commit, labelled={**labelled, "test": test["n"] if test else 0}, test=test)
 
 
 def remember(commit: str, layout: Layout) -> None:

@@ -47,7 +47,7 @@ class RoundRecord(BaseModel):
     """To the last round (in the first, to the start), paired on the test images that both were measured on."""
     span: Estimate | None = None
     """Likewise to the round `plateau_rounds` before; None if there is none."""
-    start: Start | None = None
+    start: FirstState | None = None
     """The state before the first round."""
     promoted: str = ""
     """Whether the model of the last round became the champion for this one."""
@@ -58,7 +58,7 @@ class RoundRecord(BaseModel):
     """Sum of the seconds recorded in the answers."""
 
 
-class Start(BaseModel):
+class FirstState(BaseModel):
     """The state before the first round; `test` is None if no model was measured."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -68,7 +68,7 @@ class Start(BaseModel):
     test: Estimate | None = None
 
 
-class Stopped(BaseModel):
+class LastRound(BaseModel):
     """The end of the rounds: the rule, its reason, and whether the last model was promoted."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -83,15 +83,15 @@ class Stopped(BaseModel):
 RoundRecord.model_rebuild()
 
 
-def history(name: str, root: Path) -> tuple[list[tuple[str, RoundRecord]], Stopped | None]:
+def history(name: str, root: Path) -> tuple[list[tuple[str, RoundRecord]], LastRound | None]:
     """(commit, record) of each round of a name among the ancestors of HEAD, oldest first; and the end, if recorded."""
     rounds: list[tuple[str, RoundRecord]] = []
-    stopped: Stopped | None = None
+    stopped: LastRound | None = None
     for message in messages("Assay-", root):
         if (found := _read(message, ROUND, RoundRecord)) is not None and found.name == name:
             rounds.append((message.commit, found))
             stopped = None
-        elif (end := _read(message, STOP, Stopped)) is not None and end.name == name:
+        elif (end := _read(message, STOP, LastRound)) is not None and end.name == name:
             stopped = end
     return rounds, stopped
 
@@ -146,7 +146,7 @@ def body(record: RoundRecord) -> list[str]:
     return rows
 
 
-def stop_message(stopped: Stopped) -> str:
+def stop_message(stopped: LastRound) -> str:
     """Message of the commit that ends the rounds: the reason, and the champion."""
     rounds = f"{stopped.rounds} round{'' if stopped.rounds == 1 else 's'}"
     champion = f"\nchampion  {stopped.promoted}\n" if stopped.promoted else ""

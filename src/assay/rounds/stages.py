@@ -30,7 +30,7 @@ class Runner(Protocol):
         ...
 
 
-class Plain:
+class DvcRunner:
     """One `dvc repro` up to the last stage; prints a line for each stage that runs."""
 
     def __init__(self, root: Path, progress: Progress = silent) -> None:

@@ -14,14 +14,14 @@ NOTHING_LEFT = "nothing left to ask"
 
 
 @dataclass(frozen=True)
-class Stop:
+class StoppingReason:
     """The rule that ends the rounds, and its reason as a sentence."""
 
     rule: str
     why: str
 
 
-def reason(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
+def reason(rounds: Sequence[RoundRecord], rules: Iterate) -> StoppingReason | None:
     """The first rule that applies after these rounds; None: go on."""
     if not rounds:
         return None
@@ -31,7 +31,7 @@ def reason(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
     return None
 
 
-def _target(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
+def _target(rounds: Sequence[RoundRecord], rules: Iterate) -> StoppingReason | None:
     """Stop if the whole interval of the metric on test has reached the target."""
     last = rounds[-1]
     if rules.target is None or last.test is None:
@@ -41,10 +41,12 @@ def _target(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
     if row.sign * last.test[end] < row.sign * rules.target:
         return None
     told = f"{row.title} {row.interval(last.test)} on {last.test['n']:,} test images"
-    return Stop("target", f"{told}: the {which} end of its 95 % interval has reached {rules.target:g}")
+    return StoppingReason(
+        "target", f"{told}: the {which} end of its 95 % interval has reached {rules.target:g}"
+    )
 
 
-def _plateau(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
+def _plateau(rounds: Sequence[RoundRecord], rules: Iterate) -> StoppingReason | None:
     """Stop if the whole interval of the gain of the last rounds is below `plateau_gain`.
 
     A gain that is not significant is no reason to stop: on a small test set hardly any gain is.
@@ -58,33 +60,33 @@ def _plateau(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
         return None
     told = f"{row.change(last.span)} on the same {last.span['n']:,} test images"
     since = "the last round" if many == 1 else f"the last {many} rounds together"
-    return Stop(
+    return StoppingReason(
         "plateau", f"{since} came to {told}: less than {rules.plateau_gain:g}, with its whole 95 % interval"
     )
 
 
-def _random_wins(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
+def _random_wins(rounds: Sequence[RoundRecord], rules: Iterate) -> StoppingReason | None:
     """Stop if the random control arm of strategy `auto` is significantly better than its choice."""
     control = rounds[-1].control
     if not rules.random_wins or not control.get("random_wins"):
         return None
-    return Stop(
+    return StoppingReason(
         "random",
         f"the random control arm is better than the strategy: {control.get('why') or 'see selection.json'}",
     )
 
 
-def _budget(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
+def _budget(rounds: Sequence[RoundRecord], rules: Iterate) -> StoppingReason | None:
     if rules.budget is None or spent(rounds) < rules.budget:
         return None
-    return Stop("budget", f"{spent(rounds):,} of {rules.budget:,} answers are spent")
+    return StoppingReason("budget", f"{spent(rounds):,} of {rules.budget:,} answers are spent")
 
 
-def _rounds(rounds: Sequence[RoundRecord], rules: Iterate) -> Stop | None:
+def _rounds(rounds: Sequence[RoundRecord], rules: Iterate) -> StoppingReason | None:
     if len(rounds) < rules.rounds:
         return None
     many = len(rounds)
-    return Stop("rounds", f"{many} round{' was' if many == 1 else 's were'} asked for")
+    return StoppingReason("rounds", f"{many} round{' was' if many == 1 else 's were'} asked for")
 
 
 def control(selection: dict[str, Any]) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from assay.metrics.table import Metric, named
 from assay.rounds import picture
 from assay.rounds.place import PREFIX
 from assay.rounds.record import spent
-from assay.rounds.stopping import Stop
+from assay.rounds.stopping import StoppingReason
 from assay.rounds.work import RoundWork
 
 
 def tell(
-    work: RoundWork, new: int = 0, waiting: dict[str, Any] | None = None, stop: Stop | None = None
+    work: RoundWork, new: int = 0, waiting: dict[str, Any] | None = None, stop: StoppingReason | None = None
 ) -> dict[str, Any]:
     """The result, JSON-able: the rounds, and why they ended or what they wait for. `new`: rounds of this call."""
     ended = work.stopped.model_dump() if work.stopped else vars(stop) if stop else None

@@ -10,7 +10,7 @@ from assay.lineage.revisions import resolve
 from assay.params import Iterate, Params
 from assay.progress import Progress
 from assay.rounds.place import PREFIX
-from assay.rounds.record import RoundRecord, Stopped, history
+from assay.rounds.record import LastRound, RoundRecord, history
 from assay.rounds.stages import Runner
 
 
@@ -26,7 +26,7 @@ class RoundWork:
     progress: Progress
     done: list[tuple[str, RoundRecord]] = field(default_factory=list)
     """(commit, round), oldest first."""
-    stopped: Stopped | None = None
+    stopped: LastRound | None = None
 
     @property
     def records(self) -> list[RoundRecord]:

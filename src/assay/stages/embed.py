@@ -69,7 +69,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     count = sum(sizes[shard] for shard in new)
     with progress.bar("embed", count) as advance, ThreadPoolExecutor(os.cpu_count()) as threads:
         for shard in new:
-            look = Look(encoder, params.embed.batch, threads)
+            look = BatchEncoding(encoder, params.embed.batch, threads)
             for advanced in _embed_shard(pool, shard, path, look):
                 advance(advanced)
     about = {
@@ -156,7 +156,7 @@ def _ids(pool: Pool, shard: str) -> pa.Array:
 
 
 @dataclass(frozen=True)
-class Look:
+class BatchEncoding:
     """Computes vectors (n, d), statistics and thumbnails (n, 256) of a batch of encoded images."""
 
     encoder: Encoder
@@ -209,7 +209,7 @@ def _measure(seen: list[Pixels]) -> tuple[traits.Row, NDArray[np.int8]]:
     return statistics, thumbnails
 
 
-def _embed_shard(pool: Pool, shard: str, path: Path, look: Look) -> Iterator[int]:
+def _embed_shard(pool: Pool, shard: str, path: Path, look: BatchEncoding) -> Iterator[int]:
     """Write the files of one shard, the pairs last. Yields the number of images of each finished batch."""
     ids = _ids(pool, shard)
     vectors = np.empty((len(ids), look.encoder.dim), np.float32)

@@ -83,7 +83,7 @@ def _take_in(
     """Append new images; returns the summary, and the notes of all files."""
     from assay.data.files import write_json
     from assay.data.pool import PoolWriter
-    from assay.intake.ingest import Door, balance
+    from assay.intake.ingest import SourceReader, balance
 
     report, books, files = _last_report(layout), {}, []
     with PoolWriter(layout.pool, params.shard_images, params.shard_mb << 20) as pool:
@@ -93,7 +93,7 @@ def _take_in(
             if source not in present:
                 books[source.name] = _absent(source, layout, report, progress)
                 continue
-            door_ = Door(source, params, layout, pool, progress)
+            door_ = SourceReader(source, params, layout, pool, progress)
             seen = door_.look()
             remarks = door_.classes.remarks(source.options) + door_.objects.remarks()
             books[source.name] = balance(seen, taken) | door_.objects.book()

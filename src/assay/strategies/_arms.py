@@ -33,7 +33,7 @@ RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ArmComparison:
     """Accuracy on the control arm: of probes on the arm itself (out of fold), and of a probe on the other labels."""
 
     random_labels: int
@@ -89,7 +89,7 @@ def owed(pool: Candidates, share: float, turns: int) -> Ints:
     return images
 
 
-def compare(pool: Candidates, arm: Ints) -> Comparison | None:
+def compare(pool: Candidates, arm: Ints) -> ArmComparison | None:
     """Comparison of the chosen labels with those of the control arm.
 
     None with fewer than FEWEST labels in the arm, or with fewer chosen labels than that.
@@ -104,7 +104,9 @@ def compare(pool: Candidates, arm: Ints) -> Comparison | None:
     at_random = np.array([_held_out(pool, pool.targets, random, seed) for seed in range(SEEDS)])
     differences = by_choice.astype(np.float64) - at_random
     low, high = np.quantile(_resampled(differences), [0.025, 0.975]).tolist()
-    return Comparison(len(random), len(chosen), float(at_random.mean()), float(by_choice.mean()), low, high)
+    return ArmComparison(
+        len(random), len(chosen), float(at_random.mean()), float(by_choice.mean()), low, high
+    )
 
 
 def _held_out(pool: Candidates, targets: Ints, random: Ints, seed: int) -> Right:

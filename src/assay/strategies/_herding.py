@@ -184,7 +184,7 @@ def _nth(values: NDArray[np.float64], count: int) -> float:
     return float(np.partition(values, place)[place])
 
 
-def told(pool: Candidates, picks: Ints, radius: float) -> list[tuple[float, str]]:
+def explanations(pool: Candidates, picks: Ints, radius: float) -> list[tuple[float, str]]:
     """(score, reason) of each pick: 1 − its coverage at its turn, 0…1."""
     some = pool.embeddings[
         np.linspace(0, len(pool.labelled) - 1, min(len(pool.labelled), MANY)).astype(np.int64)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from assay.params.bounds import within
 from assay.strategies import Candidates, Explanation, affordable, explained, random, uncertainty_herding
-from assay.strategies._arms import Comparison, compare, control_arm, owed, waiting
+from assay.strategies._arms import ArmComparison, compare, control_arm, owed, waiting
 from assay.strategies._probe import classes, taught
 
 NEEDS = ("embeddings", "classes")
@@ -34,7 +34,7 @@ class Decision:
     strategy: ModuleType
     why: str
     labels: int
-    comparison: Comparison | None
+    comparison: ArmComparison | None
 
     @property
     def name(self) -> str:
@@ -77,9 +77,9 @@ def decide(pool: Candidates, *, control: float = CONTROL) -> Decision:
     labels = len(taught(pool))
     found = compare(pool, control_arm(pool, control))
     if found and found.worse:
-        why = f"{labels} labels, but the chosen ones do worse than the random ones: {told(found)}"
+        why = f"{labels} labels, but the chosen ones do worse than the random ones: {comparison_sentence(found)}"
         return Decision(random, why, labels, found)
-    said = told(found) if found else "too few random ones to compare with"
+    said = comparison_sentence(found) if found else "too few random ones to compare with"
     why = f"{labels} labels, {labels / max(classes(pool), 1):.0f} a class; {said}"
     return Decision(uncertainty_herding, why, labels, found)
 
@@ -103,7 +103,7 @@ def evidence(pool: Candidates, **options: Any) -> dict[str, Any]:
     }
 
 
-def told(found: Comparison) -> str:
+def comparison_sentence(found: ArmComparison) -> str:
     """The comparison as text."""
     return (
         f"accuracy {found.chosen:.1%} after all {found.chosen_labels:,} chosen labels, {found.at_random:.1%} after the"
@@ -130,13 +130,13 @@ def explain(
     """Reasons of the strategy that chose, or of the control arm; the first also says why this strategy."""
     decision = decide(pool, control=control)
     drawn = fixed(pool, picks, control=control)
-    told = iter(explained(decision.strategy, pool, picks[~drawn], categories, {}))
+    explanations = iter(explained(decision.strategy, pool, picks[~drawn], categories, {}))
     why = f"{decision.name}, as {decision.why}"
     return [
-        (0.0, "drawn at random, for the control arm") if is_drawn else _with(next(told), why)
+        (0.0, "drawn at random, for the control arm") if is_drawn else _with(next(explanations), why)
         for is_drawn in drawn.tolist()
     ]
 
 
-def _with(told: tuple[float, str], why: str) -> tuple[float, str]:
-    return told[0], f"{told[1]}; {why}"
+def _with(explanation: tuple[float, str], why: str) -> tuple[float, str]:
+    return explanation[0], f"{explanation[1]}; {why}"

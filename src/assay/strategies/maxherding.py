@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from assay.params.bounds import Count, within
 from assay.strategies import Candidates, Explanation
-from assay.strategies._herding import draw, herd, told
+from assay.strategies._herding import draw, explanations, herd
 
 NEEDS = ("embeddings",)
 
@@ -41,4 +41,4 @@ def explain(
     pool: Candidates, picks: NDArray[np.int64], categories: Sequence[str], *, radius: float = 1.0
 ) -> Explanation:
     """Score: 1 − coverage of each pick at its turn."""
-    return told(pool, picks, radius)
+    return explanations(pool, picks, radius)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from assay.params.bounds import Count, within
 from assay.strategies import Candidates, Explanation, two_likeliest
-from assay.strategies._herding import Sample, draw, herd, labelled_points, told
+from assay.strategies._herding import Sample, draw, explanations, herd, labelled_points
 from assay.strategies._probe import fitted, logits, temperature
 from assay.strategies.margin import margins
 from assay.training.linear_probe import softmax
@@ -82,7 +82,7 @@ def explain(
     """Score: uncertainty U of each pick; without a probe, 1 − coverage."""
     probe = fitted(pool)
     if probe is None:
-        return told(pool, picks, radius)
+        return explanations(pool, picks, radius)
     doubts = uncertainty(pool, picks).tolist()
     pairs = two_likeliest(softmax(logits(probe, pool.embeddings, picks)))
     return [

@@ -16,9 +16,9 @@ from assay.commands.terminal import Console
 from assay.data.files import read_json
 from assay.errors import GateError, MissingInput
 from assay.experiments.advice import plan
-from assay.experiments.advice.ground import open_ground
-from assay.experiments.advice.learners import Model, Probe, Run
-from assay.experiments.advice.notebook import Notebook
+from assay.experiments.advice.labelled_data import open_labelled
+from assay.experiments.advice.learners import LearnerRun, ModelLearner, ProbeLearner
+from assay.experiments.advice.outcome_store import OutcomeStore
 from assay.progress import Silent, silent
 from assay.stages import train
 from assay.training.predict import predict_ids
@@ -140,43 +140,43 @@ def test_the_model_itself_is_asked_where_it_is_cheap_and_a_killed_study_carries_
 def test_the_baseline_is_the_model_that_train_makes_bit_for_bit(workshop):
     workshop.fill()
     params, layout = workshop.params(), workshop.layout
-    ground = open_ground(layout)
-    rows = np.arange(len(ground.targets["train"]))
-    learner = Model(params, layout, ground, silent)
-    mine = learner.learn(Run(rows, ground.targets["train"], params.seed), lambda: None)
+    data = open_labelled(layout)
+    rows = np.arange(len(data.targets["train"]))
+    learner = ModelLearner(params, layout, data, silent)
+    mine = learner.learn(LearnerRun(rows, data.targets["train"], params.seed), lambda: None)
     train.run(params, layout, silent)
-    theirs, _ = predict_ids(layout.outputs / "model", ground.ids["val"], layout, 64, silent)
+    theirs, _ = predict_ids(layout.outputs / "model", data.ids["val"], layout, 64, silent)
     assert np.array_equal(mine.val, np.array(theirs["probabilities"].to_pylist(), np.float32))
 
 
 def test_every_change_of_a_run_is_another_run(workshop):
     layout = workshop.fill()
-    ground = open_ground(layout)
-    targets = ground.targets["train"]
+    data = open_labelled(layout)
+    targets = data.targets["train"]
     rows = np.arange(len(targets))
     flipped = np.where(rows == 0, 1 - targets.clip(0, 1), targets)
     runs = [
-        Run(rows, targets, 0),
-        Run(rows, targets, 1),
-        Run(rows, flipped, 0),
-        Run(rows[1:], targets[1:], 0),
-        Run(rows, targets, 0, {"lr": 0.5}),
+        LearnerRun(rows, targets, 0),
+        LearnerRun(rows, targets, 1),
+        LearnerRun(rows, flipped, 0),
+        LearnerRun(rows[1:], targets[1:], 0),
+        LearnerRun(rows, targets, 0, {"lr": 0.5}),
     ]
-    model = Model(workshop.params(), layout, ground, silent)
+    model = ModelLearner(workshop.params(), layout, data, silent)
     assert len({model.key(run) for run in runs}) == len(runs)
-    probe = Probe(workshop.params(), ground)
+    probe = ProbeLearner(workshop.params(), data)
     assert probe.key(runs[0]) == probe.key(runs[1])  # there is no chance in it
 
 
 def test_a_damaged_note_is_written_again(workshop):
     layout = workshop.fill()
-    ground = open_ground(layout)
-    probe, notebook = Probe(workshop.params(), ground), Notebook(layout.scratch / "advice", silent)
-    run = Run(np.arange(60), ground.targets["train"][:60], 0)
-    (first,) = notebook.results("x", probe, [run])
-    (file,) = notebook.folder.glob("*.npz")
+    data = open_labelled(layout)
+    probe, outcomes = ProbeLearner(workshop.params(), data), OutcomeStore(layout.scratch / "advice", silent)
+    run = LearnerRun(np.arange(60), data.targets["train"][:60], 0)
+    (first,) = outcomes.results("x", probe, [run])
+    (file,) = outcomes.folder.glob("*.npz")
     file.write_bytes(file.read_bytes()[:40])
-    (second,) = notebook.results("x", probe, [run])
+    (second,) = outcomes.results("x", probe, [run])
     assert np.array_equal(first.val, second.val)
     assert first.val.shape == (45, 3)
 
@@ -185,10 +185,10 @@ def test_a_trial_that_diverges_is_told_and_left_out(workshop):
     workshop.fill()
     params = workshop.params(learner="model", seeds=2)
     broken = params.model_copy(update={"train": params.train.model_copy(update={"lr": 3e18})})
-    ground = open_ground(workshop.layout)
-    rows = np.arange(len(ground.targets["train"]))
-    learner = Model(params, workshop.layout, ground, silent)
-    assert learner.learn(Run(rows, ground.targets["train"], 0, {"lr": 3e18}), lambda: None).failed
+    data = open_labelled(workshop.layout)
+    rows = np.arange(len(data.targets["train"]))
+    learner = ModelLearner(params, workshop.layout, data, silent)
+    assert learner.learn(LearnerRun(rows, data.targets["train"], 0, {"lr": 3e18}), lambda: None).failed
     with pytest.raises(Exception, match="diverged"):
         advise.run(broken, workshop.layout)
 
@@ -255,8 +255,8 @@ def test_trials_step_away_from_where_the_settings_are(workshop):
 
 def test_groups_are_kept_together(workshop):
     workshop.fill(groups=24)
-    ground = open_ground(workshop.layout)
-    assert len(set(ground.groups)) == 24
+    data = open_labelled(workshop.layout)
+    assert len(set(data.groups)) == 24
     advise.run(workshop.params(), workshop.layout)
     assert read_json(next((workshop.layout.scratch / "advice").glob("seconds-*.json")))["seconds"] > 0
 

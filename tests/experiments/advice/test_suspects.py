@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from assay.data.suspects import LIKELY, POSSIBLE, read_judged
-from assay.experiments.advice.ground import open_ground
+from assay.experiments.advice.labelled_data import open_labelled
 from assay.experiments.advice.suspects import Suspects, suspected
 
 
 @pytest.fixture
 def found(workshop):
-    return suspected(open_ground(workshop.fill(wrong=0.2)))
+    return suspected(open_labelled(workshop.fill(wrong=0.2)))
 
 
 def test_they_are_the_audit_s_own(found, workshop):
@@ -21,7 +21,7 @@ def test_they_are_the_audit_s_own(found, workshop):
     possible = [row for row in judged if row["probability"] >= POSSIBLE and row["looks"] < 2]
     assert found.likely == len(likely)
     assert len(found) == len(possible)
-    ids = open_ground(workshop.layout).ids["train"]
+    ids = open_labelled(workshop.layout).ids["train"]
     said = {row["id"]: row["probability"] for row in judged}
     assert found.train.probability.tolist() == [said[ids[row]] for row in found.train.rows]
 

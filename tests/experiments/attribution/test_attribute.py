@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.errors import AssayError
-from assay.experiments.attribution import GRID, Outcome, attribute, plan
+from assay.experiments.attribution import GRID, CornerOutcome, attribute, plan
 from assay.experiments.attribution.attribute import add_up
 from assay.metrics.classification import METRICS, Classified
 from assay.metrics.judged import measure
@@ -73,7 +73,9 @@ def test_values_are_those_of_the_metrics(experiment):
 def test_the_order_of_samples_does_not_matter(experiment):
     outcomes = experiment({"data": 0.4, "model": 0.0})
     turned = {
-        corner: [Outcome(one.ids[::-1], one.judged.take(np.arange(len(one.ids))[::-1])) for one in seeds]
+        corner: [
+            CornerOutcome(one.ids[::-1], one.judged.take(np.arange(len(one.ids))[::-1])) for one in seeds
+        ]
         for corner, seeds in outcomes.items()
     }
     first, second = (attribute(("data", "model"), o, replicates=50) for o in (outcomes, turned))
@@ -81,10 +83,10 @@ def test_the_order_of_samples_does_not_matter(experiment):
     assert first.metrics["log_loss"].total.high == pytest.approx(second.metrics["log_loss"].total.high)
 
 
-def relabelled(one: Outcome, rows: slice) -> Outcome:
+def relabelled(one: CornerOutcome, rows: slice) -> CornerOutcome:
     targets = one.judged.targets.copy()
     targets[rows] = (targets[rows] + 1) % one.judged.classes
-    return Outcome(one.ids, Classified(one.judged.probabilities, targets))
+    return CornerOutcome(one.ids, Classified(one.judged.probabilities, targets))
 
 
 def test_a_ruler_that_changed_alone_gets_everything(experiment):
@@ -121,7 +123,7 @@ def test_rulers_with_other_samples_are_each_judged_on_their_own(experiment):
     outcomes = {
         corner: seeds
         if "ruler" in corner
-        else [Outcome(one.ids[:300], one.judged.take(first)) for one in seeds]
+        else [CornerOutcome(one.ids[:300], one.judged.take(first)) for one in seeds]
         for corner, seeds in plain.items()
     }
     found = attribute(("data", "ruler"), outcomes, replicates=200)
@@ -138,7 +140,7 @@ def test_a_class_that_one_ruler_does_not_hold_is_left_out(experiment):
     without = [np.flatnonzero(one.judged.targets != 2) for one in outcomes[frozenset()]]
     outcomes = {
         corner: [
-            Outcome(np.array(one.ids)[rows], one.judged.take(rows))
+            CornerOutcome(np.array(one.ids)[rows], one.judged.take(rows))
             for one, rows in zip(seeds, without, strict=True)
         ]
         for corner, seeds in outcomes.items()
@@ -171,15 +173,19 @@ def test_the_same_numbers_each_time_and_json(experiment):
     assert json.loads(json.dumps(first, allow_nan=False)) == json.loads(json.dumps(second))
 
 
+def three_classes(judged):
+    return Classified(judged.probabilities[:, :3], judged.targets % 3)
+
+
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
         (lambda seeds: [], "0 seeds"),
         (lambda seeds: seeds[:2], "2 seeds; 3 are needed"),
-        (lambda seeds: [Outcome([*seeds[0].ids[:-1], "else"], seeds[0].judged), *seeds[1:]], "same test samples"),
-        (lambda seeds: [Outcome([s.ids[0], *s.ids[:-1]], s.judged) for s in seeds], "twice"),
-        (lambda seeds: [Outcome([], s.judged.take(np.arange(0))) for s in seeds], "no test samples"),
-        (lambda seeds: [Outcome(s.ids, Classified(s.judged.probabilities[:, :3], s.judged.targets % 3)) for s in seeds],
+        (lambda seeds: [CornerOutcome([*seeds[0].ids[:-1], "else"], seeds[0].judged), *seeds[1:]], "same test samples"),
+        (lambda seeds: [CornerOutcome([s.ids[0], *s.ids[:-1]], s.judged) for s in seeds], "twice"),
+        (lambda seeds: [CornerOutcome([], s.judged.take(np.arange(0))) for s in seeds], "no test samples"),
+        (lambda seeds: [CornerOutcome(s.ids, three_classes(s.judged)) for s in seeds],
          "different numbers of classes"),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from assay.data.difference import kinds_of
 from assay.data.edits import Judgement
 from assay.experiments.comparison import compare
 from assay.experiments.comparison.measured import by_group
-from assay.experiments.comparison.wording import sentence, told
+from assay.experiments.comparison.wording import metric_sentence, sentence
 from assay.experiments.sides import Side
 from assay.layout import Layout
 from assay.metrics.classification import Classified
@@ -203,4 +203,4 @@ def test_outputs_that_are_behind_are_not_judged():
 
 
 def test_log_loss_is_not_told_in_points():
-    assert told("log_loss", GAIN) == "log-loss +0.041 [+0.029, +0.053]"
+    assert metric_sentence("log_loss", GAIN) == "log-loss +0.041 [+0.029, +0.053]"

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from assay.annotators import oracle
-from assay.experiments.cells import Cell, Result, own_cell
+from assay.experiments.cells import Cell, CellResult, own_cell
 from assay.experiments.race import answers, data_track, standing
-from assay.experiments.race.course import Course, Done, Turn
+from assay.experiments.race.training_order import RaceResult, RaceSetup, RaceTraining
 from assay.experiments.sides import Side
 from assay.layout import Layout
 from assay.metrics.classification import Classified
@@ -73,13 +73,13 @@ def start(side: Side) -> Cell:
 
 
 @pytest.fixture(scope="session")
-def stock(side: Side, start: Cell) -> data_track.Stock:
-    return data_track.stock(side, start.train, categories(start))
+def data(side: Side, start: Cell) -> data_track.BaselineData:
+    return data_track.read_baseline(side, start.train, categories(start))
 
 
 @pytest.fixture
-def course(side: Side, start: Cell, stock: data_track.Stock, params: Params) -> Course:
-    return Course(start, stock, answers.annotator(side.layout, params), params.race, "accuracy")
+def race_setup(side: Side, start: Cell, data: data_track.BaselineData, params: Params) -> RaceSetup:
+    return RaceSetup(start, data, answers.annotator(side.layout, params), params.race, "accuracy")
 
 
 def categories(cell: Cell) -> list[str]:
@@ -92,7 +92,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standing, "REPLICATES", 200)
 
 
-World = Callable[[Turn], float]
+World = Callable[[RaceTraining], float]
 """How likely a training is to get an image right."""
 
 
@@ -103,13 +103,13 @@ def simulated(truth: dict[str, str | None]) -> Callable[[World], Any]:
     An image is hard for everyone; that, and a little chance of the training's own, is what real models have.
     """
 
-    def execute(world: World) -> Callable[[Sequence[Turn]], list[Done]]:
-        return lambda turns: [Done(turn, result_of(turn.cell, world(turn))) for turn in turns]
+    def execute(world: World) -> Callable[[Sequence[RaceTraining]], list[RaceResult]]:
+        return lambda turns: [RaceResult(turn, result_of(turn.cell, world(turn))) for turn in turns]
 
     return execute
 
 
-def result_of(cell: Cell, chance: float) -> Result:
+def result_of(cell: Cell, chance: float) -> CellResult:
     """A result whose predictions are right with a chance; the same cell is the same result."""
     rng = np.random.default_rng(int(cell.key[:12], 16))
     names = categories(cell)
@@ -128,4 +128,4 @@ def result_of(cell: Cell, chance: float) -> Result:
             for i, label, p in zip(table["id"].to_pylist(), table["label"].to_pylist(), chances, strict=True)
         ]
     predictions = pa.Table.from_pylist(sorted(rows, key=lambda row: row["id"]))
-    return Result(cell.key, predictions, metrics, [{"epoch": 1.0, "val_loss": 1.0}], 6.0, trained=True)
+    return CellResult(cell.key, predictions, metrics, [{"epoch": 1.0, "val_loss": 1.0}], 6.0, trained=True)

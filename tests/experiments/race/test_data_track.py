@@ -11,7 +11,7 @@ from assay.data.edits import Judgement, write_batch
 from assay.errors import EditError, ParamsError
 from assay.experiments.race import answers as answering
 from assay.experiments.race import data_track
-from assay.experiments.race.answers import Batches
+from assay.experiments.race.answers import EditAnswers
 from assay.experiments.race.data_track import Budget
 from assay.labels.probe import beliefs, suspicion
 from assay.strategies import COLD_START
@@ -23,8 +23,8 @@ def oracle(side, params):
 
 
 @pytest.fixture
-def labels(stock):
-    return data_track.beginning(stock)
+def labels(data):
+    return data_track.beginning(data)
 
 
 def rows(table, split):
@@ -32,22 +32,22 @@ def rows(table, split):
     return {row["id"]: row["label"] for row in found}
 
 
-def test_the_stock_is_the_labelled_and_the_unlabelled_images_of_train(stock, labels, truth):
+def test_the_stock_is_the_labelled_and_the_unlabelled_images_of_train(data, labels, truth):
     assert len(labels.given) > 100
-    assert len(stock.unlabelled) > 100
-    assert not labels.given.keys() & stock.unlabelled
-    assert all(truth[sample] is not None for sample in stock.unlabelled), "blank images are asked of nobody"
+    assert len(data.unlabelled) > 100
+    assert not labels.given.keys() & data.unlabelled
+    assert all(truth[sample] is not None for sample in data.unlabelled), "blank images are asked of nobody"
 
 
-def test_the_likeliest_to_be_wrong_are_mostly_the_planted_ones(stock, labels, truth):
+def test_the_likeliest_to_be_wrong_are_mostly_the_planted_ones(data, labels, truth):
     ids = list(labels.given)
     wrong = {sample for sample in ids if labels.given[sample] != truth[sample]}
-    first = data_track.most_suspicious(labels, stock, ids, len(wrong) // 2, seed=0)
+    first = data_track.most_suspicious(labels, data, ids, len(wrong) // 2, seed=0)
     assert len(wrong & set(first)) / len(first) > 0.7 > 2 * len(wrong) / len(ids)
 
 
-def test_a_step_spends_its_budget_half_on_reviews_half_on_new_images(stock, labels, oracle, truth):
-    after, asked = data_track.step(labels, stock, oracle, Budget(30, 0.5, "margin"), seed=0)
+def test_a_step_spends_its_budget_half_on_reviews_half_on_new_images(data, labels, oracle, truth):
+    after, asked = data_track.step(labels, data, oracle, Budget(30, 0.5, "margin"), seed=0)
     assert (asked.reviews, asked.new, asked.labels) == (15, 15, 30)
     assert asked.corrected >= 8
     assert asked.unanswered == asked.unknown_class == 0
@@ -58,64 +58,66 @@ def test_a_step_spends_its_budget_half_on_reviews_half_on_new_images(stock, labe
     assert all(after.given[sample] == truth[sample] for sample in changed)
 
 
-def test_no_image_is_asked_about_twice_and_what_is_spent_is_taken_from_the_other_half(stock, labels, oracle):
-    everything = len(labels.given) + len(stock.unlabelled)
-    first, asked = data_track.step(labels, stock, oracle, Budget(everything - 10, 0.0, "random"), seed=0)
-    assert (asked.new, asked.reviews) == (len(stock.unlabelled), len(labels.given) - 10)
-    second, rest = data_track.step(first, stock, oracle, Budget(100, 0.5, "random"), seed=0)
+def test_no_image_is_asked_about_twice_and_what_is_spent_is_taken_from_the_other_half(data, labels, oracle):
+    everything = len(labels.given) + len(data.unlabelled)
+    first, asked = data_track.step(labels, data, oracle, Budget(everything - 10, 0.0, "random"), seed=0)
+    assert (asked.new, asked.reviews) == (len(data.unlabelled), len(labels.given) - 10)
+    second, rest = data_track.step(first, data, oracle, Budget(100, 0.5, "random"), seed=0)
     assert (rest.reviews, rest.new) == (10, 0)
-    third, none = data_track.step(second, stock, oracle, Budget(100, 0.5, "random"), seed=0)
+    third, none = data_track.step(second, data, oracle, Budget(100, 0.5, "random"), seed=0)
     assert none.labels == 0
-    assert data_track.table(third, stock).equals(data_track.table(second, stock))
+    assert data_track.table(third, data).equals(data_track.table(second, data))
 
 
-def test_another_seed_asks_otherwise_and_the_same_one_the_same(stock, labels, oracle):
+def test_another_seed_asks_otherwise_and_the_same_one_the_same(data, labels, oracle):
     budget = Budget(20, 0.5, "margin")
-    one, again, other = (data_track.step(labels, stock, oracle, budget, seed=s)[0].asked for s in (1, 1, 2))
+    one, again, other = (data_track.step(labels, data, oracle, budget, seed=s)[0].asked for s in (1, 1, 2))
     assert one == again != other
 
 
 @pytest.mark.parametrize("strategy", ["random", "margin", "uncertainty", "kcenter"])
-def test_every_strategy_can_choose(stock, labels, strategy):
-    open_ = sorted(stock.unlabelled)
-    picks = data_track.next_queue(labels, stock, open_, 7, Budget(7, 0, strategy), seed=0)
+def test_every_strategy_can_choose(data, labels, strategy):
+    open_ = sorted(data.unlabelled)
+    picks = data_track.next_queue(labels, data, open_, 7, Budget(7, 0, strategy), seed=0)
     assert len(set(picks)) == 7
-    assert set(picks) <= stock.unlabelled
+    assert set(picks) <= data.unlabelled
 
 
-def test_with_one_class_known_the_cold_start_chooses(stock, labels):
+def test_with_one_class_known_the_cold_start_chooses(data, labels):
     one = {sample: "3" for sample, label in labels.given.items() if label == "3"}
-    few = data_track.Labels(one)
+    few = data_track.TrackLabels(one)
     asked, cold = (
-        data_track.next_queue(few, stock, sorted(stock.unlabelled), 5, Budget(5, 0, strategy), 0)
+        data_track.next_queue(few, data, sorted(data.unlabelled), 5, Budget(5, 0, strategy), 0)
         for strategy in ("margin", COLD_START)
     )
     assert asked == cold
 
 
-def test_the_strategy_has_its_options_and_its_control_arm(stock, labels):
+def test_the_strategy_has_its_options_and_its_control_arm(data, labels):
     def queue(**options):
         budget = Budget(20, 0, "auto", options)
-        return data_track.next_queue(labels, stock, sorted(stock.unlabelled), 20, budget, 0)
+        return data_track.next_queue(labels, data, sorted(data.unlabelled), 20, budget, 0)
 
     assert queue(control=0.5) == queue(control=0.5) != queue(control=0.0)
 
 
-def test_the_table_of_no_step_is_the_baselines_own_and_val_is_never_touched(stock, labels, oracle):
-    own = data_track.table(labels, stock)
-    assert own.schema.metadata == stock.train.schema.metadata
-    assert own.equals(stock.train)
-    after, _ = data_track.step(labels, stock, oracle, Budget(50, 0.5, "margin"), seed=0)
-    table = data_track.table(after, stock)
-    assert rows(table, "val") == rows(stock.train, "val")
+def test_the_table_of_no_step_is_the_baselines_own_and_val_is_never_touched(data, labels, oracle):
+    own = data_track.table(labels, data)
+    assert own.schema.metadata == data.train.schema.metadata
+    assert own.equals(data.train)
+    after, _ = data_track.step(labels, data, oracle, Budget(50, 0.5, "margin"), seed=0)
+    table = data_track.table(after, data)
+    assert rows(table, "val") == rows(data.train, "val")
     assert rows(table, "train") == dict(after.given)
     assert table.schema.metadata[b"digest"] != own.schema.metadata[b"digest"]
 
 
-def test_what_is_left_out_goes_and_a_class_nobody_knows_changes_nothing(stock, labels):
+def test_what_is_left_out_goes_and_a_class_nobody_knows_changes_nothing(data, labels):
     first, second, third, *_ = labels.given
     held = {first: None, second: "a new class", third: labels.given[third]}
-    after, asked = data_track.step(labels, stock, Batches("people", held), Budget(10, 1.0, "random"), seed=0)
+    after, asked = data_track.step(
+        labels, data, EditAnswers("people", held), Budget(10, 1.0, "random"), seed=0
+    )
     assert (asked.reviews, asked.new) == (3, 0), "people can only be asked about what they judged"
     assert (asked.left_out, asked.unknown_class, asked.corrected) == (1, 1, 0)
     assert first not in after.given

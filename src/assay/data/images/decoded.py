@@ -43,7 +43,7 @@ CHUNK_IMAGES = 2048
 Encoded = tuple[str, bytes]
 
 
-class Images(Protocol):
+class EncodedImages(Protocol):
     """Where encoded bytes come from: a Pool."""
 
     def read_many(self, ids: Sequence[str]) -> Iterator[Encoded]: ...
@@ -62,7 +62,7 @@ class DecodedCache:
         self._row_bytes = math.prod(self.shape)
         self._row_of: dict[bytes, int] = {}
 
-    def rows(self, pool: Images, ids: Sequence[str], progress: Progress) -> NDArray[np.int64]:
+    def rows(self, pool: EncodedImages, ids: Sequence[str], progress: Progress) -> NDArray[np.int64]:
         """Rows of `pixels` (int64) for content ids, in their order; decodes those that are not there yet.
 
         Raises PoolError naming the image if one cannot be decoded.
@@ -108,7 +108,7 @@ class DecodedCache:
             with (self.path / name).open("ab") as file:
                 file.truncate(len(self._row_of) * size)
 
-    def _append(self, pool: Images, missing: list[str], progress: Progress) -> None:
+    def _append(self, pool: EncodedImages, missing: list[str], progress: Progress) -> None:
         chunk = max(1, min(CHUNK_IMAGES, CHUNK_BYTES // self._row_bytes))
         encoded = iter(pool.read_many(missing))
         with (

@@ -1,8 +1,8 @@
 """What the next hours should be spent on: more labels, cleaner labels, or the model. Behind `assay advise`.
 
-    ground.py          the labelled images: train and val of the selection
+    labelled_data.py   the labelled images: train and val of the selection
     learners.py        what is trained: the model of params.yaml, or a probe on the embeddings in its place
-    notebook.py        results of the trainings, cached in .assay/advice: a second call trains nothing
+    outcome_store.py   results of the trainings, cached in .assay/advice: a second call trains nothing
     plan.py            number of trainings that fit into the minutes given
     curve.py           power law through the metric at growing numbers of labels
     suspects.py        labels that are probably wrong, and the result of a simulated review

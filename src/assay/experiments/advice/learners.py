@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from assay import tasks
 from assay.errors import AssayError
-from assay.experiments.advice.ground import Ground
+from assay.experiments.advice.labelled_data import LabelledData
 from assay.layout import Layout
 from assay.lineage.closure import stage_closure
 from assay.lineage.digests import canonical_digest, code_digest
@@ -41,7 +41,7 @@ TIMED = 4
 
 
 @dataclass(frozen=True)
-class Run:
+class LearnerRun:
     """One training: rows of the train split, their classes, changes to `train`, and the seed."""
 
     rows: Ints
@@ -70,17 +70,17 @@ class Learner(Protocol):
 
     name: str
 
-    def key(self, run: Run) -> str:
+    def key(self, run: LearnerRun) -> str:
         """SHA-256 of all inputs of the outcome."""
         ...
 
-    def epochs(self, run: Run) -> int: ...
+    def epochs(self, run: LearnerRun) -> int: ...
 
-    def learn(self, run: Run, on_epoch: OnEpoch) -> LearnerOutcome: ...
+    def learn(self, run: LearnerRun, on_epoch: OnEpoch) -> LearnerOutcome: ...
 
 
 @dataclass(frozen=True)
-class Some:
+class InputRows:
     """Some rows of inputs."""
 
     inputs: Inputs
@@ -93,22 +93,22 @@ class Some:
         return self.inputs.batch(self.rows[rows])
 
 
-class Model:
+class ModelLearner:
     """The model of params.yaml, trained as in the stage `train`, without its files."""
 
-    def __init__(self, params: Params, layout: Layout, ground: Ground, progress: Progress) -> None:
+    def __init__(self, params: Params, layout: Layout, data: LabelledData, progress: Progress) -> None:
         self.name = params.train.model
-        self._params, self._layout, self._ground, self._progress = params, layout, ground, progress
+        self._params, self._layout, self._data, self._progress = params, layout, data, progress
 
-    def key(self, run: Run) -> str:
+    def key(self, run: LearnerRun) -> str:
         steering = self._params.model_dump(mode="json", include={"task", "train", "embed"})
         device = pick_device(self._params.train.device).type
-        return _key(self._ground, run, [steering, device, torch.__version__, self._code])
+        return _key(self._data, run, [steering, device, torch.__version__, self._code])
 
-    def epochs(self, run: Run) -> int:
+    def epochs(self, run: LearnerRun) -> int:
         return self._settings(run).epochs
 
-    def learn(self, run: Run, on_epoch: OnEpoch) -> LearnerOutcome:
+    def learn(self, run: LearnerRun, on_epoch: OnEpoch) -> LearnerOutcome:
         """Train, or resume a killed training at its last epoch. If the loss is not finite, the outcome is empty."""
         checkpoint = self._layout.scratch / "advice" / f"{self.key(run)}.pt"
         started = perf_counter()
@@ -117,21 +117,21 @@ class Model:
         except AssayError:
             if not run.changes:
                 raise
-            nothing = np.zeros((0, len(self._ground.categories)), np.float32)
+            nothing = np.zeros((0, len(self._data.categories)), np.float32)
             return LearnerOutcome(nothing, perf_counter() - started)
         checkpoint.unlink(missing_ok=True)
         return LearnerOutcome(val, perf_counter() - started)
 
-    def seconds(self, run: Run) -> float:
+    def seconds(self, run: LearnerRun) -> float:
         """Estimated duration: the second of two epochs on TIMED batches, scaled up."""
         batch = self._settings(run).batch
         few = run.rows[:: max(1, len(run.rows) // (TIMED * batch))][: TIMED * batch]
         part = len(few) / len(run.rows)
         val = np.arange(max(1, round(len(self._val) * part)))
         ends: list[float] = []
-        trial = Run(
+        trial = LearnerRun(
             few,
-            self._ground.targets["train"][few],
+            self._data.targets["train"][few],
             run.seed,
             {**run.changes, "epochs": 2},
             stop=(val, self._val.targets[val]),
@@ -142,12 +142,12 @@ class Model:
         checkpoint.unlink(missing_ok=True)
         return (ends[-1] - ends[0]) / part * self._settings(run).epochs
 
-    def _train(self, run: Run, checkpoint: Path, on_epoch: OnEpoch) -> Probabilities:
+    def _train(self, run: LearnerRun, checkpoint: Path, on_epoch: OnEpoch) -> Probabilities:
         settings = self._settings(run)
         params = self._params.model_copy(update={"seed": run.seed, "train": settings})
         with deterministic(settings.threads):
-            examples = Examples(Some(self._train_inputs, run.rows), run.targets)
-            stop = Examples(Some(self._val.inputs, run.stop[0]), run.stop[1]) if run.stop else self._val
+            examples = Examples(InputRows(self._train_inputs, run.rows), run.targets)
+            stop = Examples(InputRows(self._val.inputs, run.stop[0]), run.stop[1]) if run.stop else self._val
             module = starts.build(params, self._spec[0], examples)
             fitted = fit(
                 module,
@@ -166,7 +166,7 @@ class Model:
             answers: Probabilities = self._task.predict(outputs_of(module, self._val.inputs, batch, device))
         return answers
 
-    def _settings(self, run: Run) -> Train:
+    def _settings(self, run: LearnerRun) -> Train:
         return self._params.train.model_copy(update=run.changes)
 
     @cached_property
@@ -181,14 +181,14 @@ class Model:
 
     @cached_property
     def _spec(self) -> Any:
-        ids = pa.chunked_array([self._ground.ids["train"]], pa.string())
-        return starts.specify(self._params, list(self._ground.categories), self._layout, ids)
+        ids = pa.chunked_array([self._data.ids["train"]], pa.string())
+        return starts.specify(self._params, list(self._data.categories), self._layout, ids)
 
     def _examples(self, split: str) -> Examples:
         made = starts.examples(
-            self._ground.table,
+            self._data.table,
             split,
-            list(self._ground.categories),
+            list(self._data.categories),
             self._spec[1],
             self._layout,
             self._progress,
@@ -206,25 +206,25 @@ class Model:
         return self._examples("val")
 
 
-class Probe:
+class ProbeLearner:
     """Logistic regression on the standardised embeddings: takes seconds, and does not depend on a seed."""
 
     name = "probe"
 
-    def __init__(self, params: Params, ground: Ground) -> None:
-        self._params, self._ground = params, ground
+    def __init__(self, params: Params, data: LabelledData) -> None:
+        self._params, self._data = params, data
 
-    def key(self, run: Run) -> str:
+    def key(self, run: LearnerRun) -> str:
         embed = self._params.model_dump(mode="json", include={"embed"})
-        return _key(self._ground, replace(run, seed=0, stop=None), ["probe", embed, self._code])
+        return _key(self._data, replace(run, seed=0, stop=None), ["probe", embed, self._code])
 
-    def epochs(self, run: Run) -> int:
+    def epochs(self, run: LearnerRun) -> int:
         return 1
 
-    def learn(self, run: Run, on_epoch: OnEpoch) -> LearnerOutcome:
+    def learn(self, run: LearnerRun, on_epoch: OnEpoch) -> LearnerOutcome:
         started = perf_counter()
         strength = self.strength * run.changes.get("strength", 1.0)
-        probe = linear_probe.fit(self._train[run.rows], run.targets, len(self._ground.categories), strength)
+        probe = linear_probe.fit(self._train[run.rows], run.targets, len(self._data.categories), strength)
         outcome = LearnerOutcome(probe.probabilities(self._val), perf_counter() - started)
         on_epoch()
         return outcome
@@ -233,16 +233,16 @@ class Probe:
     def strength(self) -> float:
         """C of STRENGTHS with the least loss on a held-out third of at most ENOUGH train images."""
         rng = np.random.default_rng(0)
-        groups = self._ground.groups
+        groups = self._data.groups
         chosen = rng.permutation(int(groups.max()) + 1)
         order = np.argsort(chosen[groups], kind="stable")[:ENOUGH]
         held, rest = order[: len(order) // 3], order[len(order) // 3 :]
-        targets = self._ground.targets["train"]
+        targets = self._data.targets["train"]
         if len(np.unique(targets[rest])) < 2:
             return STRENGTHS[1]
         losses = []
         for strength in STRENGTHS:
-            probe = linear_probe.fit(self._train[rest], targets[rest], len(self._ground.categories), strength)
+            probe = linear_probe.fit(self._train[rest], targets[rest], len(self._data.categories), strength)
             chances = probe.probabilities(self._train[held])
             losses.append(
                 float(-np.log(np.maximum(chances[np.arange(len(held)), targets[held]], 1e-6)).mean())
@@ -255,21 +255,21 @@ class Probe:
 
     @cached_property
     def _train(self) -> NDArray[np.float32]:
-        return self._ground.vectors("train")
+        return self._data.vectors("train")
 
     @cached_property
     def _val(self) -> NDArray[np.float32]:
-        return self._ground.vectors("val")
+        return self._data.vectors("val")
 
 
-def _key(ground: Ground, run: Run, more: list[Any]) -> str:
+def _key(data: LabelledData, run: LearnerRun, more: list[Any]) -> str:
     """SHA-256 of what every outcome depends on: ids and classes of the images trained and measured on, and `more`."""
-    ids = ground.ids["train"]
-    state = hashlib.sha256(canonical_digest([more, ground.categories, run.seed, run.changes]).encode())
-    for split_ids in ([ids[row] for row in run.rows], ground.ids["val"]):
+    ids = data.ids["train"]
+    state = hashlib.sha256(canonical_digest([more, data.categories, run.seed, run.changes]).encode())
+    for split_ids in ([ids[row] for row in run.rows], data.ids["val"]):
         state.update(("\n".join(split_ids) + "\0").encode())
     if run.stop:
-        state.update("\n".join(ground.ids["val"][row] for row in run.stop[0]).encode())
-    for targets in (run.targets, ground.targets["val"], *((run.stop[1],) if run.stop else ())):
+        state.update("\n".join(data.ids["val"][row] for row in run.stop[0]).encode())
+    for targets in (run.targets, data.targets["val"], *((run.stop[1],) if run.stop else ())):
         state.update(np.ascontiguousarray(targets, np.int64).tobytes() + b"\0")
     return state.hexdigest()

@@ -75,7 +75,7 @@ def more_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
     """The option of extrapolating the learning curve to the labels that fit into the time; and the curve to plot."""
     study, costs = facts.study, facts.study.params.advise
     affordable = int(costs.hours * 3600 / costs.seconds_per_label)
-    there = study.ground.unlabelled
+    there = study.data.unlabelled
     amount = min(affordable, there) if there else affordable
     n = len(study.given)
     law = _law(facts, facts.measured.values[None, :])
@@ -90,8 +90,8 @@ def more_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
         remarks.append(f"these are all {there:,} unlabelled train images")
     if amount > 3 * n:
         remarks.append(f"from {n:,} to {n + amount:,} labels is a long extrapolation")
-    if study.ground.ruler_queue:
-        remarks.append(f"the queue asks for {study.ground.ruler_queue:,} val and test images first")
+    if study.data.ruler_queue:
+        remarks.append(f"the queue asks for {study.data.ruler_queue:,} val and test images first")
     option = Option(
         "labels",
         gain,
@@ -106,7 +106,7 @@ def more_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
 
 
 def _next_labels(study: Study) -> str:
-    if not study.ground.unlabelled:
+    if not study.data.unlabelled:
         return "add images to a source in `ingest.sources`, then `dvc repro`"
     if study.params.select.annotator:
         return "`assay annotate`, then `dvc repro`"
@@ -163,7 +163,7 @@ def cleaner_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
     found, reviewed = facts.found, facts.reviewed
     amount = len(reviewed)
     gains = {name: facts.difference(name) for name in (CORRECTED, LEFT_OUT) if name in study.outcomes}
-    share = share_of(study.ground.judged)
+    share = share_of(study.data.judged)
     expected = float(reviewed.train.probability.sum() + reviewed.val.probability.sum())
     remarks = [
         f"about {expected:,.0f} of them are expected to be wrong ({share.by}), and the suggestions to be right"
@@ -206,13 +206,13 @@ def cleaner_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
 
 
 def _rows(facts: Facts, split: Literal["train", "val"]) -> list[dict[str, Any]]:
-    ground, found = facts.study.ground, getattr(facts.reviewed, split)
+    data, found = facts.study.data, getattr(facts.reviewed, split)
     return [
         {
-            "id": ground.ids[split][row],
+            "id": data.ids[split][row],
             "split": split,
-            "given": ground.categories[ground.targets[split][row]],
-            "suggested": ground.categories[suggested],
+            "given": data.categories[data.targets[split][row]],
+            "suggested": data.categories[suggested],
             "probability": round(float(probability), 4),
         }
         for row, suggested, probability in zip(found.rows, found.suggested, found.probability, strict=True)

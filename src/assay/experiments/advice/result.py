@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from assay.experiments.advice import study as studies
-from assay.experiments.advice.ground import Ground
+from assay.experiments.advice.labelled_data import LabelledData
 from assay.experiments.advice.noise import interval
 from assay.experiments.advice.options import Facts, affordable_reviews, cleaner_labels, more_labels, the_model
 from assay.experiments.advice.recommendation import judge, ranked
@@ -20,17 +20,17 @@ NOISY_VAL = 0.03
 """Least share of wrong labels (lower end of the interval) for a remark that val has them too."""
 
 
-def compute(params: Params, layout: Layout, ground: Ground, progress: Progress) -> dict[str, Any]:
+def compute(params: Params, layout: Layout, data: LabelledData, progress: Progress) -> dict[str, Any]:
     """Train what is not cached, and advise. JSON-able; the same for the same project, params and machine."""
-    study = studies.begin(params, layout, ground, progress)
+    study = studies.begin(params, layout, data, progress)
     if study.stands_in:
         progress.say(f"A probe on the embeddings replaces {params.train.model}: {study.plan.why}")
     studies.learn_curve(study)
-    found = suspected(ground)
+    found = suspected(data)
     if len(reviewed := found.first(affordable_reviews(study))):
         studies.clean(study, reviewed)
     studies.tune(study)
-    study.notebook.tidy()
+    study.store.tidy()
     return tell(Facts(study, study.measured(), found, reviewed))
 
 
@@ -41,7 +41,7 @@ def tell(facts: Facts) -> dict[str, Any]:
     review, suspects = cleaner_labels(facts)
     model, trials = the_model(facts)
     costs, metric = params.advise, params.track.primary
-    options, val = [labels, review, model], len(study.ground.measured)
+    options, val = [labels, review, model], len(study.data.measured)
     return {
         "primary": metric,
         "higher_is_better": named(metric).higher_is_better,
@@ -52,7 +52,7 @@ def tell(facts: Facts) -> dict[str, Any]:
             "split": "val",
             "val": val,
             "train": len(study.given),
-            "classes": len(study.ground.categories),
+            "classes": len(study.data.categories),
             "model": params.train.model,
             "learner": study.learner.name,
             "stands_in": study.stands_in,
@@ -91,7 +91,7 @@ def _remarks(study: Study, suspects: dict[str, Any]) -> list[str]:
             f"A probe on the embeddings replaces {study.params.train.model}: {study.plan.why}. It has no noise of "
             "seeds, and may profit from labels differently: rely on the order of the options, not on the decimals"
         )
-    classes, rate = len(study.ground.categories), suspects["rate"]["value"]
+    classes, rate = len(study.data.categories), suspects["rate"]["value"]
     if suspects["rate"]["low"] > NOISY_VAL and named(study.params.track.primary).is_share:
         factor = 1 - rate * classes / (classes - 1)
         remarks.append(

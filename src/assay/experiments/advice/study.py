@@ -13,10 +13,10 @@ from assay.data.files import read_json, recall, write_json
 from assay.data.suspects import LIKELY
 from assay.experiments.advice import plan as plans
 from assay.experiments.advice.curve import nested
-from assay.experiments.advice.ground import Ground
-from assay.experiments.advice.learners import Learner, LearnerOutcome, Model, Probe, Run
+from assay.experiments.advice.labelled_data import LabelledData
+from assay.experiments.advice.learners import Learner, LearnerOutcome, LearnerRun, ModelLearner, ProbeLearner
 from assay.experiments.advice.noise import ConditionMetrics, measure
-from assay.experiments.advice.notebook import Notebook
+from assay.experiments.advice.outcome_store import OutcomeStore
 from assay.experiments.advice.plan import FINALISTS, PARTS, TrialPlan
 from assay.experiments.advice.suspects import Suspected
 from assay.layout import Layout
@@ -37,10 +37,10 @@ class Study:
     """Outcomes of every condition, one for each seed."""
 
     params: Params
-    ground: Ground
+    data: LabelledData
     learner: Learner
-    probe: Probe
-    notebook: Notebook
+    probe: ProbeLearner
+    store: OutcomeStore
     plan: TrialPlan
     outcomes: dict[str, list[LearnerOutcome]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
@@ -60,25 +60,25 @@ class Study:
 
     @property
     def given(self) -> Ints:
-        return self.ground.targets["train"]
+        return self.data.targets["train"]
 
     @property
     def every(self) -> Ints:
         return np.arange(len(self.given))
 
-    def train(self, label: str, runs: dict[str, list[Run]]) -> None:
+    def train(self, label: str, runs: dict[str, list[LearnerRun]]) -> None:
         """Train the runs with one progress bar, and store the outcomes by condition."""
         flat = [run for some in runs.values() for run in some]
-        found = iter(self.notebook.results(label, self.learner, flat))
+        found = iter(self.store.results(label, self.learner, flat))
         for name, some in runs.items():
             self.outcomes[name] = self.outcomes.get(name, []) + [next(found) for _ in some]
 
     def measured(self) -> ConditionMetrics:
         """The primary metric of all conditions, with its noise."""
-        rows = self.ground.measured
+        rows = self.data.measured
         return measure(
             {
-                name: [Classified(outcome.val[rows], self.ground.targets["val"][rows]) for outcome in held]
+                name: [Classified(outcome.val[rows], self.data.targets["val"][rows]) for outcome in held]
                 for name, held in self.outcomes.items()
             },
             self.params.track.primary,
@@ -87,18 +87,18 @@ class Study:
         )
 
 
-def begin(params: Params, layout: Layout, ground: Ground, progress: Progress) -> Study:
+def begin(params: Params, layout: Layout, data: LabelledData, progress: Progress) -> Study:
     """Time a training, and make the plan."""
-    notebook = Notebook(layout.scratch / "advice", progress)
-    model, probe = Model(params, layout, ground, progress), Probe(params, ground)
-    plan = plans.make(params, _seconds(model, ground, params, notebook.folder))
+    store = OutcomeStore(layout.scratch / "advice", progress)
+    model, probe = ModelLearner(params, layout, data, progress), ProbeLearner(params, data)
+    plan = plans.make(params, _seconds(model, data, params, store.folder))
     learner: Learner = model if plan.learner == "model" else probe
-    return Study(params, ground, learner, probe, notebook, plan)
+    return Study(params, data, learner, probe, store, plan)
 
 
-def _seconds(model: Model, ground: Ground, params: Params, folder: Path) -> float:
+def _seconds(model: ModelLearner, data: LabelledData, params: Params, folder: Path) -> float:
     """Duration in seconds of one training on all labels; cached."""
-    run = Run(np.arange(len(ground.targets["train"])), ground.targets["train"], params.seed)
+    run = LearnerRun(np.arange(len(data.targets["train"])), data.targets["train"], params.seed)
     file = folder / f"seconds-{model.key(run)}.json"
     if (known := recall(lambda: float(read_json(file)["seconds"]))) is not None:
         return known
@@ -114,12 +114,13 @@ def learn_curve(study: Study) -> None:
     parts = [nested(study.given, sizes, seed) for seed in study.seeds]
     runs = {
         f"{size} labels": [
-            Run(part[k], study.given[part[k]], seed) for part, seed in zip(parts, study.seeds, strict=True)
+            LearnerRun(part[k], study.given[part[k]], seed)
+            for part, seed in zip(parts, study.seeds, strict=True)
         ]
         for k, size in enumerate(sizes)
     }
     study.sizes = {**dict(zip(runs, sizes, strict=True)), BASE: n}
-    runs[BASE] = [Run(study.every, study.given, seed) for seed in study.seeds]
+    runs[BASE] = [LearnerRun(study.every, study.given, seed) for seed in study.seeds]
     study.train("learning curve", runs)
 
 
@@ -131,29 +132,29 @@ def clean(study: Study, reviewed: Suspected) -> None:
     cleaning train alone can make it worse. The metric is measured on val as labelled.
     """
     runs = {CORRECTED: [_put_right(study, reviewed, seed) for seed in study.seeds]}
-    val_given = study.ground.targets["val"]
+    val_given = study.data.targets["val"]
     kept, val_kept = (
         np.setdiff1d(np.arange(n), some.above(LIKELY).rows)
         for n, some in ((len(study.given), reviewed.train), (len(val_given), reviewed.val))
     )
     if len(val_kept) and len(np.unique(study.given[kept])) == len(np.unique(study.given)):
         stop = (val_kept, val_given[val_kept])
-        runs[LEFT_OUT] = [Run(kept, study.given[kept], seed, stop=stop) for seed in study.seeds]
+        runs[LEFT_OUT] = [LearnerRun(kept, study.given[kept], seed, stop=stop) for seed in study.seeds]
     study.train("cleaner labels", runs)
 
 
-def _put_right(study: Study, reviewed: Suspected, seed: int) -> Run:
-    rng, val = np.random.default_rng([seed, REVIEWING]), study.ground.targets["val"]
+def _put_right(study: Study, reviewed: Suspected, seed: int) -> LearnerRun:
+    rng, val = np.random.default_rng([seed, REVIEWING]), study.data.targets["val"]
     wrong = [some.found_wrong(rng) for some in (reviewed.train, reviewed.val)]
     stop = (np.arange(len(val)), wrong[1].corrected(val))
-    return Run(study.every, wrong[0].corrected(study.given), seed, stop=stop)
+    return LearnerRun(study.every, wrong[0].corrected(study.given), seed, stop=stop)
 
 
 def tune(study: Study) -> None:
     """Train each trial with one seed, then the best FINALISTS with all seeds."""
     images = study.learner is not study.probe and model_input(study.params.train.model) == "pixels"
     planned = dict(plans.trials(study.params.train, study.plan.learner, images, study.plan.trials))
-    whole = Run(study.every, study.given, study.seeds[0])
+    whole = LearnerRun(study.every, study.given, study.seeds[0])
     study.train("trials", {name: [replace(whole, changes=change)] for name, change in planned.items()})
     study.failed = [name for name in planned if study.outcomes[name][0].failed]
     for name in study.failed:

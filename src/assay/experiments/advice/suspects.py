@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from assay.data.matching import positions, whole
 from assay.data.suspects import LIKELY, POSSIBLE, suspects
-from assay.experiments.advice.ground import Ground
+from assay.experiments.advice.labelled_data import LabelledData
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -71,16 +71,16 @@ class Suspected:
         return Suspected(self.train.above(least), self.val.above(least))
 
 
-def suspected(ground: Ground) -> Suspected:
+def suspected(data: LabelledData) -> Suspected:
     """Labels that were given once, down to the probability from which a review pays (POSSIBLE)."""
-    found = suspects(ground.judged, POSSIBLE).sort_by([("probability", "descending"), ("id", "ascending")])
-    return Suspected(_of(found, ground, "train"), _of(found, ground, "val"))
+    found = suspects(data.judged, POSSIBLE).sort_by([("probability", "descending"), ("id", "ascending")])
+    return Suspected(_of(found, data, "train"), _of(found, data, "val"))
 
 
-def _of(found: pa.Table, ground: Ground, split: Literal["train", "val"]) -> Suspects:
+def _of(found: pa.Table, data: LabelledData, split: Literal["train", "val"]) -> Suspects:
     """The rows of `found` in this split of the selection whose suggested class is one of its classes."""
-    names = pa.array(ground.categories, pa.string())
-    rows = positions(whole(found["id"]), pa.array(ground.ids[split], pa.string()))
+    names = pa.array(data.categories, pa.string())
+    rows = positions(whole(found["id"]), pa.array(data.ids[split], pa.string()))
     suggested = np.asarray(
         pc.fill_null(pc.index_in(whole(found["suggested"]), value_set=names), -1), np.int64
     )

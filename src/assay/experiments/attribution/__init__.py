@@ -16,7 +16,7 @@ from assay.experiments.attribution.effects import (
     Share,
     Verdict,
 )
-from assay.experiments.corner_metrics import Outcome
+from assay.experiments.corner_metrics import CornerOutcome
 from assay.experiments.corners import MOST_EXACT, PERMUTATIONS, Corner, Design, plan
 from assay.experiments.needs import Needs
 
@@ -27,12 +27,12 @@ __all__ = [
     "RULER",
     "Attribution",
     "Corner",
+    "CornerOutcome",
     "Decomposition",
     "Design",
     "Effect",
     "Interaction",
     "Needs",
-    "Outcome",
     "Share",
     "Verdict",
     "attribute",

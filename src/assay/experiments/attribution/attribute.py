@@ -19,7 +19,7 @@ from assay.experiments.attribution.effects import (
     Share,
     Verdict,
 )
-from assay.experiments.corner_metrics import CornerMetric, Outcome, measure, rulers
+from assay.experiments.corner_metrics import CornerMetric, CornerOutcome, measure, rulers
 from assay.experiments.corners import Corner, Design, Order, of_orders
 from assay.experiments.needs import needs
 from assay.experiments.noise import Trainings, moments, noise, trainings, untrained
@@ -33,7 +33,7 @@ GRID = 2.0**-40
 
 def attribute(
     players: Sequence[str],
-    outcomes: Mapping[Corner, Sequence[Outcome]],
+    outcomes: Mapping[Corner, Sequence[CornerOutcome]],
     *,
     orders: Sequence[Order] = (),
     categories: Sequence[str] = (),
@@ -62,7 +62,7 @@ def attribute(
     plan = of_orders(players, orders)
     joined = rulers(plan, outcomes)
     trained = trainings(plan, outcomes, ruler)
-    work = _Work(plan, trained, len(outcomes[plan.corners[0]]), len(joined), ruler)
+    work = _MetricInputs(plan, trained, len(outcomes[plan.corners[0]]), len(joined), ruler)
     found = [
         work.decompose(one)
         for one in measure(plan, outcomes, joined, categories if per_class else (), replicates, seed)
@@ -86,7 +86,7 @@ def attribute(
 
 
 @dataclass(frozen=True)
-class _Work:
+class _MetricInputs:
     """Inputs shared by the metrics of one attribution."""
 
     plan: Design
@@ -221,7 +221,7 @@ def _one(found: Noise, i: int) -> Noise:
     )
 
 
-def _inert(plan: Design, outcomes: Mapping[Corner, Sequence[Outcome]]) -> tuple[str, ...]:
+def _inert(plan: Design, outcomes: Mapping[Corner, Sequence[CornerOutcome]]) -> tuple[str, ...]:
     """Players that leave every corner bitwise unchanged."""
     return tuple(
         name
@@ -234,7 +234,7 @@ def _inert(plan: Design, outcomes: Mapping[Corner, Sequence[Outcome]]) -> tuple[
     )
 
 
-def _same(one: Sequence[Outcome], other: Sequence[Outcome]) -> bool:
+def _same(one: Sequence[CornerOutcome], other: Sequence[CornerOutcome]) -> bool:
     return all(
         np.array_equal(a.ids, b.ids) and a.judged.content == b.judged.content
         for a, b in zip(one, other, strict=True)

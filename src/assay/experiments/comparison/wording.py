@@ -27,10 +27,10 @@ def _what_changed(changed: Found) -> str:
     if changed["environment"]:
         names.append("environment")
     unknown = ["training set" if name == "data" else name for name in PLAYERS if changed[name] is None]
-    told = (
+    sentence = (
         f"{' + '.join(names)} changed" if names else f"nothing {'known to have ' if unknown else ''}changed"
     )
-    return f"{told} ({', '.join(unknown)} unknown)" if unknown else told
+    return f"{sentence} ({', '.join(unknown)} unknown)" if unknown else sentence
 
 
 def _ruler(ruler: Found) -> str:
@@ -61,7 +61,7 @@ def _effect(result: Found) -> list[str]:
     if row is None or row["value"] is None:
         return [f"no {metrics['primary']} to compare"]
     where = f" on the {metrics['n']:,} samples in both test sets" if result["ruler"]["changed"] else ""
-    return [f"{told(metrics['primary'], row)}{where}", _cause(result["changed"], row)]
+    return [f"{metric_sentence(metrics['primary'], row)}{where}", _cause(result["changed"], row)]
 
 
 def _behind(label: str, stage: str, why: str) -> str:
@@ -70,7 +70,7 @@ def _behind(label: str, stage: str, why: str) -> str:
     return f"{label} is not up to date ({stage}: {why}): `dvc repro` first"
 
 
-def told(metric: str, row: Found) -> str:
+def metric_sentence(metric: str, row: Found) -> str:
     """E.g. `accuracy +4.1 [+2.9, +5.3]`."""
     return f"{named(metric).title} {points(metric, row)}"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from assay import plugins
-from assay.annotators import Desk, ask
+from assay.annotators import AnnotatorContext, ask
 from assay.data.edits import Judgement, read_batches
 from assay.errors import EditError, ParamsError
 from assay.experiments.sides import Side
@@ -37,7 +37,7 @@ class Answers(Protocol):
 
 
 @dataclass(frozen=True)
-class Annotator:
+class AnnotatorAnswers:
     """Answers of a plug-in of annotators/, for any image."""
 
     plugin: str
@@ -55,11 +55,11 @@ class Annotator:
         return f"{self.plugin} {sorted(options.items())}" if options else self.plugin
 
     def ask(self, ids: Sequence[str]) -> dict[str, Answer]:
-        return final(ask(self.plugin, ids, Desk(self.layout, self.params)))
+        return final(ask(self.plugin, ids, AnnotatorContext(self.layout, self.params)))
 
 
 @dataclass(frozen=True)
-class Batches:
+class EditAnswers:
     """Answers from the edit batches between the baseline and a later revision, for the images they judge."""
 
     name: str
@@ -78,7 +78,7 @@ class Batches:
         return {sample: self.held[sample] for sample in ids if sample in self.held}
 
 
-def annotator(layout: Layout, params: Params) -> Annotator:
+def annotator(layout: Layout, params: Params) -> AnnotatorAnswers:
     """The annotator of the params. ParamsError if it answers later, as people do."""
     if (name := params.select.annotator) is None:
         raise ParamsError(
@@ -91,10 +91,10 @@ def annotator(layout: Layout, params: Params) -> Annotator:
             f"annotator {name} answers later, and a race does not wait",
             hint="`assay race BASELINE --answers REV`, or in a replay select.annotator: oracle",
         )
-    return Annotator(name, layout, params)
+    return AnnotatorAnswers(name, layout, params)
 
 
-def batches(side: Side, later: Side) -> Batches:
+def batches(side: Side, later: Side) -> EditAnswers:
     """Answers from the edit batches that `later` has and `side` has not. EditError if they judge no image."""
     before = {name for name, _ in read_batches(side.layout.edits)}
     new = [judged for name, judged in read_batches(later.layout.edits) if name not in before]
@@ -104,7 +104,7 @@ def batches(side: Side, later: Side) -> Batches:
             f"no edit batch with a label was written between {side.label} and {later.label}",
             hint="choose an earlier baseline or a later --answers: `git log -- data/edits`",
         )
-    return Batches(f"the edit batches up to {later.label}", held)
+    return EditAnswers(f"the edit batches up to {later.label}", held)
 
 
 def final(judgements: Iterable[Judgement]) -> dict[str, Answer]:

@@ -31,7 +31,7 @@ from assay.tasks import classification
 
 
 @dataclass(frozen=True)
-class Stock:
+class BaselineData:
     """Data of the baseline, constant during a race."""
 
     train: pa.Table
@@ -45,7 +45,7 @@ class Stock:
 
 
 @dataclass(frozen=True)
-class Labels:
+class TrackLabels:
     """Labels so far. `given`: {id: label} of the training split; `asked`: images that are not asked about again."""
 
     given: Mapping[str, str]
@@ -53,7 +53,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Asked:
+class StepCounts:
     """Counts of a step, in images."""
 
     reviews: int = 0
@@ -89,7 +89,7 @@ class Budget:
         return round(self.labels * self.review_share)
 
 
-def stock(side: Side, train: pa.Table, categories: Sequence[str]) -> Stock:
+def read_baseline(side: Side, train: pa.Table, categories: Sequence[str]) -> BaselineData:
     """Read the data of a side. MissingInput, RevisionError if something is missing."""
     snapshot = Snapshot.load(side.path("data/snapshot"))
     rows = kept(snapshot)
@@ -98,7 +98,7 @@ def stock(side: Side, train: pa.Table, categories: Sequence[str]) -> Stock:
     embeddings = Embeddings.open(side.path("data/embeddings"))
     ids = rows["id"].to_pylist()
     groups = dict(zip(ids, group_numbers(snapshot.samples, ids).tolist(), strict=True))
-    return Stock(train, tuple(categories), frozenset(unlabelled), embeddings, groups)
+    return BaselineData(train, tuple(categories), frozenset(unlabelled), embeddings, groups)
 
 
 def _blank(side: Side) -> set[str]:
@@ -108,23 +108,25 @@ def _blank(side: Side) -> set[str]:
     return set(blank(side.layout).to_pylist())
 
 
-def beginning(stock: Stock) -> Labels:
-    rows = stock.train.filter(pc.equal(stock.train["split"], "train"))
-    return Labels(dict(zip(rows["id"].to_pylist(), rows["label"].to_pylist(), strict=True)))
+def beginning(data: BaselineData) -> TrackLabels:
+    rows = data.train.filter(pc.equal(data.train["split"], "train"))
+    return TrackLabels(dict(zip(rows["id"].to_pylist(), rows["label"].to_pylist(), strict=True)))
 
 
-def step(labels: Labels, stock: Stock, answers: Answers, budget: Budget, seed: int) -> tuple[Labels, Asked]:
+def step(
+    labels: TrackLabels, data: BaselineData, answers: Answers, budget: Budget, seed: int
+) -> tuple[TrackLabels, StepCounts]:
     """Spend one labelling budget. Budget that one kind (reviews, new images) cannot use goes to the other."""
-    reviewable, open_ = _askable(labels, stock, answers)
+    reviewable, open_ = _askable(labels, data, answers)
     reviews = min(max(budget.reviews, budget.labels - len(open_)), len(reviewable))
     new = min(budget.labels - reviews, len(open_))
-    suspects = most_suspicious(labels, stock, reviewable, reviews, seed)
-    chosen = next_queue(labels, stock, open_, new, budget, seed)
+    suspects = most_suspicious(labels, data, reviewable, reviews, seed)
+    chosen = next_queue(labels, data, open_, new, budget, seed)
     asked = [*suspects, *chosen]
     told = answers.ask(asked)
-    known = {sample: label for sample, label in told.items() if label is None or label in stock.categories}
+    known = {sample: label for sample, label in told.items() if label is None or label in data.categories}
     changed = [sample for sample in suspects if sample in known and known[sample] != labels.given[sample]]
-    outcome = Asked(
+    outcome = StepCounts(
         reviews=len(suspects),
         corrected=sum(known[sample] is not None for sample in changed),
         new=len(chosen),
@@ -136,12 +138,12 @@ def step(labels: Labels, stock: Stock, answers: Answers, budget: Budget, seed: i
     return after, outcome
 
 
-def _askable(labels: Labels, stock: Stock, answers: Answers) -> tuple[list[str], list[str]]:
+def _askable(labels: TrackLabels, data: BaselineData, answers: Answers) -> tuple[list[str], list[str]]:
     """(labelled, unlabelled) ids with an answer that were not asked about yet, sorted."""
     about = answers.about
     can = [
         sorted(sample for sample in ids if sample not in labels.asked and (about is None or sample in about))
-        for ids in (labels.given, stock.unlabelled)
+        for ids in (labels.given, data.unlabelled)
     ]
     return can[0], can[1]
 
@@ -152,35 +154,35 @@ def _told(given: Mapping[str, str], answers: Mapping[str, Answer]) -> dict[str, 
 
 
 def most_suspicious(
-    labels: Labels, stock: Stock, reviewable: Sequence[str], count: int, seed: int
+    labels: TrackLabels, data: BaselineData, reviewable: Sequence[str], count: int, seed: int
 ) -> list[str]:
     """Images whose label is most likely wrong, in that order."""
     if count <= 0:
         return []
     ids = list(labels.given)
-    groups = np.unique([stock.groups[sample] for sample in ids], return_inverse=True)[1].astype(np.int64)
-    scores = suspicion(stock.embeddings.vectors(ids), list(labels.given.values()), groups, seed)
+    groups = np.unique([data.groups[sample] for sample in ids], return_inverse=True)[1].astype(np.int64)
+    scores = suspicion(data.embeddings.vectors(ids), list(labels.given.values()), groups, seed)
     may = set(reviewable)
     order = np.argsort(-scores, kind="stable").tolist()
     return [ids[row] for row in order if ids[row] in may][:count]
 
 
 def next_queue(
-    labels: Labels, stock: Stock, open_: Sequence[str], count: int, budget: Budget, seed: int
+    labels: TrackLabels, data: BaselineData, open_: Sequence[str], count: int, budget: Budget, seed: int
 ) -> list[str]:
     """The unlabelled images that the strategy chooses, best first."""
     if count <= 0:
         return []
     given = list(labels.given)
     ids = [*given, *open_]
-    vectors = stock.embeddings.vectors(ids)
+    vectors = data.embeddings.vectors(ids)
     known = np.arange(len(ids)) < len(given)
     chosen, options = plugins.load("strategies", budget.strategy), budget.options
-    probabilities = _beliefs(labels, stock, vectors, known) if needs_model(chosen) else None
+    probabilities = _beliefs(labels, data, vectors, known) if needs_model(chosen) else None
     if needs_model(chosen) and probabilities is None:
         chosen, options = plugins.load("strategies", COLD_START), {}
     doubt = None if probabilities is None else classification.doubts(probabilities)
-    position = {name: k for k, name in enumerate(stock.categories)}
+    position = {name: k for k, name in enumerate(data.categories)}
     targets = np.array([*(position[label] for label in labels.given.values()), *[-1] * len(open_)], np.int64)
     costs = np.ones(len(ids), np.float32)
     pool = Candidates(vectors, probabilities, known, costs, targets, draws_of(ids), doubt)
@@ -189,27 +191,27 @@ def next_queue(
 
 
 def _beliefs(
-    labels: Labels, stock: Stock, vectors: NDArray[np.float32], known: NDArray[np.bool_]
+    labels: TrackLabels, data: BaselineData, vectors: NDArray[np.float32], known: NDArray[np.bool_]
 ) -> NDArray[np.float32] | None:
     """(n, classes) probabilities of a probe, NaN for labelled images; None with fewer than two classes."""
-    position = {name: k for k, name in enumerate(stock.categories)}
+    position = {name: k for k, name in enumerate(data.categories)}
     given = np.array([position[label] for label in labels.given.values()], np.int64)
     if len(np.unique(given)) < 2:
         return None
-    out = np.full((len(vectors), len(stock.categories)), np.nan, np.float32)
-    out[~known] = beliefs(vectors[known], given, vectors[~known], len(stock.categories))
+    out = np.full((len(vectors), len(data.categories)), np.nan, np.float32)
+    out[~known] = beliefs(vectors[known], given, vectors[~known], len(data.categories))
     return out
 
 
-def table(labels: Labels, stock: Stock) -> pa.Table:
+def table(labels: TrackLabels, data: BaselineData) -> pa.Table:
     """The training set with these labels; rows with an unchanged label keep their annotations."""
-    before = {row["id"]: row for row in stock.train.to_pylist()}
+    before = {row["id"]: row for row in data.train.to_pylist()}
     rows = [row for row in before.values() if row["split"] != "train"]
     for sample, label in labels.given.items():
         old = before.get(sample)
         note = old["annotations"] if old and old["label"] == label else _tag(label)
         rows.append({"id": sample, "split": "train", "label": label, "annotations": note})
-    return training_table(pa.Table.from_pylist(rows, schema=TRAIN), stock.categories)
+    return training_table(pa.Table.from_pylist(rows, schema=TRAIN), data.categories)
 
 
 def _tag(label: str) -> str:

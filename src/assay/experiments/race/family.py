@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from assay import plugins
-from assay.experiments.race.course import TRACKS, Done, Racer
+from assay.experiments.race.training_order import TRACKS, RaceResult, SeedRace
 from assay.metrics.table import named
 from assay.reports.markdown import bold, table, text
 from assay.tracking.content import row_points
@@ -63,16 +63,16 @@ def note(summary: Mapping[str, Any]) -> str:
     return f"{bold(summary['verdict'])}\n\n{table(head, rows)}\n{notes}"
 
 
-def children(racers: Sequence[Racer]) -> list[Node]:
+def children(races: Sequence[SeedRace]) -> list[Node]:
     """A run for each training: params tried or labels added, metrics, and curves."""
     nodes = []
-    for racer in racers:
-        nodes.append(_child(racer.done["data"][0]))
-        nodes += [_child(done) for track in TRACKS for done in racer.done[track][1:]]
+    for seed_race in races:
+        nodes.append(_child(seed_race.done["data"][0]))
+        nodes += [_child(done) for track in TRACKS for done in seed_race.done[track][1:]]
     return nodes
 
 
-def _child(done: Done) -> Node:
+def _child(done: RaceResult) -> Node:
     turn, result = done.turn, done.result
     train = {f"train.{key}": _text(value) for key, value in (turn.cell.params.get("train") or {}).items()}
     asked = {f"asked.{key}": _text(value) for key, value in turn.about.items() if turn.track == "data"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.data.files import replacing
-from assay.experiments.race.course import TRACKS
+from assay.experiments.race.training_order import TRACKS
 from assay.metrics.table import named
 from assay.reports.page import render
 

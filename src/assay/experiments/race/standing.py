@@ -17,13 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import helmert
 
-from assay.experiments.cells import Result
-from assay.experiments.corner_metrics import CornerMetric, Outcome, measure, rulers
+from assay.experiments.cells import CellResult
+from assay.experiments.corner_metrics import CornerMetric, CornerOutcome, measure, rulers
 from assay.experiments.corners import Corner, Design
 from assay.experiments.needs import needs
 from assay.experiments.noise import Trainings, moments, noise, trainings
 from assay.experiments.predicted import Predicted
-from assay.experiments.race.course import CHOSEN_ON, TRACKS, Done, Racer, Track, chosen, score
+from assay.experiments.race.training_order import (
+    CHOSEN_ON,
+    TRACKS,
+    RaceResult,
+    SeedRace,
+    Track,
+    chosen,
+    score,
+)
 from assay.metrics.intervals import Noise, half_width, p_value
 from assay.metrics.table import named
 
@@ -54,20 +62,20 @@ class Places:
         return row
 
 
-def stand(racers: Sequence[Racer], metric: str, categories: Sequence[str]) -> dict[str, Any]:
+def race_standing(races: Sequence[SeedRace], metric: str, categories: Sequence[str]) -> dict[str, Any]:
     """The result of a race, JSON-able. Estimates are {"value", "low", "high", "p_value"}."""
-    places = Places(len(racers[0].done["data"]) - 1)
-    found, trained = _measured(racers, metric, categories, places)
+    places = Places(len(races[0].done["data"]) - 1)
+    found, trained = _measured(races, metric, categories, places)
     primary = next(MetricStanding(one, trained) for one in found if one.name == metric)
-    n = {split: _samples(racers[0].done["data"][0].result, split) for split in ("test", CHOSEN_ON)}
-    tracks = {track: _curve(racers, track, primary, places, metric) for track in TRACKS}
+    n = {split: _samples(races[0].done["data"][0].result, split) for split in ("test", CHOSEN_ON)}
+    tracks = {track: _curve(races, track, primary, places, metric) for track in TRACKS}
     last = places.contrast((1, "data", places.steps), (-1, "model", places.steps))
     ahead = primary.estimates(last[None])[0]
     return {
         "metric": metric,
         "higher_is_better": named(metric).higher_is_better,
         "samples": n,
-        "seeds": [racer.seed for racer in racers],
+        "seeds": [seed_race.seed for seed_race in races],
         "steps": places.steps,
         "tracks": tracks,
         "difference": _differences(primary, places),
@@ -79,8 +87,8 @@ def stand(racers: Sequence[Racer], metric: str, categories: Sequence[str]) -> di
             },
         },
         "winner": winner(ahead, metric),
-        "needs": _needs(primary, last, ahead, len(racers), n["test"]),
-        "runs": [row for racer in racers for row in _rows(racer, metric)],
+        "needs": _needs(primary, last, ahead, len(races), n["test"]),
+        "runs": [row for seed_race in races for row in _rows(seed_race, metric)],
     }
 
 
@@ -121,7 +129,7 @@ def _needs(one: MetricStanding, row: Floats, ahead: dict[str, float], seeds: int
 
 
 def _measured(
-    racers: Sequence[Racer], metric: str, categories: Sequence[str], places: Places
+    races: Sequence[SeedRace], metric: str, categories: Sequence[str], places: Places
 ) -> tuple[list[CornerMetric], Trainings]:
     """Every metric at every place for every seed, on one test set; and which places share a training."""
     plan = Design((), places.corners())
@@ -130,7 +138,9 @@ def _measured(
         *((track, step) for track in TRACKS for step in range(1, places.steps + 1)),
     ]
     outcomes = {
-        corner: [_outcome(chosen(racer.done[track][: step + 1], metric), categories) for racer in racers]
+        corner: [
+            _outcome(chosen(seed_race.done[track][: step + 1], metric), categories) for seed_race in races
+        ]
         for corner, (track, step) in zip(plan.corners, spots, strict=True)
     }
     found = list(measure(plan, outcomes, rulers(plan, outcomes), (), REPLICATES, 0))
@@ -147,14 +157,14 @@ def compared(trained: Trainings) -> Trainings:
     return Trainings(trained.members, loads @ (trained.members / trained.members.sum(1, keepdims=True)))
 
 
-def _outcome(done: Done, categories: Sequence[str]) -> Outcome:
+def _outcome(done: RaceResult, categories: Sequence[str]) -> CornerOutcome:
     assert done.result is not None
     task = done.turn.cell.parsed.task
     return Predicted(done.result.predictions, tuple(categories), task).on_test(categories)
 
 
 def _curve(
-    racers: Sequence[Racer], track: Track, one: MetricStanding, places: Places, metric: str
+    races: Sequence[SeedRace], track: Track, one: MetricStanding, places: Places, metric: str
 ) -> list[dict[str, Any]]:
     """A point for each step, the baseline first: metric, gain over the baseline, cost so far."""
     steps = range(places.steps + 1)
@@ -164,13 +174,13 @@ def _curve(
     points = []
     for step, level, gain in zip(steps, levels, gains, strict=True):
         bounds = {"low": max(level["low"], 0.0), "high": min(level["high"], top)}
-        points.append({"step": step, **level, **bounds, "gain": gain, "cost": _cost(racers, track, step)})
+        points.append({"step": step, **level, **bounds, "gain": gain, "cost": _cost(races, track, step)})
     return points
 
 
-def _cost(racers: Sequence[Racer], track: Track, step: int) -> dict[str, float]:
+def _cost(races: Sequence[SeedRace], track: Track, step: int) -> dict[str, float]:
     """Cost of the steps up to `step`, mean over the seeds: labels asked for, minutes of training."""
-    spent = [racer.done[track][1 : step + 1] for racer in racers]
+    spent = [seed_race.done[track][1 : step + 1] for seed_race in races]
     return {
         "labels": _mean([sum(done.turn.about.get("labels", 0) for done in rows) for rows in spent]),
         "reviews": _mean([sum(done.turn.about.get("reviews", 0) for done in rows) for rows in spent]),
@@ -186,11 +196,11 @@ def _differences(one: MetricStanding, places: Places) -> list[dict[str, Any]]:
     return [{"step": step, **row} for step, row in zip(steps, one.estimates(rows), strict=True)]
 
 
-def _rows(racer: Racer, metric: str) -> list[dict[str, Any]]:
+def _rows(seed_race: SeedRace, metric: str) -> list[dict[str, Any]]:
     """Every training of a seed, with the training kept after it."""
     rows = []
     for track in TRACKS:
-        history = racer.done[track]
+        history = seed_race.done[track]
         for step, done in enumerate(history):
             if step == 0 and track != TRACKS[0]:
                 continue
@@ -198,7 +208,7 @@ def _rows(racer: Racer, metric: str) -> list[dict[str, Any]]:
                 {
                     "track": done.turn.track,
                     "step": step,
-                    "seed": racer.seed,
+                    "seed": seed_race.seed,
                     "key": done.turn.cell.key,
                     "about": done.turn.about,
                     "val": score(done, metric) if done.result else None,
@@ -212,7 +222,7 @@ def _rows(racer: Racer, metric: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _samples(result: Result | None, split: str) -> int:
+def _samples(result: CellResult | None, split: str) -> int:
     assert result is not None
     return int(np.sum(np.array(result.predictions["split"].to_pylist()) == split))
 

@@ -25,7 +25,7 @@ PACKED = "the same content, encoded differently"
 
 
 @dataclass(frozen=True)
-class Difference:
+class OutputDifference:
     """First difference of two versions of an output (`file` within a folder, else empty), and its extent."""
 
     output: str
@@ -41,7 +41,7 @@ class Difference:
         return f"{self.place}: {self.first}" + (f" ({self.extent})" if self.extent else "")
 
 
-def explain(output: str, recorded: Path, now: Path, categories: Sequence[str] = ()) -> list[Difference]:
+def explain(output: str, recorded: Path, now: Path, categories: Sequence[str] = ()) -> list[OutputDifference]:
     """The files of an output that differ, readable formats first; [] if none does.
 
     `categories`: names of the entries of a column of probabilities.
@@ -49,17 +49,17 @@ def explain(output: str, recorded: Path, now: Path, categories: Sequence[str] = 
     if not recorded.is_dir() or not now.is_dir():
         if same_bytes(recorded, now):
             return []
-        return [Difference(output, "", *of_files(recorded, now, categories))]
+        return [OutputDifference(output, "", *of_files(recorded, now, categories))]
     old, new = files(recorded), files(now)
     found = [
-        Difference(output, name, *of_files(recorded / name, now / name, categories))
+        OutputDifference(output, name, *of_files(recorded / name, now / name, categories))
         for name in sorted(old & new, key=_most_telling)
         if not same_bytes(recorded / name, now / name)
     ]
     for names, where in ((sorted(old - new), "recorded only"), (sorted(new - old), "present now only")):
         if names:
             more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-            found.append(Difference(output, names[0], where, ", ".join(names[:NAMED]) + more))
+            found.append(OutputDifference(output, names[0], where, ", ".join(names[:NAMED]) + more))
     return sorted(found, key=lambda one: one.first == PACKED)
 
 

@@ -32,7 +32,7 @@ PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTIL
 
 
 @dataclass(frozen=True)
-class Change:
+class EnvironmentChange:
     """One difference of the environment; None: absent in the record, or now."""
 
     what: str
@@ -43,11 +43,11 @@ class Change:
         return f"{self.what}: {self.recorded or 'none'} recorded, {self.now or 'none'} now"
 
 
-def against_run(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
+def against_run(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[EnvironmentChange]:
     """Differences of two contents of environment.json: Python, machine and torch first, then the packages."""
     old, new = (_flat(side) for side in (recorded, now))
     changes = [
-        Change(key.removeprefix("packages."), old.get(key), new.get(key))
+        EnvironmentChange(key.removeprefix("packages."), old.get(key), new.get(key))
         for key in {**old, **new}
         if key not in ASIDE and old.get(key) != new.get(key)
     ]
@@ -55,7 +55,7 @@ def against_run(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[Cha
     return sorted(changes, key=lambda change: (change.what not in others, *_rank(change.what)))
 
 
-def against_pins(requirements: str, installed: Mapping[str, str]) -> list[Change]:
+def against_pins(requirements: str, installed: Mapping[str, str]) -> list[EnvironmentChange]:
     """The pins of a requirements.lock that the installed packages do not meet.
 
     A package may have several pins, for several platforms; meeting one is enough. Packages that are not installed are
@@ -65,7 +65,7 @@ def against_pins(requirements: str, installed: Mapping[str, str]) -> list[Change
     for name, version in PIN.findall(requirements):
         pins.setdefault(re.sub(r"[-_.]+", "-", name).lower(), []).append(version)
     changes = [
-        Change(name, " or ".join(dict.fromkeys(versions)), installed[name])
+        EnvironmentChange(name, " or ".join(dict.fromkeys(versions)), installed[name])
         for name, versions in pins.items()
         if name in installed and _public(installed[name]) not in map(_public, versions)
     ]

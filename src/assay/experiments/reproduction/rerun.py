@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from assay.data.files import legible, read_json, read_table
 from assay.errors import RevisionError, TrackingError
-from assay.experiments.reproduction.differing import Difference, explain
+from assay.experiments.reproduction.differing import OutputDifference, explain
 from assay.experiments.reproduction.rebuild import Rebuilt
 from assay.experiments.reproduction.target import Target
 from assay.experiments.reproduction.tolerance import Tolerance, judge
@@ -38,7 +38,7 @@ IN_RUNS = (METRICS, PREDICTIONS, "outputs/history.csv")
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ReproductionVerdict:
     """The verdict and its reasons. `stage`, `output`: place of the first difference, if there is one."""
 
     verdict: Verdict
@@ -46,7 +46,7 @@ class Judgement:
     stage: str | None = None
     output: str | None = None
     because: list[str] = field(default_factory=list)
-    differences: list[Difference] = field(default_factory=list)
+    differences: list[OutputDifference] = field(default_factory=list)
     tolerance: Tolerance | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -108,7 +108,7 @@ class RecordedOutputs:
 
 def judged(
     rebuilt: Rebuilt, target: Target, params: Params, layout: Layout, keep: Path | None = None
-) -> Judgement:
+) -> ReproductionVerdict:
     """Compare the outputs with their record. `keep`: folder for both versions of every output that differs."""
     stages = rebuilt.stages
     because = [f"{stage.stage}: {what}" for stage in stages for what in stage.changed_inputs]
@@ -123,7 +123,7 @@ def judged(
         sentence = f"bitwise identical: {count(len(stages), 'stage')}, {count(outputs, 'output')}"
         if because:
             notes.append("although some inputs differ from the record")
-        return Judgement("bitwise identical", sentence, because=because, notes=notes)
+        return ReproductionVerdict("bitwise identical", sentence, because=because, notes=notes)
     with ExitStack() as stack:
         record = RecordedOutputs(target, params, layout, stack)
         differing = [output for stage in stages for output in stage.differing]
@@ -148,7 +148,7 @@ def judged(
         if within
         else f"diverged at {place}"
     )
-    return Judgement(
+    return ReproductionVerdict(
         "within tolerance" if within else "diverged",
         sentence,
         first.stage,
@@ -162,12 +162,12 @@ def judged(
 
 def _explained(
     output: str, record: RecordedOutputs, project: Path, categories: Sequence[str]
-) -> list[Difference]:
+) -> list[OutputDifference]:
     old, new = record.get(output), project / output
     if old is None:
-        return [Difference(output, "", "another hash; the recorded content is no longer in a cache")]
+        return [OutputDifference(output, "", "another hash; the recorded content is no longer in a cache")]
     if not old.exists() or not new.exists():
-        return [Difference(output, "", "recorded only" if old.exists() else "present now only")]
+        return [OutputDifference(output, "", "recorded only" if old.exists() else "present now only")]
     return explain(output, old, new, categories)
 
 

@@ -14,7 +14,7 @@ SPLIT = "test"
 
 
 @dataclass(frozen=True)
-class Metric:
+class MetricPair:
     """One metric of the test set, recorded and now, {value, low, high, n} each. `overlap`: of their 95 % intervals."""
 
     name: str
@@ -36,7 +36,7 @@ class Agreement:
 class Tolerance:
     """`why_not` is empty if the two agree within tolerance."""
 
-    metrics: list[Metric]
+    metrics: list[MetricPair]
     agreement: Agreement | None
     why_not: str
 
@@ -62,13 +62,13 @@ def judge(recorded: Mapping[str, Any], now: Mapping[str, Any], old: pa.Table, ne
     return Tolerance(metrics, agreed, why_not)
 
 
-def compare_metrics(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[Metric]:
+def compare_metrics(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[MetricPair]:
     """Every overall metric of either."""
     names = [name for name, held in {**recorded, **now}.items() if isinstance(held, dict) and "value" in held]
     found = []
     for name in names:
         old, new = recorded.get(name) or {}, now.get(name) or {}
-        found.append(Metric(name, dict(old), dict(new), _overlap(old, new)))
+        found.append(MetricPair(name, dict(old), dict(new), _overlap(old, new)))
     return found
 
 

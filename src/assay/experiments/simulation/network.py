@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from assay.data.snapshot import Snapshot
 from assay.data.training_set import training_set
 from assay.experiments import cells
-from assay.experiments.cells import Cell, Result, training_table, with_seed
+from assay.experiments.cells import Cell, CellResult, training_table, with_seed
 from assay.experiments.factorial import check_pool
 from assay.experiments.sides import open_side
-from assay.experiments.simulation.arena import Ground
 from assay.experiments.simulation.replay import Step, Trajectory, labelled_after
+from assay.experiments.simulation.replay_data import ReplayProject
 from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress
@@ -29,7 +29,7 @@ Correct = dict[str, NDArray[np.bool_]]
 
 
 def measured(
-    ground: Ground,
+    project: ReplayProject,
     trajectories: Sequence[Trajectory],
     replays: Sequence[Sequence[Step]],
     params: Params,
@@ -37,16 +37,16 @@ def measured(
     progress: Progress,
 ) -> tuple[list[list[Correct]], int]:
     """{split: (n,) whether predicted right} of each step of each trajectory, and the number of models trained now."""
-    made = _cells(ground, trajectories, replays, params, layout)
+    made = _cells(project, trajectories, replays, params, layout)
     flat = [cell for row in made for cell in row]
     different = {cell.key: cell for cell in flat}
     results = dict(zip(different, cells.run_all(list(different.values()), layout, progress), strict=True))
     trained = sum(result.trained for result in results.values())
-    return [[_correct(ground, results[cell.key]) for cell in row] for row in made], trained
+    return [[_correct(project, results[cell.key]) for cell in row] for row in made], trained
 
 
 def _cells(
-    ground: Ground,
+    project: ReplayProject,
     trajectories: Sequence[Trajectory],
     replays: Sequence[Sequence[Step]],
     params: Params,
@@ -59,7 +59,7 @@ def _cells(
     val = table.filter(pc.equal(table["split"], "val"))
     made = [
         [
-            Cell(side, with_seed(params, one.seed), _training(table, val, ground, rows), ruler)
+            Cell(side, with_seed(params, one.seed), _training(table, val, project, rows), ruler)
             for rows in labelled_after(steps)
         ]
         for one, steps in zip(trajectories, replays, strict=True)
@@ -68,16 +68,16 @@ def _cells(
     return made
 
 
-def _training(table: pa.Table, val: pa.Table, ground: Ground, rows: NDArray[np.int64]) -> pa.Table:
-    ids = pa.array([ground.ids["train"][row] for row in rows], pa.string())
+def _training(table: pa.Table, val: pa.Table, project: ReplayProject, rows: NDArray[np.int64]) -> pa.Table:
+    ids = pa.array([project.ids["train"][row] for row in rows], pa.string())
     train = table.filter(pc.is_in(table["id"], value_set=ids))
-    return training_table(pa.concat_tables([train, val]), ground.categories)
+    return training_table(pa.concat_tables([train, val]), project.categories)
 
 
-def _correct(ground: Ground, result: Result) -> Correct:
+def _correct(project: ReplayProject, result: CellResult) -> Correct:
     """{split: (n,)} in the order of the rulers; predictions are joined by id."""
     said = {
-        row["id"]: ground.categories[int(np.argmax(row["probabilities"]))] == row["label"]
+        row["id"]: project.categories[int(np.argmax(row["probabilities"]))] == row["label"]
         for row in result.predictions.to_pylist()
     }
-    return {name: np.array([said[sample] for sample in ground.ids[name]]) for name in ground.arena.rulers}
+    return {name: np.array([said[sample] for sample in project.ids[name]]) for name in project.data.rulers}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.errors import AssayError
-from assay.experiments.simulation.arena import Arena
+from assay.experiments.simulation.replay_data import ReplayData
 from assay.lineage.closure import import_closure
 from assay.lineage.digests import canonical_digest, code_digest
 from assay.plugins import RUNNING
@@ -65,7 +65,7 @@ class Step:
     fitting: float
 
 
-class Notebook(Protocol):
+class StepStore(Protocol):
     """Cache of steps by key."""
 
     def read(self, key: str) -> Step | None: ...
@@ -83,9 +83,9 @@ def drawn(labelled: int, limit: int, seed: int) -> Ints:
     return np.sort(order[: pool_size(labelled, limit)]).astype(np.int64)
 
 
-def keys(arena: Arena, one: Trajectory) -> list[str]:
+def keys(data: ReplayData, one: Trajectory) -> list[str]:
     """A fingerprint of each step, of all its inputs including the earlier steps."""
-    said = ["simulate", arena.digest, one.package, one.strategy, dict(one.options), one.seed, one.limit]
+    said = ["simulate", data.digest, one.package, one.strategy, dict(one.options), one.seed, one.limit]
     mark = canonical_digest([*said, code_of(one), {name: version(name) for name in LIBRARIES}])
     return [canonical_digest([mark, list(one.budgets[: k + 1])]) for k in range(len(one.budgets))]
 
@@ -104,16 +104,16 @@ def code_of(one: Trajectory) -> list[str]:
 
 
 def replay(
-    arena: Arena, one: Trajectory, notebook: Notebook, on_step: Callable[[Step], None] = lambda _: None
+    data: ReplayData, one: Trajectory, store: StepStore, on_step: Callable[[Step], None] = lambda _: None
 ) -> list[Step]:
     """All steps, from the cache where possible. AssayError if the strategy breaks its contract."""
-    state = _State(arena, one)
+    state = _State(data, one)
     steps = []
-    for turn, key in enumerate(keys(arena, one)):
-        step = notebook.read(key)
+    for turn, key in enumerate(keys(data, one)):
+        step = store.read(key)
         if step is None:
             step = state.step(turn)
-            notebook.write(key, step)
+            store.write(key, step)
         else:
             state.reveal(step.picks)
         steps.append(step)
@@ -124,19 +124,19 @@ def replay(
 class _State:
     """Labels revealed so far, and the probe fitted to them."""
 
-    def __init__(self, arena: Arena, one: Trajectory) -> None:
-        self._arena, self._one = arena, one
-        self._rows = drawn(len(arena.pool), one.limit, one.seed)
+    def __init__(self, data: ReplayData, one: Trajectory) -> None:
+        self._data, self._one = data, one
+        self._rows = drawn(len(data.pool), one.limit, one.seed)
         self._known = np.zeros(len(self._rows), bool)
         self._probe: LinearProbe | None = None
 
     @cached_property
     def _vectors(self) -> NDArray[np.float32]:
-        return np.asarray(self._arena.pool.vectors[self._rows])
+        return np.asarray(self._data.pool.vectors[self._rows])
 
     @cached_property
     def _targets(self) -> Ints:
-        return np.asarray(self._arena.pool.targets[self._rows])
+        return np.asarray(self._data.pool.targets[self._rows])
 
     @cached_property
     def _draws(self) -> NDArray[np.float64]:
@@ -151,7 +151,7 @@ class _State:
         probe = self._fitted()
         correct = {
             name: probe.probabilities(ruler.vectors).argmax(1) == ruler.targets
-            for name, ruler in self._arena.rulers.items()
+            for name, ruler in self._data.rulers.items()
         }
         return Step(self._rows[picks], correct, chosen - started, perf_counter() - chosen)
 
@@ -190,7 +190,7 @@ class _State:
     def _fitted(self) -> LinearProbe:
         """A probe on all labels revealed so far."""
         if self._probe is None:
-            known, classes, strength = self._known, self._arena.classes, self._arena.strength
+            known, classes, strength = self._known, self._data.classes, self._data.strength
             self._probe = linear_probe.fit(self._vectors[known], self._targets[known], classes, strength)
         return self._probe
 

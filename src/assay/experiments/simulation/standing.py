@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.experiments.simulation.arena import DECIDES, REPORTED
 from assay.experiments.simulation.curves import LEVEL, Curves, area, interval, labels_needed
+from assay.experiments.simulation.replay_data import DECIDES, REPORTED
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
@@ -19,7 +19,7 @@ CONTROL = "random"
 
 
 @dataclass(frozen=True)
-class Field:
+class StrategyCurves:
     """Curves of all strategies on one split; `names` in their order, CONTROL included."""
 
     names: Sequence[str]
@@ -36,7 +36,9 @@ class Field:
         return float(self.curves.mean[control, -1]), self.curves.drawn[:, control, -1]
 
 
-def stand(field: Field, accuracy: float | None, seconds: Mapping[str, float]) -> list[Row]:
+def strategy_standings(
+    field: StrategyCurves, accuracy: float | None, seconds: Mapping[str, float]
+) -> list[Row]:
     """A row for each strategy by falling area. JSON-able: labels are null if the target is not reached."""
     curves, control = field.curves, field.row(CONTROL)
     areas, drawn_areas = area(curves.mean, curves.budgets), area(curves.drawn, curves.budgets)
@@ -62,7 +64,7 @@ def stand(field: Field, accuracy: float | None, seconds: Mapping[str, float]) ->
     return sorted(rows, key=lambda row: -row["auc"]["value"])
 
 
-def _curve(field: Field, k: int) -> list[Row]:
+def _curve(field: StrategyCurves, k: int) -> list[Row]:
     """A point for each budget: accuracy, difference to CONTROL, and the labels that CONTROL needs for it."""
     curves, control = field.curves, field.row(CONTROL)
     points = []
@@ -112,7 +114,7 @@ def leader(rows: Sequence[Row]) -> str | None:
 
 
 def judge(
-    decides: Field, rows: Sequence[Row], reported: Sequence[Row] | None, again: Row | None = None
+    decides: StrategyCurves, rows: Sequence[Row], reported: Sequence[Row] | None, again: Row | None = None
 ) -> Row:
     """The strategy to use, if it is significantly better than CONTROL on DECIDES; and those not distinguished from it.
 
@@ -139,7 +141,7 @@ def _fresh(again: Row | None) -> str:
     return f" on {len(again['curve'][0]['seeds'])} new seeds" if again else ""
 
 
-def _alike(field: Field, best: Row, row: Row) -> bool:
+def _alike(field: StrategyCurves, best: Row, row: Row) -> bool:
     """Whether the interval of the difference of two areas contains 0."""
     areas = area(field.curves.drawn, field.curves.budgets)
     ahead = areas[:, field.row(best["name"])] - areas[:, field.row(row["name"])]

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from assay import plugins
 from assay.errors import ParamsError
 from assay.experiments.sides import params_digest
-from assay.experiments.simulation import crew, curves, network
-from assay.experiments.simulation.arena import DECIDES, REPORTED, Ground
+from assay.experiments.simulation import curves, network
 from assay.experiments.simulation.replay import Step, Trajectory, keys, pool_size
-from assay.experiments.simulation.standing import CONTROL, Field, judge, leader, stand
+from assay.experiments.simulation.replay_data import DECIDES, REPORTED, ReplayProject
+from assay.experiments.simulation.standing import CONTROL, StrategyCurves, judge, leader, strategy_standings
+from assay.experiments.simulation.workers import replay_all
 from assay.layout import Layout
 from assay.lineage.digests import canonical_digest
 from assay.lineage.fingerprint import run_code
@@ -84,7 +85,7 @@ def budgets(asked: Simulate, size: int, labelled: int) -> tuple[int, ...]:
 
 def compute(
     made: ReplayPlan,
-    ground: Ground,
+    project: ReplayProject,
     params: Params,
     layout: Layout,
     progress: Progress,
@@ -92,20 +93,20 @@ def compute(
 ) -> dict[str, Any]:
     """Replay what is not cached, and return the result. JSON-able; `key`: fingerprint of all inputs."""
     trajectories = made.trajectories()
-    replays, computed = crew.run(ground.arena, trajectories, layout.scratch / "simulate", progress, workers)
+    replays, computed = replay_all(project.data, trajectories, layout.scratch / "simulate", progress, workers)
     correct = [[dict(step.correct) for step in steps] for steps in replays]
     trained = 0
     if made.asked.learner == "model":
-        correct, trained = network.measured(ground, trajectories, replays, params, layout, progress)
-    fields = {ruler: _field(made, correct, ruler, params.seed) for ruler in ground.arena.rulers}
+        correct, trained = network.measured(project, trajectories, replays, params, layout, progress)
+    fields = {ruler: _field(made, correct, ruler, params.seed) for ruler in project.data.rulers}
     seconds = _seconds(made, replays)
-    rows = stand(fields[DECIDES], made.asked.to_accuracy, seconds)
+    rows = strategy_standings(fields[DECIDES], made.asked.to_accuracy, seconds)
     again, more = None, 0
     if made.asked.learner == "probe" and (best := leader(rows)):
-        again, more = _again(made, best, ground, params, layout, progress, workers)
-    told = _tell(made, ground, fields, rows, again, seconds)
+        again, more = _again(made, best, project, params, layout, progress, workers)
+    told = _tell(made, project, fields, rows, again, seconds)
     model = [params_digest(params), run_code(params)] if made.asked.learner == "model" else []
-    last = [keys(ground.arena, one)[-1] for one in trajectories]
+    last = [keys(project.data, one)[-1] for one in trajectories]
     key = canonical_digest([last, made.asked.to_accuracy, model])
     learner = params.train.model if made.asked.learner == "model" else "probe"
     return {"key": key, "learner": learner, "computed": computed + more, "trained": trained, **told}
@@ -114,7 +115,7 @@ def compute(
 def _again(
     made: ReplayPlan,
     name: str,
-    ground: Ground,
+    project: ReplayProject,
     params: Params,
     layout: Layout,
     progress: Progress,
@@ -123,12 +124,12 @@ def _again(
     """Row of the best strategy on new seeds, and the number of steps computed by this call."""
     plan, others = made.again(name), len(made.names) - 1
     progress.say(f"{name} is best so far: testing it against {CONTROL} on {len(plan.seeds)} new seeds")
-    replays, computed = crew.run(
-        ground.arena, plan.trajectories(), layout.scratch / "simulate", progress, workers
+    replays, computed = replay_all(
+        project.data, plan.trajectories(), layout.scratch / "simulate", progress, workers
     )
     correct = [[dict(step.correct) for step in steps] for steps in replays]
     field = _field(plan, correct, DECIDES, params.seed, others)
-    rows = stand(field, made.asked.to_accuracy, _seconds(plan, replays))
+    rows = strategy_standings(field, made.asked.to_accuracy, _seconds(plan, replays))
     return next(row for row in rows if row["name"] == name), computed
 
 
@@ -138,10 +139,10 @@ def _field(
     ruler: str,
     seed: int,
     chosen_among: int = 1,
-) -> Field:
+) -> StrategyCurves:
     flat = np.array([[step[ruler] for step in steps] for steps in correct])
     shape = (len(made.names), len(made.seeds), *flat.shape[1:])
-    return Field(made.names, curves.measure(flat.reshape(shape), made.budgets, seed, chosen_among))
+    return StrategyCurves(made.names, curves.measure(flat.reshape(shape), made.budgets, seed, chosen_among))
 
 
 def _seconds(made: ReplayPlan, replays: Sequence[Sequence[Step]]) -> dict[str, float]:
@@ -153,14 +154,14 @@ def _seconds(made: ReplayPlan, replays: Sequence[Sequence[Step]]) -> dict[str, f
 
 def _tell(
     made: ReplayPlan,
-    ground: Ground,
-    fields: Mapping[str, Field],
+    project: ReplayProject,
+    fields: Mapping[str, StrategyCurves],
     rows: list[dict[str, Any]],
     again: dict[str, Any] | None,
     seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     asked = made.asked.to_accuracy
-    reported = stand(fields[REPORTED], asked, seconds) if REPORTED in fields else None
+    reported = strategy_standings(fields[REPORTED], asked, seconds) if REPORTED in fields else None
     level = fields[DECIDES].level(asked)[0]
     return {
         "metric": "accuracy",
@@ -173,10 +174,10 @@ def _tell(
         "budgets": list(made.budgets),
         "seeds": list(made.seeds),
         "samples": {
-            "train": len(ground.arena.pool),
+            "train": len(project.data.pool),
             "pool": made.pool,
-            **{ruler: len(images) for ruler, images in ground.arena.rulers.items()},
+            **{ruler: len(images) for ruler, images in project.data.rulers.items()},
         },
-        "classes": len(ground.categories),
-        "strength": ground.arena.strength,
+        "classes": len(project.categories),
+        "strength": project.data.strength,
     }

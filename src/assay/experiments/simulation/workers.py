@@ -11,27 +11,27 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
 
-from assay.experiments.simulation.arena import Arena
-from assay.experiments.simulation.notebook import Steps
 from assay.experiments.simulation.replay import Step, Trajectory, keys, replay
+from assay.experiments.simulation.replay_data import ReplayData
+from assay.experiments.simulation.step_store import StepFolder
 from assay.progress import Progress
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LOOK = 0.3
 """Seconds between two updates of the progress bar."""
-ARENA = "arena"
+REPLAY = "replay"
 
 
-def run(
-    arena: Arena,
+def replay_all(
+    data: ReplayData,
     trajectories: Sequence[Trajectory],
     folder: Path,
     progress: Progress,
     workers: int | None = None,
 ) -> tuple[list[list[Step]], int]:
     """Steps of each trajectory, and the number computed by this call. `workers`: processes; None: one a core."""
-    notebook = Steps(folder)
-    unknown = [[key for key in keys(arena, one) if not notebook.known(key)] for one in trajectories]
+    store = StepFolder(folder)
+    unknown = [[key for key in keys(data, one) if not store.known(key)] for one in trajectories]
     todo = [one for one, missing in zip(trajectories, unknown, strict=True) if missing]
     count = sum(map(len, unknown))
     if todo:
@@ -39,30 +39,30 @@ def run(
         with progress.bar("replaying", count, "steps") as advance:
             if workers == 1:
                 for one in todo:
-                    known = len(keys(arena, one)) - len(unknown[trajectories.index(one)])
-                    replay(arena, one, notebook, _after(known, advance))
+                    known = len(keys(data, one)) - len(unknown[trajectories.index(one)])
+                    replay(data, one, store, _after(known, advance))
             else:
-                _side_by_side(arena, todo, folder, workers, _counting(notebook, unknown, advance))
-        notebook.tidy()
-    return [replay(arena, one, notebook) for one in trajectories], count
+                _side_by_side(data, todo, folder, workers, _counting(store, unknown, advance))
+        store.tidy()
+    return [replay(data, one, store) for one in trajectories], count
 
 
 def _side_by_side(
-    arena: Arena, todo: Sequence[Trajectory], folder: Path, workers: int, look: Callable[[], None]
+    data: ReplayData, todo: Sequence[Trajectory], folder: Path, workers: int, look: Callable[[], None]
 ) -> None:
-    """Run the trajectories in processes, which map the arena from disk into memory."""
-    home = folder / ARENA
-    arena.save(home)
+    """Run the trajectories in processes, which map the data from disk into memory."""
+    home = folder / REPLAY
+    data.save(home)
     with (
         _single_threaded(),
-        ProcessPoolExecutor(workers, get_context("spawn"), _enter, (home, folder)) as crew,
+        ProcessPoolExecutor(workers, get_context("spawn"), _enter, (home, folder)) as pool,
     ):
-        futures: list[Future[None]] = [crew.submit(_work, one) for one in todo]
+        futures: list[Future[None]] = [pool.submit(_work, one) for one in todo]
         try:
             _watch(futures, look)
         except BaseException:
-            crew.shutdown(wait=False, cancel_futures=True)
-            for process in list((crew._processes or {}).values()):
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list((pool._processes or {}).values()):
                 process.terminate()  # steps are written whole or not at all
             raise
     shutil.rmtree(home, ignore_errors=True)
@@ -78,14 +78,14 @@ def _watch(futures: Sequence[Future[None]], look: Callable[[], None]) -> None:
 
 
 def _counting(
-    notebook: Steps, unknown: Sequence[Sequence[str]], advance: Callable[[int], None]
+    store: StepFolder, unknown: Sequence[Sequence[str]], advance: Callable[[int], None]
 ) -> Callable[[], None]:
     """A function that advances the bar by the steps written since its last call."""
     left = [list(missing) for missing in unknown]
 
     def look() -> None:
         for missing in left:
-            while missing and notebook.known(missing[0]):
+            while missing and store.known(missing[0]):
                 missing.pop(0)
                 advance(1)
 
@@ -98,16 +98,16 @@ def _after(known: int, advance: Callable[[int], None]) -> Callable[[Step], None]
     return lambda _: advance(1) if next(turn) >= 0 else None
 
 
-# --- in a process of the crew
+# --- in a process of the pool
 
 
-class _Crew:
-    arena: Arena
-    notebook: Steps
+class _Worker:
+    data: ReplayData
+    store: StepFolder
 
 
 def _enter(home: Path, folder: Path) -> None:
-    _Crew.arena, _Crew.notebook = Arena.load(home), Steps(folder)
+    _Worker.data, _Worker.store = ReplayData.load(home), StepFolder(folder)
     Thread(target=_leave_with_parent, daemon=True).start()
 
 
@@ -120,7 +120,7 @@ def _leave_with_parent() -> None:
 
 
 def _work(one: Trajectory) -> None:
-    replay(_Crew.arena, one, _Crew.notebook)
+    replay(_Worker.data, one, _Worker.store)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from assay.data.files import write_bytes
-from assay.experiments.advice.learners import Learner, LearnerOutcome, Run
+from assay.experiments.advice.learners import Learner, LearnerOutcome, LearnerRun
 from assay.progress import Progress
 
 KEPT = 2000
@@ -19,13 +19,13 @@ KEPT = 2000
 
 
 @dataclass(frozen=True)
-class Notebook:
+class OutcomeStore:
     """Returns cached outcomes and trains the others."""
 
     folder: Path
     progress: Progress
 
-    def results(self, label: str, learner: Learner, runs: Sequence[Run]) -> list[LearnerOutcome]:
+    def results(self, label: str, learner: Learner, runs: Sequence[LearnerRun]) -> list[LearnerOutcome]:
         """Outcomes of the runs, in order; a progress bar counts the epochs of those that are trained."""
         keys = [learner.key(run) for run in runs]
         found = {key: self._read(key) for key in set(keys)}
@@ -41,7 +41,7 @@ class Notebook:
                     self._write(key, found[key])
         return [outcome for key in keys if (outcome := found[key]) is not None]
 
-    def known(self, learner: Learner, run: Run) -> bool:
+    def known(self, learner: Learner, run: LearnerRun) -> bool:
         return self._file(learner.key(run)).exists()
 
     def tidy(self) -> None:

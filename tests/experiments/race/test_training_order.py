@@ -11,11 +11,11 @@ import yaml
 
 from assay.commands import race as command
 from assay.errors import AssayError, GateError, ParamsError
-from assay.experiments.race import course as racing
-from assay.experiments.race.course import chosen, score
+from assay.experiments.race import training_order
 from assay.experiments.race.family import children, note, parent
 from assay.experiments.race.picture import page
-from assay.experiments.race.standing import stand
+from assay.experiments.race.standing import race_standing
+from assay.experiments.race.training_order import chosen, score
 from assay.experiments.race.wording import sentence
 from assay.lineage.revisions import DvcError
 from assay.params.bounds import with_changes
@@ -41,14 +41,14 @@ def worlds(truth):
     }
 
 
-def run(course, simulated, world, **changed):
-    course = replace(course, race=with_changes(course.race, "race", changed))
-    racers = racing.run(course, simulated(world))
-    return racers, stand(racers, course.metric, course.stock.categories)
+def run(setup, simulated, world, **changed):
+    setup = replace(setup, race=with_changes(setup.race, "race", changed))
+    races = training_order.run(setup, simulated(world))
+    return races, race_standing(races, setup.metric, setup.data.categories)
 
 
-def test_where_labels_help_the_data_wins(course, simulated, worlds):
-    _, told = run(course, simulated, worlds["data"], steps=3, labels_per_step=40, seeds=4)
+def test_where_labels_help_the_data_wins(setup, simulated, worlds):
+    _, told = run(setup, simulated, worlds["data"], steps=3, labels_per_step=40, seeds=4)
     assert told["winner"] == "data"
     assert told["final"]["difference"]["low"] > 0
     data = told["tracks"]["data"]
@@ -59,55 +59,55 @@ def test_where_labels_help_the_data_wins(course, simulated, worlds):
     assert "with 120 labels (60 of them reviews)" in sentence(told)
 
 
-def test_where_an_architecture_helps_the_model_wins(course, simulated, worlds):
+def test_where_an_architecture_helps_the_model_wins(setup, simulated, worlds):
     space = {"model": ["probe"], "lr": {"low": 1e-4, "high": 1e-2, "log": True}}
-    _, told = run(course, simulated, worlds["model"], space=space)
+    _, told = run(setup, simulated, worlds["model"], space=space)
     assert told["winner"] == "model"
     assert told["final"]["difference"]["high"] < 0
     assert sentence(told).startswith("The model track won")
 
 
-def test_where_nothing_helps_it_cannot_tell_and_says_what_would(course, simulated, worlds):
-    _, told = run(course, simulated, worlds["nothing"])
+def test_where_nothing_helps_it_cannot_tell_and_says_what_would(setup, simulated, worlds):
+    _, told = run(setup, simulated, worlds["nothing"])
     assert told["winner"] is None
     assert told["final"]["difference"]["low"] < 0 < told["final"]["difference"]["high"]
     assert sentence(told).startswith("Can't tell: after 2 steps")
     assert "would suffice" in sentence(told) or "no difference that can be measured" in sentence(told)
 
 
-def test_the_rules_are_the_same_for_both_tracks(course, simulated, worlds):
-    racers, told = run(course, simulated, worlds["nothing"])
-    assert [racer.seed for racer in racers] == [0, 1, 2]
-    for racer in racers:
-        assert racer.done["data"][0] is racer.done["model"][0], "both begin with the same training"
-        for track in racing.TRACKS:
-            history = racer.done[track]
+def test_the_rules_are_the_same_for_both_tracks(setup, simulated, worlds):
+    races, told = run(setup, simulated, worlds["nothing"])
+    assert [seed_race.seed for seed_race in races] == [0, 1, 2]
+    for seed_race in races:
+        assert seed_race.done["data"][0] is seed_race.done["model"][0], "both begin with the same training"
+        for track in training_order.TRACKS:
+            history = seed_race.done[track]
             assert len(history) == 3
             for step in range(3):
                 best = max(score(done, "accuracy") for done in history[: step + 1])
                 assert score(chosen(history[: step + 1], "accuracy"), "accuracy") == best
             for done in history[1:]:
-                cell, start = done.turn.cell, course.baseline
+                cell, start = done.turn.cell, setup.baseline
                 assert cell.ruler is start.ruler
-                assert cell.params["seed"] == racer.seed
+                assert cell.params["seed"] == seed_race.seed
                 same = cell.train.equals(start.train), cell.params["train"] == start.params["train"]
                 assert same == ((False, True) if track == "data" else (True, False))
     keys = [row["key"] for row in told["runs"]]
     assert len(keys) == 3 * (1 + 2 * 2)
 
 
-def test_of_equals_the_earlier_one_and_a_lower_loss_is_better(course, simulated):
-    racers, _ = run(course, simulated, lambda turn: 1.0)
-    assert chosen(racers[0].done["model"], "accuracy").turn.step == 0
-    losses = [score(done, "log_loss") for done in racers[0].done["model"]]
-    assert score(chosen(racers[0].done["model"], "log_loss"), "log_loss") == min(losses)
+def test_of_equals_the_earlier_one_and_a_lower_loss_is_better(setup, simulated):
+    races, _ = run(setup, simulated, lambda turn: 1.0)
+    assert chosen(races[0].done["model"], "accuracy").turn.step == 0
+    losses = [score(done, "log_loss") for done in races[0].done["model"]]
+    assert score(chosen(races[0].done["model"], "log_loss"), "log_loss") == min(losses)
 
 
-def test_a_race_is_the_same_twice(course, simulated, worlds):
-    assert run(course, simulated, worlds["data"])[1] == run(course, simulated, worlds["data"])[1]
+def test_a_race_is_the_same_twice(setup, simulated, worlds):
+    assert run(setup, simulated, worlds["data"])[1] == run(setup, simulated, worlds["data"])[1]
 
 
-def test_a_trial_that_cannot_be_trained_is_a_step_without_a_gain(course, simulated, worlds):
+def test_a_trial_that_cannot_be_trained_is_a_step_without_a_gain(setup, simulated, worlds):
     def execute(turns):
         done = simulated(worlds["nothing"])(turns)
         return [replace(d, result=None, failed="too small") if fails(d.turn) else d for d in done]
@@ -115,15 +115,15 @@ def test_a_trial_that_cannot_be_trained_is_a_step_without_a_gain(course, simulat
     def fails(turn):
         return turn.track == "model" and (turn.seed, turn.step) != (0, 1)
 
-    racers = racing.run(course, execute)
-    told = stand(racers, "accuracy", course.stock.categories)
+    races = training_order.run(setup, execute)
+    told = race_standing(races, "accuracy", setup.data.categories)
     others = [row for row in told["runs"] if row["track"] == "model" and row["seed"]]
     assert [row["stands_by"] for row in others] == [0] * 4
-    assert any("5 trials could not be trained" in line for line in command.notes(told, course))
-    assert sum("assay.failed" in node.tags for node in children(racers)) == 5
+    assert any("5 trials could not be trained" in line for line in command.notes(told, setup))
+    assert sum("assay.failed" in node.tags for node in children(races)) == 5
 
 
-def test_a_model_track_that_never_ran_has_not_lost(course, simulated, worlds):
+def test_a_model_track_that_never_ran_has_not_lost(setup, simulated, worlds):
     def execute(turns):
         done = simulated(worlds["data"])(turns)
         return [replace(d, result=None, failed="no way") if d.turn.track == "model" else d for d in done]
@@ -131,28 +131,28 @@ def test_a_model_track_that_never_ran_has_not_lost(course, simulated, worlds):
     with pytest.raises(
         AssayError, match=r"none of the 3 trials of the model track could be trained.*\nno way"
     ):
-        racing.run(course, execute)
+        training_order.run(setup, execute)
 
 
-def test_a_baseline_of_older_code_keeps_its_params_as_they_were_written(side, course, params):
+def test_a_baseline_of_older_code_keeps_its_params_as_they_were_written(side, setup, params):
     older = command.as_written(side)
     assert older == yaml.safe_load(side.layout.params.read_text()) | {"seed": 0}
-    cell = replace(course.baseline, params=older)
-    assert cell.key == course.baseline.key, "what is not written is as it is by default"
+    cell = replace(setup.baseline, params=older)
+    assert cell.key == setup.baseline.key, "what is not written is as it is by default"
 
 
-def test_only_a_trial_may_fail(course, monkeypatch, side):
-    racer = racing.racers(course)[0]
+def test_only_a_trial_may_fail(setup, monkeypatch, side):
+    seed_race = training_order.seed_races(setup)[0]
     lines = ["ERROR: failed to reproduce 'train': 'assay train' exited with 2"]
 
     def refuse(*_):
         raise DvcError("too small for resnet18", lines)
 
     monkeypatch.setattr(command.cells, "run", refuse)
-    model = racer.model_turn(1)
+    model = seed_race.model_turn(1)
     assert command.train(model, side.layout).failed == "too small for resnet18"
     with pytest.raises(DvcError):
-        command.train(racer.data_turn(1), side.layout)
+        command.train(seed_race.data_turn(1), side.layout)
     lines[0] = "the disk is full"
     with pytest.raises(DvcError):
         command.train(model, side.layout)
@@ -179,13 +179,13 @@ def test_without_val_or_test_there_is_no_race(start):
 
 
 @pytest.fixture
-def summary(course, simulated, worlds):
-    racers, told = run(course, simulated, worlds["data"])
+def summary(setup, simulated, worlds):
+    races, told = run(setup, simulated, worlds["data"])
     cells = {"all": len(told["runs"]), "run": 3, "failed": 0}
     more = {
         "baseline": {"name": "HEAD", "label": "HEAD </script><b>", "commit": "1" * 40},
         "answers": "oracle",
-        "race": course.race.model_dump(mode="json"),
+        "race": setup.race.model_dump(mode="json"),
         "space": {"lr": {"low": 0.1, "high": 1.0, "log": True}, "model": ["cnn", 'cnn {"width": 64}']},
         "chosen_on": "val",
         "verdict": sentence(told),
@@ -193,7 +193,7 @@ def summary(course, simulated, worlds):
         "notes": ["mind the gap"],
         "seconds": {"label": 10.0, "review": 5.0},
     }
-    return racers, {**more, **told}
+    return races, {**more, **told}
 
 
 def test_the_page_holds_all_there_is_to_know(summary):
@@ -207,8 +207,8 @@ def test_the_page_holds_all_there_is_to_know(summary):
 
 
 def test_a_race_is_a_family_of_runs(summary):
-    racers, told = summary
-    top, nodes = parent(told), children(racers)
+    races, told = summary
+    top, nodes = parent(told), children(races)
     curves = {(name, step) for name, step, _ in top.curves}
     assert {("accuracy/data track", 0), ("accuracy/model track.low", 2), ("cost/labels", 2)} <= curves
     assert top.tags["assay.winner"] == (told["winner"] or "can't tell")
@@ -222,7 +222,7 @@ def test_a_race_is_a_family_of_runs(summary):
 
 def test_intervals_cover_what_is_true():
     """Seeds and samples both noisy, nothing different: at most a few of 100 races call a winner."""
-    from assay.experiments.corner_metrics import Outcome, measure, rulers
+    from assay.experiments.corner_metrics import CornerOutcome, measure, rulers
     from assay.experiments.corners import Design
     from assay.experiments.noise import trainings
     from assay.experiments.race.standing import MetricStanding, Places, compared
@@ -240,7 +240,7 @@ def test_intervals_cover_what_is_true():
             for _seed in range(3):
                 right = 0.6 * hard + 0.4 * rng.random(n) < rng.normal(0.7, 0.03)
                 chances = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9]).astype(np.float32)
-                models.append(Outcome(ids, Classified(chances, np.zeros(n, np.int64))))
+                models.append(CornerOutcome(ids, Classified(chances, np.zeros(n, np.int64))))
             outcomes[corner] = models
         one = next(iter(measure(plan, outcomes, rulers(plan, outcomes), (), 100, 0)))
         ahead = MetricStanding(one, compared(trainings(plan, outcomes, ""))).estimates(row)[0]

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from assay.errors import AssayError
-from assay.experiments.cells import Cell, Result
+from assay.experiments.cells import Cell, CellResult
 from assay.experiments.race import data_track, space
 from assay.experiments.race.answers import Answers
-from assay.experiments.race.data_track import Budget, Labels, Stock
+from assay.experiments.race.data_track import BaselineData, Budget, TrackLabels
 from assay.experiments.race.model_track import Search
 from assay.metrics.table import named
 from assay.params import Race
@@ -27,7 +27,7 @@ CHOSEN_ON = "val"
 
 
 @dataclass(frozen=True)
-class Turn:
+class RaceTraining:
     """One training to run. `about`: the labels asked for, or the params tried."""
 
     track: Track | Literal["baseline"]
@@ -42,24 +42,24 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Done:
+class RaceResult:
     """A turn and its result; None if these params cannot be trained, with the reason in `failed`."""
 
-    turn: Turn
-    result: Result | None
+    turn: RaceTraining
+    result: CellResult | None
     failed: str = ""
 
 
-Execute = Callable[[Sequence[Turn]], list[Done]]
+Execute = Callable[[Sequence[RaceTraining]], list[RaceResult]]
 
 
 @dataclass(frozen=True)
-class Course:
+class RaceSetup:
     """Inputs of a race."""
 
     baseline: Cell
     """The cell of the baseline; its seed is replaced by that of each race."""
-    stock: Stock
+    data: BaselineData
     answers: Answers
     race: Race
     metric: str
@@ -80,81 +80,79 @@ class Course:
 
 
 @dataclass
-class Racer:
+class SeedRace:
     """State of the race of one seed: the turns of each track so far."""
 
-    course: Course
+    setup: RaceSetup
     seed: int
     search: Search
-    labels: Labels
-    done: dict[Track, list[Done]] = field(default_factory=lambda: {"data": [], "model": []})
+    labels: TrackLabels
+    done: dict[Track, list[RaceResult]] = field(default_factory=lambda: {"data": [], "model": []})
     """Turns by track, step 0 (the baseline) first."""
 
-    def baseline(self) -> Turn:
-        return Turn("baseline", 0, self.seed, self._cell())
+    def baseline(self) -> RaceTraining:
+        return RaceTraining("baseline", 0, self.seed, self._cell())
 
-    def data_turn(self, step: int) -> Turn:
-        stock = self.course.stock
+    def data_turn(self, step: int) -> RaceTraining:
+        data = self.setup.data
         chance = self.seed * 1000 + step
-        self.labels, asked = data_track.step(
-            self.labels, stock, self.course.answers, self.course.budget, chance
-        )
-        cell = self._cell(train=data_track.table(self.labels, stock))
-        return Turn("data", step, self.seed, cell, asked.to_json())
+        self.labels, asked = data_track.step(self.labels, data, self.setup.answers, self.setup.budget, chance)
+        cell = self._cell(train=data_track.table(self.labels, data))
+        return RaceTraining("data", step, self.seed, cell, asked.to_json())
 
-    def model_turn(self, step: int) -> Turn:
+    def model_turn(self, step: int) -> RaceTraining:
         tried = self.search.ask()
-        return Turn("model", step, self.seed, self._cell(tried), tried)
+        return RaceTraining("model", step, self.seed, self._cell(tried), tried)
 
-    def take(self, done: Done) -> None:
+    def take(self, done: RaceResult) -> None:
         """Record the result of a turn; the search gets the score of its own trials."""
         if done.turn.track == "baseline":
             for track in TRACKS:
                 self.done[track].append(done)
-            self.search.tell_baseline(score(done, self.course.metric))
+            self.search.tell_baseline(score(done, self.setup.metric))
         else:
             self.done[done.turn.track].append(done)
         if done.turn.track == "model":
-            self.search.tell(score(done, self.course.metric) if done.result else None)
+            self.search.tell(score(done, self.setup.metric) if done.result else None)
 
     def _cell(self, tried: dict[str, Any] | None = None, train: Any = None) -> Cell:
-        base = self.course.baseline
+        base = self.setup.baseline
         params = space.apply(tried or {}, {**base.params, "seed": self.seed})
         return Cell(base.code, params, base.train if train is None else train, base.ruler)
 
 
-def racers(course: Course) -> list[Racer]:
+def seed_races(setup: RaceSetup) -> list[SeedRace]:
     """One for each seed, before the first step."""
-    choices = space.resolve(course.race.space, course.baseline.parsed)
-    own = course.baseline.parsed
+    choices = space.resolve(setup.race.space, setup.baseline.parsed)
+    own = setup.baseline.parsed
     return [
-        Racer(course, seed, Search(choices, own, seed, course.maximise), data_track.beginning(course.stock))
-        for seed in course.seeds
+        SeedRace(setup, seed, Search(choices, own, seed, setup.maximise), data_track.beginning(setup.data))
+        for seed in setup.seeds
     ]
 
 
-def run(course: Course, execute: Execute, progress: Progress = silent) -> list[Racer]:
+def run(setup: RaceSetup, execute: Execute, progress: Progress = silent) -> list[SeedRace]:
     """Run all steps. The trainings of one step are independent: `execute` may run them in parallel."""
-    field_ = racers(course)
-    by_seed = {racer.seed: racer for racer in field_}
+    races = seed_races(setup)
+    by_seed = {seed_race.seed: seed_race for seed_race in races}
 
-    def take(turns: Sequence[Turn]) -> None:
+    def take(turns: Sequence[RaceTraining]) -> None:
         for done in execute(turns):
             by_seed[done.turn.seed].take(done)
 
-    progress.say(f"baseline: {len(field_)} seeds")
-    take([racer.baseline() for racer in field_])
-    for step in range(1, course.race.steps + 1):
-        progress.say(f"step {step} of {course.race.steps}: choosing labels and params")
-        turns = [racer.data_turn(step) for racer in field_]
-        take(turns + [racer.model_turn(step) for racer in field_])
-        refuse_hopeless(field_)
-    return field_
+    progress.say(f"baseline: {len(races)} seeds")
+    take([seed_race.baseline() for seed_race in races])
+    for step in range(1, setup.race.steps + 1):
+        progress.say(f"step {step} of {setup.race.steps}: choosing labels and params")
+        turns = [seed_race.data_turn(step) for seed_race in races]
+        take(turns + [seed_race.model_turn(step) for seed_race in races])
+        refuse_hopeless(races)
+    return races
 
 
-def refuse_hopeless(racers: Sequence[Racer]) -> None:
+def refuse_hopeless(races: Sequence[SeedRace]) -> None:
     """AssayError if no trial of any seed could be trained: without a model track there is no comparison."""
-    trials = [done for racer in racers for done in racer.done["model"][1:]]
+    trials = [done for seed_race in races for done in seed_race.done["model"][1:]]
     if not any(done.result for done in trials):
         raise AssayError(
             f"none of the {len(trials)} trials of the model track could be trained; the first ended with:\n"
@@ -163,13 +161,13 @@ def refuse_hopeless(racers: Sequence[Racer]) -> None:
         )
 
 
-def score(done: Done, metric: str) -> float:
+def score(done: RaceResult, metric: str) -> float:
     """Metric of a turn on val."""
     assert done.result is not None
     return float(done.result.metrics[CHOSEN_ON][metric]["value"])
 
 
-def chosen(history: Sequence[Done], metric: str) -> Done:
+def chosen(history: Sequence[RaceResult], metric: str) -> RaceResult:
     """The turn of a track that is best on val so far, of equal ones the earliest; the same rule for both tracks."""
     sign = named(metric).sign
     return max((done for done in history if done.result), key=lambda done: sign * score(done, metric))

@@ -35,7 +35,7 @@ QUEUE_HINT = "`assay queue` lists the next ones to label; then `assay label FILE
 
 
 @dataclass(frozen=True)
-class Images:
+class EmbeddedImages:
     """(n, d) embeddings and (n,) classes, by id."""
 
     vectors: Floats
@@ -46,11 +46,11 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Arena:
+class ReplayData:
     """`pool`: labels that are hidden and revealed; `rulers`: {split: images measured on}."""
 
-    pool: Images
-    rulers: Mapping[str, Images]
+    pool: EmbeddedImages
+    rulers: Mapping[str, EmbeddedImages]
     classes: int
     strength: float
     """C of the probe."""
@@ -72,15 +72,15 @@ class Arena:
                 np.save(aside / f"{name}.vectors.npy", images.vectors)
                 np.save(aside / f"{name}.targets.npy", images.targets)
             about = {"classes": self.classes, "strength": self.strength, "rulers": list(self.rulers)}
-            write_json(aside / "arena.json", {**about, "digest": self.digest})
+            write_json(aside / "replay.json", {**about, "digest": self.digest})
 
     @classmethod
-    def load(cls, folder: Path) -> Arena:
-        about = read_json(folder / "arena.json")
+    def load(cls, folder: Path) -> ReplayData:
+        about = read_json(folder / "replay.json")
 
-        def images(name: str) -> Images:
+        def images(name: str) -> EmbeddedImages:
             parts = (np.load(folder / f"{name}.{part}.npy", mmap_mode="r") for part in ("vectors", "targets"))
-            return Images(*parts)
+            return EmbeddedImages(*parts)
 
         rulers = {name: images(name) for name in about["rulers"]}
         made = cls(images("pool"), rulers, about["classes"], about["strength"])
@@ -89,16 +89,16 @@ class Arena:
 
 
 @dataclass(frozen=True)
-class Ground:
+class ReplayProject:
     """The data of a project for a replay, with the ids of the rows."""
 
-    arena: Arena
+    data: ReplayData
     ids: Mapping[str, tuple[str, ...]]
     """{split: ids}, sorted."""
     categories: tuple[str, ...]
 
 
-def open_ground(layout: Layout) -> Ground:
+def open_project(layout: Layout) -> ReplayProject:
     """The labelled images of the snapshot. MissingInput names the stage to run; GateError the split without enough."""
     snapshot = Snapshot.load(layout.snapshot)
     rows, embeddings = labelled(snapshot), Embeddings.open(layout.embeddings)
@@ -112,7 +112,7 @@ def open_ground(layout: Layout) -> Ground:
     }
     ids = {split: tuple(_of(rows, split)["id"].to_pylist()) for split in held}
     pool = held.pop("train")
-    return Ground(Arena(pool, held, len(names), choose_strength(pool, len(names))), ids, names)
+    return ReplayProject(ReplayData(pool, held, len(names), choose_strength(pool, len(names))), ids, names)
 
 
 def check(counts: Mapping[str, int], classes: int) -> None:
@@ -132,7 +132,7 @@ def check(counts: Mapping[str, int], classes: int) -> None:
             )
 
 
-def choose_strength(pool: Images, classes: int) -> float:
+def choose_strength(pool: EmbeddedImages, classes: int) -> float:
     """The C of STRENGTHS with the least loss, for all strategies: it serves comparisons, not the best accuracy."""
     many = min(TYPICAL, len(pool) // 2)
     losses = np.zeros(len(STRENGTHS))
@@ -150,7 +150,7 @@ def _of(rows: pa.Table, split: str) -> pa.Table:
     return rows.filter(pc.equal(rows["split"], split))
 
 
-def _images(rows: pa.Table, names: tuple[str, ...], embeddings: Embeddings) -> Images:
+def _images(rows: pa.Table, names: tuple[str, ...], embeddings: Embeddings) -> EmbeddedImages:
     number = {name: k for k, name in enumerate(names)}
     targets = np.array([number[label] for label in rows["label"].to_pylist()], np.int64)
-    return Images(embeddings.vectors(rows["id"].to_pylist()), targets)
+    return EmbeddedImages(embeddings.vectors(rows["id"].to_pylist()), targets)

@@ -18,7 +18,7 @@ BITS, LENGTH = "bits.", "length."
 
 
 @dataclass(frozen=True)
-class Steps:
+class StepFolder:
     """A folder of steps. Several processes write to it at once; no two write the same key."""
 
     folder: Path

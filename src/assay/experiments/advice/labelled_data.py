@@ -28,7 +28,7 @@ QUEUE_HINT = "`assay queue` lists the next ones to label; then `assay label FILE
 
 
 @dataclass(frozen=True)
-class Ground:
+class LabelledData:
     """`table`: train.parquet of the selection by id; class numbers are indices of `categories`."""
 
     table: pa.Table
@@ -72,7 +72,7 @@ class Ground:
         return self.table.filter(pc.equal(self.table["split"], split))
 
 
-def open_ground(layout: Layout) -> Ground:
+def open_labelled(layout: Layout) -> LabelledData:
     """Read the data. MissingInput names the stage to run; GateError the split with too few labels."""
     table = read_table(layout.selection / "train.parquet", made_by="select").sort_by("id").combine_chunks()
     selection = read_json(layout.selection / "selection.json", made_by="select")
@@ -83,7 +83,7 @@ def open_ground(layout: Layout) -> Ground:
     kept = samples.filter(pc.invert(samples["excluded"]))
     open_ = pc.and_(pc.equal(kept["split"], "train"), pc.invert(kept["labelled"]))
     train = table.filter(pc.equal(table["split"], "train"))["id"].to_pylist()
-    return Ground(
+    return LabelledData(
         table=table,
         categories=tuple(json.loads(table.schema.metadata[b"categories"])),
         digest=str(selection["digest"]),
