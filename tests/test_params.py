@@ -165,6 +165,20 @@ def test_what_is_no_yaml_or_not_there_is_said(tmp_path):
         load_params(tmp_path / "params.yaml")
 
 
+def test_a_model_learns_the_tasks_it_names_and_those_that_name_it(tmp_path):
+    raw = yaml.safe_load(Path("params.yaml").read_text()) | {"task": "detection", "track": {"primary": "ap"}}
+    with pytest.raises(ParamsError, match=r"cnn cannot learn the task detection; valid: .*lite0_detector"):
+        parse_params(raw)
+    assert parse_params(raw | {"train": {"model": "lite0_detector"}}).train.model == "lite0_detector"
+    folder = tmp_path / "plugins" / "tasks"
+    folder.mkdir(parents=True)
+    (folder / "ranking.py").write_text('MODELS = ("cnn",)')
+    own = raw | {"task": "ranking"}
+    assert parse_params(own, root=tmp_path).task == "ranking"
+    with pytest.raises(ParamsError, match="probe cannot learn the task ranking; valid: cnn"):
+        parse_params(own | {"train": {"model": "probe"}}, root=tmp_path)
+
+
 def test_flat_params_name_every_leaf():
     flat = flatten(Params.model_validate(SOURCES))
     assert flat["train.lr"] == 0.001

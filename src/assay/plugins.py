@@ -6,11 +6,13 @@ Plug-ins of a project are in `plugins/`: `plugins/strategies/mine.py` is the str
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from assay.errors import PluginError
 
@@ -99,6 +101,29 @@ def check_name(kind: str, name: str, root: Path = Path()) -> str:
             hint="rename the file",
         )
     return name
+
+
+def declared(kind: str, name: str, constant: str, root: Path = Path()) -> Any:
+    """A literal that a plug-in's file assigns to `constant`, read without importing it; None if it assigns none."""
+    sources = Sources(own=root / OWN)
+    places = (folder / kind / f"{name}.py" for folder in sources.folders)
+    tree = ast.parse(next(place for place in places if place.is_file()).read_text())
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(ast.unparse(one) == constant for one in node.targets):
+            return ast.literal_eval(node.value)
+    return None
+
+
+def serving(task: str, root: Path = Path()) -> list[str]:
+    """The models that say they can be built for a task, or that the task names in MODELS."""
+    named = declared("tasks", task, "MODELS", root) or ()
+    return [name for name in names("models", root) if name in named or serves(name, task, root)]
+
+
+def serves(model: str, task: str, root: Path = Path()) -> bool:
+    """Whether a model says that it can be built for a task; one that says nothing is taken at its word."""
+    tasks = declared("models", model, "TASKS", root)
+    return tasks is None or task in tasks
 
 
 def load(kind: str, name: str, root: Path = Path()) -> ModuleType:

@@ -18,6 +18,7 @@ from torch import nn
 from assay.models import parse_options
 from assay.params.bounds import Section
 INPUT = "pixels"
+TASKS = ("classification",)
 class Options(Section): "None."
 def suited(options, training): return training
 def build(spec):

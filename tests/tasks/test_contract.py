@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -12,6 +14,7 @@ from torch import nn
 
 from assay import plugins, tasks
 from assay.data.annotations import Annotation
+from assay.data.images.placement import Placement, place
 from assay.errors import ParamsError
 from assay.experiments.predicted import Predicted
 from assay.metrics.judged import Judged, compare, measure
@@ -36,12 +39,49 @@ class Flat(nn.Module):
         return self.linear(images.flatten(1))
 
 
+class OneBox(Flat):
+    """A detector whose box of each class is the whole image; only the scores are learnt."""
+
+    def forward(self, images: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+        whole = torch.tensor([[0.0, 0.0, 4.0, 4.0]]).expand(3, 4)
+        scores, labels = super().forward(images).sigmoid().sort(dim=1, descending=True)
+        return [{"boxes": whole, "scores": s, "labels": c} for s, c in zip(scores, labels, strict=True)]
+
+    def loss(self, images: torch.Tensor, targets: list[dict[str, torch.Tensor]]) -> torch.Tensor:
+        wanted = torch.cat([target["labels"] for target in targets])
+        return nn.functional.cross_entropy(super().forward(images), wanted)
+
+
+def model_of(name: str, seed: int) -> nn.Module:
+    kind = OneBox if name == "detection" else Flat
+    return kind(tasks.load(name).outputs(CATEGORIES), seed)
+
+
+def where(n: int) -> Placement:
+    """Images of 4 × 4 px, as they are."""
+    return place(np.full(n, 4), np.full(n, 4), (4, 4), "squeeze")
+
+
+def drawn(name: str, n: int, rng: np.random.Generator) -> tuple[list[str], list[str]]:
+    """Categories of n images, and labels that say so."""
+    categories = rng.choice(CATEGORIES, n).tolist()
+    if name != "detection":
+        return categories, categories
+    boxes = [[Annotation(category=one, bbox=(0, 0, 4, 4))] for one in categories]
+    return categories, [tasks.load(name).label(notes) for notes in boxes]
+
+
+def said(name: str, model: nn.Module, pixels: np.ndarray, batch: int) -> Any:
+    inputs = Rows(pixels, np.arange(len(pixels)))
+    return tasks.load(name).predict(outputs_of(model, inputs, batch, CPU), where(len(pixels)))
+
+
 def predicted(name: str, n: int, seed: int = 0) -> tuple[pa.Table, list[str]]:
     """What a model says of n images, and their labels."""
-    rng, task = np.random.default_rng(seed), tasks.load(name)
-    inputs = Rows(rng.integers(0, 256, (n, 4, 4, 3), dtype=np.uint8), np.arange(n))
-    said = task.predict(outputs_of(Flat(task.outputs(CATEGORIES), seed), inputs, 5, CPU))
-    return task.to_table(said, CATEGORIES), rng.choice(CATEGORIES, n).tolist()
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 256, (n, 4, 4, 3), dtype=np.uint8)
+    table = tasks.load(name).to_table(said(name, model_of(name, seed), pixels, 5), CATEGORIES)
+    return table, drawn(name, n, rng)[1]
 
 
 def judged(name: str, n: int, seed: int = 0) -> Judged:
@@ -52,10 +92,8 @@ def judged(name: str, n: int, seed: int = 0) -> Judged:
 @pytest.mark.parametrize("name", TASKS)
 def test_predictions_do_not_hang_on_the_batch_and_go_through_a_table(name):
     task, pixels = tasks.load(name), np.random.default_rng(1).integers(0, 256, (9, 4, 4, 3), dtype=np.uint8)
-    model, inputs = Flat(task.outputs(CATEGORIES), 0), Rows(pixels, np.arange(9))
-    some, other = (
-        task.to_table(task.predict(outputs_of(model, inputs, b, CPU)), CATEGORIES) for b in (2, 100)
-    )
+    model = model_of(name, 0)
+    some, other = (task.to_table(said(name, model, pixels, b), CATEGORIES) for b in (2, 100))
     assert "predicted" in some.column_names
     assert some.schema.field("predicted").type == pa.string()
     for column in some.column_names:
@@ -64,31 +102,36 @@ def test_predictions_do_not_hang_on_the_batch_and_go_through_a_table(name):
             assert first == second
         else:
             assert np.array(first) == pytest.approx(np.array(second), abs=1e-5)
-    assert (
-        len(
-            task.to_table(task.predict(outputs_of(model, Rows(pixels[:0], np.arange(0)), 2, CPU)), CATEGORIES)
-        )
-        == 0
-    )
+    assert len(task.to_table(said(name, model, pixels[:0], 2), CATEGORIES)) == 0
+    assert task.doubt(some) == pytest.approx(task.doubt(other), abs=1e-4)
+    assert 0 <= task.doubt(some).min() <= task.doubt(some).max() <= 1
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_the_objective_falls_as_a_model_learns_and_scores_fall_with_it(name):
     task, rng = tasks.load(name), np.random.default_rng(0)
-    labels = rng.choice(CATEGORIES, 60).tolist()
+    categories, labels = drawn(name, 60, rng)
     wanted = task.targets(labels, CATEGORIES)
-    pixels = np.repeat(np.array([int(label) * 20 for label in labels], np.uint8), 48).reshape(60, 4, 4, 3)
-    inputs, model = Rows(pixels, np.arange(60)), Flat(task.outputs(CATEGORIES), 0)
+    pixels = np.repeat(np.array([int(one) * 20 for one in categories], np.uint8), 48).reshape(60, 4, 4, 3)
+    model = model_of(name, 0)
     objective = task.objective(wanted, Train(model="cnn"))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    before = task.scores(task.predict(outputs_of(model, inputs, 60, CPU)), wanted)["loss"]
+    before = task.scores(said(name, model, pixels, 60), wanted)["loss"]
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
     for _ in range(200):
-        loss = objective(model, images, task.batch(wanted, np.arange(60), None, CPU))
+        loss = objective(model, images, task.batch(wanted, np.arange(60), where(60), CPU))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert task.scores(task.predict(outputs_of(model, inputs, 60, CPU)), wanted)["loss"] < before
+    assert task.scores(said(name, model, pixels, 60), wanted)["loss"] < before
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_label_is_read_by_people_and_counted_by_class(name):
+    task = tasks.load(name)
+    for category, label in zip(*drawn(name, 5, np.random.default_rng(0)), strict=True):
+        assert category in task.words(label)
+        assert list(task.classes(label)) == [category]
 
 
 @pytest.mark.parametrize("name", TASKS)

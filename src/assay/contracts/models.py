@@ -40,23 +40,51 @@ def it_says_what_it_sees(plugin: ModuleType) -> None:
         require(size >= 1, f"suited() asks for images of {size} px")
 
 
+def it_says_which_tasks(plugin: ModuleType) -> None:
+    """TASKS names the tasks it can be built for."""
+    named = getattr(plugin, "TASKS", None)
+    require(
+        isinstance(named, tuple) and named and all(isinstance(name, str) for name in named),
+        f'TASKS is {named!r}, not a tuple of names of tasks: ("classification",)',
+    )
+
+
+def finds_boxes(plugin: ModuleType) -> bool:
+    """Whether it is a detector: see assay.tasks.detection."""
+    return "detection" in getattr(plugin, "TASKS", ())
+
+
 def it_learns_a_step(color: str) -> Callable[[ModuleType], None]:
     def check(plugin: ModuleType) -> None:
         one = spec(color=color)
         model = plugin.build(one).train()
-        logits = model(inputs(plugin, one))
-        require(
-            logits.shape == (IMAGES, CLASSES), f"logits are {tuple(logits.shape)}, not ({IMAGES}, {CLASSES})"
-        )
-        logits.square().sum().backward()
+        loss_of(plugin, model, inputs(plugin, one)).backward()  # type: ignore[no-untyped-call]
         without = [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
         require(not without, f"no gradient reaches {', '.join(without)}")
 
     check.__name__ = f"it_learns_a_step_from_{color}_images"
     check.__doc__ = (
-        f"build(spec) gives logits (n, classes) of {color} images, and each parameter its gradient."
+        f"{color} images give logits (n, classes), of a detector a loss, and each parameter its gradient."
     )
     return check
+
+
+def loss_of(plugin: ModuleType, model: Any, images: torch.Tensor) -> torch.Tensor:
+    """A scalar to learn by. Broken if what the model returns has another form."""
+    if finds_boxes(plugin):
+        loss: torch.Tensor = model.loss(images, [objects() for _ in images])
+        require(loss.shape == () and loss.isfinite(), f"the loss is {loss}, not a finite scalar")
+        return loss
+    logits = model(images)
+    shape = tuple(logits.shape)
+    require(shape == (IMAGES, CLASSES), f"logits are {shape}, not ({IMAGES}, {CLASSES})")
+    return logits.square().sum()  # type: ignore[no-any-return]
+
+
+def objects() -> dict[str, torch.Tensor]:
+    """Two objects on an image, as a detector learns them."""
+    boxes = torch.tensor([[4.0, 6.0, 20.0, 28.0], [10.0, 2.0, 30.0, 12.0]])
+    return {"boxes": boxes, "labels": torch.tensor([0, CLASSES - 1]), "ignore": torch.zeros(0, 4)}
 
 
 def a_seed_repeats(plugin: ModuleType) -> None:
@@ -91,14 +119,43 @@ def an_image_is_judged_alone(plugin: ModuleType) -> None:
     batch = inputs(plugin, one)
     with torch.inference_mode():
         together, alone = model(batch)[:1], model(batch[:1])
-    require(torch.allclose(together, alone, atol=1e-4), "in eval() an image is judged otherwise among others")
+    if finds_boxes(plugin):
+        together, alone = together[0]["scores"], alone[0]["scores"]
+    require(
+        together.shape == alone.shape and torch.allclose(together, alone, atol=1e-4),
+        "in eval() an image is judged otherwise among others",
+    )
+
+
+def boxes_are_in_order(plugin: ModuleType) -> None:
+    """A detector returns boxes, scores and labels of each image, best first, in px of the image."""
+    if not finds_boxes(plugin):
+        return
+    one = spec()
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        said = plugin.build(one).eval()(inputs(plugin, one))
+    require(len(said) == IMAGES, f"{len(said)} results of {IMAGES} images")
+    for found in said:
+        boxes, scores, labels = (found[name] for name in ("boxes", "scores", "labels"))
+        require(boxes.shape == (len(scores), 4), f"boxes are {tuple(boxes.shape)} of {len(scores)} scores")
+        require(bool((scores.diff() <= 0).all()), "the scores do not fall: best first")
+        require(bool(((labels >= 0) & (labels < CLASSES)).all()), "a label is no number of a class")
+        require(
+            bool(
+                ((boxes >= -1) & (boxes <= one.image_size + 1)).all() and (boxes[:, 2:] >= boxes[:, :2]).all()
+            ),
+            "a box is not x₁, y₁, x₂, y₂ within the image",
+        )
 
 
 CHECKS: tuple[Check, ...] = (
     it_says_what_it_sees,
+    it_says_which_tasks,
     it_learns_a_step("rgb"),
     it_learns_a_step("gray"),
     a_seed_repeats,
     options_are_checked,
     an_image_is_judged_alone,
+    boxes_are_in_order,
 )

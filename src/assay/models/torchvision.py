@@ -21,6 +21,7 @@ from assay.models import ModelSpec, Pictures, parse_options
 from assay.params.bounds import Section
 
 INPUT = "pixels"
+TASKS = ("classification", "counting")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet: what every torchvision weight was trained with."""
 TRAINED_WITH_AUXILIARIES = frozenset({"googlenet", "inception_v3"})

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, model_validator
 
+from assay import plugins
 from assay.errors import ParamsError
 from assay.metrics.table import OF_TASK, overall
 from assay.params.base import SPLITS as SPLITS
@@ -279,6 +280,16 @@ class Params(Section):
         if (valid := OF_TASK.get(self.task)) and self.track.primary not in valid:
             raise ValueError(
                 f"track.primary: {self.track.primary} is no metric of {self.task}; valid: {', '.join(valid)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _model_serves_the_task(self, info: ValidationInfo) -> Params:
+        root = (info.context or {}).get("root", Path())
+        if self.train.model not in (valid := plugins.serving(self.task, root)):
+            raise ValueError(
+                f"train.model: {self.train.model} cannot learn the task {self.task}; "
+                f"valid: {', '.join(valid) or 'none'}"
             )
         return self
 

@@ -83,7 +83,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     write_json(layout.outputs / "metrics.json", metrics)
     write_table(layout.outputs / "predictions.parquet", predictions_table(val, test))
     with fresh_dir(layout.outputs / "plots") as folder:
-        plots.draw_all(folder, test.judged, metrics, worst_mistakes(test, layout))
+        plots.draw_all(folder, test.judged, metrics, worst_mistakes(test, task, layout))
         if draw := getattr(plots, f"draw_{params.task}", None):
             draw(folder, test.judged, test.categories, metrics, classes)
     return summarise(metrics, test.judged.METRICS, params, progress)
@@ -201,7 +201,7 @@ def _rows(split: str, part: JudgedSplit) -> pa.Table:
     return table
 
 
-def worst_mistakes(test: JudgedSplit, layout: Layout) -> list[plots.Mistake]:
+def worst_mistakes(test: JudgedSplit, task: ModuleType, layout: Layout) -> list[plots.Mistake]:
     """The predictions furthest from right, the surest of them first, with their pictures."""
     judged = test.judged
     wrong = np.flatnonzero(~is_right(judged.quality))
@@ -211,7 +211,7 @@ def worst_mistakes(test: JudgedSplit, layout: Layout) -> list[plots.Mistake]:
         plots.Mistake(
             test.ids[row],
             decode(pool.read(test.ids[row])),
-            test.labels[row],
+            task.words(test.labels[row]),
             words[row],
             float(judged.confidence[row]),
         )

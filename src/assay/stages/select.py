@@ -133,7 +133,8 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
         write_table(folder / "train.parquet", train)
         write_table(folder / "queue.parquet", queue_table(queue))
         write_json(folder / "selection.json", selection)
-    return {**selection, "head": [asdict(row) for row in queue[:HEAD]]}
+    images = dict(Counter(train["split"].to_pylist()))
+    return {**selection, "images": images, "head": [asdict(row) for row in queue[:HEAD]]}
 
 
 def choose(asked: str, options: Mapping[str, Any], champion: Champion | None) -> Choice:
@@ -288,9 +289,10 @@ def with_predictions(inputs: QueueInputs, queue: list[Queued]) -> list[Queued]:
 
 def describe(inputs: QueueInputs, train: pa.Table, queue: Sequence[Queued]) -> dict[str, Any]:
     """The content of selection.json: counts, and how the choice was made."""
-    tally = Counter(zip(train["split"].to_pylist(), train["label"].to_pylist(), strict=True))
+    rows = zip(train["split"].to_pylist(), train["label"].to_pylist(), strict=True)
+    tally = Counter((split, shown) for split, label in rows for shown in inputs.task.classes(label))
     categories = inputs.snapshot.categories
-    labels = list(dict.fromkeys([*categories, *sorted(set(train["label"].to_pylist()))]))
+    labels = list(dict.fromkeys([*categories, *sorted({shown for _, shown in tally})]))
     return {
         "digest": train.schema.metadata[b"digest"].decode(),
         "categories": list(categories),
@@ -319,8 +321,8 @@ def left_out(inputs: QueueInputs, train: pa.Table) -> dict[str, int]:
 
 def render(selection: dict[str, Any], console: Console) -> None:
     """The counts, and the head of the queue."""
-    totals = {split: sum(counts.values()) for split, counts in selection["counts"].items()}
-    console.print(f"learn from {totals['train']:,} images, stop early by {totals['val']:,}", highlight=False)
+    train, val = (selection["images"].get(split, 0) for split in ("train", "val"))
+    console.print(f"learn from {train:,} images, stop early by {val:,}", highlight=False)
     asked = ", ".join(f"{n:,} by {name}" for name, n in selection["queue"].items())
     console.print(f"to label next: {asked or 'nothing'}", highlight=False)
     if selection["evidence"]:

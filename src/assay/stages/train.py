@@ -7,6 +7,7 @@ import io
 import json
 from pathlib import Path
 from time import perf_counter
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -36,13 +37,13 @@ def run(
     """
     table = read_table(layout.selection / "train.parquet", made_by="select")
     categories, digest = about_selection(table, layout)
-    check_enough(table, categories, progress)
+    task = tasks.load(params.task)
+    check_enough(table, categories, task, progress)
     learnt_from = table.filter(pc.equal(table["split"], "train"))["id"]
     spec, inputs = specify(params, categories, layout, learnt_from)
     checkpoint = layout.scratch / "checkpoints" / f"{run_key(params, digest)}.pt"
     _forget_others(checkpoint)
     with deterministic(params.train.threads):
-        task = tasks.load(params.task)
         train, val = (
             examples(table, split, categories, inputs, layout, progress, task) for split in ("train", "val")
         )
@@ -65,15 +66,16 @@ def about_selection(table: pa.Table, layout: Layout) -> tuple[list[str], str]:
     return json.loads(held[b"categories"]), held[b"digest"].decode()
 
 
-def check_enough(table: pa.Table, categories: list[str], progress: Progress) -> None:
+def check_enough(table: pa.Table, categories: list[str], task: ModuleType, progress: Progress) -> None:
     """GateError when there is nothing to learn a difference from; a remark where classes have no example."""
     labels = table.filter(pc.equal(table["split"], "train"))["label"].to_pylist()
+    shown = {name for label in labels for name in task.classes(label)}
     if len(labels) < 2 or len(set(labels)) < 2:
         raise GateError(
-            f"there is too little to learn from: {len(labels)} labelled training images of {len(set(labels))} classes",
+            f"there is too little to learn from: {len(labels)} labelled training images of {len(shown)} classes",
             hint="label at least one image each of two classes: `assay queue` lists the next ones to label",
         )
-    if without := [category for category in categories if category not in set(labels)]:
+    if without := [category for category in categories if category not in shown]:
         progress.say(f"no training image of {', '.join(without)}: the model cannot learn to see these")
     if len(labels) == len(table):
         progress.say("no labelled val image: no early stopping, all epochs are run and the last one is kept")

@@ -3,8 +3,11 @@
 A task is two files, as a change of how models are measured must train none. `tasks/x.py` has
 
     SAYS_CLASSES: bool                            whether predictions are a probability of each class
+    MODELS: tuple[str, ...]                       optional: models that serve it beside those with its name in TASKS
 
     label(annotations) -> str | None              what the annotations of a sample come to, as text; None: not labelled
+    words(label) -> str                           a label as a person reads it
+    classes(label) -> sequence of str             the classes that an image with this label shows: what is counted
     outputs(categories) -> int                    numbers that a model returns for each image
     targets(labels, categories) -> sequence (n,)  of what an image is to teach; ParamsError for a label that cannot be
     batch(targets, rows, where, device)           those of some rows (b,) in the form that the loss takes; `where`, the
@@ -30,6 +33,7 @@ imported by the functions that need it: `curate` asks a task what a label is, an
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 
 from assay import plugins
@@ -39,6 +43,16 @@ from assay.errors import ParamsError
 def load(name: str) -> ModuleType:
     """`tasks/name.py`. PluginError if there is none of that name."""
     return plugins.load("tasks", name)
+
+
+def place_of(named: Iterable[str], categories: Sequence[str]) -> dict[str, int]:
+    """The number of each category. ParamsError if something else is named."""
+    if unknown := sorted(set(named) - set(categories)):
+        raise ParamsError(
+            f"labels outside the declared classes: {', '.join(map(repr, unknown[:10]))}",
+            hint=f"curate.classes has: {', '.join(categories)}; add them there, or relabel",
+        )
+    return {category: k for k, category in enumerate(categories)}
 
 
 def require_classes(name: str, what: str) -> None:

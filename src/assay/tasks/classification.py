@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.data.snapshot import one_category
-from assay.errors import ParamsError
+from assay.tasks import place_of
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +26,16 @@ EPS = float(np.finfo(np.float32).eps)
 label = one_category
 
 
+def words(label: str) -> str:
+    """A class is its own name."""
+    return label
+
+
+def classes(label: str) -> tuple[str]:
+    """The one."""
+    return (label,)
+
+
 def outputs(categories: Sequence[str]) -> int:
     """A logit for each class."""
     return len(categories)
@@ -33,12 +43,7 @@ def outputs(categories: Sequence[str]) -> int:
 
 def targets(labels: Sequence[str], categories: Sequence[str]) -> NDArray[np.int64]:
     """Numbers of the labels, (n,). ParamsError names the labels that are no category."""
-    number = {category: k for k, category in enumerate(categories)}
-    if unknown := sorted(set(labels) - set(number)):
-        raise ParamsError(
-            f"labels outside the declared classes: {', '.join(map(repr, unknown[:10]))}",
-            hint=f"curate.classes has: {', '.join(categories)}; add them there, or relabel",
-        )
+    number = place_of(labels, categories)
     return np.array([number[label] for label in labels], dtype=np.int64)
 
 

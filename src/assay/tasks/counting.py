@@ -38,6 +38,16 @@ def label(annotations: Sequence[Annotation]) -> str | None:
     return str(len(annotations))
 
 
+def words(label: str) -> str:
+    """A number is read as it is."""
+    return label
+
+
+def classes(label: str) -> tuple[str]:
+    """Images are counted by their number of objects."""
+    return (label,)
+
+
 def outputs(categories: Sequence[str]) -> int:
     """One number, whatever the categories."""
     return 1

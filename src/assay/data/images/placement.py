@@ -9,7 +9,7 @@ Coordinates are (x, y) in pixels of the upright image; 0, 0 is the upper left co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -40,7 +40,7 @@ def place(widths: NDArray[Any], heights: NDArray[Any], canvas: Canvas, fit: Fit)
     for k, (width, height) in enumerate(zip(widths.tolist(), heights.tolist(), strict=True)):
         left, top, w, h = inside(width, height, canvas, fit)
         affine[k] = [[w / width, 0, left], [0, h / height, top]]
-    return Placement(affine, canvas)
+    return Placement(affine, canvas, np.stack([widths, heights], axis=1).astype(np.float64))
 
 
 @dataclass(frozen=True)
@@ -49,24 +49,31 @@ class Placement:
 
     affine: Floats
     canvas: Canvas
+    sizes: Floats
+    """(n, 2) width and height of the images."""
 
     def __len__(self) -> int:
         return len(self.affine)
 
     def take(self, rows: NDArray[np.int64]) -> Placement:
-        return Placement(self.affine[rows], self.canvas)
+        return replace(self, affine=self.affine[rows], sizes=self.sizes[rows])
 
     def then(self, moved: NDArray[np.floating]) -> Placement:
         """After the canvas itself was moved by (n, 2, 3)."""
         linear = moved[:, :, :2] @ self.affine
         linear[:, :, 2] += moved[:, :, 2]
-        return Placement(linear, self.canvas)
+        return replace(self, affine=linear)
 
     def back(self) -> Placement:
         """The inverse maps."""
         linear = np.linalg.inv(self.affine[:, :, :2])
         offset = -linear @ self.affine[:, :, 2:]
-        return Placement(np.concatenate([linear, offset], axis=2), self.canvas)
+        return replace(self, affine=np.concatenate([linear, offset], axis=2))
+
+    def cut(self, image: int, boxes: Floats) -> Floats:
+        """Corners (m, 4) in pixels of one image, those beyond its borders moved onto them."""
+        inside: Floats = np.clip(boxes, 0, np.tile(self.sizes[image], 2))
+        return inside
 
     def points(self, image: int, points: Floats) -> Floats:
         """(m, 2) of one image, mapped."""
