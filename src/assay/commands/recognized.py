@@ -1,4 +1,4 @@
-"""Which format a file or folder has, by the names in it: nothing is opened."""
+"""Recognition of the format of a source by file names, without opening files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOKS: dict[str, Callable[[Path], bool]] = {
     "masks": lambda place: bool(mask_folders(place)),
     "imagefolder": Path.is_dir,
 }
-"""Format -> whether a place looks like it, the more certain first."""
+"""{format: test of a path}, the most specific first."""
 DEPTH = ("", "*/", "*/*/")
 
 
@@ -33,7 +33,7 @@ def _has(place: Path, *patterns: str) -> bool:
 
 
 def mask_folders(place: Path) -> list[str]:
-    """Names of folders that may hold the masks of the images beside them, the usual name first."""
+    """Names of folders that may contain the masks of the images; only the usual name, if there is one."""
     if _has(place, f"{MASKS.images}/*") and _has(place, f"{MASKS.masks}/*"):
         return [MASKS.masks]
     first = next(
@@ -47,7 +47,7 @@ def mask_folders(place: Path) -> list[str]:
 
 
 def recognized(place: Path) -> str | None:
-    """The name of the format; None for what is not there, and for an image."""
+    """Name of the format; None if the path does not exist or is an image."""
     if is_image_name(place.name) or not place.exists():
         return None
     return next((name for name, looks in LOOKS.items() if looks(place)), None)

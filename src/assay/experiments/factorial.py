@@ -66,7 +66,7 @@ class Factorial:
         return {side: own_cell(side) for side in (self.a, self.b)}
 
     def _from(self, corner: Corner, *players: str) -> Side:
-        """The side that a part is taken from: B if one of `players` is in the corner, else A."""
+        """The side that a part is taken from: B if those of `players` that play are all in the corner, else A."""
         playing = [player for player in players if player in self.players]
         return self.b if playing and set(playing) <= corner else self.a
 

@@ -61,7 +61,7 @@ def _plateau(rounds: Sequence[RoundRecord], rules: Iterate) -> StoppingReason | 
     told = f"{row.change(last.span)} on the same {last.span['n']:,} test images"
     since = "the last round" if many == 1 else f"the last {many} rounds together"
     return StoppingReason(
-        "plateau", f"{since} came to {told}: less than {rules.plateau_gain:g}, with its whole 95 % interval"
+        "plateau", f"{since} gained {told}: the whole 95 % interval is below {rules.plateau_gain:g}"
     )
 
 

@@ -1,7 +1,7 @@
-"""Uncertainty sampling, for any task: the images that the champion doubts most first.
+"""Uncertainty sampling, for any task: the highest doubt of the champion first.
 
-D. D. Lewis, W. A. Gale: A Sequential Algorithm for Training Text Classifiers. SIGIR 1994. How an image is doubted is
-the task's: `doubt` of its file in assay.tasks. `margin` asks for the same images of a classifier.
+D. D. Lewis, W. A. Gale: A Sequential Algorithm for Training Text Classifiers. SIGIR 1994. The task defines the doubt of
+an image (`doubt` in assay.tasks). For classification the choice is that of `margin`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def select(pool: Candidates, budget: int, rng: np.random.Generator) -> NDArray[n
 
 
 def doubts(pool: Candidates) -> NDArray[np.float32]:
-    """(n,) of the champion. ValueError if there are none."""
+    """(n,) doubt of the champion, 0…1. ValueError without a champion."""
     if pool.doubt is None:
         raise ValueError("this strategy needs the doubt of a model")
     return pool.doubt

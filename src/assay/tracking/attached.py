@@ -66,7 +66,7 @@ def _compare(before: str, run: str, folder: Path, layout: Layout) -> str | None:
         finally:
             _end(process)
     if process.returncode:
-        return (said.strip().splitlines() or ["it ended without a word"])[-1][:300]
+        return (said.strip().splitlines() or ["it ended without output"])[-1][:300]
     return None
 
 

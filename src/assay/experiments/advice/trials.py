@@ -23,11 +23,11 @@ PRIOR = 0.1
 def best_of(
     gains: Floats, covariance: Floats, further: int, noise: float, headroom: float, rng: np.random.Generator
 ) -> Floats:
-    """(DRAWS,) gain over the baseline of the best of the trials made and of `further` ones.
+    """(DRAWS,) gain over the baseline of the best of the trials made and `further` ones; 0 if none looks better.
 
     `gains` (t,): measured gains over the baseline, with error covariance (t, t). A further trial has the standard error
-    `noise`. `headroom`: largest possible gain. Losses are limited to the size of the best gain: a setting that fails
-    does not widen the distribution towards gains.
+    `noise`. `headroom`: largest possible gain. Losses are limited to the size of the best gain, or two standard errors:
+    a setting that fails does not widen the distribution towards gains.
     """
     t = len(gains)
     further = int(min(further, BEYOND * t))

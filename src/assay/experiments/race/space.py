@@ -1,6 +1,6 @@
 """The search space of the model track, keys of `train`: `race.space` of params.yaml.
 
-lr: {low: 0.0005, high: 0.02, log: true}     any number in between; whole numbers where `train` wants them
+lr: {low: 0.0005, high: 0.02, log: true}     a number in this range; whole for keys that take whole numbers
 augment: [none, light, strong]               one of these
 epochs: auto                                 from half to twice the baseline's
 model: auto                                  the baseline's model and the built-in ones that suit image_size

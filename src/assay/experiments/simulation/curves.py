@@ -68,7 +68,7 @@ def _disagreement(correct: NDArray[np.bool_]) -> float:
 
 
 def _seeds(each: Floats, disagreement: float, seed: int) -> Floats:
-    """(DRAWS, strategies, b)"""
+    """(DRAWS, strategies, b) random deviations of the mean over the seeds."""
     strategies, k, b = each.shape
     deviations = each - each.mean(1, keepdims=True)
     seen = float(deviations.var(1, ddof=1).mean())
