@@ -55,5 +55,5 @@ def test_a_place_alone_says_what_it_is_and_a_wrong_format_is_noted(tmp_path):
     assert (plan.source.format, plan.found.objects) == ("masks", 1)
     wrong = prepare(root, f"imagefolder:{tmp_path / 'raw'}")
     assert any("looks like the format masks" in note for note in wrong.notes)
-    with pytest.raises(UsageError, match="neither what the images are nor where"):
+    with pytest.raises(UsageError, match="the format is not recognised"):
         prepare(root, "nowhere")

@@ -149,4 +149,4 @@ def test_what_waits_with_people_is_on_the_screen(desk):
     write_batch(desk.layout.edits, "new", [judge(first.id, "odd")])
     result = status.run(desk.params(), desk.layout)
     assert (result["people"]["open"], result["people"]["since"]) == (2, "2026-01-02T00:00:00Z")
-    assert "2 images of 2 batches wait since 2026-01-02: 0001-file-" in shown(result)
+    assert "2 images of 2 batches wait for answers since 2026-01-02: 0001-file-" in shown(result)

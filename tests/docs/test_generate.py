@@ -30,7 +30,7 @@ def test_a_parameter_has_its_bounds_its_default_and_its_meaning():
     assert rows["train.threads"][1:3] == ["int, from 1 to 512", "`2`"]
     assert rows["train.image_size"][1] == "int, from 1 to 4,096 or `auto`"
     assert "`margin`" in rows["select.strategy"][1]
-    assert rows["select.cost"][3].startswith("A metadata column")
+    assert rows["select.cost"][3].startswith("Metadata column")
 
 
 def test_every_parameter_has_a_meaning():

@@ -198,7 +198,7 @@ def test_without_javascript_the_page_still_says_what_differs(small_page):
         "Model: params",
         "Code",
         "Environment",
-        "Ruler",
+        "Test set",
         "<noscript>",
     ):
         assert part in text
