@@ -5,7 +5,7 @@ Every row is some thousands of attributions of corners whose expectations are kn
 
     simulated  accuracy; the bootstrap over samples is replaced by what it tends to with ever more replicates
                (corners.exact_moments), from there on it is the code of `assay.experiments.attribution`
-    whole      `assay.experiments.attribution.attribute` itself, probabilities in, verdicts out, for each metric
+    whole      `assay.experiments.attribution.attribute` itself, predictions in, verdicts out, for each metric
     digits     small networks on real digits with planted wrong labels: seeds and test samples are drawn from many
 
 `coverage` is over all shares, `false_alarm` that of the null player which is called most; `told` is how often the first
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from assay.experiments import corners as shapley
 from assay.experiments.noise import Moments, noise
 from assay.metrics.intervals import half_width, p_value
-from benchmarks import whole
+from benchmarks import scenes, whole
 from benchmarks.corners import Digits, Simulated, World, exact_moments, train_digits
 from benchmarks.figures import Figure
 from benchmarks.subjects import Measured, Setting
@@ -89,8 +89,11 @@ def measure(setting: Setting) -> Measured:
     started, rng = process_time(), np.random.default_rng(2027)
     many = 50 if setting.quick else SIMULATIONS
     rows = [row for name, one in SIMULATED.items() for row in _simulated(name, one, many, rng)]
-    rows += whole.rows(SEEDS, 50 if setting.quick else 2000, rng)
+    rows += whole.rows(whole.CLASSES, SEEDS, 50 if setting.quick else 2000, rng)
     rows += _digits(train_digits(4 * max(SEEDS) if setting.quick else DIGIT_SEEDS), many, rng)
+    # scenes of their own seed: the rows above stay what they were
+    rows += whole.rows(scenes.MASKS, SEEDS, 50 if setting.quick else 2000, np.random.default_rng(1))
+    rows += whole.rows(scenes.BOXES, SEEDS, 5 if setting.quick else 400, np.random.default_rng(2))
     limits = [row for name, one in LIMITS.items() for row in _simulated(name, one, many, rng)]
     about = {
         "cpu_seconds": round(process_time() - started),

@@ -28,6 +28,8 @@ PACKAGES = (
     "lightly-mundig",
     "scikit-activeml",
     "cleanlab",
+    "pycocotools",
+    "faster-coco-eval",
 )
 TABLES = (
     "rows",
@@ -40,6 +42,7 @@ TABLES = (
     "cleaned",
     "real",
     "foreign",
+    "detections",
 )
 """What a subject measured beside its figures, as a list of rows."""
 

@@ -16,6 +16,7 @@ SUBJECTS = (
     "training",
     "diff",
     "checks",
+    "detection_metrics",
     "calibration",
     "label_efficiency",
     "selection",

@@ -1,89 +1,86 @@
-"""Attributions from probabilities to verdicts, by `assay.experiments.attribution.attribute` itself, for every metric.
+"""Attributions from predictions to verdicts, by `assay.experiments.attribution.attribute` itself, for every metric.
 
-Four classes, one of them rare (6 %). A network is its logits: how far the right class is ahead, the sample's
-difficulty, and the seed's noise. data puts the right class further ahead; model is null.
+A scene is a task: what test samples are, and what a training makes of them. data makes them easier; model is null.
+Truth is the difference of the means over many seeds and samples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.experiments.attribution import Corner, CornerOutcome, attribute, plan
-from assay.metrics.classification import METRICS, Classified, values_of
+from assay.metrics.classification import METRICS, Classified
+from assay.metrics.judged import Judged
 
-SHARES = (0.4, 0.3, 0.24, 0.06)
-AHEAD = {False: 1.6, True: 2.0}
-"""Without and with the new data."""
-SHIFT, FLIPS = 0.05, 0.6
-SAMPLES, REPLICATES = 400, 200
-EXPECTED_FROM = (300, 20_000)
-"""Seeds and samples that the expectations are computed from."""
 PLAYERS = ("data", "model")
+REPLICATES = 200
 
 
-def rows(seeds: Sequence[int], many: int, rng: np.random.Generator) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Scene:
+    """Where test samples and predictions of them are drawn from."""
+
+    name: str
+    metrics: tuple[str, ...]
+    samples: int
+    test: Callable[[int, np.random.Generator], Any]
+    """So many test samples."""
+    judged: Callable[[bool, Any, np.random.Generator], Judged]
+    """One training, with the new data or without, on test samples; with a seed of its own."""
+    expected_from: tuple[int, int]
+    """Seeds and samples that the expectations are computed from."""
+
+
+def rows(scene: Scene, seeds: Sequence[int], many: int, rng: np.random.Generator) -> list[dict[str, Any]]:
     """One row for each metric and number of seeds."""
-    truth = expected(rng)
+    truth = expected(scene, rng)
     found = []
     for k in seeds:
-        held: dict[str, list[list[bool]]] = {name: [] for name in METRICS}
-        told: dict[str, list[list[bool]]] = {name: [] for name in METRICS}
+        held: dict[str, list[list[bool]]] = {name: [] for name in scene.metrics}
+        told: dict[str, list[list[bool]]] = {name: [] for name in scene.metrics}
         for _ in range(many):
-            result = attribute(PLAYERS, draw(k, rng), replicates=REPLICATES, seed=int(rng.integers(1 << 31)))
+            outcomes = draw(scene, k, rng)
+            result = attribute(PLAYERS, outcomes, replicates=REPLICATES, seed=int(rng.integers(1 << 31)))
             for name, one in result.metrics.items():
                 effects = [*one.shares, one.total]
                 right = [truth[name], 0.0, truth[name]]
                 held[name].append([e.low <= t <= e.high for e, t in zip(effects, right, strict=True)])
                 told[name].append([e.verdict != "can't tell" for e in effects])
-        found += [_row(name, k, np.array(held[name]), np.array(told[name])) for name in METRICS]
-    return sorted(found, key=lambda row: METRICS.index(row["metric"]))
+        found += [_row(scene, name, k, np.array(held[name]), np.array(told[name])) for name in scene.metrics]
+    return sorted(found, key=lambda row: scene.metrics.index(row["metric"]))
 
 
-def draw(k: int, rng: np.random.Generator) -> dict[Corner, list[CornerOutcome]]:
+def draw(scene: Scene, k: int, rng: np.random.Generator) -> dict[Corner, list[CornerOutcome]]:
     """One experiment."""
-    targets = rng.choice(len(SHARES), SAMPLES, p=SHARES)
-    difficulty = rng.standard_normal((SAMPLES, len(SHARES)))
-    ids = np.array([f"{i:06d}" for i in range(SAMPLES)])
+    test = scene.test(scene.samples, rng)
+    ids = np.array([f"{i:06d}" for i in range(scene.samples)])
     return {
-        corner: [CornerOutcome(ids, judged("data" in corner, targets, difficulty, rng)) for _ in range(k)]
+        corner: [CornerOutcome(ids, scene.judged("data" in corner, test, rng)) for _ in range(k)]
         for corner in plan(PLAYERS).corners
     }
 
 
-def judged(
-    better: bool, targets: NDArray[np.int64], difficulty: NDArray[np.float64], rng: np.random.Generator
-) -> Classified:
-    """One training with a seed of its own."""
-    logits = difficulty + FLIPS * rng.standard_normal(difficulty.shape)
-    ahead = AHEAD[better] + SHIFT * rng.standard_normal()
-    logits[np.arange(len(targets)), targets] += ahead
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return Classified((powers / powers.sum(1, keepdims=True)).astype(np.float32), targets)
-
-
-def expected(rng: np.random.Generator) -> dict[str, float]:
+def expected(scene: Scene, rng: np.random.Generator) -> dict[str, float]:
     """What the new data do to each metric, over seeds and samples: from very many."""
-    seeds, n = EXPECTED_FROM
-    sums: dict[str, float] = dict.fromkeys(METRICS, 0.0)
+    seeds, n = scene.expected_from
+    sums: dict[str, float] = dict.fromkeys(scene.metrics, 0.0)
     for _ in range(seeds):
-        targets = rng.choice(len(SHARES), n, p=SHARES)
-        difficulty = rng.standard_normal((n, len(SHARES)))
-        state = rng.integers(1 << 31)
+        test, state = scene.test(n, rng), rng.integers(1 << 31)
         for better, sign in ((True, 1), (False, -1)):  # the same noise for both: only their difference counts
-            terms = judged(better, targets, difficulty, np.random.default_rng(state)).terms
-            values = values_of(terms.sum(0, keepdims=True, dtype=np.float64), len(SHARES))
-            for name in METRICS:
+            values = scene.judged(better, test, np.random.default_rng(state)).values()
+            for name in scene.metrics:
                 sums[name] += sign * float(values[name][0]) / seeds
     return sums
 
 
-def _row(name: str, k: int, held: NDArray[np.bool_], told: NDArray[np.bool_]) -> dict[str, Any]:
+def _row(scene: Scene, name: str, k: int, held: NDArray[np.bool_], told: NDArray[np.bool_]) -> dict[str, Any]:
     return {
-        "setting": f"whole: {name.replace('_', ' ')}, four classes, one of 6 %; {SAMPLES} test samples",
+        "setting": f"whole: {name.replace('_', ' ')}, {scene.name}; {scene.samples} test samples",
         "metric": name,
         "seeds": k,
         "simulations": len(held),
@@ -93,3 +90,28 @@ def _row(name: str, k: int, held: NDArray[np.bool_], told: NDArray[np.bool_]) ->
         "coverage_of_total": round(float(held[:, 2].mean()), 4),
         "told": round(float(told[:, 0].mean()), 4),
     }
+
+
+SHARES = (0.4, 0.3, 0.24, 0.06)
+AHEAD = {False: 1.6, True: 2.0}
+"""Without and with the new data, how far the right class is ahead."""
+SHIFT, FLIPS = 0.05, 0.6
+Sampled = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""The right classes, and how difficult the samples are."""
+
+
+def sampled(n: int, rng: np.random.Generator) -> Sampled:
+    return rng.choice(len(SHARES), n, p=SHARES), rng.standard_normal((n, len(SHARES)))
+
+
+def classified(better: bool, test: Sampled, rng: np.random.Generator) -> Classified:
+    """A network is its logits: how far the right class is ahead, the sample's difficulty, and the seed's noise."""
+    targets, difficulty = test
+    logits = difficulty + FLIPS * rng.standard_normal(difficulty.shape)
+    ahead = AHEAD[better] + SHIFT * rng.standard_normal()
+    logits[np.arange(len(targets)), targets] += ahead
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    return Classified((powers / powers.sum(1, keepdims=True)).astype(np.float32), targets)
+
+
+CLASSES = Scene("four classes, one of 6 %", METRICS, 400, sampled, classified, (300, 20_000))

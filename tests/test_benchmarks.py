@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from assay import plugins
-from benchmarks import pictures, report, selection
+from benchmarks import detection_metrics, pictures, report, scenes, selection, whole
 from benchmarks.clock import Failed, run
 from benchmarks.figures import Figure, write_results
+from benchmarks.subjects import Setting
 
 ROOT = Path(__file__).parents[1]
 
@@ -116,9 +119,26 @@ def test_the_label_audit_is_a_table_beside_its_peers_and_of_what_cleaning_is_wor
     assert "| 9% | 10.0% | 86.90 | +0.25 ± 0.20 | +0.25 ± 0.20 | +0.25 ± 0.20 | +0.25 ± 0.20 |" in lines
 
 
-def test_planted_noise_is_of_the_share_it_says():
-    import numpy as np
+def test_detection_metrics_are_measured_beside_cocoeval(tmp_path):
+    figures, about = detection_metrics.measure(Setting(tmp_path, quick=True))
+    assert figures[0].is_met
+    write_results("detection_metrics", figures, about, tmp_path)
+    row = about["detections"][0]
+    assert row["pycocotools"] > row["ours"] > 0
+    assert any(
+        line.startswith(f"| 20 × 3 | {row['detections']} | ") for line in report.table(tmp_path).splitlines()
+    )
 
+
+@pytest.mark.parametrize("scene", [whole.CLASSES, scenes.BOXES, scenes.MASKS], ids=lambda scene: scene.name)
+def test_new_data_helps_in_every_scene(scene):
+    small = replace(scene, samples=40, expected_from=(3, 300))
+    (row, *_) = whole.rows(small, (2,), 1, np.random.default_rng(0))
+    assert row["setting"].startswith("whole: ")
+    assert whole.expected(small, np.random.default_rng(0))[scene.metrics[0]] > 0.01
+
+
+def test_planted_noise_is_of_the_share_it_says():
     from benchmarks import label_audit
     from benchmarks.encoded import Data
 

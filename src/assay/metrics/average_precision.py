@@ -152,8 +152,10 @@ def _events(ranked: Ranked, weights: Array) -> tuple[Ints, Array]:
 
 
 def _beyond(base: Bools, counted: Bools, each: Array, places: Ints) -> Array:
-    """(len(places), b) what the running sum of `counted` has beyond that of `base`."""
+    """(len(places), b), or (1, b) zeros: what the running sum of `counted` has beyond that of `base`."""
     other = np.flatnonzero(base != counted)
+    if not len(other):
+        return np.zeros_like(each[:1])
     sums = running(np.add, np.where(counted[other][:, None], each[other], -each[other]))
     return np.concatenate([np.zeros_like(each[:1]), sums])[np.searchsorted(other, places, "right")]
 

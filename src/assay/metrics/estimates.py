@@ -87,13 +87,18 @@ def f1_estimate(hits: float, union: float, n: float) -> Estimate:
     return estimate(value, low, high, int(n))
 
 
+def ratio(part: NDArray[np.number], whole: NDArray[np.number], nothing: float = np.nan) -> Floats:
+    """Quotient of the two; `nothing` where whole is not above 0."""
+    shape = np.broadcast_shapes(part.shape, whole.shape)
+    with np.errstate(invalid="ignore"):
+        quotient: Floats = np.divide(part, whole, out=np.full(shape, nothing), where=whole > 0)
+    return quotient
+
+
 def mean_of_defined(rows: Floats) -> Floats:
     """(b,) means over the rows (m, b), NaN left out; NaN where there is nothing else."""
     there = np.isfinite(rows)
-    counts = there.sum(0)
-    sums = np.where(there, rows, 0.0).sum(0)
-    means: Floats = np.divide(sums, counts, out=np.full(rows.shape[1], np.nan), where=counts > 0)
-    return means
+    return ratio(np.where(there, rows, 0.0).sum(0), there.sum(0))
 
 
 def rounded(value: float) -> float:

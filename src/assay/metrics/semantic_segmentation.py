@@ -32,7 +32,7 @@ from assay.data.masks import decode
 from assay.data.outlines import RLE
 from assay.metrics.annotated import ANNOTATIONS, pixels_of
 from assay.metrics.bootstrap import bootstrapped
-from assay.metrics.estimates import Estimate, Floats, mean_of_defined
+from assay.metrics.estimates import Estimate, Floats, mean_of_defined, ratio
 from assay.metrics.judged import Judged
 from assay.metrics.table import OF_TASK
 
@@ -71,7 +71,7 @@ class Labelled(Judged):
     def quality(self) -> Floats:
         """Mean IoU over the classes that are there or were found; 1 where there is none."""
         shared, found, there = np.moveaxis(self.pixels[..., :3], -1, 0)
-        means = mean_of_defined(_ratio(shared, found + there - shared).T)
+        means = mean_of_defined(ratio(shared, found + there - shared).T)
         return np.where(np.isnan(means), 1.0, means)
 
     @property
@@ -112,23 +112,17 @@ class Labelled(Judged):
         return {name: np.where(absent, np.nan, column) for name, column in zip(TERMS, columns, strict=True)}
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    """NaN where there is nothing to divide by."""
-    with np.errstate(invalid="ignore"):
-        return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
-
-
 def _areas(sums: Mapping[str, Floats]) -> tuple[Floats, Floats]:
     """IoU and Dice."""
     shared, both = sums["shared"], sums["found"] + sums["there"]
-    return _ratio(shared, both - shared), _ratio(2 * shared, both)
+    return ratio(shared, both - shared), ratio(2 * shared, both)
 
 
 def _boundary_f1(sums: Mapping[str, Floats]) -> Floats:
     """Harmonic mean of the shares of either boundary that are near the other: 0 where nothing was predicted."""
-    precision = _ratio(sums["found_near"], sums["found_edge"])
-    recall = _ratio(sums["there_near"], sums["there_edge"])
-    f1 = np.nan_to_num(_ratio(2 * precision * recall, precision + recall))
+    precision = ratio(sums["found_near"], sums["found_edge"])
+    recall = ratio(sums["there_near"], sums["there_edge"])
+    f1 = np.nan_to_num(ratio(2 * precision * recall, precision + recall))
     return np.where(sums["there_edge"] > 0, f1, np.nan)
 
 
