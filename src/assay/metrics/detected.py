@@ -23,6 +23,10 @@ AT_75 = 5
 """Place of .75 among the thresholds."""
 BY_SIZE = [size for size in SIZES if size != "all"]
 BINS = 15
+RAISED = 2.4
+"""Highest values and absolute ones grow with the noise in them. The replicates have twice the variance of the value:
+they are raised by √2 − 1 of what it is. AP of 100 simulated test images is raised by .007, a third of its standard
+error; with the plain percentiles 91 % of its intervals hold the truth, with these 96 % (300 draws)."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,7 @@ class Detected(Judged):
 
     METRICS: ClassVar = DETECTION
     OF_A_CLASS: ClassVar = OF_A_CLASS
-    BIAS: ClassVar = {"d_ece": 2.4}
-    """As of a classifier's ECE."""
+    BIAS: ClassVar = dict.fromkeys(("ap", "ap50", "ap75", "f1", "d_ece"), RAISED)
 
     truth: Truth
     """Ordered by image and class."""
@@ -150,7 +153,7 @@ class Detected(Judged):
     def per_class(self, categories: Sequence[str]) -> dict[str, dict[str, Estimate]]:
         """Average precision of each class with its interval; n: its objects."""
         counts = np.bincount(self.truth.classes[self.matched.wanted], minlength=self.classes)
-        found = bootstrapped(len(self), self.of_classes, counts)
+        found = bootstrapped(len(self), self.of_classes, counts, RAISED)
         return {
             name: {metric: rows[k] for metric, rows in found.items()} for k, name in enumerate(categories)
         }
@@ -158,7 +161,7 @@ class Detected(Judged):
     def per_size(self) -> dict[str, Estimate]:
         """Average precision of each size of objects with its interval; n: their number."""
         counts = np.array([self.matched_of(size).wanted.sum() for size in BY_SIZE])
-        found = bootstrapped(len(self), lambda weights: {"ap": self.of_sizes(weights)}, counts)
+        found = bootstrapped(len(self), lambda weights: {"ap": self.of_sizes(weights)}, counts, RAISED)
         return dict(zip(BY_SIZE, found["ap"], strict=True))
 
     @cached_property
@@ -176,11 +179,6 @@ class Detected(Judged):
         """(b,) D-ECE under image weights (n, b): |mean score − share right| of each bin, mean over the detections."""
         sums: Floats = weights.T @ self.gaps
         return ratio(np.abs(sums[:, :BINS]).sum(1), sums[:, BINS])
-
-    def interval(self, name: str, value: float, drawn: Floats) -> tuple[float, float]:
-        """Of D-ECE, which resampling raises, with the lower bound reflected about the value (as of ECE)."""
-        low, high = super().interval(name, value, drawn)
-        return (max(0.0, 2 * value - high), high) if name in self.BIAS else (low, high)
 
     @cached_property
     def _all(self) -> Ranked:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.metrics.bootstrap import LEVELS, bootstrap_weights, two_sided
+from assay.metrics.bootstrap import LEVELS, bootstrap_weights, percentiles, two_sided
 from assay.metrics.estimates import Floats, bonett_price, estimate, mcnemar_p, paired_t, rounded, undefined
 
 HALF = 0.5
@@ -79,8 +79,7 @@ class Judged(ABC):
 
     def interval(self, name: str, value: float, drawn: Floats) -> tuple[float, float]:
         """95 % interval of a metric from its bootstrap replicates (b,)."""
-        low, high = np.nanpercentile(drawn, LEVELS)
-        return float(low), float(high)
+        return percentiles(value, drawn, self.BIAS.get(name, 0.0))
 
     def floors(self) -> tuple[dict[str, float], dict[str, Floats]]:
         """Least variance of a paired difference: by metric, and by metric of a class (classes,)."""
