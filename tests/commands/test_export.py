@@ -54,7 +54,7 @@ def test_labelled_images_go_out_with_what_is_lost_counted(layout, tmp_path, imag
     assert (out / "train" / "03.png").read_bytes() == images[3]
     console = Console(record=True, width=200)
     export.render(result, console)
-    assert "left out: 5 images without a label\ncoco cannot hold: 13 tags" in console.export_text()
+    assert "left out: 5 images without a label\ncoco cannot represent: 13 tags" in console.export_text()
 
 
 def test_what_cannot_be_written_is_said_and_nothing_is(layout, tmp_path):

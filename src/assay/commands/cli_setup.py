@@ -54,16 +54,14 @@ def check_plugin(
 
 @setup.command(rich_help_panel=PANEL)
 def export(
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", callback=folder_of, help="A folder that is not there, or empty.")
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", callback=folder_of, help="A new or empty folder.")],
     form: Annotated[
-        str, typer.Option("--format", help="coco, yolo, voc, masks, or one of your own that writes.")
+        str, typer.Option("--format", help="coco, yolo, voc, masks, or a format of your own with `write`.")
     ],
-    split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="Only this split.")] = None,
+    split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="This split only.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write the labelled images of the snapshot as others read them. Says what the format cannot hold.
+    """Write the labelled images of the snapshot in another format, and count what the format cannot represent.
 
     Example:  assay export --format coco ../cells
     """

@@ -1,4 +1,4 @@
-"""`assay export`: the data set as others read it, a folder in one of the formats that write too."""
+"""`assay export`: write the data set to a folder in one of the formats that can be written."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from assay.params import Split
 from assay.progress import Progress, silent
 
 DIGITS = 12
-"""Of an id, in the name of an image whose own is taken."""
+"""Digits of the id in front of a file name that is not unique."""
 
 
 def writers() -> list[str]:
-    """The formats that write."""
+    """Names of the formats that can be written."""
     return [name for name in plugins.names("formats") if hasattr(plugins.load("formats", name), "write")]
 
 
 def run(
     layout: Layout, form: str, folder: Path, split: Split | None = None, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Write the labelled images of the snapshot that are not excluded into a folder that is new or empty.
+    """Write the labelled images of the snapshot that are not excluded to a new or empty folder.
 
-    UsageError for a format that does not write, and where there is nothing to write.
+    UsageError for a format that cannot be written, or without a labelled image.
     """
     if form not in writers():
         raise UsageError(f"--format {form}: valid: {', '.join(writers())}")
     snapshot, pool = Snapshot.load(layout.snapshot), Pool.open(layout.pool)
     kept = _chosen(snapshot, split)
     if not kept:
-        raise UsageError("no labelled image to export", hint="label some, or leave --split out")
+        raise UsageError("no labelled image to export", hint="label some, or omit --split")
     names = _names(kept)
     with fresh_dir(folder) as aside, progress.bar("export", len(kept), "images") as advance:
         images = _outgoing(snapshot, pool, kept, names, advance)
@@ -61,7 +61,7 @@ def run(
 
 
 def _chosen(snapshot: Snapshot, split: Split | None) -> dict[str, dict[str, Any]]:
-    """The rows of the samples that are written, by id."""
+    """{id: row} of the samples to write."""
     samples = snapshot.samples
     rows = samples.filter(pc.and_(samples["labelled"], pc.invert(samples["excluded"])))
     if split is not None:
@@ -70,9 +70,9 @@ def _chosen(snapshot: Snapshot, split: Split | None) -> dict[str, dict[str, Any]
 
 
 def _names(kept: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """A path for each id: that of its first origin, below its source's name if there are several.
+    """{id: path}: that of the first origin, below the name of the source if there are several.
 
-    Where two would differ in their suffix only, the later has the beginning of its id before it: its label file would
+    If two paths differ in the suffix only, DIGITS of the id are prefixed to the later one, as their label files would
     have the same name.
     """
     origins = {sample: row["origins"][0].partition(":") for sample, row in kept.items()}
@@ -99,7 +99,7 @@ def _outgoing(
 
 
 def render(result: dict[str, Any], console: Console) -> None:
-    """What was written, what the format cannot hold, and how to read it back."""
+    """Print what was written, what the format cannot represent, and the options to read it."""
     console.print(
         f"{escape(result['folder'])}: {result['images']:,} images, {result['objects']:,} labels as {result['format']}",
         highlight=False,
@@ -107,6 +107,6 @@ def render(result: dict[str, Any], console: Console) -> None:
     if result["unlabelled"]:
         console.print(f"left out: {result['unlabelled']:,} images without a label", highlight=False)
     for what, n in result["lost"].items():
-        console.print(f"{result['format']} cannot hold: {n:,} {what}", highlight=False)
+        console.print(f"{result['format']} cannot represent: {n:,} {what}", highlight=False)
     if result["options"]:
-        console.print(f"to read it back: options: {escape(str(result['options']))}", highlight=False)
+        console.print(f"to read it, options: {escape(str(result['options']))}", highlight=False)
