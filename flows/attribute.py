@@ -9,6 +9,7 @@ Cached corners are not run again, so that a cancelled flow run is resumed by the
 
 import argparse
 import os
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -65,19 +66,20 @@ def attribute(
         division: of the data player: none, kind (added, relabelled, excluded, split moves) or batch (edit batches).
         per_class: recall and F1 of every class as well.
     """
-    layout = Layout(workspace.resolve())
-    params = load_params(layout.params)
-    work = prepare(params, layout, a, b, division, seeds)
-    names = {
-        cell.key: f"{' + '.join(sorted(c)) or 'A'}, seed {seed}" for (c, seed), cell in work.cells.items()
-    }
-    results: list[CellResult] = []
-    for wave in work.waves:
-        submitted = [corner.submit(names[cell.key], cell, layout.root) for cell in wave]
-        results += [future.result() for future in submitted]
-    summary = conclude(work, results, params, layout, per_class)
-    create_markdown_artifact(markdown(summary), ARTIFACT, "Shares in the difference")
-    return summary
+    with chdir(workspace):
+        layout = Layout(Path.cwd())
+        params = load_params(layout.params)
+        work = prepare(params, layout, a, b, division, seeds)
+        names = {
+            cell.key: f"{' + '.join(sorted(c)) or 'A'}, seed {seed}" for (c, seed), cell in work.cells.items()
+        }
+        results: list[CellResult] = []
+        for wave in work.waves:
+            submitted = [corner.submit(names[cell.key], cell, layout.root) for cell in wave]
+            results += [future.result() for future in submitted]
+        summary = conclude(work, results, params, layout, per_class)
+        create_markdown_artifact(markdown(summary), ARTIFACT, "Shares in the difference")
+        return summary
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ missing. Without a deployment the flow ends with exit code 4, as `assay iterate`
 import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from uuid import uuid4
@@ -95,7 +95,7 @@ def iterate(
     """
     layout = Layout(workspace.resolve())
     changed = {"rounds": rounds, "budget": budget, "target": target, "enough": enough}
-    with holding(layout):
+    with chdir(layout.root), holding(layout):
         result = run(load_params(layout.params), layout, name, changed, Log(), Tasks(layout.root))
         create_markdown_artifact(note(result), ARTIFACT, "Rounds, and why they ended")
     if result["waiting"] and runtime.deployment.id:

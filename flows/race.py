@@ -11,6 +11,7 @@ are not repeated, so that a cancelled flow run is resumed by the next one.
 import argparse
 import os
 from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,7 +85,8 @@ def race(
         names = [turn.name for turn in turns]
         return [future.result() for future in training.map(names, list(turns), unmapped(layout.root))]
 
-    summary = run(load_params(layout.params), layout, baseline, answers, changed=changed, execute=execute)
+    with chdir(layout.root):
+        summary = run(load_params(layout.params), layout, baseline, answers, changed=changed, execute=execute)
     create_markdown_artifact(note(summary), ARTIFACT, "Labels against trials")
     return summary
 

@@ -10,6 +10,7 @@ result differs from the record; the flow then fails after all tasks have run.
 
 import argparse
 import sys
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,9 @@ def reproduce(
         workspace: the folder with dvc.yaml and params.yaml.
     """
     layout = Layout(workspace.resolve())
-    names = [what] if since is None else since_then(since, layout)
-    states = [one(name, layout.root, exact, return_state=True) for name in names]
+    with chdir(layout.root):
+        names = [what] if since is None else since_then(since, layout)
+        states = [one(name, layout.root, exact, return_state=True) for name in names]
     results = [_result(state) for state in states]
     create_markdown_artifact(markdown(results), ARTIFACT, "Reproduction of recorded results")
     if any(result["exit_code"] for result in results):

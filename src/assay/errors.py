@@ -48,6 +48,10 @@ class PluginError(AssayError):
     exit_code = 2
 
 
+class PluginFailed(AssayError):
+    """A project's own plug-in raised an exception."""
+
+
 class SourceError(AssayError):
     """A source of images cannot be read."""
 

@@ -7,6 +7,9 @@ Plug-ins of a project are in `plugins/`: `plugins/strategies/mine.py` is the str
 from __future__ import annotations
 
 import ast
+import re
+import sys
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from assay.errors import PluginError
+from assay.errors import PluginError, PluginFailed
 
 PACKAGE = Path(__file__).parent
 OWN = "plugins"
@@ -23,6 +26,12 @@ KINDS = ("annotators", "checks", "encoders", "formats", "gates", "models", "stra
 OWN_KINDS = (*(kind for kind in KINDS if kind != "gates"), "metrics")
 """Kinds that a project may add to; `metrics` belong to tasks. Gates, which decide whether a snapshot may be trained on,
 are assay's only."""
+
+
+PLACE = re.compile(
+    rf'File "([^"\n]*[/\\]{OWN}[/\\](?:{"|".join(OWN_KINDS)})[/\\][^"\n/\\]+\.py)", line (\d+)(?:, in (\S+))?'
+)
+"""A line of a traceback in a project's own plug-in."""
 
 
 @dataclass(frozen=True)
@@ -129,21 +138,50 @@ def serves(model: str, task: str, root: Path = Path()) -> bool:
 def load(kind: str, name: str, root: Path = Path()) -> ModuleType:
     """The module of a plug-in. PluginError if the name is unknown, or the import fails."""
     check_name(kind, name, root)
-    if (PACKAGE / kind / f"{name}.py").is_file():
+    if not is_own(kind, name):
         return import_module(f"assay.{kind}.{name}")
     return _load_own(kind, name, root / OWN / kind)
 
 
 def _load_own(kind: str, name: str, folder: Path) -> ModuleType:
     """Import a file of the project as a module of `assay.<kind>`, so that it can import from that package."""
-    package = import_module(f"assay.{kind}")
-    place = str(folder.resolve())
-    if place not in package.__path__:
-        package.__path__.append(place)
+    _make_importable(import_module(f"assay.{kind}"), folder.resolve())
     try:
         return import_module(f"assay.{kind}.{name}")
     except Exception as error:
-        raise PluginError(
-            f"{folder / name}.py cannot be imported: {type(error).__name__}: {error}",
-            hint=f"`python {folder / name}.py` shows where",
-        ) from error
+        raise at_fault(error) or PluginError(f"{folder / name}.py cannot be imported: {error}") from error
+
+
+def _make_importable(package: ModuleType, folder: Path) -> None:
+    """Add a project's folder to the path of a package. Modules of another project's folder are unloaded."""
+    ours, *theirs = package.__path__
+    if theirs == [str(folder)]:
+        return
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.startswith(f"{package.__name__}.") and file and str(Path(file).parent) in theirs:
+            del sys.modules[name]
+    package.__path__ = [ours, str(folder)]
+
+
+def is_own(kind: str, name: str) -> bool:
+    """Whether a plug-in is a project's own, not one of assay's."""
+    return not (PACKAGE / kind / f"{name}.py").is_file()
+
+
+def at_fault(error: BaseException) -> PluginFailed | None:
+    """The error with file and line of the project's own plug-in that raised it; None if no own plug-in did.
+
+    Parses the formatted traceback, because an exception from another process carries it as text only.
+    """
+    found = list(PLACE.finditer("".join(traceback.format_exception(error))))
+    if not found:
+        return None
+    file, line, function = found[-1].groups()
+    own = Path(file).relative_to(Path(file).parents[2]).as_posix()
+    where = f"{own}:{line}" + (f", in {function}" if function and function != "<module>" else "")
+    said = error.msg if isinstance(error, SyntaxError) else error
+    return PluginFailed(
+        f"{where}: {type(error).__name__}: {said}",
+        hint=f"`assay check-plugin {own}` checks it alone; ASSAY_DEBUG=1 shows the traceback",
+    )

@@ -1,26 +1,22 @@
-from __future__ import annotations
+"""Every file in src/assay/annotators keeps the contract of annotators: assay.contracts.annotators."""
 
-import inspect
+from __future__ import annotations
 
 import pytest
 
-from assay import plugins
+from assay import contracts, plugins
 from assay.annotators import AnnotatorContext
+from assay.contracts.annotators import unasked_it_answers_nothing
 from assay.data.ledger import Batch, SentImage
-from assay.params import Ingest, Params, Section, Select, Source
+from assay.params import Ingest, Params, Select, Source
 
 NAMES = plugins.names("annotators")
 
 
+@pytest.mark.parametrize("check", contracts.of_kind("annotators"), ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", NAMES)
-def test_every_annotator_has_the_contract(name):
-    module = plugins.load("annotators", name)
-    assert isinstance(module.WAITS, bool)
-    assert issubclass(module.Options, Section), "unknown keys are refused"
-    module.Options()
-    for call, arguments in (("send", ["batch", "context"]), ("collect", ["batches", "context"])):
-        assert list(inspect.signature(getattr(module, call)).parameters) == arguments
-    assert module.__doc__
+def test_it_keeps_the_contract(name, check):
+    check(plugins.load("annotators", name))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -30,7 +26,7 @@ def test_nobody_answers_where_nothing_was_asked_and_sending_twice_is_sending_onc
         project.layout, Params(ingest=Ingest(sources=[Source(name="s", format="demo")]), select=select)
     )
     module = plugins.load("annotators", name)
-    assert list(module.collect([], context)) == []
+    unasked_it_answers_nothing(module, context)
     batch = Batch(
         "0001-x-00000000", name, "2026-01-01T00:00:00Z", (SentImage(id="a" * 64), SentImage(id="b" * 64))
     )

@@ -1,11 +1,11 @@
-"""What every check on disk has to keep."""
+"""Every file in src/assay/checks and src/assay/gates keeps the contract of checks: assay.contracts.checks."""
 
 from __future__ import annotations
 
 import pytest
 
-from assay import plugins
-from assay.data.findings import FINDINGS
+from assay import contracts, plugins
+from assay.contracts.checks import ON_A_CONTEXT
 
 EVERY = [(kind, name) for kind in ("checks", "gates") for name in plugins.names(kind)]
 
@@ -27,24 +27,11 @@ def context(project, draw, looked_into):
     return looked_into()
 
 
-def test_findings_have_the_promised_form(module, context):
-    found = module.check(context)
-    assert found.schema.equals(FINDINGS)
-    known = {*context.split_of, "", None}
-    for row in found.to_pylist():
-        assert {row["id"], row["related"]} <= known
-        assert 0 <= row["score"] <= 1
-        assert row["reason"]
-    pairs = [(row["id"], row["related"], row["reason"]) for row in found.to_pylist()]
-    assert len(set(pairs)) == len(pairs)
-
-
-def test_the_same_context_gives_the_same_findings(module, context):
-    assert module.check(context).equals(module.check(context))
-
-
-def test_its_limits_are_numbers(module):
-    assert all(isinstance(limit, float) for limit in getattr(module, "LIMITS", {}).values())
+def test_it_keeps_the_contract(module, context):
+    for check in contracts.of_kind("checks"):
+        check(module)
+    for check in ON_A_CONTEXT:
+        check(module, context)
 
 
 def test_an_audit_of_a_single_unlabelled_image_finds_its_way(module, project, draw, looked_into):

@@ -49,7 +49,7 @@ def module(source):
     return plugins.load("formats", source.format)
 
 
-@pytest.mark.parametrize("check", contracts.checks("formats"), ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", contracts.of_kind("formats"), ids=lambda check: check.__name__)
 def test_it_keeps_the_contract(module, check):
     check(module)
 

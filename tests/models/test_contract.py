@@ -11,7 +11,7 @@ from assay.contracts.models import spec
 MODELS = plugins.names("models")
 
 
-@pytest.mark.parametrize("check", contracts.checks("models"), ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", contracts.of_kind("models"), ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", MODELS)
 def test_it_keeps_the_contract(name: str, check: contracts.Check) -> None:
     check(plugins.load("models", name))

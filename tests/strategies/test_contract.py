@@ -42,7 +42,7 @@ def choose(name: str, pool: Candidates, budget: int, seed: int = 0) -> np.ndarra
     return contract.choose(plugins.load("strategies", name), pool, budget, seed)
 
 
-@pytest.mark.parametrize("check", contracts.checks("strategies"), ids=lambda check: check.__name__)
+@pytest.mark.parametrize("check", contracts.of_kind("strategies"), ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", NAMES)
 def test_it_keeps_the_contract(name, check):
     check(plugins.load("strategies", name))

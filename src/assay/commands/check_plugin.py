@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -13,7 +15,19 @@ from rich.markup import escape
 from assay import contracts, plugins
 from assay.contracts import Check
 from assay.errors import PluginError
-from assay.params import Source, load_params
+from assay.layout import Layout
+from assay.params import Params, load_params, parse_params
+from assay.progress import silent
+
+DEMO = {
+    "images": 150,
+    "exact_duplicates": 4,
+    "near_duplicates": 4,
+    "blurred": 3,
+    "blank": 2,
+    "wrong_labels": 0.05,
+}
+"""Options of the demo images that a check is tried on: some of each defect."""
 
 
 def run(file: Path) -> dict[str, Any]:
@@ -23,10 +37,14 @@ def run(file: Path) -> dict[str, Any]:
     """
     kind, root = kind_of(file)
     plugin = plugins.load(kind, file.stem, root)
-    found = [
-        {"check": (check.__doc__ or check.__name__).split("\n")[0], "wrong": contracts.outcome(check, plugin)}
-        for check in (*contracts.checks(kind), *_on_sources(kind, plugin, file.stem, root))
-    ]
+    with _on_what_there_is(kind, file.stem, root) as more:
+        found = [
+            {
+                "check": (check.__doc__ or check.__name__).split("\n")[0],
+                "wrong": contracts.outcome(check, plugin),
+            }
+            for check in (*contracts.of_kind(kind), *more)
+        ]
     return {
         "file": str(file),
         "kind": kind,
@@ -49,19 +67,68 @@ def kind_of(file: Path) -> tuple[str, Path]:
     return kind, folder.parent
 
 
-def _on_sources(kind: str, plugin: ModuleType, name: str, root: Path) -> list[Check]:
-    """For a format, also the checks that read its sources in params.yaml."""
-    if kind != "formats" or not (root / "params.yaml").exists():
-        return []
+@contextmanager
+def _on_what_there_is(kind: str, name: str, root: Path) -> Iterator[list[Check]]:
+    """Checks of a kind that need more than the plug-in: sources, params, or a snapshot."""
+    params = load_params(root / "params.yaml") if (root / "params.yaml").exists() else None
+    match kind:
+        case "formats":
+            yield _on_sources(name, params, root)
+        case "annotators":
+            yield _on_a_project(name, params, root)
+        case "checks":
+            with TemporaryDirectory(prefix="assay-") as folder:
+                yield _on_a_context(Layout(Path(folder)))
+        case _:
+            yield []
+
+
+def _on_sources(name: str, params: Params | None, root: Path) -> list[Check]:
+    """For a format, the checks that read its sources in params.yaml."""
     from assay.contracts.formats import ON_A_SOURCE
 
-    sources = [source for source in load_params(root / "params.yaml").ingest.sources if source.format == name]
-    return [_about(check, source, root) for source in sources for check in ON_A_SOURCE]
+    sources = [source for source in params.ingest.sources if source.format == name] if params else []
+    return [
+        _about(f"{source.name}: ", check, source=source, root=root)
+        for source in sources
+        for check in ON_A_SOURCE
+    ]
 
 
-def _about(check: Any, source: Source, root: Path) -> Check:
-    bound = partial(check, source=source, root=root)
-    bound.__doc__ = f"{source.name}: {check.__doc__}"
+def _on_a_project(name: str, params: Params | None, root: Path) -> list[Check]:
+    """For an annotator, with its options in params.yaml if it is chosen there, else with its defaults."""
+    from assay.annotators import AnnotatorContext
+    from assay.contracts.annotators import ON_A_PROJECT
+
+    if params is None or params.select.annotator != name:
+        params = _params()
+    return [_about("", check, context=AnnotatorContext(Layout(root), params)) for check in ON_A_PROJECT]
+
+
+def _on_a_context(layout: Layout) -> list[Check]:
+    """For a check, on a small project that is made here: ingested, embedded, folded."""
+    from assay import checks, gates
+    from assay.contracts.checks import ON_A_CONTEXT
+    from assay.data.files import fresh_dir
+    from assay.stages import embed, ingest
+
+    params = _params()
+    ingest.run(params, layout, silent)
+    embed.run(params, layout, silent)
+    with fresh_dir(layout.snapshot) as folder:
+        gates.fold_version(params, layout).snapshot.write(folder)
+    context = checks.open_context(params, layout)
+    return [_about("", check, context=context) for check in ON_A_CONTEXT]
+
+
+def _params() -> Params:
+    source = {"name": "demo", "format": "demo", "options": DEMO}
+    return parse_params({"ingest": {"sources": [source]}})
+
+
+def _about(prefix: str, check: Callable[..., None], **more: Any) -> Check:
+    bound = partial(check, **more)
+    bound.__doc__ = f"{prefix}{check.__doc__}"
     return bound
 
 

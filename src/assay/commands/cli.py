@@ -13,7 +13,7 @@ import typer
 from assay import __version__
 from assay.commands import cli_setup, cli_why
 from assay.commands.invocation import MOST, Csv, Html, Json, project, show
-from assay.commands.streams import reported
+from assay.commands.streams import DEBUG, reported
 from assay.layout import Layout
 
 STAGES = {
@@ -47,7 +47,14 @@ def main() -> None:
 
 
 @app.callback(invoke_without_command=True)
-def version(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--traceback", help="Show the whole traceback of an error; also ASSAY_DEBUG=1.")
+    ] = False,
+) -> None:
+    if debug:
+        os.environ[DEBUG] = "1"
     if show:
         typer.echo(__version__)
         raise typer.Exit

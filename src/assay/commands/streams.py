@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from assay.errors import AssayError, from_system
+from assay.plugins import at_fault
 
 KIN = {
     "→": "->", "←": "<-", "–": "-", "—": "-", "−": "-", "…": "...", "×": "x", "±": "+/-", "·": "-", "•": "*",
     "≤": "<=", "≥": ">=", "≈": "~", "√": "sqrt", "’": "'", "‘": "'", "“": '"', "”": '"', "✓": "ok", "█": "#",
 }  # fmt: skip
 NAME = "assay.kin"
+DEBUG = "ASSAY_DEBUG"
+"""Environment variable: 1 prints the traceback before the message. `assay --traceback` sets it."""
 
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Context of a program: AssayError and system errors end it with one line and an exit code, without a traceback."""
+    """Context of a program: a user's mistake, a failed own plug-in or a system error ends it with one line."""
     never_fail()
     try:
         yield
@@ -32,13 +37,25 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         print("stopped; the same call resumes", file=sys.stderr)
         sys.exit(130)
-    except (AssayError, OSError, MemoryError, RuntimeError) as error:
-        told = error if isinstance(error, AssayError) else from_system(error)
-        if told is None:
+    except Exception as error:
+        line = in_one_line(error)
+        if line is None:
             raise
+        if os.environ.get(DEBUG) == "1":
+            traceback.print_exception(error)
         from assay.commands.terminal import fail
 
-        sys.exit(fail(told))
+        sys.exit(fail(line))
+
+
+def in_one_line(error: Exception) -> AssayError | None:
+    """The error with a message for users; None for an error in assay's own code, which needs its traceback."""
+    if isinstance(error, AssayError):
+        return error
+    refused = from_system(error)
+    if refused is not None and not isinstance(error, OSError):  # out of memory, in any code
+        return refused
+    return at_fault(error) or refused
 
 
 def never_fail() -> None:

@@ -11,9 +11,10 @@ from importlib import import_module
 from types import ModuleType
 
 from assay.errors import AssayError, PluginError
+from assay.plugins import at_fault
 
 Check = Callable[[ModuleType], None]
-KINDS = ("models", "strategies", "formats")
+KINDS = ("annotators", "checks", "encoders", "formats", "models", "strategies")
 """Kinds whose contract is written down here: each is a module of this package with CHECKS."""
 
 
@@ -21,8 +22,8 @@ class Broken(AssayError):
     """A plug-in does not keep its contract."""
 
 
-def checks(kind: str) -> tuple[Check, ...]:
-    """PluginError for a kind without a written contract."""
+def of_kind(kind: str) -> tuple[Check, ...]:
+    """The checks of a kind. PluginError if its contract is not written down."""
     if kind not in KINDS:
         raise PluginError(
             f"there is no written contract for {kind}",
@@ -43,5 +44,9 @@ def outcome(check: Check, plugin: ModuleType) -> str | None:
     try:
         check(plugin)
     except Exception as error:
-        return str(error) if isinstance(error, Broken) else f"{type(error).__name__}: {error}"
+        return (
+            str(error)
+            if isinstance(error, Broken)
+            else str(at_fault(error) or f"{type(error).__name__}: {error}")
+        )
     return None

@@ -16,6 +16,7 @@ from assay.data.embeddings import Embeddings
 from assay.data.images.decode import GREY_MODES
 from assay.data.images.placement import Canvas
 from assay.data.pool import Pool
+from assay.errors import PluginFailed
 from assay.layout import Layout
 from assay.models import ModelSpec, Pictures
 from assay.params import Params, Train
@@ -110,4 +111,20 @@ def build(params: Params, spec: ModelSpec, train: Examples) -> nn.Module:
         plugin.prepare(
             model, (to_device(train.inputs.batch(rows[c : c + 4096]), torch.device("cpu")) for c in cuts)
         )
+    if plugins.is_own("models", params.train.model):
+        _try(model, params.train.model, train)
     return model
+
+
+def _try(model: nn.Module, name: str, train: Examples) -> None:
+    """Run a project's own model on two inputs. PluginFailed if it raises: layers of torch do not name the file."""
+    batch = to_device(train.inputs.batch(np.arange(min(2, len(train)))), torch.device("cpu"))
+    try:
+        with torch.random.fork_rng(devices=[]), torch.inference_mode():
+            model.eval()(batch)
+    except Exception as error:
+        raise plugins.at_fault(error) or PluginFailed(
+            f"plugins/models/{name}.py: its model fails on a batch {tuple(batch.shape)}: {error}",
+            hint=f"`assay check-plugin plugins/models/{name}.py` checks it alone; ASSAY_DEBUG=1 shows the traceback",
+        ) from error
+    model.train()

@@ -41,14 +41,14 @@ def worlds(truth):
     }
 
 
-def run(setup, simulated, world, **changed):
-    setup = replace(setup, race=with_changes(setup.race, "race", changed))
-    races = training_order.run(setup, simulated(world))
-    return races, race_standing(races, setup.metric, setup.data.categories)
+def run(race_setup, simulated, world, **changed):
+    race_setup = replace(race_setup, race=with_changes(race_setup.race, "race", changed))
+    races = training_order.run(race_setup, simulated(world))
+    return races, race_standing(races, race_setup.metric, race_setup.data.categories)
 
 
-def test_where_labels_help_the_data_wins(setup, simulated, worlds):
-    _, told = run(setup, simulated, worlds["data"], steps=3, labels_per_step=40, seeds=4)
+def test_where_labels_help_the_data_wins(race_setup, simulated, worlds):
+    _, told = run(race_setup, simulated, worlds["data"], steps=3, labels_per_step=40, seeds=4)
     assert told["winner"] == "data"
     assert told["final"]["difference"]["low"] > 0
     data = told["tracks"]["data"]
@@ -59,24 +59,24 @@ def test_where_labels_help_the_data_wins(setup, simulated, worlds):
     assert "with 120 labels (60 of them reviews)" in sentence(told)
 
 
-def test_where_an_architecture_helps_the_model_wins(setup, simulated, worlds):
+def test_where_an_architecture_helps_the_model_wins(race_setup, simulated, worlds):
     space = {"model": ["probe"], "lr": {"low": 1e-4, "high": 1e-2, "log": True}}
-    _, told = run(setup, simulated, worlds["model"], space=space)
+    _, told = run(race_setup, simulated, worlds["model"], space=space)
     assert told["winner"] == "model"
     assert told["final"]["difference"]["high"] < 0
     assert sentence(told).startswith("The model track won")
 
 
-def test_where_nothing_helps_it_cannot_tell_and_says_what_would(setup, simulated, worlds):
-    _, told = run(setup, simulated, worlds["nothing"])
+def test_where_nothing_helps_it_cannot_tell_and_says_what_would(race_setup, simulated, worlds):
+    _, told = run(race_setup, simulated, worlds["nothing"])
     assert told["winner"] is None
     assert told["final"]["difference"]["low"] < 0 < told["final"]["difference"]["high"]
     assert sentence(told).startswith("Can't tell: after 2 steps")
     assert "would suffice" in sentence(told) or "no difference that can be measured" in sentence(told)
 
 
-def test_the_rules_are_the_same_for_both_tracks(setup, simulated, worlds):
-    races, told = run(setup, simulated, worlds["nothing"])
+def test_the_rules_are_the_same_for_both_tracks(race_setup, simulated, worlds):
+    races, told = run(race_setup, simulated, worlds["nothing"])
     assert [seed_race.seed for seed_race in races] == [0, 1, 2]
     for seed_race in races:
         assert seed_race.done["data"][0] is seed_race.done["model"][0], "both begin with the same training"
@@ -87,7 +87,7 @@ def test_the_rules_are_the_same_for_both_tracks(setup, simulated, worlds):
                 best = max(score(done, "accuracy") for done in history[: step + 1])
                 assert score(chosen(history[: step + 1], "accuracy"), "accuracy") == best
             for done in history[1:]:
-                cell, start = done.turn.cell, setup.baseline
+                cell, start = done.turn.cell, race_setup.baseline
                 assert cell.ruler is start.ruler
                 assert cell.params["seed"] == seed_race.seed
                 same = cell.train.equals(start.train), cell.params["train"] == start.params["train"]
@@ -96,18 +96,18 @@ def test_the_rules_are_the_same_for_both_tracks(setup, simulated, worlds):
     assert len(keys) == 3 * (1 + 2 * 2)
 
 
-def test_of_equals_the_earlier_one_and_a_lower_loss_is_better(setup, simulated):
-    races, _ = run(setup, simulated, lambda turn: 1.0)
+def test_of_equals_the_earlier_one_and_a_lower_loss_is_better(race_setup, simulated):
+    races, _ = run(race_setup, simulated, lambda turn: 1.0)
     assert chosen(races[0].done["model"], "accuracy").turn.step == 0
     losses = [score(done, "log_loss") for done in races[0].done["model"]]
     assert score(chosen(races[0].done["model"], "log_loss"), "log_loss") == min(losses)
 
 
-def test_a_race_is_the_same_twice(setup, simulated, worlds):
-    assert run(setup, simulated, worlds["data"])[1] == run(setup, simulated, worlds["data"])[1]
+def test_a_race_is_the_same_twice(race_setup, simulated, worlds):
+    assert run(race_setup, simulated, worlds["data"])[1] == run(race_setup, simulated, worlds["data"])[1]
 
 
-def test_a_trial_that_cannot_be_trained_is_a_step_without_a_gain(setup, simulated, worlds):
+def test_a_trial_that_cannot_be_trained_is_a_step_without_a_gain(race_setup, simulated, worlds):
     def execute(turns):
         done = simulated(worlds["nothing"])(turns)
         return [replace(d, result=None, failed="too small") if fails(d.turn) else d for d in done]
@@ -115,15 +115,15 @@ def test_a_trial_that_cannot_be_trained_is_a_step_without_a_gain(setup, simulate
     def fails(turn):
         return turn.track == "model" and (turn.seed, turn.step) != (0, 1)
 
-    races = training_order.run(setup, execute)
-    told = race_standing(races, "accuracy", setup.data.categories)
+    races = training_order.run(race_setup, execute)
+    told = race_standing(races, "accuracy", race_setup.data.categories)
     others = [row for row in told["runs"] if row["track"] == "model" and row["seed"]]
     assert [row["stands_by"] for row in others] == [0] * 4
-    assert any("5 trials could not be trained" in line for line in command.notes(told, setup))
+    assert any("5 trials could not be trained" in line for line in command.notes(told, race_setup))
     assert sum("assay.failed" in node.tags for node in children(races)) == 5
 
 
-def test_a_model_track_that_never_ran_has_not_lost(setup, simulated, worlds):
+def test_a_model_track_that_never_ran_has_not_lost(race_setup, simulated, worlds):
     def execute(turns):
         done = simulated(worlds["data"])(turns)
         return [replace(d, result=None, failed="no way") if d.turn.track == "model" else d for d in done]
@@ -131,18 +131,18 @@ def test_a_model_track_that_never_ran_has_not_lost(setup, simulated, worlds):
     with pytest.raises(
         AssayError, match=r"none of the 3 trials of the model track could be trained.*\nno way"
     ):
-        training_order.run(setup, execute)
+        training_order.run(race_setup, execute)
 
 
-def test_a_baseline_of_older_code_keeps_its_params_as_they_were_written(side, setup, params):
+def test_a_baseline_of_older_code_keeps_its_params_as_they_were_written(side, race_setup, params):
     older = command.as_written(side)
     assert older == yaml.safe_load(side.layout.params.read_text()) | {"seed": 0}
-    cell = replace(setup.baseline, params=older)
-    assert cell.key == setup.baseline.key, "what is not written is as it is by default"
+    cell = replace(race_setup.baseline, params=older)
+    assert cell.key == race_setup.baseline.key, "what is not written is as it is by default"
 
 
-def test_only_a_trial_may_fail(setup, monkeypatch, side):
-    seed_race = training_order.seed_races(setup)[0]
+def test_only_a_trial_may_fail(race_setup, monkeypatch, side):
+    seed_race = training_order.seed_races(race_setup)[0]
     lines = ["ERROR: failed to reproduce 'train': 'assay train' exited with 2"]
 
     def refuse(*_):
@@ -179,13 +179,13 @@ def test_without_val_or_test_there_is_no_race(start):
 
 
 @pytest.fixture
-def summary(setup, simulated, worlds):
-    races, told = run(setup, simulated, worlds["data"])
+def summary(race_setup, simulated, worlds):
+    races, told = run(race_setup, simulated, worlds["data"])
     cells = {"all": len(told["runs"]), "run": 3, "failed": 0}
     more = {
         "baseline": {"name": "HEAD", "label": "HEAD </script><b>", "commit": "1" * 40},
         "answers": "oracle",
-        "race": setup.race.model_dump(mode="json"),
+        "race": race_setup.race.model_dump(mode="json"),
         "space": {"lr": {"low": 0.1, "high": 1.0, "log": True}, "model": ["cnn", 'cnn {"width": 64}']},
         "chosen_on": "val",
         "verdict": sentence(told),
