@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -16,6 +16,7 @@ canvases = st.tuples(st.integers(8, 640), st.integers(8, 640))
 fits = st.sampled_from(["squeeze", "letterbox"])
 
 
+@settings(deadline=None, max_examples=60)
 @given(sides, sides, canvases, fits, st.lists(st.tuples(*[st.floats(0, 1)] * 4), max_size=5))
 def test_boxes_go_onto_the_canvas_and_come_back(width, height, canvas, fit, corners):
     where = place(np.array([width]), np.array([height]), canvas, fit)
@@ -27,6 +28,7 @@ def test_boxes_go_onto_the_canvas_and_come_back(width, height, canvas, fit, corn
     assert where.back().boxes(0, there) == pytest.approx(boxes, abs=1e-6)
 
 
+@settings(deadline=None, max_examples=60)
 @given(sides, sides, canvases)
 def test_a_letterbox_touches_two_sides_and_keeps_the_shape_to_a_pixel(width, height, canvas):
     left, top, w, h = inside(width, height, canvas, "letterbox")
@@ -36,6 +38,7 @@ def test_a_letterbox_touches_two_sides_and_keeps_the_shape_to_a_pixel(width, hei
     assert min(abs(w - h * width / height), abs(h - w * height / width)) <= 1
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     st.floats(-np.pi, np.pi), st.floats(0.5, 2), st.booleans(), st.tuples(st.floats(-9, 9), st.floats(-9, 9))
 )

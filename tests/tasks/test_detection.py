@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.data.annotations import Annotation
@@ -84,6 +84,7 @@ def test_objects_move_with_the_image_and_what_is_hardly_in_view_counts_neither_w
     assert made["ignore"].tolist() == [[0, 12, 30, 37], [0, 17, 1, 27]]
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.integers(20, 400), st.integers(20, 400), st.integers(0, 5), st.integers(0, 2**16))
 def test_a_model_that_finds_what_is_there_is_perfect_through_the_table(width, height, count, seed):
     rng = np.random.default_rng(seed)
@@ -120,6 +121,7 @@ def test_what_is_shown_are_the_objects_that_make_that_f1():
     assert scored([], [0.9, 0.8, 0.02])["predicted"].to_pylist() == ["nothing", "2 cat"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=8))
 def test_the_expected_f1_is_one_of_a_probability(scores):
     size, f1 = task.best_size(np.sort(np.array(scores, np.float32))[::-1])
