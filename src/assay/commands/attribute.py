@@ -32,6 +32,7 @@ from assay.progress import Progress, silent
 from assay.reports.destinations import write_out
 from assay.reports.markdown import table, text
 from assay.reports.page import p_value
+from assay.tasks import shown_in
 
 if TYPE_CHECKING:
     from assay.experiments.attribution import Attribution
@@ -167,7 +168,8 @@ def _categories(work: AttributionWork) -> list[str]:
     tables = [cell.train for cell in reversed(work.cells.values())]
     labels = [label for cell in work.cells.values() for label in cell.ruler["label"].unique().to_pylist()]
     held = [json.loads(table.schema.metadata[b"categories"]) for table in tables]
-    return list(dict.fromkeys([name for names in held for name in names] + sorted(set(labels))))
+    task = next(iter(work.cells.values())).parsed.task
+    return list(dict.fromkeys([name for names in held for name in names] + list(shown_in(task, labels))))
 
 
 def _summary(

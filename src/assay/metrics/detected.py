@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from assay.metrics.average_precision import Ranked, average_precision, best_f1, rank, rank_all
 from assay.metrics.bootstrap import bootstrapped
 from assay.metrics.estimates import Estimate, Floats, mean_of_defined, ratio
-from assay.metrics.judged import Judged
+from assay.metrics.judged import Judged, Mark
 from assay.metrics.matching import SIZES, THRESHOLDS, Matched, Overlap, Pairs, box_overlap, match, overlapping
 from assay.metrics.objects import Detections, Truth
 from assay.metrics.table import DETECTION
@@ -105,6 +105,17 @@ class Detected(Judged):
         images, scores = self.detections.images[self.shown], self.detections.scores[self.shown]
         counts, sums = (np.bincount(images, w, len(self)) for w in (None, scores))
         return ratio(sums, counts)
+
+    def objects_on(self, row: int) -> list[Mark]:
+        """The objects of one image, and what was found there from `threshold` on."""
+        there = self.truth.boxes[self.truth.images == row].tolist()
+        found = np.flatnonzero((self.detections.images == row) & self.shown)
+        boxes, scores = self.detections.boxes[found].tolist(), self.detections.scores[found].tolist()
+        right = self.matched.hits[0][found].tolist()
+        return [Mark(tuple(box), "given") for box in there] + [
+            Mark(tuple(box), "right" if hit else "wrong", f"{score:.2f}")
+            for box, score, hit in zip(boxes, scores, right, strict=True)
+        ]
 
     @property
     def words(self) -> list[str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,16 @@ from assay.metrics.estimates import Floats, bonett_price, estimate, mcnemar_p, p
 
 HALF = 0.5
 """Quality from which on a sample counts as right where it has to be one or the other."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One object on an image: that it is there (`given`), or that a model found it, rightly or not."""
+
+    box: tuple[float, float, float, float]
+    """x, y, width, height in pixels of the upright image."""
+    kind: Literal["given", "right", "wrong"]
+    words: str = ""
 
 
 class Judged(ABC):
@@ -63,6 +74,10 @@ class Judged(ABC):
     def confidence(self) -> Floats:
         """(n,) the model's confidence, 0…1; NaN where it gives none."""
         return np.full(len(self), np.nan)
+
+    def objects_on(self, row: int) -> list[Mark]:
+        """What is to be drawn on the image of one sample; nothing where the prediction is of the whole image."""
+        return []
 
     @property
     def classes(self) -> int:

@@ -16,15 +16,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from assay.data.files import write_bytes
 from assay.metrics.classification import BINS, Classified, confusion
 from assay.metrics.estimates import wilson
-from assay.metrics.judged import Judged, is_right
+from assay.metrics.judged import Judged, Mark, is_binary, is_right
 from assay.metrics.table import named as metric
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
+MARKS = {"given": GREEN, "right": BLUE, "wrong": ORANGE}
 MOST_CLASSES = 30
 """Most classes drawn, those with the most mistakes: more are not legible."""
 LOOKS = {"test": (BLUE, "o"), "val": (GREEN, "s"), "champion on test": (ORANGE, "D")}
@@ -49,14 +51,14 @@ class Mistake:
     given: str
     predicted: str
     confidence: float
+    marks: Sequence[Mark] = ()
 
 
 def draw_all(folder: Path, judged: Judged, metrics: dict[str, Any], mistakes: Sequence[Mistake]) -> None:
     """Write intervals.png and errors.png to a folder, for every task."""
-    wrong = int((~is_right(judged.quality)).sum())
     with mpl.rc_context(STYLE):
         _save(intervals_figure(metrics, judged.METRICS), folder / "intervals.png")
-        _save(errors_figure(mistakes, len(judged), wrong), folder / "errors.png")
+        _save(errors_figure(mistakes, errors_title(judged, len(mistakes))), folder / "errors.png")
 
 
 def draw_classification(
@@ -229,17 +231,25 @@ def _legend(figure: Figure) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
 
 
-def errors_figure(mistakes: Sequence[Mistake], n: int, wrong: int) -> Figure:
-    """The mistakes with the highest confidence; their labels are often wrong."""
-    columns = 6
+def errors_title(judged: Judged, shown: int) -> str:
+    """What the images of `errors_figure` are."""
+    n, wrong = len(judged), int((~is_right(judged.quality)).sum())
+    if not shown:
+        return f"all of the {n:,} test images are right"
+    if is_binary(judged.quality):
+        return (
+            f"{wrong:,} of {n:,} test images are wrong; the {shown} of highest confidence: given → predicted"
+        )
+    return f"the {shown} of {n:,} test images with the lowest quality: given → predicted"
+
+
+def errors_figure(mistakes: Sequence[Mistake], title: str) -> Figure:
+    """The worst predictions; their labels are often wrong. Objects: given green, right blue, wrong orange."""
+    columns = 3 if any(one.marks for one in mistakes) else 6
     rows = max(1, -(-len(mistakes) // columns))
-    figure = Figure(figsize=(9, 0.6 + 1.85 * rows), layout="constrained")
-    figure.suptitle(
-        f"{wrong:,} of {n:,} test images are wrong; the {len(mistakes)} of highest confidence: given → predicted"
-        if mistakes
-        else f"all of the {n:,} test images are right",
-        fontsize=10,
-    )
+    shape = np.median([one.image.shape[0] / one.image.shape[1] for one in mistakes]) if columns == 3 else 1
+    figure = Figure(figsize=(9, 0.6 + (8.1 * shape + 3) / columns * rows), layout="constrained")
+    figure.suptitle(title, fontsize=10)
     cells = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in cells:
         ax.axis("off")
@@ -251,7 +261,14 @@ def errors_figure(mistakes: Sequence[Mistake], n: int, wrong: int) -> Figure:
 def _thumbnail(ax: Axes, one: Mistake) -> None:
     tiny = max(one.image.shape[:2]) < 64
     ax.imshow(one.image, interpolation="nearest" if tiny else "antialiased")
-    ax.set_title(f"{_cut(one.given, 12)} → {_cut(one.predicted, 12)}", fontsize=9, loc="center", pad=3)
+    for mark in one.marks:
+        x, y, w, h = mark.box
+        style = "--" if mark.kind == "given" else "-"
+        ax.add_patch(
+            Rectangle((x, y), w, h, fill=False, edgecolor=MARKS[mark.kind], linewidth=1, linestyle=style)
+        )
+    most = 24 if one.marks else 12
+    ax.set_title(f"{_cut(one.given, most)} → {_cut(one.predicted, most)}", fontsize=9, loc="center", pad=3)
     below: dict[str, Any] = {
         "transform": ax.transAxes,
         "ha": "center",
@@ -259,7 +276,8 @@ def _thumbnail(ax: Axes, one: Mistake) -> None:
         "fontsize": 7,
         "color": GREY,
     }
-    ax.text(0.5, -0.04, f"{one.confidence:.0%}  {one.id[:8]}", **below)
+    sure = "" if np.isnan(one.confidence) else f"{one.confidence:.0%}  "
+    ax.text(0.5, -0.04, f"{sure}{one.id[:8]}", **below)
 
 
 def _worst(counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from assay.layout import Layout
 from assay.lineage.revisions import checkout_dir
 from assay.metrics.judged import compare
 from assay.params import Params
+from assay.tasks import shown_in
 
 PREDICTIONS, SELECTION = "outputs/predictions.parquet", "data/selection"
 
@@ -59,7 +60,9 @@ class ModelPair:
         if not len(shared):
             return None
         labels = shared["label"].to_pylist()
-        classes = list(dict.fromkeys([*self.new.categories, *self.old.categories, *sorted(set(labels))]))
+        classes = list(
+            dict.fromkeys([*self.new.categories, *self.old.categories, *shown_in(self.new.task, labels)])
+        )
         new, old = (side.on(whole(shared["id"]), labels, classes) for side in (self.new, self.old))
         found: dict[str, Any] = compare(new, old, params.evaluate.bootstrap, params.seed)["difference"][
             metric

@@ -27,11 +27,11 @@ from assay.data.metadata import listed, names
 from assay.data.pool import Pool
 from assay.errors import GateError, MissingInput, ParamsError
 from assay.layout import Layout
-from assay.metrics.judged import Judged, compare, is_right, measure
+from assay.metrics.judged import Judged, compare, measure
 from assay.metrics.table import named
 from assay.params import Params
 from assay.progress import Progress
-from assay.reports import plots
+from assay.reports import object_plots, plots
 from assay.training.predict import predict_ids
 
 FEW = 100
@@ -84,7 +84,9 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     write_table(layout.outputs / "predictions.parquet", predictions_table(val, test))
     with fresh_dir(layout.outputs / "plots") as folder:
         plots.draw_all(folder, test.judged, metrics, worst_mistakes(test, task, layout))
-        if draw := getattr(plots, f"draw_{params.task}", None):
+        for draw in (getattr(module, f"draw_{params.task}", None) for module in (plots, object_plots)):
+            if draw is None:
+                continue
             draw(folder, test.judged, test.categories, metrics, classes)
     return summarise(metrics, test.judged.METRICS, params, progress)
 
@@ -202,9 +204,9 @@ def _rows(split: str, part: JudgedSplit) -> pa.Table:
 
 
 def worst_mistakes(test: JudgedSplit, task: ModuleType, layout: Layout) -> list[plots.Mistake]:
-    """The predictions furthest from right, the surest of them first, with their pictures."""
+    """The predictions furthest from right, of equal ones those of highest confidence, with their pictures."""
     judged = test.judged
-    wrong = np.flatnonzero(~is_right(judged.quality))
+    wrong = np.flatnonzero(judged.quality < 1)
     order = np.lexsort([-np.nan_to_num(judged.confidence[wrong]), judged.quality[wrong]])
     pool, words = Pool.open(layout.pool), judged.words
     return [
@@ -214,6 +216,7 @@ def worst_mistakes(test: JudgedSplit, task: ModuleType, layout: Layout) -> list[
             task.words(test.labels[row]),
             words[row],
             float(judged.confidence[row]),
+            judged.objects_on(int(row)),
         )
         for row in wrong[order][: plots.THUMBNAILS]
     ]

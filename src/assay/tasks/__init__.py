@@ -36,6 +36,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from types import ModuleType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assay import plugins
 from assay.errors import ParamsError
 
@@ -43,6 +46,13 @@ from assay.errors import ParamsError
 def load(name: str) -> ModuleType:
     """`tasks/name.py`. PluginError if there is none of that name."""
     return plugins.load("tasks", name)
+
+
+def shown_in(name: str, labels: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+    """{class: (n,) which of the images with these labels show it}, by name."""
+    texts, which = np.unique(np.asarray(labels, dtype=object).astype(str), return_inverse=True)
+    classes = [set(load(name).classes(text)) for text in texts.tolist()]
+    return {one: np.array([one in held for held in classes])[which] for one in sorted(set().union(*classes))}
 
 
 def place_of(named: Iterable[str], categories: Sequence[str]) -> dict[str, int]:

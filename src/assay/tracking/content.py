@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from assay.lineage.people import whoami
 from assay.lineage.revisions import Patch, git_commit, git_dirty_patch
 from assay.params import Params, flatten
 from assay.reports.markdown import code, text
+from assay.tasks import shown_in
 from assay.tracking.numbers import as_csv, headline_metrics, result_tags, table
 from assay.tracking.store import Dataset, Point
 from assay.tracking.summary import Summary, markdown, summarise
@@ -59,7 +59,7 @@ def collect(params: Params, layout: Layout, mark: Fingerprint) -> RunContent:
         metrics=headline_metrics(metrics),
         curves=curves(layout.outputs / "history.csv"),
         tags=_tags(layout, mark, summary, patch) | result_tags(metrics),
-        datasets=_datasets(layout, summary, mark),
+        datasets=_datasets(layout, summary, mark, params.task),
         files=_files(layout),
         texts={"metrics.csv": table(metrics), **_texts(summary, patch)},
         summary=summary,
@@ -145,20 +145,23 @@ def choice_tags(selection: Mapping[str, Any]) -> dict[str, str]:
     return {f"assay.select.{name}": str(value) for name, value in told.items() if value}
 
 
-def _datasets(layout: Layout, summary: Summary, mark: Fingerprint) -> list[Dataset]:
+def _datasets(layout: Layout, summary: Summary, mark: Fingerprint, task: str) -> list[Dataset]:
     """The snapshot as two datasets: training set and test set."""
     digest = summary.snapshot["digest"]
     train, ruler = layout.selection / "train.parquet", layout.snapshot / "ruler.parquet"
-    learnt, measured = {"selection": mark.selection, **_rows(train)}, {"ruler": mark.ruler, **_rows(ruler)}
+    learnt = {"selection": mark.selection, **_rows(train, task)}
+    measured = {"ruler": mark.ruler, **_rows(ruler, task)}
     return [
         Dataset("snapshot-train", "train", digest, "data/snapshot", _columns(train), learnt),
         Dataset("snapshot-test", "test", digest, "data/snapshot", _columns(ruler), measured),
     ]
 
 
-def _rows(table: Path) -> dict[str, Any]:
-    labels = Counter(read_table(table, ["label"])["label"].to_pylist())
-    return {"rows": labels.total(), "labels": dict(sorted(labels.items()))}
+def _rows(table: Path, task: str) -> dict[str, Any]:
+    """How many images, and how many of them show each class."""
+    labels = read_table(table, ["label"])["label"].to_pylist()
+    counts = {name: int(shown.sum()) for name, shown in shown_in(task, labels).items()}
+    return {"rows": len(labels), "labels": counts}
 
 
 def _columns(table: Path) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from assay import tasks
 from assay.data.champion import MODEL, Champion, champion_model
 from assay.errors import AssayError
 from assay.layout import Layout
@@ -169,9 +170,11 @@ def _save(model: LoadedModel, to: Path, about: Any) -> None:
     from mlflow.types import Schema, TensorSpec
 
     number, shape = np.dtype(np.float32), _shape(model)
-    given, made = (Schema([TensorSpec(number, (-1, *n))]) for n in (shape, (len(model.categories),)))
+    says_classes = tasks.load(model.about["task"]).SAYS_CLASSES
+    outputs = tasks.load(model.about["task"]).outputs(model.categories)
+    given, made = (Schema([TensorSpec(number, (-1, *n))]) for n in (shape, (outputs,)))
     mlflow.pytorch.save_model(
-        torch.nn.Sequential(model.module, torch.nn.Softmax(1)).eval(),
+        torch.nn.Sequential(model.module, torch.nn.Softmax(1)).eval() if says_classes else model.module,
         to,
         mlflow_model=about,
         signature=ModelSignature(given, made),
@@ -188,4 +191,4 @@ def _shape(model: LoadedModel) -> tuple[int, ...]:
     inputs = model.inputs
     if inputs.kind == "embeddings":
         return (model.about["embedding_dim"],)
-    return (3 if inputs.color == "rgb" else 1, inputs.image_size, inputs.image_size)
+    return (3 if inputs.color == "rgb" else 1, *inputs.shape)

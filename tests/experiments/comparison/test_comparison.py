@@ -146,9 +146,7 @@ def test_holm_is_never_less_careful_than_the_p_it_adjusts():
 def test_a_group_of_two_has_a_wide_interval():
     right, wrong = np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32)[::-1]
     targets = np.array([0, 1])
-    (row,) = by_group(
-        Classified(wrong, targets), Classified(right, targets), np.array(["x", "x"], object), ["x"]
-    )
+    (row,) = by_group(Classified(wrong, targets), Classified(right, targets), {"x": np.array([True, True])})
     assert (row["a"], row["b"], row["fixed"], row["difference"]["value"]) == (0.0, 1.0, 2, 1.0)
     assert row["difference"]["low"] < 0.1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from itertools import permutations
 from typing import Any
 
@@ -17,6 +17,7 @@ from assay.experiments.predicted import Predicted
 from assay.metrics.estimates import holm
 from assay.metrics.judged import Judged, compare, is_right, mean_difference, measure
 from assay.params import Params
+from assay.tasks import load, shown_in
 
 Found = dict[str, Any]
 MOST_VALUES = 50
@@ -31,11 +32,12 @@ def metrics_part(a: Predicted, b: Predicted, ruler: pa.Table, params: Params) ->
     """B − A on the samples of `ruler` (id, label, metadata) that both have predicted, and a row for each flip."""
     measured = _both(a, b, ruler)
     ids, labels = whole(measured["id"]), measured["label"].to_pylist()
-    categories = list(dict.fromkeys([*b.categories, *a.categories, *sorted(set(labels))]))
+    shown = shown_in(b.task, labels)
+    categories = list(dict.fromkeys([*b.categories, *a.categories, *shown]))
     old, new = (side.on(ids, labels, categories) for side in (a, b))
     draws, seed = params.evaluate.bootstrap, params.seed
     compared = compare(new, old, draws, seed)
-    flips = flipped(measured, old, new)
+    flips = flipped(measured, old, new, load(b.task).words)
     kinds = Counter(flips["kind"].to_pylist())
     columns = {name: _values(measured["metadata"], name) for name in params.evaluate.slices}
     return {
@@ -47,10 +49,8 @@ def metrics_part(a: Predicted, b: Predicted, ruler: pa.Table, params: Params) ->
         "difference": compared["difference"],
         "mcnemar": compared["mcnemar"]
         and {FIXED: kinds[FIXED], BROKEN: kinds[BROKEN]} | {"p_value": compared["mcnemar"]["p_value"]},
-        "per_class": by_group(
-            old, new, np.array(labels, object), [c for c in categories if c in set(labels)]
-        ),
-        "slices": {name: by_group(old, new, column, _frequent(column)) for name, column in columns.items()},
+        "per_class": by_group(old, new, {name: shown[name] for name in categories if name in shown}),
+        "slices": {name: by_group(old, new, _members(column)) for name, column in columns.items()},
         "flips": {kind: kinds[kind] for kind in FLIPS},
     }, flips
 
@@ -61,7 +61,7 @@ def _both(a: Predicted, b: Predicted, ruler: pa.Table) -> pa.Table:
     return ruler.filter(pa.array(there[0] & there[1])).combine_chunks()
 
 
-def flipped(rows: pa.Table, old: Judged, new: Judged) -> pa.Table:
+def flipped(rows: pa.Table, old: Judged, new: Judged, words: Callable[[str], str]) -> pa.Table:
     """The samples that the two predict differently: id, label, before, after, kind, certainty of each.
 
     A sample counts as right by `metrics.judged.is_right`.
@@ -75,7 +75,9 @@ def flipped(rows: pa.Table, old: Judged, new: Judged) -> pa.Table:
     return pa.table(
         {
             "id": rows["id"].take(pa.array(moved)),
-            "label": rows["label"].take(pa.array(moved)),
+            "label": pa.array(
+                [words(text) for text in rows["label"].take(pa.array(moved)).to_pylist()], pa.string()
+            ),
             "before": pa.array(before[moved], pa.string()),
             "after": pa.array(after[moved], pa.string()),
             "kind": pa.array(kind.tolist(), pa.string()),
@@ -85,13 +87,14 @@ def flipped(rows: pa.Table, old: Judged, new: Judged) -> pa.Table:
     )
 
 
-def by_group(old: Judged, new: Judged, group: NDArray[Any], names: Sequence[str]) -> list[Found]:
-    """For each group n, the mean quality of each side (accuracy; of a class: recall) and their paired difference.
+def by_group(old: Judged, new: Judged, groups: Mapping[str, NDArray[np.bool_]]) -> list[Found]:
+    """Of each group, a mask (n,): its n, the mean quality of each side, and their paired difference.
 
+    Quality is the accuracy of a classifier, within a class its recall.
     Interval and p are those of `mean_difference`; `p_holm` is corrected for the number of groups (Holm 1979); `told`:
     whether it is below LEVEL.
     """
-    rows = [{"name": name or "(none)", **_qualities(old, new, group == name)} for name in names]
+    rows = [{"name": name or "(none)", **_qualities(old, new, members)} for name, members in groups.items()]
     for row, p in zip(rows, holm([row["p_value"] for row in rows]), strict=True):
         row |= {"p_holm": p, "told": p < LEVEL}
     return rows
@@ -111,6 +114,7 @@ def _values(metadata: pa.ChunkedArray, name: str) -> NDArray[Any]:
     return np.array([str(json.loads(text or "{}").get(name, "")) for text in metadata.to_pylist()], object)
 
 
-def _frequent(column: NDArray[Any]) -> list[str]:
+def _members(column: NDArray[Any]) -> dict[str, NDArray[np.bool_]]:
+    """Which samples have each of the most frequent values of a column."""
     ranked = sorted(Counter(column.tolist()).items(), key=lambda item: (-item[1], item[0]))
-    return [value for value, _ in ranked[:MOST_VALUES]]
+    return {value: column == value for value, _ in ranked[:MOST_VALUES]}

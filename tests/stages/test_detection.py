@@ -1,0 +1,135 @@
+"""A detector through the stages that know no task: bright squares and discs on grey, 64 px wide."""
+
+from __future__ import annotations
+
+import io
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image, ImageDraw
+
+from assay.data.annotations import Annotation
+from assay.data.champion import Champion, sha256, write_champion
+from assay.data.edits import Judgement
+from assay.data.files import read_json, read_table
+from assay.data.fold import fold
+from assay.data.images.decode import ImageInfo
+from assay.data.pool import Pool, PoolWriter, content_id
+from assay.errors import ParamsError
+from assay.layout import Layout
+from assay.params import Params, parse_params
+from assay.progress import silent
+from assay.stages import evaluate, select, train
+from assay.tasks import detection
+
+IMAGES, UNLABELLED = 24, 4
+WIDTH, HEIGHT = 64, 48
+NO_PAIRS = pa.table({"id": pa.array([], pa.string()), "other": pa.array([], pa.string())})
+
+
+def scene(rng: np.random.Generator) -> tuple[bytes, list[Annotation]]:
+    """A PNG of up to two objects, and where they are."""
+    pixels = Image.fromarray(rng.integers(60, 90, (HEIGHT, WIDTH, 3), dtype=np.uint8))
+    draw, notes = ImageDraw.Draw(pixels), []
+    for side in range(int(rng.integers(0, 3))):
+        x, y, size = 32 * side + int(rng.integers(0, 8)), int(rng.integers(2, 20)), int(rng.integers(16, 24))
+        kind = "square" if rng.random() < 0.5 else "disc"
+        shape = draw.rectangle if kind == "square" else draw.ellipse
+        shape([x, y, x + size, y + size], fill=(250, 240, 200))
+        notes.append(Annotation(category=kind, bbox=(x, y, size + 1, size + 1)))
+    stream = io.BytesIO()
+    pixels.save(stream, "PNG")
+    return stream.getvalue(), notes
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    return parse_params(
+        {
+            "task": "detection",
+            "ingest": {"sources": [{"name": "shapes", "format": "demo"}]},
+            "select": {"strategy": "uncertainty", "budget": 3, "ruler_halfwidth": 0.49},
+            "train": {"model": "lite0_detector", "options": {"width": 16}, "epochs": 2, "batch": 4, "lr": 0.002,
+                      "augment": "flips", "threads": 1},
+            "evaluate": {"bootstrap": 100, "batch": 8},
+            "track": {"primary": "ap50"},
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Layout:
+    """Selected, trained and evaluated once."""
+    layout, rng = Layout(tmp_path_factory.mktemp("shapes")), np.random.default_rng(0)
+    judgements = []
+    with PoolWriter(layout.pool, 1000, 1 << 24) as writer:
+        for n in range(IMAGES + UNLABELLED):
+            data, notes = scene(rng)
+            sample = content_id(data)
+            split = "train" if n >= IMAGES else ("train", "train", "val", "test")[n % 4]
+            writer.add(sample, data, ImageInfo(WIDTH, HEIGHT, "RGB", "PNG"))
+            writer.add_row("imports", (sample, "s", f"{n}.png", None, split, None, None, "{}", False))
+            if n < IMAGES:
+                judgements.append(
+                    Judgement(id=sample, op="label", annotations=notes, by="t", at="2026-01-01")
+                )
+    batches = [("0001-t", judgements)]
+    snapshot = fold(Pool.open(layout.pool), batches, NO_PAIRS, {"train": 0.6, "val": 0.2, "test": 0.2}, 0)
+    layout.snapshot.mkdir(parents=True)
+    snapshot.write(layout.snapshot, detection.label)
+    cold = params.model_copy(update={"select": params.select.model_copy(update={"strategy": "random"})})
+    select.run(cold, layout, silent)
+    train.run(params, layout, silent)
+    evaluate.run(params, layout, silent)
+    return layout
+
+
+def test_the_test_set_carries_boxes_and_counts_are_by_class(shapes):
+    labels = read_table(shapes.snapshot / "ruler.parquet")["label"].to_pylist()
+    assert len(labels) == IMAGES // 4
+    assert {name for label in labels for name in detection.classes(label)} <= {"disc", "square"}
+    counts = read_json(shapes.selection / "selection.json")["counts"]
+    assert set(counts["train"]) == {"disc", "square"}
+
+
+def test_images_keep_their_shape(shapes):
+    inputs = read_json(shapes.outputs / "model" / "model.json")["inputs"]
+    assert (inputs["fit"], inputs["canvas"], inputs["image_size"]) == ("letterbox", [64, 64], 64)
+
+
+def test_predictions_are_boxes_in_pixels_of_the_image(shapes):
+    rows = read_table(shapes.outputs / "predictions.parquet").to_pylist()
+    assert {row["split"] for row in rows} == {"val", "test"}
+    boxes = np.array([box for row in rows for box in row["boxes"]])
+    assert (boxes >= 0).all()
+    assert ((boxes[:, :2] + boxes[:, 2:]) <= [WIDTH + 1e-3, HEIGHT + 1e-3]).all()
+    metrics = read_json(shapes.outputs / "metrics.json")
+    assert set(metrics["test"]) >= {"ap", "ap50", "f1", "per_class"}
+    assert {file.name for file in (shapes.outputs / "plots").iterdir()} >= {
+        "errors.png",
+        "curves.png",
+        "per_class.png",
+    }
+
+
+def test_the_champion_asks_for_what_it_doubts(shapes, params):
+    model = shapes.outputs / "model"
+    shutil.copytree(model, shapes.champion / "model")
+    champion = Champion(
+        fingerprint="f" * 64, model_sha256=sha256(model / "model.pt"), snapshot="s", params={}, metrics={},
+        promoted_by="t", promoted_at="2026-01-01",
+    )  # fmt: skip
+    write_champion(shapes.champion, champion)
+    summary = select.run(params, shapes, silent)
+    queue = read_table(shapes.selection / "queue.parquet").to_pylist()
+    assert (summary["used"], len(queue)) == ("uncertainty", 3)
+    assert [row["score"] for row in queue] == sorted((row["score"] for row in queue), reverse=True)
+    assert all(row["predicted"] and row["confidence"] is None for row in queue)
+
+
+def test_strategies_of_classes_are_refused_by_name(shapes, params):
+    margin = params.model_copy(update={"select": params.select.model_copy(update={"strategy": "margin"})})
+    with pytest.raises(ParamsError, match="strategy margin works with a probability of each class"):
+        select.run(margin, shapes, silent)
