@@ -378,6 +378,7 @@ NESTED = {
         "accuracy": score(0.5),
         "per_class": {"a/b, c": {"f1": score(0.2)}},
         "slices": {"cam": {"#1": {"ece": score(0.3)}}},
+        "details": {"threshold": 0.4, "sizes": {"small": score(0.1)}, "confusion": [[1]]},
     },
     "val": {"accuracy": {"value": None, "low": None, "high": None, "n": 0}},
     "champion": {"difference": {"accuracy": {**score(0.02), "p_value": 0.5}}, "metrics": {"accuracy": score(0.48)}},
@@ -393,9 +394,10 @@ def test_few_numbers_are_metrics_and_all_of_them_a_table() -> None:
     rows = {(r["of"], r["part"], r["metric"]): r for r in csv.DictReader(numbers_table(NESTED).splitlines())}
     assert rows["test", "class a/b, c", "f1"]["value"] == "0.2"
     assert rows["test", "cam = #1", "ece"]["n"] == "2"
+    assert rows["test", "sizes", "small"]["value"] == "0.1"
     assert rows["difference to the champion", "", "accuracy"]["p_value"] == "0.5"
     assert (rows["val", "", "accuracy"]["value"], rows["val", "", "accuracy"]["n"]) == ("", "0")
-    assert len(rows) == 6
+    assert len(rows) == 7
     assert metric_key("größe #1") == "größe _1"
 
 

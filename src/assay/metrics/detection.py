@@ -1,7 +1,7 @@
 """Metrics of detectors: COCO's average precision and recall, and the best F1, as functions of image weights.
 
-    ap, ap50, ap75   average precision (Lin et al. 2014): mean over the classes of the ruler and ten IoU thresholds
-                     .50, .55 … .95; at .50; at .75
+    ap, ap50, ap75   average precision (Lin et al. 2014): mean over the classes of the test set and ten IoU
+                     thresholds .50, .55 … .95; at .50; at .75
     ar               average recall: of at most 100 detections a class and image, mean over classes and thresholds
     f1               highest F1 of all classes together that one least score gives, at IoU .50
     d_ece            detection ECE (Küppers et al. 2020): how far scores are from the share of detections that are right

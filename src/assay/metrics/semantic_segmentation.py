@@ -1,7 +1,7 @@
 """Metrics of semantic segmentation, as functions of sums of pixels over the images.
 
     miou          intersection over union of each class, summed over all images (as in PASCAL VOC); mean over the
-                  classes of the ruler
+                  classes of the test set
     dice          2 · intersection / (predicted + true pixels), likewise
     boundary_f1   F1 of boundary pixels that lie within .75 % of the image's diagonal of a boundary of the same class
                   on the other side (Csurka et al. 2013), likewise

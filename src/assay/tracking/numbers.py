@@ -47,6 +47,8 @@ def _rows(metrics: Found) -> Iterator[tuple[Any, ...]]:
     yield from _estimates("difference to the champion", "", champion.get("difference") or {})
     for name, found in (test.get("per_class") or {}).items():
         yield from _estimates("test", f"class {name}", found)
+    for part, found in (test.get("details") or {}).items():
+        yield from _estimates("test", part, found if isinstance(found, Mapping) else {})
     for column, values in (test.get("slices") or {}).items():
         for value, found in values.items():
             yield from _estimates("test", f"{column} = {value}", found)
