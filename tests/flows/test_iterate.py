@@ -77,8 +77,8 @@ def deployed() -> str:
 
 
 def execute(run: str, api: str) -> str:
-    """Do what a worker does with a run that is due; the name of the state that it ends in."""
-    command = [sys.executable, "-m", "prefect", "flow-run", "execute", str(run)]
+    """Start the process that a worker starts for a run that is due; the name of the state that it ends in."""
+    command = [sys.executable, "-m", "prefect.engine", str(run)]
     done = subprocess.run(
         command,
         cwd=ROOT,

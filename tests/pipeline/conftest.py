@@ -23,6 +23,7 @@ import yaml
 from filelock import FileLock
 
 from assay.data.files import read_table
+from tests.pipeline.forking import programs
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -54,14 +55,23 @@ class Workspace:
     env: dict[str, str]
 
     def run(self, *command: str, status: int | None = 0, **env: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the project; its exit code must be `status` (None: any)."""
+        """Run a command in the project; its exit code must be `status` (None: any).
+
+        `assay` and `dvc` are forks (forking.py) unless they get variables of their own, which libraries may read.
+        """
+        variables = {**self.env, **env} if env else self.forking
         done = subprocess.run(
-            command, cwd=self.root, env={**self.env, **env}, capture_output=True, text=True, check=False
+            command, cwd=self.root, env=variables, capture_output=True, text=True, check=False
         )
         said = f"{' '.join(command)} -> {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
         assert status in (None, done.returncode), said
         assert "Traceback" not in done.stdout + done.stderr, said
         return done
+
+    @property
+    def forking(self) -> dict[str, str]:
+        """The environment in which `assay` and `dvc` start as forks."""
+        return {**self.env, "PATH": os.pathsep.join([str(programs()), self.env["PATH"]])}
 
     def assay(self, *args: str, status: int | None = 0, **env: str) -> subprocess.CompletedProcess[str]:
         return self.run("assay", *args, status=status, **env)

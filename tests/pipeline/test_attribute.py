@@ -79,7 +79,7 @@ class CarriedOn:
 def carried_on(history: Workspace) -> CarriedOn:
     command = ["assay", "attribute", "A", "both", "--seeds", str(SEEDS), "--json"]
     process = subprocess.Popen(
-        command, cwd=history.root, env=history.env, stdout=subprocess.DEVNULL, start_new_session=True
+        command, cwd=history.root, env=history.forking, stdout=subprocess.DEVNULL, start_new_session=True
     )
     deadline = time.monotonic() + 180
     while finished(history) < 3 and time.monotonic() < deadline:  # A and B themselves, and the first corner

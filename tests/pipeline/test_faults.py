@@ -55,7 +55,7 @@ def kill_at(workspace: Workspace, folder: Path, module: str, owner: str, name: s
     program = DYING.format(python=sys.executable, module=module, owner=owner, name=name, call=call)
     (folder / "assay").write_text(program)
     (folder / "assay").chmod(0o755)
-    path = os.pathsep.join([str(folder), workspace.env["PATH"]])
+    path = os.pathsep.join([str(folder), workspace.forking["PATH"]])
     process = subprocess.Popen(
         ["dvc", "repro"],
         cwd=workspace.root,

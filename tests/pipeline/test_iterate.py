@@ -16,11 +16,13 @@ import psutil
 import pytest
 
 from tests.pipeline.conftest import Workspace
+from tests.pipeline.forking import programs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 DYING = """\
-import os, signal
+import os, signal, sys
+sys.executable = "{python}"
 import {module} as module
 real, calls = module.{name}, 0
 def dying(*args, **options):
@@ -37,7 +39,7 @@ main()
 
 
 def die_in(module: str, name: str, call: int = 1) -> list[str]:
-    return [sys.executable, "-c", DYING.format(module=module, name=name, call=call)]
+    return [sys.executable, "-c", DYING.format(python=programs() / "python", module=module, name=name, call=call)]
 
 
 def popen(workspace: Workspace, program: list[str], **options) -> subprocess.Popen[str]:

@@ -40,7 +40,7 @@ def result(project: Workspace) -> dict:
     """What a race says that was killed in the middle and called again."""
     command = ["assay", "race", "--json"]
     process = subprocess.Popen(
-        command, cwd=project.root, env=project.env, stdout=subprocess.DEVNULL, start_new_session=True
+        command, cwd=project.root, env=project.forking, stdout=subprocess.DEVNULL, start_new_session=True
     )
     deadline = time.monotonic() + 600
     while finished(project) < 3 and time.monotonic() < deadline:  # the own run, another seed, and a step
