@@ -39,7 +39,11 @@ main()
 
 
 def die_in(module: str, name: str, call: int = 1) -> list[str]:
-    return [sys.executable, "-c", DYING.format(python=programs() / "python", module=module, name=name, call=call)]
+    return [
+        sys.executable,
+        "-c",
+        DYING.format(python=programs() / "python", module=module, name=name, call=call),
+    ]
 
 
 def popen(workspace: Workspace, program: list[str], **options) -> subprocess.Popen[str]:
