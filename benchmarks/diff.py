@@ -20,6 +20,7 @@ from assay.data.files import read_table, write_json, write_table
 from assay.data.snapshot import ANNOTATIONS, Snapshot
 from assay.data.snapshot import SAMPLES as COLUMNS
 from assay.experiments.comparison import SAMPLES, Comparison, compare
+from assay.experiments.comparison.objects import OBJECTS
 from assay.experiments.comparison.ruler import ruler_part
 from assay.experiments.comparison.samples import Loaded, data_part
 from assay.experiments.sides import Side
@@ -155,7 +156,8 @@ def _page(folder: Path, n: int) -> tuple[float, float]:
         "origin": pa.array([f"camera:2026/{k // 1000:04}/{k:07}.jpg" for k in range(n)]),
     }
     begun = perf_counter()
-    write_page(Comparison(compared.result, pa.table(columns, SAMPLES), None), folder / "page.html", layout, 0)
+    many = Comparison(compared.result, pa.table(columns, SAMPLES), None, OBJECTS.empty_table())
+    write_page(many, folder / "page.html", layout, 0)
     return (folder / "page.html").stat().st_size / 1e6, perf_counter() - begun
 
 

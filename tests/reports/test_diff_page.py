@@ -75,7 +75,7 @@ def large_page(small, versions, tmp_path_factory) -> Path:
         "batch": pa.array([f"{n % 7:04d}-ada" for n in range(MANY)]),
         "origin": pa.array([f"s:folder/{n:06d}.png" for n in range(MANY)]),
     }
-    many = Comparison(small.result, pa.table(columns, SAMPLES), small.flips)
+    many = Comparison(small.result, pa.table(columns, SAMPLES), small.flips, small.objects)
     text, shown = page(many, versions.pool, 30)
     assert shown["changes"] == {"samples": MANY, "pictures": shown["changes"]["pictures"]}
     return written(tmp_path_factory.mktemp("pages") / "large.html", text)

@@ -38,7 +38,7 @@ def summary(compared: Comparison) -> dict[str, object]:
     """The output of `assay diff --json --samples 1000`."""
     flips = compared.flips
     return compared.result | {
-        "samples": listed(compared.samples, SAMPLES),
+        "samples": listed(compared.samples, SAMPLES, compared.objects),
         "flipped": [] if flips is None else flips.slice(0, SAMPLES).to_pylist(),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -46,20 +47,27 @@ def run(
     """
     sides = [open_side(name, layout, params) for name in (a, b)]
     compared = compare(sides[0], sides[1], layout, params, progress)
-    result = compared.result | {"samples": listed(compared.samples, samples)}
+    result = compared.result | {"samples": listed(compared.samples, samples, compared.objects)}
     result["flipped"] = [] if compared.flips is None else compared.flips.slice(0, samples).to_pylist()
     if html is not None:
         result["page"] = write_page(compared, html, layout, thumbnails, progress=progress)
     return result
 
 
-def listed(table: pa.Table, limit: int | None) -> list[Found]:
-    """Changed samples for JSON: names of the kinds of change, and the values before and after."""
+OF_AN_OBJECT = ("kinds", "category_before", "category_after", "box_before", "box_after", "iou")
+
+
+def listed(table: pa.Table, limit: int | None, objects: pa.Table) -> list[Found]:
+    """Changed samples for JSON: names of the kinds of change, the values before and after, its changed objects."""
     rows = table.slice(0, limit).to_pylist()
+    changed = defaultdict(list)
+    for row in objects.select(["id", *OF_AN_OBJECT]).to_pylist():
+        changed[row.pop("id")].append(row)
     return [
         {"id": row["id"], "kinds": kinds_of(row["kinds"])}
         | {field: [row[f"{field}_before"], row[f"{field}_after"]] for field in FIELDS}
         | {"batch": row["batch"] or None, "origin": row["origin"] or None}
+        | ({"objects": changed[row["id"]]} if row["id"] in changed else {})
         for row in rows
     ]
 
@@ -153,6 +161,7 @@ def _data(data: Found) -> Iterable[str | Table]:
     counts = [f"{n:,} {kind}" for kind in KINDS if (n := data["counts"][kind])]
     digests = " → ".join(data["digests"][side][:12] for side in ("a", "b"))
     yield f"{data['changed']:,} samples changed: {', '.join(counts)}   ({digests})"
+    yield from _objects(data.get("objects"))
     yield from _flows(data)
     yield _table(
         "split", "labelled", "unlabelled", "shift of the classes (largest)",
@@ -169,8 +178,18 @@ def _data(data: Found) -> Iterable[str | Table]:
         yield f"{data['not_by_batch']:,} samples changed by no batch: {sources or 'by params or sources'}"
 
 
+def _objects(found: Found | None) -> Iterable[str]:
+    if found and found["images"]:
+        counts = [f"{n:,} {kind}" for kind, n in found["counts"].items() if n]
+        iou = "" if found["median_iou"] is None else f"; median IoU of the redrawn {found['median_iou']:.3f}"
+        totals = _arrow([found["a"], found["b"]])
+        yield f"objects {totals}, on {found['images']:,} images: {', '.join(counts)}{iou}"
+        flows = [f"{flow['before']} → {flow['after']}: {flow['count']:,}" for flow in found["flows"][:MOST]]
+        yield from [f"re-classified {', '.join(flows)}"] if flows else []
+
+
 def _flows(data: Found) -> Iterable[str]:
-    for kind in ("relabelled", "moved"):
+    for kind in ("moved",) if "objects" in data else ("relabelled", "moved"):
         if flows := data["flows"][kind]:
             told = [f"{f['before']} → {f['after'] or 'nothing'}: {f['count']:,}" for f in flows[:MOST]]
             more = f", and {len(flows) - MOST} other ways" if len(flows) > MOST else ""

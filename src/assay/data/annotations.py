@@ -83,6 +83,12 @@ def annotations_json(annotations: Sequence[Annotation] | None) -> str | None:
     return _canonical(rows)
 
 
+def outline_json(one: Annotation) -> str | None:
+    """The outline of an object as canonical JSON; None without one."""
+    held = one.model_dump(mode="json", include={"segmentation"})["segmentation"]
+    return None if held is None else _canonical(held)
+
+
 def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 

@@ -65,11 +65,13 @@ class Difference:
         return {kind: int((self._kinds >> bit & 1).sum()) for bit, kind in enumerate(KINDS)}
 
     def flows(self, kind: str) -> list[dict[str, Any]]:
-        """From what to what, for a kind with a before and an after: rows of before, after, count, largest first."""
+        """From what to what, for a kind with a before and an after: rows of before, after, count, largest first.
+
+        Objects that were drawn anew, as many of each class as before, are no flow.
+        """
         rows, field = self.of(kind), FIELD[kind]
-        pairs = Counter(
-            zip(rows[f"{field}_before"].to_pylist(), rows[f"{field}_after"].to_pylist(), strict=True)
-        )
+        columns = (rows[f"{field}_{side}"].to_pylist() for side in ("before", "after"))
+        pairs = Counter((before, after) for before, after in zip(*columns, strict=True) if before != after)
         ordered = sorted(pairs.items(), key=lambda item: (-item[1], str(item[0])))
         return [{"before": before, "after": after, "count": n} for (before, after), n in ordered]
 
@@ -155,7 +157,7 @@ def _table(bits: NDArray[np.uint16], before: tuple[Snapshot, Rows], after: tuple
     for side, (snapshot, rows) in (("before", before), ("after", after)):
         picks = pa.array(rows, pa.int64(), mask=rows < 0)
         columns |= {f"id_{side}": snapshot.ids.take(picks)}
-        columns |= {f"label_{side}": snapshot.notes.take(picks).cast(pa.string())}
+        columns |= {f"label_{side}": snapshot.words.take(picks).cast(pa.string())}
         columns |= {f"{field}_{side}": whole(snapshot.samples[field]).take(picks) for field in FIELDS[1:]}
     columns["id"] = pc.coalesce(columns["id_after"], columns["id_before"])
     columns["kinds"] = pa.array(bits, pa.uint16())

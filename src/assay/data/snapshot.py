@@ -179,6 +179,21 @@ class Snapshot:
             )
         return _looked_at(text, rows, self.samples["labelled"])
 
+    @cached_property
+    def words(self) -> pa.DictionaryArray:
+        """`notes` in short, for people: where there are objects, how many of each category: `12 cell, 1 dust`."""
+        objects = pc.or_(*(pc.is_valid(self.annotations[name]) for name in ("bbox", "segmentation")))
+        if not pc.any(objects).as_py():
+            return self.notes
+        said = self.notes.cast(pa.string()).to_pylist()
+        names = self.annotations["category"].to_pylist()
+        counts: dict[int, Counter[str]] = {}
+        for row, name in zip(self.annotated.tolist(), names, strict=True):
+            counts.setdefault(row, Counter())[name] += 1
+        for row in np.unique(self.annotated[objects.to_numpy()]).tolist():
+            said[row] = ", ".join(f"{n} {name}" for name, n in sorted(counts[row].items()))
+        return pa.array(said, pa.string()).dictionary_encode()
+
     def ruler(self, label: Label = one_category) -> pa.Table:
         """What models are measured on: (id, label, metadata) of the labelled test samples, sorted by id."""
         s = self.samples

@@ -26,6 +26,7 @@ from assay.experiments.comparison.factors import (
     recorded_environments,
 )
 from assay.experiments.comparison.measured import metrics_part
+from assay.experiments.comparison.objects import OBJECTS, objects_part
 from assay.experiments.comparison.ruler import common, ruler_part
 from assay.experiments.comparison.samples import Loaded, data_part
 from assay.experiments.comparison.wording import sentence
@@ -55,6 +56,8 @@ class Comparison:
     """The changed samples: SAMPLES, by id."""
     flips: pa.Table | None
     """The test samples that the two models predict differently; None if one side has no predictions."""
+    objects: pa.Table
+    """The objects that changed: OBJECTS, by id of their image."""
 
 
 def compare(a: Side, b: Side, layout: Layout, params: Params, progress: Progress = silent) -> Comparison:
@@ -62,7 +65,7 @@ def compare(a: Side, b: Side, layout: Layout, params: Params, progress: Progress
     progress.say(f"comparing {a.label} with {b.label}")
     absent = {side: _bring(side) for side in (a, b)}
     ruler: Found
-    data, samples = _data(a, b, absent)
+    data, samples, objects = _data(a, b, absent)
     rulers = _tables(a, b, "data/snapshot", "ruler.parquet", absent)
     ruler = {"missing": rulers} if isinstance(rulers, str) else ruler_part(*rulers, samples)
     metrics, flips = _metrics(a, b, rulers, params, absent)
@@ -79,7 +82,7 @@ def compare(a: Side, b: Side, layout: Layout, params: Params, progress: Progress
     }
     result["changed"] = _changed(result, a, b, absent)
     result["verdict"] = sentence(result)
-    return Comparison(result, samples, flips)
+    return Comparison(result, samples, flips, objects)
 
 
 def _about(side: Side) -> Found:
@@ -105,11 +108,13 @@ def _why(absent: dict[Side, dict[str, str]], *outputs: str) -> str | None:
     return next((why[output] for why in absent.values() for output in outputs if output in why), None)
 
 
-def _data(a: Side, b: Side, absent: dict[Side, dict[str, str]]) -> tuple[Found, pa.Table]:
+def _data(a: Side, b: Side, absent: dict[Side, dict[str, str]]) -> tuple[Found, pa.Table, pa.Table]:
     if why := _why(absent, "data/snapshot"):
-        return {"missing": why}, SAMPLES.empty_table()
+        return {"missing": why}, SAMPLES.empty_table(), OBJECTS.empty_table()
     before, after = (Loaded.of(side.path("data/snapshot")) for side in (a, b))
-    return data_part(a, b, before, after)
+    summary, samples = data_part(a, b, before, after)
+    counted, objects = objects_part(before.snapshot, after.snapshot)
+    return summary | ({"objects": counted} if counted else {}), samples, objects
 
 
 def _tables(

@@ -16,6 +16,7 @@ from assay.experiments.comparison import Comparison
 from assay.experiments.comparison.measured import FLIPS
 from assay.progress import Progress, silent
 from assay.reports.listed import Found, listed
+from assay.reports.overlays import overlays
 from assay.reports.page import render
 from assay.reports.pictures import SIZE, fair_share, held, opened, thumbnails
 
@@ -32,6 +33,8 @@ CHANGES = (
     "group_after",
     "batch",
 )
+LARGE = 160
+"""Pixels of the longer side of pictures on which objects are drawn."""
 SAID = ("label", "before", "after")
 
 
@@ -58,8 +61,11 @@ def page(
         left -= len(wanted)
     chosen = fair_share(groups, there, left)
     wanted += changes["id"].filter(pa.array(chosen)).to_pylist()
-    pictures = thumbnails(wanted, images, progress)
+    size = LARGE if len(compared.objects) else SIZE
+    pictures = thumbnails(wanted, images, progress, size)
     lists["changes"] = listed(changes, groups, KINDS, CHANGES, ("origin",), chosen, pictures)
+    if len(compared.objects):
+        lists["changes"]["overlays"] = overlays(compared.objects, pictures)
     if flips is not None:
         numbers = ("certainty_before", "certainty_after")
         lists["flips"] = listed(flips, 1 << of_flips, FLIPS, SAID, numbers, chosen_flips, pictures)
@@ -70,7 +76,7 @@ def page(
         "diff.html.j2",
         result=compared.result,
         lists=lists,
-        picture_size=SIZE,
+        picture_size=size,
         classes=_classes(compared.result["data"]),
         relabelled=_matrix(compared.result["data"]),
         most=MOST_CLASSES,
@@ -101,8 +107,8 @@ def _classes(data: Found) -> list[Found]:
 
 
 def _matrix(data: Found) -> Found | None:
-    """Counts relabelled from (rows) to (columns); None without any, or with more than MATRIX classes."""
-    flows = [] if "missing" in data else data["flows"]["relabelled"]
+    """Counts relabelled from (rows) to (columns); None without any, with objects, or with more than MATRIX classes."""
+    flows = [] if "missing" in data or "objects" in data else data["flows"]["relabelled"]
     names = sorted({name for flow in flows for name in (flow["before"], flow["after"])})
     if not flows or len(names) > MATRIX:
         return None
