@@ -217,7 +217,7 @@ def test_a_night_commits_the_lock_it_made_and_nothing_of_anybody(
     ("variable", "value", "said"),
     [
         ("PREFECT_API_URL", "http://127.0.0.1:9/api", "no Prefect server answers at http://127.0.0.1:9/api"),
-        ("PREFECT_HOME", "/proc/nothing", "Prefect's folder /proc/nothing cannot be written"),
+        ("PREFECT_HOME", "/proc/nothing", "Prefect's folder /proc/nothing is not writable"),
     ],
 )
 def test_a_server_that_cannot_be_had_is_a_line(
