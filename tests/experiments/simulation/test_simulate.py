@@ -101,7 +101,7 @@ def test_the_family_has_a_run_for_each_strategy(told):
         ({"strategies": ["psychic"]}, r"simulate\.strategies.*'psychic'"),
         ({"seeds": 1}, r"simulate\.seeds: valid: from 2 to 1,000"),
         ({"budgets": [10, 46]}, "46 labels cannot be chosen among 45 images"),
-        ({"budgets": [10, 5]}, "have to ascend"),
+        ({"budgets": [10, 5]}, "budgets must increase"),
         ({"to_accuracy": 90.0}, r"simulate\.to_accuracy"),
         ({"options": {"margin": {"radius": 1.0}}}, "strategy margin: radius: there is no such key"),
     ],
