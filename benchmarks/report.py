@@ -1,4 +1,4 @@
-"""The table of benchmarks/README.md, from the results."""
+"""Writes the tables of benchmarks/README.md from the results."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from benchmarks.subjects import SUBJECTS
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 CALIBRATION = [
-    "| setting | seeds | attributions | interval holds the truth | null called helped or hurt | effect told |",
+    "| setting | seeds | attributions | coverage of the interval | null called helped or hurt | power |",
     "|---|--:|--:|--:|--:|--:|",
 ]
 EFFICIENCY = [
-    "| encoder | strategy | seeds | 10 to 1,000 labels | over random | labels to random's end | chooses in |",
+    "| encoder | strategy | seeds | 10 to 1,000 labels | gain over random | labels to random's end | time to choose |",
     "|---|---|--:|--:|--:|--:|--:|",
 ]
 ELSEWHERE = [
-    "| data | images a seed | seeds | labels | strategy | area | over random |",
+    "| data | images of a seed | seeds | labels | strategy | area | gain over random |",
     "|---|--:|--:|--:|---|--:|--:|",
 ]
 REFERENCES = [
-    "| encoder | strategy | of | 10 to 1,000 labels | over random | chooses in |",
+    "| encoder | strategy | of | 10 to 1,000 labels | gain over random | time to choose |",
     "|---|---|---|--:|--:|--:|",
 ]
 AUDITED = [
@@ -33,12 +33,12 @@ AUDITED = [
     "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
 ]
 CLEANED = [
-    "| wrong labels | estimated | accuracy as they are | suspects left out | surest suggestions taken "
-    "| suspects looked at | all right |",
+    "| wrong labels | estimated | accuracy with the given labels | suspects left out "
+    "| suggestions from 0.9 on taken | suspects corrected | all labels correct |",
     "|--:|--:|--:|--:|--:|--:|--:|",
 ]
 REAL = [
-    "| set | encoder | labels | n × draws | wrong | estimated | interval, mean | holds "
+    "| set | encoder | labels | n × draws | wrong | estimated | interval, mean | coverage "
     "| ≥ 0.9 of 1,000 | of these wrong | calibration error | AP | cleanlab's best |",
     "|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
 ]
@@ -54,36 +54,36 @@ DETECTIONS = [
 ]
 TITLES = {
     "rows": "Calibration of `assay attribute`:",
-    "limits": "Where it does not hold:",
+    "limits": "Settings outside the assumptions:",
     "efficiency": "Label efficiency: accuracy over the logarithm of the labels, points [95 %]:",
-    "audited": "Label audit, with planted noise, beside the best of cleanlab's scores, and of its filters:",
-    "cleaned": "What cleaning is worth, points of accuracy over the labels as they are ± 95 %:",
-    "real": "Label audit, with labels that nobody planted (clean ones, and those of people), means over draws; "
-    "**bold**: beyond its target:",
+    "audited": "Label audit with planted noise, compared with the best of cleanlab's scores and of its filters:",
+    "cleaned": "Gain of cleaning: points of accuracy over the given labels, ± 95 %:",
+    "real": "Label audit without planted noise (clean labels and labels of people), means over draws; "
+    "**bold**: target missed:",
     "foreign": "Images of no class, 4 %, among 8 % of wrong labels: average precision for both, means over draws:",
-    "detections": "One evaluation of detections, AP by threshold, size and class, and its resamples: seconds of CPU:",
+    "detections": "One evaluation of detections (AP by threshold, size and class) and its bootstrap: seconds of CPU:",
     "elsewhere": "On other data, `efficientnet_lite0`, area in points [95 %]:",
-    "references": "Beside scikit-activeml, three seeds on 5,000 images each:",
+    "references": "Compared with scikit-activeml, three seeds on 5,000 images each:",
 }
 HEAD = ["| | figure | measured | target | met |", "|---|---|--:|--:|:-:|"]
 
 
 def write(readme: Path = README, results: Path = RESULTS) -> None:
-    """Put the table between the two marks."""
+    """Replace the text between the two marks by the tables."""
     before, rest = readme.read_text(encoding="utf-8").split(BEGIN)
     after = rest.split(END)[1]
     readme.write_text(f"{before}{BEGIN}\n{table(results)}\n{END}{after}", encoding="utf-8")
 
 
 def table(results: Path) -> str:
-    """Markdown: the machine, then one line a figure."""
+    """Markdown: the machines, one line for each figure, then the tables of rows."""
     found = [
         json.loads(path.read_text("utf-8"))
         for name in SUBJECTS
         if (path := results / f"{name}.json").exists()
     ]
     if not found:
-        return "Nothing has been measured yet."
+        return "No results yet."
     machines = sorted({_machine(result) for result in found})
     rows = [_row(result["subject"], figure) for result in found for figure in result["figures"]]
     return "\n".join([*machines, "", *HEAD, *rows, *(line for result in found for line in _tables(result))])
@@ -96,7 +96,7 @@ def line(figure: dict[str, Any]) -> str:
 
 
 def _tables(result: dict[str, Any]) -> list[str]:
-    """Markdown of the rows that a result has beside its figures."""
+    """Markdown of the further rows of a result."""
     lines: list[str] = []
     for name, title in TITLES.items():
         if result.get(name):
@@ -177,7 +177,7 @@ def _cleaned(row: dict[str, Any]) -> str:
 
 
 def _real(row: dict[str, Any]) -> str:
-    """What missed its target is bold."""
+    """Bold: a value that misses its target."""
 
     def cell(name: str, form: str) -> str:
         if row.get(name) is None:
@@ -244,7 +244,7 @@ def _machine(result: dict[str, Any]) -> str:
     packages = ", ".join(
         f"{name} {version}" for name, version in sorted(machine["packages"].items()) if version
     )
-    tiny = " **Tiny images, once: says nothing about speed.**" if result["about"].get("quick") else ""
+    tiny = " **Tiny images, one run: not a measure of speed.**" if result["about"].get("quick") else ""
     return (
         f"{machine['date']}, {machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
         f"{machine['system']}, Python {machine['python']}; {packages}.{tiny}"
