@@ -92,8 +92,8 @@ def measure(setting: Setting) -> Measured:
     rows += whole.rows(whole.CLASSES, SEEDS, 50 if setting.quick else 2000, rng)
     rows += _digits(train_digits(4 * max(SEEDS) if setting.quick else DIGIT_SEEDS), many, rng)
     # scenes of their own seed: the rows above stay what they were
-    rows += whole.rows(scenes.MASKS, SEEDS, 50 if setting.quick else 2000, np.random.default_rng(1))
-    rows += whole.rows(scenes.BOXES, SEEDS, 5 if setting.quick else 400, np.random.default_rng(2))
+    rows += whole.rows(scenes.MASKS, SEEDS, 20 if setting.quick else 500, np.random.default_rng(1))
+    rows += whole.rows(scenes.BOXES, SEEDS, 5 if setting.quick else 200, np.random.default_rng(2))
     limits = [row for name, one in LIMITS.items() for row in _simulated(name, one, many, rng)]
     about = {
         "cpu_seconds": round(process_time() - started),

@@ -94,7 +94,7 @@ class Judged(ABC):
 
     def interval(self, name: str, value: float, drawn: Floats) -> tuple[float, float]:
         """95 % interval of a metric from its bootstrap replicates (b,)."""
-        return percentiles(value, drawn, self.BIAS.get(name, 0.0))
+        return percentiles(value, drawn)
 
     def floors(self) -> tuple[dict[str, float], dict[str, Floats]]:
         """Least variance of a paired difference: by metric, and by metric of a class (classes,)."""
