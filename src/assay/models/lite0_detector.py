@@ -38,7 +38,7 @@ class Options(Section):
     width: Annotated[int, within(8, 1024)] = 96
     finest: Literal[4, 8] = 8
     score: Annotated[float, within(0, 1)] = 0.02
-    overlap: Annotated[float, within(0, 1)] = 0.6
+    overlap: Annotated[float, within(0, 1)] = 0.65
     most: Count = 100
 
 

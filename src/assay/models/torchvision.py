@@ -120,13 +120,7 @@ def replace_head(network: nn.Module, classes: int) -> None:
 
 def _load(network: nn.Module, path: Path) -> None:
     """Load a state dict; a head for other classes than ours is left out, anything else that differs is an error."""
-    try:
-        given = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # files that are no weights make torch raise anything
-        raise ParamsError(
-            f"train.options.weights: {path} cannot be read as weights: {in_a_line(error)}",
-            hint="give the path of a state dict, or one of: none, DEFAULT",
-        ) from None
+    given = read_weights(path)
     own = network.state_dict()
     head = {name for name in list(own)[-2:] if name in given and given[name].shape != own[name].shape}
     misfit = [n for n in own if n not in head and (n not in given or given[n].shape != own[n].shape)]
@@ -137,6 +131,18 @@ def _load(network: nn.Module, path: Path) -> None:
             hint="train.options.name must be the network the weights belong to",
         )
     network.load_state_dict({n: given[n] for n in own if n not in head}, strict=False)
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """A state dict. ParamsError if the file is none."""
+    try:
+        given: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # files that are no weights make torch raise anything
+        raise ParamsError(
+            f"train.options.weights: {path} cannot be read as weights: {in_a_line(error)}",
+            hint="give the path of a state dict, or one of: none, DEFAULT",
+        ) from None
+    return given
 
 
 def _drop_auxiliaries(network: nn.Module) -> None:
