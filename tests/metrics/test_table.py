@@ -6,9 +6,11 @@ import ast
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from assay import plugins
+from assay.commands import check_plugin
 from assay.errors import ParamsError
 from assay.metrics import detected, semantic_segmentation
 from assay.metrics.classification import METRICS, Classified, per_class
@@ -73,5 +75,56 @@ def test_no_other_module_says_which_way_a_metric_is_better():
                 names = {n.value for n in inner if isinstance(n, ast.Constant)}
                 if names & losses:
                     found.append(f"{file}:{node.lineno}")
-    allowed = {"table.py", "classification.py"}  # the latter: how each is computed
+    allowed = {"table.py", "classification.py", "detected.py"}  # how each is computed
     assert [place for place in found if Path(place.split(":")[0]).name not in allowed] == []
+
+
+def own_task(root: Path, rows: str) -> None:
+    """Counting under another name, its metric `exact` under the name `hits`."""
+    for kind in ("tasks", "metrics"):
+        text = (plugins.PACKAGE / kind / "counting.py").read_text()
+        text = text.replace('METRICS = OF_TASK["counting"]', rows).replace('"exact"', '"hits"')
+        (root / "plugins" / kind).mkdir(parents=True, exist_ok=True)
+        (root / "plugins" / kind / "mine.py").write_text(text)
+    file = root / "plugins" / "tasks" / "mine.py"
+    file.write_text(f'{file.read_text()}\nMODELS = ("cnn",)\n')
+
+
+OWN_ROWS = (
+    "from assay.metrics.table import Metric\nROWS = (Metric('hits', 'hits'),)\nMETRICS = ('hits', 'mae')"
+)
+
+
+@pytest.fixture
+def own_table(monkeypatch):
+    """The table, as it was before once the test is over."""
+    monkeypatch.setitem(OF_TASK, "mine", ())
+    monkeypatch.setitem(OVERALL, "hits", named("exact"))
+
+
+@pytest.mark.usefixtures("own_table")
+def test_a_task_of_a_project_brings_its_own_metrics(tmp_path):
+    own_task(tmp_path, OWN_ROWS)
+    params = parse_params({**SOURCE, "task": "mine", "track": {"primary": "hits"}}, root=tmp_path)
+    counts = pa.table({"count": pa.array([1.0, 2.0, 4.0], pa.float32())})
+    judged = plugins.load("metrics", params.task, tmp_path).judge(counts, [], ["1", "2", "3"], [])
+    row = measure(judged, 100, 0)["hits"]
+    assert named("hits").level(row) == "66.7 %"
+    assert "hits" in [metric.name for metric in headline("mae")]
+    assert check_plugin.run(tmp_path / "plugins" / "tasks" / "mine.py")["kept"]
+    with pytest.raises(ParamsError, match="accuracy is no metric of mine; valid: hits, mae"):
+        parse_params({**SOURCE, "task": "mine"}, root=tmp_path)
+
+
+@pytest.mark.usefixtures("own_table")
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (OWN_ROWS.replace("'mae'", "'mse'"), "mse is in METRICS and has no row in ROWS"),
+        (OWN_ROWS.replace("('hits', 'hits')", "('ap', 'hits')"), "ap is one of assay's"),
+    ],
+)
+def test_own_metrics_that_cannot_be_are_refused(tmp_path, rows, said):
+    own_task(tmp_path, rows)
+    with pytest.raises(ParamsError, match=said):
+        parse_params({**SOURCE, "task": "mine", "track": {"primary": "hits"}}, root=tmp_path)

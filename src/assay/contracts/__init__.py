@@ -14,7 +14,7 @@ from assay.errors import AssayError, PluginError
 from assay.plugins import at_fault
 
 Check = Callable[[ModuleType], None]
-KINDS = ("annotators", "checks", "encoders", "formats", "models", "strategies")
+KINDS = ("annotators", "checks", "encoders", "formats", "models", "strategies", "tasks")
 """Kinds whose contract is written down here: each is a module of this package with CHECKS."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,7 +107,7 @@ OVERALL = {row.name: row for row in ROWS}
 """Of a model on a set of images, of all tasks."""
 DETECTION = ("ap", "ap50", "ap75", "ar", "f1", "d_ece")
 """Of boxes, and of masks in their place."""
-OF_TASK = {
+OF_TASK: dict[str, tuple[str, ...]] = {
     "classification": ("accuracy", "balanced_accuracy", "macro_f1", "ece", "log_loss"),
     "counting": ("exact", "mae"),
     "detection": DETECTION,
@@ -131,6 +131,22 @@ HEADLINE = ("accuracy", "macro_f1", "log_loss", "ece", "exact", "mae", "ap", "ap
 """What is shown, where it was measured and where there is room for a few."""
 
 
+def extend(task: str, names: Sequence[str], rows: Sequence[Metric]) -> None:
+    """Add a project's own task with the `names` of its metrics, and the `rows` of those that are not in the table.
+
+    ValueError for a row with the name of another metric of assay, and for a name without a row.
+    """
+    ours, added = {row.name: row for row in ROWS}, {row.name: row for row in rows}
+    if taken := sorted(name for name, row in added.items() if ours.get(name, row) != row):
+        raise ValueError(
+            f"metrics of task {task}: {', '.join(taken)} is one of assay's; give it another name"
+        )
+    if unknown := [name for name in names if name not in ours | added]:
+        raise ValueError(f"metrics of task {task}: {', '.join(unknown)} is in METRICS and has no row in ROWS")
+    OVERALL.update(added)
+    OF_TASK[task] = tuple(names)
+
+
 def named(name: str) -> Metric:
     """The row of a metric. KeyError for one that is not in the table."""
     return (OVERALL | OF_A_CLASS)[name]
@@ -144,5 +160,6 @@ def overall(name: str) -> str:
 
 
 def headline(primary: str) -> list[Metric]:
-    """The few that are shown, the primary one first."""
-    return [named(name) for name in dict.fromkeys((primary, *HEADLINE))]
+    """The few that are shown, the primary one first; metrics of a project's own task are."""
+    own = OVERALL.keys() - {row.name for row in ROWS}
+    return [named(name) for name in dict.fromkeys((primary, *HEADLINE, *sorted(own)))]

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, Validati
 
 from assay import plugins
 from assay.errors import ParamsError
-from assay.metrics.table import OF_TASK, overall
+from assay.metrics.table import OF_TASK, extend, overall
 from assay.params.base import SPLITS as SPLITS
 from assay.params.base import Split as Split
 from assay.params.base import _plugin
@@ -292,6 +292,18 @@ class Params(Section):
                 f"valid: {', '.join(valid) or 'none'}"
             )
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_metrics(cls, raw: Any, info: ValidationInfo) -> Any:
+        task, root = (
+            raw.get("task") if isinstance(raw, dict) else None,
+            (info.context or {}).get("root", Path()),
+        )
+        if isinstance(task, str) and plugins.is_own("tasks", task) and task in plugins.names("metrics", root):
+            metrics = plugins.load("metrics", task, root)
+            extend(task, metrics.METRICS, getattr(metrics, "ROWS", ()))
+        return raw
 
     @model_validator(mode="before")
     @classmethod

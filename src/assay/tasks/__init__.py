@@ -21,7 +21,8 @@ A task is two files, as a change of how models are measured must train none. `ta
 
 and `metrics/x.py`
 
-    METRICS                                       names of rows of assay.metrics.table
+    METRICS                                       names of rows of assay.metrics.table, or of its own ROWS
+    ROWS                                          optional, a Metric each: those of a project's own task
     judge(table, known, labels, categories) -> Judged     predictions of a model with the classes `known`, held against
                                                   labels; what is statistical goes by assay.metrics.judged alone
     details(judged) -> dict                       if there is more to say of a model on its test images: `details` of
