@@ -63,3 +63,8 @@ def test_what_cannot_be_written_is_said_and_nothing_is(layout, tmp_path):
     with pytest.raises(UsageError, match="no labelled image"):
         export.run(layout, "coco", tmp_path / "out", split="test")
     assert not (tmp_path / "out").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "photo.jpg").touch()
+    with pytest.raises(UsageError, match="cannot be written"):
+        export.run(layout, "coco", tmp_path / "mine")
+    assert [file.name for file in (tmp_path / "mine").iterdir()] == ["photo.jpg"]

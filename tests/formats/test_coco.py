@@ -4,10 +4,13 @@ import json
 import re
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from assay.data.annotations import Annotation
 from assay.errors import SourceError
 from assay.formats import coco
+from assay.formats._objects import Counts
 from assay.params import Source
 
 CATS = [{"id": 7, "name": "cat"}, {"id": 9, "name": " dog "}]
@@ -172,3 +175,27 @@ def test_a_folder_is_searched_for_files_and_their_images(tmp_path, draw_image, n
     record = only(coco.read(Source(name="s", format="coco", path="."), tmp_path))
     assert (record.path, record.split, len(record.annotations)) == (f"{where}/1.png", split, 1)
     assert str(tmp_path / name) in record.beside
+
+
+odd = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 40) | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=6,
+)
+KEYS = ["id", "image_id", "category_id", "bbox", "segmentation", "iscrowd", "attributes", "size", "counts"]
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(st.sampled_from(KEYS), odd), st.dictionaries(st.sampled_from(["file_name", "width"]), odd)
+)
+def test_whatever_stands_in_a_field_is_taken_or_refused(read, of_note, of_image):
+    whole = {"size": [10, 20], "counts": [3, 5, 192]} if "counts" not in of_note else {**of_note}
+    try:
+        records = read([image(), image(2, **of_image)], [note(**of_note), note(2, segmentation=whole)])
+    except SourceError:  # two images of one name
+        return
+    counts = Counts()
+    for record in records:
+        counts.meet(record)
+    assert sum(counts.numbers[kind] for kind in ("taken", "fixed", "refused")) == 2

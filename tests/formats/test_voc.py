@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from assay import plugins
 from assay.data import masks
 from assay.data.annotations import Annotation
+from assay.data.records import Outgoing
 from assay.errors import SourceError
 from assay.formats import voc
 from assay.params import Source
@@ -118,3 +122,11 @@ def test_masks_of_instances_join_their_boxes(read, tmp_path):
     ]
     assert "object 3 is of class 9" in record.issues[0].what
     assert len(record.beside) == 2
+
+
+def test_as_many_objects_go_out_as_coco_as_came_in_as_voc(read, tmp_path):
+    (record,) = read(box(1, 1, 20, 10), box(5, 5, 5, 5), box(3, 3, 4, 9, more="<difficult>1</difficult>"))
+    sent = Outgoing("1.png", record.file.read_bytes, 20, 10, record.annotations, "train")
+    plugins.load("formats", "coco").write([sent], ["cat"], tmp_path / "out")
+    held = json.loads((tmp_path / "out/annotations/instances_train.json").read_text())
+    assert [row["bbox"] for row in held["annotations"]] == [[0, 0, 20, 10], [4, 4, 1, 1], [2, 2, 2, 7]]

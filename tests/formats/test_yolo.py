@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from assay.data.annotations import Annotation
 from assay.errors import SourceError
@@ -120,3 +122,11 @@ def test_shares_are_those_of_the_upright_image(read, draw_image):
     file = records[1].file
     (file.parent.parent.parent / "labels/train/2.txt").write_text("0 0.5 0.5 0.2 0.4\n")
     assert read("")[1].annotations == [Annotation(category="cat", bbox=(4, 6, 2, 8))]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.text(alphabet="01. -enaif\t", max_size=30), max_size=4))
+def test_whatever_stands_in_a_text_is_taken_or_refused(read, lines):
+    (record,) = read("\n".join(lines))
+    rows = [line for text in lines for line in text.split("\n") if line.split()]
+    assert len(record.annotations) + sum(issue.outcome == "refused" for issue in record.issues) == len(rows)

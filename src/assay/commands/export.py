@@ -20,6 +20,7 @@ from assay.errors import UsageError
 from assay.layout import Layout
 from assay.params import Split
 from assay.progress import Progress, silent
+from assay.reports.destinations import check_folder
 
 DIGITS = 12
 """Digits of the id in front of a file name that is not unique."""
@@ -41,6 +42,7 @@ def run(
         raise UsageError(f"--format {form}: valid: {', '.join(writers())}")
     snapshot, pool = Snapshot.load(layout.snapshot), Pool.open(layout.pool)
     kept = _chosen(snapshot, split)
+    check_folder(folder)  # what is in it would be replaced
     if not kept:
         raise UsageError("no labelled image to export", hint="label some, or omit --split")
     names = _names(kept)

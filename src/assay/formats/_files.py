@@ -29,7 +29,10 @@ def path_of(file: Path, base: Path) -> str:
 def found_image(folder: Path, name: str) -> Path | None:
     """The file of that name in a folder; None if there is none. Backslashes are taken for slashes."""
     file = folder / name.replace("\\", "/")
-    return Path(os.path.normpath(file)) if file.is_file() else None
+    try:
+        return Path(os.path.normpath(file)) if file.is_file() else None
+    except OSError:  # a name that is too long
+        return None
 
 
 def no_such_image(path: str, file: Path, named_in: str, rows: Sequence[str]) -> Record:

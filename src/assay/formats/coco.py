@@ -42,6 +42,8 @@ BESIDE = (
     "{above}/images/{stem}",
 )
 """Where the images of a file may be, the first that has one of them: `stem` is its name from the first _ on."""
+LARGEST = 2**31
+"""A size beyond this is no number to work with."""
 Said = dict[str, Any]
 
 
@@ -122,16 +124,17 @@ class File:
     def _folder(self) -> Path:
         """Where the images are: see BESIDE."""
         named = [str(row.get("file_name", "")) for row in self.held["images"][:20]]
+        named = [name for name in named if name]
         stem = self.file.stem.partition("_")[2] or self.file.stem
         parts = {"folder": self.file.parent, "above": self.file.parent.parent, "stem": stem}
         places = [Path(pattern.format(**parts)) for pattern in BESIDE]
-        return next((p for p in places if any((p / name).is_file() for name in named if name)), places[0])
+        return next((p for p in places if any(found_image(p, name) for name in named)), places[0])
 
     def records(self) -> Iterator[Record]:
         """A record for each image, and one for each image that annotations name and that is not there."""
         of: dict[Any, list[tuple[int, Said]]] = defaultdict(list)
         for n, row in enumerate(self.held["annotations"]):
-            of[row.get("image_id")].append((n, row))
+            of[_id(row.get("image_id"))].append((n, row))
         for image in self.held["images"]:
             yield self._record(image, of.pop(image["id"], []))
         for missing, rows in of.items():
@@ -158,7 +161,7 @@ class File:
         return f"{self.name}, annotations[{n}] (id {row.get('id')})"
 
     def _add(self, held: Sheet, where: str, row: Said) -> None:
-        name = self.categories.get(row.get("category_id"))
+        name = self.categories.get(_id(row.get("category_id")))
         if not name:
             return held.refuse(where, f"category_id {row.get('category_id')!r}: no category has this id")
         box, box_trouble = _box(row.get("bbox"))
@@ -178,9 +181,16 @@ def _is_rows(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(row, dict) for row in value)
 
 
+def _id(value: Any) -> int | str | None:
+    """What may be an id; None for anything else."""
+    return value if type(value) in (int, str) else None
+
+
 def _size(image: Said) -> tuple[int, int] | None:
-    width, height = image.get("width"), image.get("height")
-    return (int(width), int(height)) if width and height else None
+    """Width and height, where they are numbers above 0."""
+    size = [image.get(side) for side in ("width", "height")]
+    width, height = (int(v) if isinstance(v, int | float) and 0 < v < LARGEST else 0 for v in size)
+    return (width, height) if width and height else None
 
 
 def _split(file: Path, base: Path) -> str | None:
