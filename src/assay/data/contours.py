@@ -17,18 +17,33 @@ RIGHT, DOWN, LEFT, UP = (1, 0), (0, 1), (-1, 0), (0, -1)
 
 def polygons_of(mask: Mask) -> Polygons:
     """Parts with their holes. Pixels that touch at a corner only belong to different parts."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return ()
+    top, left = int(rows[0]), int(columns[0])
+    inside = mask[
+        top : rows[-1] + 1, left : columns[-1] + 1
+    ]  # what is traced is most often small on a large image
+    return tuple(tuple(_moved(ring, left, top) for ring in part) for part in _outlines(inside))
+
+
+def _moved(corners: Sequence[Vertex], left: int, top: int) -> Ring:
+    return tuple(float(value) for x, y in corners for value in (x + left, y + top))
+
+
+def _outlines(mask: Mask) -> list[list[list[Vertex]]]:
     loops = _loops(mask)
     owner = {edge: n for n, loop in enumerate(loops) for edge in loop}
-    parts: dict[int, list[Ring]] = {}
+    parts: dict[int, list[list[Vertex]]] = {}
     parent: dict[int, int] = {}
     for n, loop in sorted(enumerate(loops), key=lambda item: _top(item[1])):
         if _is_hole(loop):
-            left = owner[_edge_to_the_left(mask, _top(loop))]
-            parent[n] = parent.get(left, left)
+            beside = owner[_edge_to_the_left(mask, _top(loop))]
+            parent[n] = parent.get(beside, beside)
             parts[parent[n]].append(_corners(loop))
         else:
             parts[n] = [_corners(loop)]
-    return tuple(tuple(rings) for rings in parts.values())
+    return list(parts.values())
 
 
 Edge = tuple[Vertex, Vertex]
@@ -96,10 +111,9 @@ def _edge_to_the_left(mask: Mask, top: Vertex) -> Edge:
     return (x + 1 - run, y), UP
 
 
-def _corners(loop: Sequence[Edge]) -> Ring:
-    """Where a border turns, as x, y, x, y, …"""
-    turns = [at for n, (at, way) in enumerate(loop) if loop[n - 1][1] != way]
-    return tuple(float(value) for corner in turns for value in corner)
+def _corners(loop: Sequence[Edge]) -> list[Vertex]:
+    """Where a border turns."""
+    return [at for n, (at, way) in enumerate(loop) if loop[n - 1][1] != way]
 
 
 def as_one_ring(parts: Sequence[Part]) -> Ring:

@@ -258,16 +258,16 @@ def _fields(one: Annotation, image: Outgoing) -> Said:
     said: Said = {"iscrowd": int(one.iscrowd), "bbox": list(one.box or ())}
     if (outline := one.segmentation) is None:
         said["area"] = said["bbox"][2] * said["bbox"][3]
+    elif isinstance(outline, RLE):
+        said |= {"segmentation": outline.model_dump(mode="json"), "area": masks.area(outline)}
     else:
         mask = masks.rasterized(outline, image.height, image.width)
         said |= {"segmentation": _outline_of(outline, mask, one.iscrowd), "area": int(mask.sum())}
     return said | ({"attributes": dict(one.attributes)} if one.attributes else {})
 
 
-def _outline_of(outline: Polygons | RLE, mask: masks.Mask, iscrowd: bool) -> Any:
+def _outline_of(outline: Polygons, mask: masks.Mask, iscrowd: bool) -> Any:
     """Run lengths for crowds and where there are holes, unless no pixel is covered; or else the polygons."""
-    if isinstance(outline, RLE):
-        return outline.model_dump(mode="json")
     if mask.any() and (iscrowd or any(len(part) > 1 for part in outline)):
         return masks.encode(mask).model_dump(mode="json")
     return [list(part[0]) for part in outline]
