@@ -127,10 +127,8 @@ def test_the_screen_itself_needs_nothing_heavy(desk):
     program = """
 import sys
 from pathlib import Path
-from assay.data import ledger
-from assay.commands import promote, status
+from assay.commands import status
 from assay.layout import Layout
-from assay.data.ledger import Asked
 from assay.params import Ingest, Params, Source
 params = Params(ingest=Ingest(sources=[Source(name="s", format="demo")]))
 status.run(params, Layout(Path(sys.argv[1])))
