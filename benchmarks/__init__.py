@@ -1,1 +1,1 @@
-"""The speed and size figures of assay: `python -m benchmarks`. What they mean: benchmarks/README.md."""
+"""Benchmarks of assay: `python -m benchmarks`. Definitions: benchmarks/README.md."""

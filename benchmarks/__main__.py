@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _measure(name: str, asked: argparse.Namespace) -> int:
-    """Measure one subject and write its results; how many targets it missed."""
+    """Measure one subject and write its results; the number of missed targets."""
     print(f"{name} …", flush=True)
     with tempfile.TemporaryDirectory(prefix=f"assay-{name}-", dir=asked.scratch) as folder:
         setting = Setting(Path(folder), asked.quick, asked.images)
@@ -41,10 +41,10 @@ def _measure(name: str, asked: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("subject", nargs="*", choices=[*SUBJECTS, []], help=f"default: {' '.join(SUBJECTS)}")
-    parser.add_argument("--quick", action="store_true", help="tiny and once: does it run?")
+    parser.add_argument("--quick", action="store_true", help="tiny inputs, one run: a smoke test")
     parser.add_argument("--images", type=Path, help="a folder with Fashion-MNIST's IDX files")
-    parser.add_argument("--scratch", type=Path, help="where to work; default: the system's temporary folder")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where the JSONs go")
+    parser.add_argument("--scratch", type=Path, help="parent of the temporary folders; default: the system's")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
     parser.add_argument("--report", action="store_true", help="only write the table from the results")
     return parser
 

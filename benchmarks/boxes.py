@@ -1,4 +1,4 @@
-"""Objects on images and what a detector says of them, drawn at random; and the same as COCO's evaluators take them."""
+"""Random objects on images with random detections, and both in the format of COCO's evaluators."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from assay.metrics.detected import Detected
 from assay.metrics.objects import Detections, Truth, offsets_of
 
 OBJECTS = 7.3
-"""On an image, as in COCO's val2017."""
+"""Mean number per image, as in COCO's val2017."""
 SIDE, MEDIAN, SPREAD = 640.0, 55.0, 0.9
-"""Of the images, and of the objects' sides (log-normal), in pixels."""
+"""Side of the images; median and spread of the objects' sides (log-normal); pixels."""
 FOUND, CONFUSED, CROWD, OFF = 0.8, 0.1, 0.01, 0.08
-"""Share of the objects found, of these as another class, of crowd regions; error of a side, in sides."""
+"""Shares of detected objects, of these with another class, of crowd regions; error of a side, relative to it."""
 
 
 def drawn(n: int, classes: int, false: float, rng: np.random.Generator) -> Detected:
-    """Detections on n images, `false` of nothing an image beside those of objects; classes differ in size."""
+    """Objects and detections on n images, with `false` false detections per image; classes differ in size."""
     odds = np.arange(1, classes + 1) ** -0.8
     odds /= odds.sum()
     counts, wrong = rng.poisson(OBJECTS, n), rng.poisson(false, n)
@@ -54,7 +54,7 @@ def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def as_coco(one: Detected) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The truth as a data set of COCO, and the detections as a list of results."""
+    """The objects as a COCO data set, and the detections as a list of results."""
     annotations = [
         {"id": k, "image_id": i, "category_id": c, "bbox": box, "area": area, "iscrowd": int(crowd)}
         for k, (i, c, box, area, crowd) in enumerate(_rows(one.truth, one.truth.crowd), 1)

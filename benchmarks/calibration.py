@@ -1,15 +1,15 @@
-"""Do the 95 % intervals of `assay attribute` hold the truth, and how often is a null change called helped or hurt?
+"""Coverage of the 95 % intervals of `assay attribute`, false alarms on null changes, and power.
 
-Every row is some thousands of attributions of corners whose expectations are known (benchmarks/corners.py), at 2, 3 or
+Each row is some thousands of attributions of corners with known expectations (benchmarks/corners.py), with 2, 3 or
 5 seeds:
 
-    simulated  accuracy; the bootstrap over samples is replaced by what it tends to with ever more replicates
-               (corners.exact_moments), from there on it is the code of `assay.experiments.attribution`
-    whole      `assay.experiments.attribution.attribute` itself, predictions in, verdicts out, for each metric
+    simulated  accuracy; the bootstrap over samples is replaced by its limit for many replicates
+               (corners.exact_moments); the rest is the code of `assay.experiments.attribution`
+    whole      `assay.experiments.attribution.attribute`, from predictions to verdicts, for each metric
     digits     small networks on real digits with planted wrong labels: seeds and test samples are drawn from many
 
-`coverage` is over all shares, `false_alarm` that of the null player which is called most; `told` is how often the first
-player's effect is told from nothing. "limits" has settings in which the promise is not kept, and by how much.
+`coverage` is over all shares; `false_alarm` is the highest rate of a null player; `told` is the power: how often the
+interval of the first player leaves out 0. "limits" has settings in which these targets may be missed.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ SIMULATED = {
     ),
     "one player": Simulated({"data": 0.25}, 500, shift=(0.0, 0.0, 0.03)),
 }
-"""Players without an effect are null; of one player alone a null one is simulated as well."""
+"""Players without an effect are null; if no player is null, a world without effects is simulated too."""
 
 LIMITS = {
     "one training of four is unstable: ten times the others' seed noise": Simulated(
@@ -85,13 +85,13 @@ LIMITS = {
 
 
 def measure(setting: Setting) -> Measured:
-    """Rows of settings × seeds; the lowest and highest coverage, and the most false alarms."""
+    """Rows of settings × seeds; figures: the lowest and highest coverage, and the highest rate of false alarms."""
     started, rng = process_time(), np.random.default_rng(2027)
     many = 50 if setting.quick else SIMULATIONS
     rows = [row for name, one in SIMULATED.items() for row in _simulated(name, one, many, rng)]
     rows += whole.rows(whole.CLASSES, SEEDS, 50 if setting.quick else 2000, rng)
     rows += _digits(train_digits(4 * max(SEEDS) if setting.quick else DIGIT_SEEDS), many, rng)
-    # scenes of their own seed: the rows above stay what they were
+    # separate seeds: the rows above do not change
     rows += whole.rows(scenes.MASKS, SEEDS, 20 if setting.quick else 500, np.random.default_rng(1))
     rows += whole.rows(scenes.BOXES, SEEDS, 5 if setting.quick else 200, np.random.default_rng(2))
     limits = [row for name, one in LIMITS.items() for row in _simulated(name, one, many, rng)]
@@ -107,7 +107,7 @@ def _simulated(name: str, one: Simulated, many: int, rng: np.random.Generator) -
 
 
 def _null_world(one: Simulated) -> World | None:
-    """Where no player is null: the same without effects."""
+    """The same world without effects, if no player is null; else None."""
     if any(effect == 0 for effect in one.effects.values()):
         return None
     return Simulated(**{**vars(one), "effects": dict.fromkeys(one.effects, 0.0)}).world()
@@ -132,7 +132,7 @@ def _digits(found: Digits, many: int, rng: np.random.Generator) -> list[Row]:
 def _row(
     name: str, k: int, world: World, n: int, many: int, rng: np.random.Generator, other: World | None
 ) -> Row:
-    """Coverage in one world, false alarms of its null players, or of those of another world."""
+    """Coverage in `world`; false alarms of its null players, or of those of `other`."""
     held, told = simulate(world, k, n, many, rng)
     null_told, null = (
         (told, _null(world)) if other is None else (simulate(other, k, n, many, rng)[1], _null(other))
@@ -153,7 +153,7 @@ def _row(
 def simulate(
     world: World, k: int, n: int, many: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(many, players + 1) twice: the interval holds the truth, and it leaves zero out; the total last."""
+    """(many, players + 1) twice: the interval contains the true value, and it leaves out 0; the total is last."""
     contrasts = np.vstack([shapley.shares(world.plan), shapley.total(world.plan)])
     found = [exact_moments(world.draw(k, rng)) for _ in range(many)]
     names = ("values", "sampled", "shared")

@@ -1,9 +1,9 @@
-"""The image checks and the search for near-duplicates, on one core: ours, decoding alone, and others' tools.
+"""The image checks and the search for near-duplicates, on one core: ours, decoding alone, and other tools.
 
-python -m benchmarks.checks FOLDER REPEATS     the program that is timed; FOLDER holds raw/, class folders of JPEGs
+python -m benchmarks.checks FOLDER REPEATS     the timed program; FOLDER contains raw/, class folders of JPEGs
 
-Seconds are of CPU time in a process that has one core: "per core" on a machine that has other work, too. Other tools
-(cleanvision, imagededup) are measured where this Python has them; none is among assay's requirements.
+Seconds are CPU time of a process on one core, which depends little on the load of the machine. Other tools
+(cleanvision, imagededup) are measured if they are installed; assay does not require them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from benchmarks.project import ROOT  # noqa: E402
 from benchmarks.subjects import Measured, Setting  # noqa: E402
 
 IMAGES, SOME, FEW = 60_000, 10_000, 2_000
-"""Of all: near-duplicates. Of some: the checks, and decoding alone. Of few: the tools that take their time."""
+"""Numbers of images: near-duplicates; the checks and decoding; slow tools."""
 SHARD, BATCH = 10_000, 256
 
 
@@ -56,7 +56,7 @@ def measure(setting: Setting) -> Measured:
 
 
 def _figures(rates: dict[str, float], seconds: dict[str, float]) -> list[Figure]:
-    """`rates`: images a CPU second; `seconds`: of CPU, for near-duplicates."""
+    """`rates`: images per CPU second; `seconds`: CPU time for near-duplicates."""
     ours = rates.pop("ours")
     parts = {f"images a second, {name}": rate for name, rate in rates.items()}
     figures = [Figure("image checks, images a second on one core", ours, "at least", 2000, "", parts)]
@@ -69,7 +69,7 @@ def _figures(rates: dict[str, float], seconds: dict[str, float]) -> list[Figure]
 
 
 def works(files: list[str]) -> dict[str, tuple[Callable[[], object], int]]:
-    """What is timed for its rate, and of how many images."""
+    """{name: (work, number of images)} for the rates."""
     some, few = files[:SOME], files[:FEW]
     found: dict[str, tuple[Callable[[], object], int]] = {
         "ours": (lambda: our_checks(some), len(some)),
@@ -82,7 +82,7 @@ def works(files: list[str]) -> dict[str, tuple[Callable[[], object], int]]:
 
 
 def our_checks(files: list[str]) -> int:
-    """What embed and audit do for it: read, decode, statistics, thumbnails, verdicts. How many issues."""
+    """The steps of embed and audit: read, decode, statistics, thumbnails, verdicts. Returns the number of issues."""
     from assay.data.images.decode import decode
     from assay.stages.embed import _measure
 
@@ -127,7 +127,7 @@ def thumbnails(files: list[str]) -> list[np.ndarray]:
 
 
 def our_pairs(shards: list[np.ndarray]) -> int:
-    """As embed does: each shard with those before it and with itself."""
+    """Number of pairs as found by embed: each shard is compared with those before it and with itself."""
     from assay.data.near_duplicates import find_pairs
 
     return sum(len(find_pairs(shard, shards[:number])[0]) for number, shard in enumerate(shards))
@@ -160,7 +160,7 @@ def _cleanvision(files: list[str]) -> None:
 
 
 def _imagededup(files: list[str]) -> None:
-    """Perceptual hashes of all, and the pairs within ten bits of each other: the tool's defaults, without processes."""
+    """Perceptual hashes and pairs within ten bits: the defaults of imagededup, in one process."""
     from imagededup.methods import PHash
 
     hasher = PHash(verbose=False)
@@ -177,7 +177,7 @@ def _is_there(package: str) -> bool:
 
 
 def cpu(work: Callable[[], object]) -> float:
-    """Seconds of CPU, those of child processes too; what is said goes nowhere: stdout is for the result."""
+    """CPU seconds, child processes included. The output of `work` is discarded: stdout is for the result."""
     before = _cpu_seconds()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         work()

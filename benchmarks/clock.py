@@ -1,4 +1,4 @@
-"""Seconds and bytes of what is run: medians of several runs, taken in turn so that a slow minute hits all alike."""
+"""Time and memory: medians of several runs that alternate, so that a change of load affects all alike."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     **{f"GIT_{role}_{what}": "benchmark" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
 }
-"""Nobody is told, and git needs no settings of the machine."""
+"""No telemetry; git does not depend on the settings of the machine."""
 STEERING = ("MLFLOW_", "PREFECT_", "ASSAY_", "PYTHONDONTWRITEBYTECODE")
-"""Left out: what would send things elsewhere, or have our modules compiled anew each time."""
+"""Prefixes of variables that are removed: they would redirect results, or disable the cache of compiled modules."""
 
 
 class Failed(RuntimeError):
-    """A command that was to be timed went wrong."""
+    """A timed command failed."""
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -39,7 +39,7 @@ def in_turn(
     repeats: int,
     clock: Callable[[Callable[[], object]], Any] = seconds,
 ) -> dict[str, list[Any]]:
-    """What the clock says of each work, each run `repeats` times: all of them once, then all of them again."""
+    """Readings of the clock for each work, `repeats` of each: all works once, then all again, and so on."""
     taken: dict[str, list[Any]] = {name: [] for name in works}
     for _ in range(repeats):
         for name, work in works.items():
@@ -52,7 +52,7 @@ def medians(taken: Mapping[str, list[float]]) -> dict[str, float]:
 
 
 def run(command: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None) -> int:
-    """Run a command to its good end; its peak resident memory in bytes. Failed with what it said, if it fails."""
+    """Run a command; its peak resident memory in bytes. Failed, with its output, if it fails."""
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen(
             command, cwd=cwd, env=environment() | dict(env or {}), stdout=said, stderr=subprocess.STDOUT
@@ -67,11 +67,11 @@ def run(command: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None)
 
 
 def timed(cwd: Path, *command: str) -> float:
-    """Seconds of a command."""
+    """Wall time of a command in seconds."""
     return seconds(lambda: run(command, cwd))
 
 
 def environment() -> dict[str, str]:
-    """Our own, with the assay and dvc of this Python first in the path and without STEERING."""
+    """The present environment without STEERING, with the assay and dvc of this Python first in the path."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(STEERING)}
     return kept | QUIET | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}

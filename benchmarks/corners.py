@@ -1,9 +1,9 @@
-"""Corners of a factorial whose truth is known: simulated ones, and digits with planted wrong labels.
+"""Corners of a factorial design with known expectations: simulated, or digits with planted wrong labels.
 
-A simulated prediction is right where a sum of normal parts is above 0: the corner's level, the sample's difficulty,
-what a player does to this very sample, and the noise of the seed, as a shift of all samples and as flips of single
-ones. Both kinds of noise come in three parts: common to all trainings of a seed, common to those with the same model
-(the same initial weights), and a training's own. So the expectation is known: Phi(level / sqrt(all variances)).
+A simulated prediction is correct if a sum of normal parts is above 0: the level of the corner, the difficulty of the
+sample, the effect of a player on this sample, and the noise of the seed, as a shift of all samples and as flips of
+single ones. Both kinds of noise have three parts: common to all trainings of a seed, common to those with one model
+(the same initial weights), and that of one training. The expectation is Phi(level / sqrt(sum of the variances)).
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from assay.experiments.noise import Moments, Trainings
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Noises = tuple[float, float, float]
-"""Standard deviations: common to a seed, to a seed and model, own."""
+"""Standard deviations: common to a seed, to a seed and model, of one training."""
 
 MODEL = "model"
 TRAINED, HELD_OUT = 300, 3000
-"""Digits that are learnt from, and that stand for the population."""
+"""Numbers of training digits, and of digits that represent the population."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """One experiment: which predictions are right (corners, seeds, n), and which samples a corner's ruler holds."""
+    """One experiment: which predictions are correct (corners, seeds, n), and the test samples of each corner."""
 
     right: Bools
     held: Bools
@@ -40,36 +40,36 @@ class Draw:
 
 @dataclass(frozen=True)
 class World:
-    """Where experiments are drawn from, and the corners' expectations."""
+    """A distribution of experiments, and the expectations of the corners."""
 
     plan: Design
     truth: Floats
     trained: Trainings
     draw: Callable[[int, np.random.Generator], Draw] = field(repr=False)
-    """Of a number of seeds."""
+    """An experiment with a given number of seeds."""
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """Levels are in standard normal units: 0.25 is some 7 points of accuracy around 80 %."""
+    """Levels are in standard normal units: near 80 %, 0.25 is some 7 points of accuracy."""
 
     effects: dict[str, float]
-    """Of each player; 0: null. The player "ruler" has none of its own."""
+    """Effect of each player; 0: null. The player "ruler" (labelled test set) has no effect of its own."""
     n: int
     level: float = 0.9
     interaction: float = 0.0
-    """More, where the first two players come together."""
+    """Additional effect of the first two players together."""
     difficulty: float = 1.0
     sample_effect: float = 0.3
-    """How differently an effect falls on the samples."""
+    """Standard deviation of an effect over the samples."""
     shift: Noises = (0.0, 0.0, 0.02)
     flips: Noises = (0.0, 0.0, 0.5)
     noisier: float = 1.0
-    """How many times more noise of its own a training has without the first player."""
+    """Factor on the noise of one training without the first player."""
     mislabelled: float = 0.0
-    """Share of A's ruler that has wrong labels, which B's ruler has right."""
+    """Share of wrong labels in A's test set that are corrected in B's."""
     added: int = 0
-    """Samples that only B's ruler has."""
+    """Number of test samples that only B has."""
 
     def world(self) -> World:
         names = tuple(self.effects)
@@ -120,17 +120,17 @@ class Simulated:
 
 @dataclass(frozen=True)
 class Digits:
-    """Real trainings: which of HELD_OUT digits each is right about, (corners, seeds, HELD_OUT).
+    """Real trainings: which of HELD_OUT digits each predicts correctly, (corners, seeds, HELD_OUT).
 
-    data: two thirds of the wrong labels (30 %) put right. model: twice the units and more weight decay.
+    data: two thirds of the wrong labels (30 %) corrected. model: twice the units and more weight decay.
     """
 
     right: Bools
 
     def world(self, n: int, null: bool) -> World:
-        """Experiments with seeds and test samples drawn from those that there are, which so are the truth.
+        """Experiments with seeds and test samples drawn from the existing ones, whose means are the true values.
 
-        null: the "new" model is the old one with other seeds, which changes nothing; else the seeds are paired.
+        null: the "new" model is the old one with other seeds; else the seeds are paired.
         """
         asked = plan(("data", MODEL))
         corners = [0, 1, 0, 1] if null else [0, 1, 2, 3]
@@ -161,7 +161,7 @@ def train_digits(seeds: int) -> Digits:
     given, after = wrong_labels(labels[:TRAINED], rng)
     right = np.zeros((4, seeds, HELD_OUT), dtype=bool)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it has not converged: epochs are few on purpose
+        warnings.simplefilter("ignore")  # warnings about convergence: epochs are few on purpose
         for corner, seed in np.ndindex(4, seeds):
             units, decay = (24, 1e-4) if corner < 2 else (48, 1e-2)
             model = MLPClassifier(
@@ -173,17 +173,17 @@ def train_digits(seeds: int) -> Digits:
 
 
 def wrong_labels(labels: NDArray[np.int64], rng: np.random.Generator) -> tuple[NDArray[np.int64], ...]:
-    """Labels of which 30 % are wrong, and the same with two thirds of these put right."""
+    """Labels of which 30 % are wrong, and the same with two thirds of these corrected."""
     wrong = rng.random(len(labels)) < 0.3
     given = np.where(wrong, (labels + rng.integers(1, 10, len(labels))) % 10, labels)
     return given, np.where(rng.random(len(labels)) < 2 / 3, labels, given)
 
 
 def exact_moments(draw: Draw) -> Moments:
-    """Of accuracy: what `assay.experiments.noise.moments` tends to with ever more bootstrap replicates.
+    """Moments of accuracy: the limit of `assay.experiments.noise.moments` for many bootstrap replicates.
 
-    Accuracy is a mean, and the bootstrap's variance of a mean is known: that of x, divided by n. Where rulers differ
-    in size it is so to first order (the influence of a sample, as in the infinitesimal jackknife).
+    Accuracy is a mean; the bootstrap variance of a mean is the variance of x divided by n. If test sets differ
+    in size, this holds to first order (influence of a sample, as in the infinitesimal jackknife).
     """
     held = draw.held[:, None].astype(np.float32)
     count = held.sum(2, keepdims=True)

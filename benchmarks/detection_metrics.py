@@ -1,4 +1,4 @@
-"""Average precision: equal to COCOeval's, one evaluation beside its peers, and 1,000 resamples; seconds of CPU."""
+"""Average precision: difference from COCOeval, CPU time of one evaluation and of its peers, and of 1,000 resamples."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from benchmarks.figures import Figure
 from benchmarks.subjects import Measured, Setting
 
 SIZES = {"500 × 10": (500, 10, 13), "5,000 × 80": (5000, 80, 13), "5,000 × 80, many": (5000, 80, 92)}
-"""Images, classes, and detections of nothing an image: 20 detections an image, or 100."""
+"""Images, classes, and false detections per image: 20 detections per image in all, or 100."""
 TINY = {"20 × 3": (20, 3, 5)}
 TARGET = "5,000 × 80"
 REPLICATES = 1000
 SLOW = 1000
-"""Images up to which pycocotools is run."""
+"""Largest number of images for which pycocotools is run."""
 FASTER = find_spec("faster_coco_eval") is not None
 
 Values = list[float]
@@ -51,7 +51,7 @@ def measure(setting: Setting) -> Measured:
 
 
 def _row(name: str, one: Detected, repeats: int) -> dict[str, Any]:
-    """Seconds of CPU of each evaluator, in turn, and of the resamples; the largest difference between numbers."""
+    """CPU seconds of each evaluator, alternating, and of the resamples; the largest difference between their values."""
     peers = {"pycocotools": _pycocotools(one)} if len(one) <= SLOW else {}
     peers |= {"faster": _faster(one)} if FASTER else {}
     works: dict[str, Callable[[], Values]] = {"ours": lambda: _ours(one), **peers}
@@ -82,7 +82,7 @@ def _cpu(work: Callable[[], object]) -> float:
 
 
 def _ours(one: Detected) -> Values:
-    """AP, AP50, AP75, AP of each size and AR; from the boxes on."""
+    """AP, AP50, AP75, AP of each size and AR, computed from boxes."""
     fresh = replace(one, detections=one.detections.best(100), truth=one.truth.by_class())
     values, sizes = fresh.values(), fresh.of_sizes()[0]
     overall = [float(values[name][0]) for name in ("ap", "ap50", "ap75")]
@@ -103,7 +103,7 @@ def _faster(one: Detected) -> Callable[[], Values]:
 
 
 def _evaluation(one: Detected, coco: Any, evaluator: Any) -> Callable[[], Values]:
-    """The same numbers, of indexed annotations: what is timed is evaluate, accumulate and summarize."""
+    """The same values from indexed annotations: only evaluate, accumulate and summarize are timed."""
     dataset, results = as_coco(one)
     coco.dataset = dataset
 

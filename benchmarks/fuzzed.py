@@ -1,7 +1,7 @@
-"""What is fuzzed: how input `number` of a seed is made, what takes it, and how the books are checked.
+"""The kinds of fuzzed input: how an input is made from a seed and a number, what reads it, which counts are checked.
 
-A kind has `make(rng) -> bytes` and `take(data, folder) -> str`, which returns how it was taken and raises AssayError
-where it was refused. Any other exception is a fault, `Unbalanced` among them: something was lost or counted twice.
+A kind has `make(rng) -> bytes` and `take(data, folder) -> str`, which returns the outcome and raises AssayError
+if the input is refused. Any other exception is a failure, also `Unbalanced`: something was lost or counted twice.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from benchmarks import mutations
 from benchmarks.mutations import Rng
 
 MAX_PIXELS = 100_000_000
-"""The default of ingest.max_pixels: bombs are let as large as for everybody."""
+"""The default of ingest.max_pixels, which bounds the size of decompression bombs."""
 SMALL = 1_000_000
 LUMA = np.array([0.299, 0.587, 0.114])
 PROJECT = Path(__file__).parents[1]
@@ -52,7 +52,7 @@ MODES = {
 
 
 class Unbalanced(Exception):
-    """What came out does not add up to what went in."""
+    """The outputs do not add up to the inputs."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,19 @@ class Kind:
     make: Callable[[Rng], bytes]
     take: Callable[[bytes, Path], str]
     count: int
-    """How many inputs `make fuzz` tries."""
+    """Number of inputs of `make fuzz`."""
     together: Callable[[list[bytes], Path], None] | None = None
-    """Take many at once, and check the books."""
+    """Read many inputs at once and check the counts."""
 
 
 def draw(kind: str, seed: int, number: int) -> bytes:
-    """The input of this number: the same whatever was drawn before."""
+    """The input of this number; it does not depend on earlier draws."""
     return KINDS[kind].make(np.random.default_rng([seed, sorted(KINDS).index(kind), number]))
 
 
 @cache
 def pictures() -> list[bytes]:
-    """Sound images of every format and mode that is read, and of the ways to store them."""
+    """Valid images of every supported format, mode and encoding."""
     rng = np.random.default_rng(0)
     found = []
     for kind, modes in MODES.items():
@@ -128,7 +128,7 @@ def make_image(rng: Rng) -> bytes:
 
 
 def take_image(data: bytes, _folder: Path) -> str:
-    """Inspect it as the door does; what it lets in, every later stage has to read."""
+    """Inspect an image as ingest does; every later stage must be able to read an accepted image."""
     info = inspect(data, MAX_PIXELS)
     try:
         colour = decode(data)
@@ -139,7 +139,7 @@ def take_image(data: bytes, _folder: Path) -> str:
         if info.format != "JPEG" and colour.size < SMALL and not _is_luma(decode(data, "gray"), colour):
             raise Unbalanced("its grey is not that of its colours")
     except BadImage as error:
-        raise Unbalanced(f"taken at the door, and then: {error}") from None
+        raise Unbalanced(f"accepted by ingest, and then: {error}") from None
     return info.format
 
 
@@ -148,7 +148,7 @@ def _is_luma(grey: Pixels, colour: Pixels) -> bool:
 
 
 def ingest_together(inputs: list[bytes], folder: Path) -> None:
-    """All of them as one source: each is a sample, a duplicate or in quarantine with a reason, and none twice."""
+    """Ingest all as one source: each is counted once, as a sample, a duplicate or quarantined with a reason."""
     raw = folder / "raw" / "any"
     raw.mkdir(parents=True)
     for number, data in enumerate(inputs):
@@ -168,7 +168,7 @@ def _is_sound(data: bytes) -> bool:
 
 
 def _ingest(source: dict[str, str], folder: Path) -> dict[str, Any]:
-    """The books of one source, ingested into an empty workspace."""
+    """Counts of one source, ingested into an empty workspace."""
     params = parse_params({"ingest": {"sources": [{"name": "s", **source}]}})
     book: dict[str, Any] = ingest.run(params, Layout(folder), silent)["sources"]["s"]
     parts = book["samples"] + book["duplicates"] + book["quarantined"] + book.get("ignored", 0)
@@ -205,7 +205,7 @@ TABLES = {"source.csv": SOURCE, "labels.csv": LABELS, "0001-ada.jsonl": EDITS, "
 
 
 def make_table(rng: Rng) -> bytes:
-    """The first line is the name of the table, which is not mutated."""
+    """A damaged table; its first line, the name of the table, is not mutated."""
     name = list(TABLES)[int(rng.integers(len(TABLES)))]
     return name.encode() + b"\n" + mutations.mutate(TABLES[name].encode(), rng, mutations.TEXTS)
 
@@ -230,7 +230,7 @@ def _grey(number: int) -> bytes:
 
 
 def _take_labels(file: Path) -> str:
-    """Every row of the file is taken or named as a problem."""
+    """Every row of the file is accepted or listed as a problem."""
     names = Names(SAMPLES, {})
     read = read_rows(file, names, ValidLabels(frozenset({"cat", "dög"}), declared=True))
     text = io.StringIO(file.read_bytes().decode("utf-8-sig"), newline="")
@@ -244,7 +244,7 @@ def _take_labels(file: Path) -> str:
 
 
 def _take_lines(file: Path) -> str:
-    """Every line that is not empty is a judgement, or an image that went out."""
+    """Every line that is not empty is a judgement, or an image that was sent out."""
     lines = [line for line in file.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip()]
     if file.name == "ledger.jsonl":
         folder = file.parent / "ledger"
@@ -280,7 +280,7 @@ ABSURD: tuple[Any, ...] = (
 
 
 def make_params(rng: Rng) -> bytes:
-    """The project's params.yaml with damage to its text, or with absurd values in it."""
+    """The project's params.yaml with damaged text or absurd values."""
     text = (PROJECT / "params.yaml").read_bytes()
     if rng.random() < 0.5:
         return mutations.mutate(text, rng, mutations.TEXTS)
@@ -291,7 +291,7 @@ def make_params(rng: Rng) -> bytes:
 
 
 def _replace_one(content: Any, rng: Rng) -> None:
-    """Walk to a place drawn at random and put something absurd there."""
+    """Replace a value at a random place by an absurd one."""
     keys = list(content) if isinstance(content, dict) else list(range(len(content)))
     key = keys[int(rng.integers(len(keys)))]
     if isinstance(content[key], (dict, list)) and content[key] and rng.random() < 0.8:

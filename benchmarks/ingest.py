@@ -1,4 +1,4 @@
-"""Ingest against its floors, and a pool of shards in DVC against loose files in DVC."""
+"""Ingest compared with its lower bounds, and a pool of shards in DVC with loose files in DVC."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def measure(setting: Setting) -> Measured:
 
 
 def _floors(root: Path, repeats: int) -> dict[str, Any]:
-    """benchmarks/floors.py in a process of its own, as it stays on one core from its first import on."""
+    """Run benchmarks/floors.py in a separate process, which is pinned to one core from its first import on."""
     command = [sys.executable, "-m", "benchmarks.floors", str(root), str(repeats)]
     env = environment() | {"PYTHONPATH": str(ROOT)}
     result: dict[str, Any] = json.loads(subprocess.check_output(command, env=env, text=True))
@@ -49,7 +49,7 @@ def _ratio(middle: dict[str, float]) -> float:
 
 
 def _loose(folder: Path, raw: Path) -> dict[str, float]:
-    """Seconds of DVC's own steps for loose files; once, as they take minutes."""
+    """Seconds of DVC's steps for loose files; one run, as they take minutes."""
     project = loose_project(folder / "loose")
     raw = raw.rename(project / "raw")
     local_remote(project, folder / "loose-remote")
@@ -67,13 +67,13 @@ def _loose(folder: Path, raw: Path) -> dict[str, float]:
 
 
 def _pool(folder: Path, raw: Path, repeats: int) -> dict[str, float]:
-    """Seconds of the same steps by our pipeline: what is in the folder is taken in, cached and pushed."""
+    """Seconds of the same steps of our pipeline: the folder is ingested, cached and pushed."""
     taken: dict[str, list[float]] = {"add": [], "push": []}
     for turn in range(repeats):
         project = new_project(folder / f"pool{turn}", [imagefolder(raw)])
         local_remote(project, folder / f"pool-remote{turn}")
         taken["add"].append(timed(project, "dvc", "repro", "-s", "ingest"))
-        os.sync()  # the writing of the one is not to slow the other
+        os.sync()  # pending writes must not slow the next step
         taken["push"].append(timed(project, "dvc", "push", "-q", "ingest"))
     taken |= in_turn({"status": lambda: timed(project, "dvc", "status", "ingest")}, max(repeats, 1))
     taken["one more"] = [_one_more(project, raw, turn) for turn in range(repeats)]
@@ -81,7 +81,7 @@ def _pool(folder: Path, raw: Path, repeats: int) -> dict[str, float]:
 
 
 def _one_more(project: Path, raw: Path, turn: int) -> float:
-    """Take in one new image, cache it and push it."""
+    """Ingest, cache and push one new image; seconds."""
     (raw / "0" / f"new{turn}.jpg").write_bytes(newcomer(turn))
     return timed(project, "dvc", "repro", "-s", "ingest") + timed(project, "dvc", "push", "-q", "ingest")
 

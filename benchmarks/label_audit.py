@@ -1,12 +1,12 @@
-"""Are the wrong labels found, and does the probability hold what it says? Beside cleanlab, with planted noise.
+"""Label audit with planted noise: ranking, calibration and gain of cleaning, compared with cleanlab.
 
-The labels that are planted are known to this file only. cleanlab's scores are given the same out-of-fold probabilities
-of the probe in the same run, and the best of the three counts; and, for what the neighbours alone are worth, once more
-our mean of probe and neighbours, as its filters are. Then what cleaning is worth: a linear probe learnt from the labels
-as they are, without the suspects, with their suggestions, with the suspects looked at, and from the right labels;
-measured on the clean test set. Labels that nobody planted: `real_labels.py`.
+The audit does not see the true labels. cleanlab's three scores get the same out-of-fold probabilities of the probe, and
+the best of them counts; a second time they get our mean of probe and neighbours, which shows the gain of the
+neighbours; its filters get the mean too. Gain of cleaning: accuracy of a linear probe on the clean test set, fitted to
+the given labels, without the suspects, with their suggestions, with the suspects corrected, and to the true labels.
+Labels without planted noise: `real_labels.py`.
 
-Noise: alike for all classes; by class (cleanlab's own generator, with zeros in the matrix); by image (X. Xia et al.:
+Noise: uniform; by class (cleanlab's generator, with zeros in the matrix); by image (X. Xia et al.:
 Part-dependent label noise, NeurIPS 2020, algorithm 2, on the pixels).
 """
 
@@ -42,11 +42,11 @@ CLASSES = 10
 SCORES = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 FILTERS = ("prune_by_noise_rate", "prune_by_class", "both", "confident_learning", "low_self_confidence")
 ZEROS = 0.6
-"""Share of the transitions between two classes that never happen, where noise goes by class."""
+"""Share of the transitions between two classes with probability 0, in noise by class."""
 BINS = 15
 CLEANED = (0.0, 0.02, 0.05, 0.09, 0.2, 0.4)
 MOST = 20_000
-"""Images whose labels are audited and cleaned: of more, the audit judges all, and learns from as many."""
+"""Largest number of images whose labels are audited and cleaned."""
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -89,7 +89,7 @@ def by_class(data: Data, right: Ints, rng: np.random.Generator, share: float = 0
 
 
 def by_image(data: Data, right: Ints, rng: np.random.Generator, share: float = 0.2) -> Ints:
-    """Each class has directions of its own in the space of pixels: where an image lies there is what it becomes."""
+    """Each class has random directions in the space of pixels; the projection of an image gives the transitions."""
     pixels = data.pool[: len(right)].reshape(len(right), -1).astype(np.float32)
     pixels = (pixels - pixels.mean(0)) / (pixels.std() + 1e-9)
     away = (0 - share) / 0.1, (1 - share) / 0.1
@@ -121,16 +121,16 @@ NOISE: dict[str, Flip] = {
 }
 
 
-# --- what is found
+# --- rankings
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """How well a score puts the wrong labels first."""
+    """Quality of a ranking of the wrong labels by a score."""
 
     average_precision: float
     precision: float
-    """Of as many as are wrong."""
+    """Precision of the first n, n being the number of wrong labels."""
 
     @classmethod
     def of(cls, score: NDArray[np.floating], wrong: Bools) -> Ranking:
@@ -187,7 +187,7 @@ def _row(noise: str, encoder: str, said: JudgedLabels, wrong: Bools) -> Row:
 
 
 def _beside(part: str, ours: Ranking, alone: dict[str, Ranking], helped: dict[str, Ranking]) -> Row:
-    """Ours, the best of cleanlab's scores of the probe's beliefs, and the best of its scores of our mean."""
+    """Ours, the best of cleanlab's scores on the probabilities of the probe, and the best on our mean."""
     of = {name: [getattr(held[name], part) for held in (alone, helped)] for name in SCORES}
     return {
         part: getattr(ours, part),
@@ -198,7 +198,7 @@ def _beside(part: str, ours: Ranking, alone: dict[str, Ranking], helped: dict[st
 
 
 def calibration_error(probability: NDArray[np.float64], happened: Bools, bins: int = BINS) -> float:
-    """Expected calibration error: mean distance of what is said from what happens, over `bins` of equal width."""
+    """Expected calibration error: mean of |probability − frequency| over `bins` of equal width."""
     bin_of = np.minimum((probability * bins).astype(int), bins - 1)
     gaps = np.bincount(bin_of, probability - happened, minlength=bins)
     return float(np.abs(gaps).sum() / len(happened))
@@ -231,17 +231,17 @@ def _figures(rows: list[Row], encoder: str) -> list[Figure]:
     ]
 
 
-# --- what cleaning is worth
+# --- gain of cleaning
 
 
 def _cleaned(data: Data, encoder: str, home: Path, most: int) -> list[Row]:
-    """Points of accuracy, over learning from the labels as they are."""
+    """Points of accuracy gained over fitting to the given labels."""
     vectors, right = np.array(vectors_of(data.pool[:most], encoder, home)), data.pool_targets[:most]
     both = np.concatenate([vectors, vectors_of(data.test, encoder, home)])
     seen = rotated(principal(both, np.arange(len(right))), 0)
 
     def told(labels: Ints, kept: Bools) -> NDArray[np.float64]:
-        """(test,) 100 where the model is right."""
+        """(test,) 100 where the model is correct, else 0."""
         probe = linear_probe.fit(seen[: len(right)][kept], labels[kept], CLASSES, STRENGTH)
         said = probe.probabilities(seen[len(right) :]).argmax(1)
         return np.where(said == data.test_targets, 100.0, 0.0)
@@ -265,5 +265,5 @@ def _cleaned(data: Data, encoder: str, home: Path, most: int) -> list[Row]:
 
 
 def _gain(differences: NDArray[np.float64]) -> list[float]:
-    """Points, and the half of their 95 % interval over test images, paired."""
+    """Points, and the half-width of their paired 95 % interval over test images."""
     return [float(differences.mean()), 1.96 * float(differences.std()) / len(differences) ** 0.5]

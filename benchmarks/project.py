@@ -1,4 +1,4 @@
-"""Fresh projects to measure in: this repository's pipeline in another folder, with git and DVC, nothing run yet."""
+"""New projects with this repository's pipeline in another folder, with git and DVC; no stage has run."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PLAIN: dict[str, dict[str, Any]] = {
     "train": {"model": "cnn", "options": {}, "image_size": 28, "color": "gray", "epochs": 1},
     "evaluate": {"bootstrap": 100, "slices": []},
 }
-"""What differs from the repository's params.yaml: the cheapest that still runs every stage, on any images.
+"""Differences from the repository's params.yaml: the cheapest values with which every stage runs on any images.
 
-Some pieces of clothing, and copies of a digit, are nearly alike and in two splits: a leak, which would stop it.
+Near-duplicates: only at a similarity of 1, as similar clothes and digits in two splits would stop the pipeline.
 """
 
 
 def new_project(folder: Path, sources: list[dict[str, Any]], **sections: dict[str, Any]) -> Path:
-    """The stages of this repository over other sources, committed; `sections` come on top of PLAIN in params.yaml."""
+    """The stages of this repository with other sources, committed; `sections` override PLAIN in params.yaml."""
     folder.mkdir(parents=True)
     for name in COPIED:
         _copy(ROOT / name, folder / name)
@@ -44,7 +44,7 @@ def imagefolder(path: Path) -> dict[str, Any]:
 
 
 def empty_project(folder: Path, stages: int) -> Path:
-    """A pipeline of stages that do nothing, and of which nothing has changed."""
+    """A pipeline of stages that do nothing, up to date."""
     folder.mkdir(parents=True)
     (folder / "input").write_text("nothing\n", encoding="utf-8")
     nothing = {f"stage{n}": {"cmd": "true", "deps": ["input"]} for n in range(stages)}
@@ -54,7 +54,7 @@ def empty_project(folder: Path, stages: int) -> Path:
 
 
 def loose_project(folder: Path) -> Path:
-    """Nothing but git and DVC."""
+    """A project with git and DVC only."""
     folder.mkdir(parents=True)
     _init(folder)
     return folder

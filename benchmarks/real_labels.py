@@ -1,12 +1,12 @@
-"""Labels that nobody planted: those of people (CIFAR-10N) and clean ones, drawn again and again at several sizes.
+"""Label audit without planted noise: labels of people (CIFAR-10N) and clean ones, several draws of several sizes.
 
 ASSAY_REAL_LABELS names a folder with `cifar10n-dev` (images.tar.gz, labels.csv: path, clean, and the labels of people)
-and, if they are there, folders of classes `clothing-dev` and `sign-language-digits`, whose labels are taken for right.
-Nothing is measured without it.
+and optionally the class folders `clothing-dev` and `sign-language-digits`, whose labels are assumed to be correct.
+Without it nothing is measured.
 
-What is counted beside the estimate: whether its interval holds the truth (of clean labels 0), the labels at 0.9 and
-more and how many of these are wrong, the calibration error over all labels, and average precision against the best of
-cleanlab's scores on the same probe, and on 1 − p(given) of it.
+Measured: the estimated share, whether its interval contains the true one (0 for clean labels), the labels at 0.9 and
+more and how many of these are wrong, the calibration error over all labels, and average precision compared with the
+best of cleanlab's scores on the same probe, and with 1 − p(given) of it.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ VARIABLE = "ASSAY_REAL_LABELS"
 PEOPLE, FOLDERS = "cifar10n-dev", ("clothing-dev", "sign-language-digits")
 CLEAN = "clean"
 SIZES = {500: 6, 1000: 4, 3000: 2, 7500: 2}
-"""Labels, and how often they are drawn; the set is taken whole as well, once."""
+"""{labels: draws}; the whole set is audited once too."""
 SCORES = ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
 SIDE = 96
-"""Images are kept at this size, that of the larger encoder."""
+"""Side of the images in pixels, that of the larger encoder."""
 SURE = 0.9
 MANY = 0.3
-"""Share of wrong labels beyond which the wider of two bounds counts."""
+"""Share of wrong labels above which the wider of the two BOUNDS applies."""
 BOUNDS = 0.05, 0.08
-"""Of the error of the share and of the calibration error."""
+"""Bounds of the error of the share and of the calibration error."""
 HOLDS, RIGHT, SURE_CLEAN = 0.9, 0.85, 1.0
-"""Least shares of intervals with the truth and of labels at SURE that are wrong; most at SURE of 1,000 clean labels."""
+"""Least coverage; least share of wrong labels among those at SURE; most labels at SURE of 1,000 clean ones."""
 
 Ints = NDArray[np.int64]
 Row = dict[str, Any]
@@ -52,7 +52,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Real:
-    """Images with the labels that several gave them."""
+    """Images with several sets of labels."""
 
     name: str
     images: NDArray[np.uint8]
@@ -64,7 +64,7 @@ class Real:
 
 
 def rows(encoders: tuple[str, ...], home: Path) -> list[Row]:
-    """A row for each set, encoder, label set and size; none without the folder."""
+    """A row for each data set, encoder, label set and size; none without the folder."""
     folder = os.environ.get(VARIABLE)
     made = []
     for real in sets(Path(folder)) if folder else ():
@@ -101,7 +101,7 @@ def _row(real: Real, encoder: str, name: str, vectors: NDArray[np.float32], n: i
 
 
 def missed(row: Row) -> list[str]:
-    """What of a row is beyond its target."""
+    """Names of the values of a row that miss their targets."""
     bound = BOUNDS[row["wrong"] > MANY]
     beyond = {
         "estimated": row["labels"] != CLEAN and abs(row["estimated"] - row["wrong"]) > bound,

@@ -1,4 +1,4 @@
-"""`dvc repro` with nothing to do: the whole pipeline against one of empty commands."""
+"""`dvc repro` with nothing to do, compared with a pipeline of empty commands."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def measure(setting: Setting) -> Measured:
 
 
 def _no_op(projects: dict[str, Path], empty: Path, repeats: int) -> list[Figure]:
-    """How much longer than an empty pipeline's, in turn with it."""
+    """Difference from an empty pipeline, in alternating runs."""
     folders = {"empty": empty, **projects}
     works = {name: partial(run, REPRO, folder) for name, folder in folders.items()}
     for work in works.values():
-        work()  # DVC's own notes of the files are made
+        work()  # fills DVC's cache of file states
     middle = medians(in_turn(works, repeats))
     return [
         Figure(
@@ -63,7 +63,7 @@ def _status(project: Path, repeats: int) -> Figure:
 
 
 def _assay_status(project: Path, images: str, setting: Setting) -> list[Figure]:
-    """What startup measures, on a pipeline that has run."""
+    """The figure of startup for a pipeline that has run."""
     startup.assert_light(project, "assay status")
     found = startup.figures(project, setting.repeats(7))
     return [_renamed(figure, images) for figure in found if "status" in figure.name]

@@ -1,4 +1,4 @@
-"""Scenes of `whole.py` beside classes: boxes and masks on images, and what trainings find of them."""
+"""Scenes of `whole.py` with boxes and masks on images, and the predictions of trainings."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from benchmarks.whole import Scene
 Floats = NDArray[np.float64]
 
 SHARES = (0.6, 0.3, 0.1)
-"""Of the objects' classes."""
+"""Shares of the classes of the objects."""
 OBJECTS, DECOYS = 5.0, 3.0
-"""On an image, and what may be taken for one."""
+"""Mean numbers of objects, and of decoys (candidates of false detections), per image."""
 AHEAD, SHIFT, FLIPS = 0.35, 0.05, 0.6
 """The effect of the new data, the noise of a seed as a whole and that of single objects, in standard normal units."""
 SEEN = -0.6
-"""From where on something is found."""
+"""Threshold of detection, in standard normal units."""
 OFF = 0.11
-"""Error of a box's sides, in sides, where an object is neither easy nor hard."""
+"""Relative error of the sides of a box, for an object of mean difficulty."""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Objects on images; `ease` and `off` are what all trainings share of finding and of placing them."""
+    """Objects on images; `ease` and `off`: parts of detection and of placement error common to all trainings."""
 
     truth: Truth
     decoys: Truth
@@ -54,7 +54,7 @@ def _objects(counts: NDArray[np.int64], rng: np.random.Generator) -> Truth:
 
 
 def detected(better: bool, test: Pictures, rng: np.random.Generator) -> Detected:
-    """One training: easy objects are found, with high scores and in their place; so are tempting decoys."""
+    """One training: easy objects are detected with high scores and small errors; so are some decoys."""
     ahead = AHEAD * better + SHIFT * rng.standard_normal()
     objects = test.ease + ahead + FLIPS * rng.standard_normal(len(test.ease))
     decoys = test.tempting - ahead / 2 + FLIPS * rng.standard_normal(len(test.tempting))
@@ -77,7 +77,7 @@ def detected(better: bool, test: Pictures, rng: np.random.Generator) -> Detected
 
 @dataclass(frozen=True)
 class Areas:
-    """(n, classes) pixels of each class on each image, 0 where it is not, and how easy they are to outline."""
+    """(n, classes) pixels of each class on each image, 0 if absent, and how easy they are to segment."""
 
     there: Floats
     ease: Floats
@@ -91,7 +91,7 @@ def areas(n: int, rng: np.random.Generator) -> Areas:
 
 
 def labelled(better: bool, test: Areas, rng: np.random.Generator) -> Labelled:
-    """One training: of hard areas more pixels are missed, and as many taken that belong to something else."""
+    """One training: harder areas have more missed pixels, and as many false ones."""
     ahead = AHEAD * better + SHIFT * rng.standard_normal()
     right = expit(1.5 + ahead + test.ease + FLIPS * rng.standard_normal(test.ease.shape))
     more = (1 - right) * np.exp(0.3 * rng.standard_normal(test.ease.shape))

@@ -1,7 +1,7 @@
-"""python -m benchmarks.selecting METHOD FOLDER BUDGET CORES: one selection, in a process of its own.
+"""python -m benchmarks.selecting METHOD FOLDER BUDGET CORES: one selection in a separate process.
 
-Writes FOLDER/chosen.json: seconds of wall and of CPU from the pool, in files or in memory, to the picks, and the picks.
-METHOD is a strategy of assay or one of PEERS. CORES is 1 or all. From LIMIT seconds of CPU on it is killed.
+Writes FOLDER/chosen.json: wall and CPU seconds from the pool (in files, or in memory) to the picks, and the picks.
+METHOD is a strategy of assay or one of PEERS. CORES is 1 or all. It is killed after LIMIT seconds of CPU.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from benchmarks.mixture import CLASSES, read_mixture  # noqa: E402
 
 Chooser = Callable[[], Any]
 WITHOUT_LABELS = ("kcenter", "badge", "typiclust", "probcover", "maxherding")
-"""Those that are held against peers, which get no labels either."""
+"""Strategies compared with peers, which get no labels."""
 
 
 def main(method: str, folder: Path, budget: int) -> None:
@@ -50,11 +50,11 @@ def ours(name: str, folder: Path, budget: int) -> Chooser:
     return lambda: strategy.select(pool, budget, np.random.default_rng(0))
 
 
-# --- the others, with their embeddings in memory
+# --- peers, with the embeddings in memory
 
 
 def naive(folder: Path, budget: int) -> Chooser:
-    """Algorithm 1 of Sener and Savarese in double precision: what k-center has to agree with."""
+    """Algorithm 1 of Sener and Savarese (2018) in double precision: the reference of k-center."""
     from assay.strategies._geometry import canonical, mean_of
 
     X = np.load(folder / "embeddings.npy")
@@ -71,7 +71,7 @@ def naive(folder: Path, budget: int) -> Chooser:
 
 
 def torch_kcenter(folder: Path, budget: int) -> Chooser:
-    """The usual one: a matrix-vector product for each pick."""
+    """Plain k-center: a matrix-vector product for each pick."""
     import torch
 
     X = torch.from_numpy(np.load(folder / "embeddings.npy"))
@@ -104,7 +104,7 @@ def mundig(folder: Path, budget: int) -> Chooser:
 
 
 def activeml(name: str) -> Callable[[Path, int], Chooser]:
-    """A strategy of scikit-activeml; BADGE with a logistic regression on the labels that ours have."""
+    """A strategy of scikit-activeml; BADGE with a logistic regression on the same labels as ours."""
 
     def prepare(folder: Path, budget: int) -> Chooser:
         from skactiveml import pool

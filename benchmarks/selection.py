@@ -1,4 +1,4 @@
-"""Every strategy on disk, how long it takes to choose 1,000 of n images and how much memory, beside its peers."""
+"""Time and memory of each strategy on disk to choose 1,000 of n images, compared with peers."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ LARGEST = {
     "scikit-activeml: ProbCover": 10_000,
     "scikit-activeml: MaxHerding": 0,
 }
-"""The size up to which a peer is tried: beyond, it takes long, longer than LIMIT, or memory in n²."""
+"""Largest size for which a peer is run: above it, it takes longer than LIMIT or memory in n²."""
 ALL_CORES = {"plain k-center, torch": 200_000, "lightly-mundig: diversity": 200_000}
-"""The size up to which some are tried on all cores too."""
+"""Largest size for which a peer is run on all cores too."""
 MODULES = {"lightly-mundig": "lightly_mundig", "scikit-activeml": "skactiveml"}
 BANDWIDTH = 12e9
-"""Bytes a second of the read floor where the machine reads more slowly."""
+"""Least memory bandwidth for the lower bound, bytes per second."""
 TICK = 0.01
-"""Seconds of CPU that cannot be told from none."""
+"""Resolution of the CPU clock in seconds."""
 
 Cells = dict[tuple[str, str, int], dict[str, Any]]
-"""By method, cores and size: seconds of wall and of CPU, bytes at the peak, picks; or why there are none."""
+"""{(method, cores, size)}: wall and CPU seconds, peak bytes and picks; or the reason why there are none."""
 
 
 def measure(setting: Setting) -> Measured:
@@ -86,7 +86,7 @@ def summary(
 
 
 def _planned(n: int, quick: bool) -> list[tuple[str, str]]:
-    """Methods and cores: every strategy on disk, then the peers that are installed and come to an end."""
+    """[(method, cores)]: every strategy on disk, then the installed peers that can finish."""
     if quick:
         return [(name, "1") for name in ("kcenter", "margin", "plain k-center, double precision")]
     plan = [(name, cores) for name in plugins.names("strategies") for cores in ("1", "all")]
@@ -127,7 +127,7 @@ def _said(cell: dict[str, Any]) -> str:
 
 
 def _bandwidth(folder: Path) -> float:
-    """Bytes a second at which one core reads embeddings from memory once."""
+    """Bytes per second of one core reading embeddings from memory."""
     X = np.load(folder / "embeddings.npy", mmap_mode="r")[:200_000].copy()
     return float(X.nbytes) / min(seconds(X.max) for _ in range(5))
 
@@ -202,14 +202,14 @@ def _memory(cells: Cells, n: int, dim: int) -> Figure:
 
 
 def _growth(cells: Cells, sizes: tuple[int, ...]) -> Figure:
-    """With what power of n the seconds grow, of the strategy where they grow most."""
+    """Largest exponent b over the strategies, with seconds growing as n^b."""
     small, large = sizes
     powers = {}
     for name in _embedded(cells):
         few, many = (cells.get((name, "1", n)) for n in sizes)
         if few is None or many is None or "cpu" not in few:
             continue
-        # a clock of CPU seconds may stand still for as long as a TICK
+        # the CPU clock has a resolution of TICK
         taken = log(max(many["cpu"], TICK) / max(few["cpu"], TICK)) if "cpu" in many else np.inf
         powers[name] = taken / log(large / small)
     most = max(powers, key=lambda name: powers[name])
@@ -219,7 +219,7 @@ def _growth(cells: Cells, sizes: tuple[int, ...]) -> Figure:
 
 
 def _embedded(cells: Cells) -> list[str]:
-    """The strategies that look at embeddings; the others take milliseconds."""
+    """The strategies that use embeddings; the others take milliseconds."""
     measured = {method for method, _, _ in cells}
     return [
         name

@@ -1,4 +1,4 @@
-"""How long a person waits for the command line, and that nothing heavy is loaded on the way."""
+"""Start-up time of the command line, and a check that it imports no heavy library."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ sys.exit(f"loaded on the way: {{loaded}}" if loaded else 0)
 
 
 def measure(setting: Setting) -> Measured:
-    """With nothing run: what `assay status` shows of a pipeline that has run is measured by `repro`."""
+    """Before any stage has run; `repro` measures `assay status` of a pipeline that has run."""
     project = new_project(setting.folder / "project", [DEMO | {"options": {"images": setting.images(5000)}}])
     for line in LIMITS:
         assert_light(project, line)
@@ -35,7 +35,7 @@ def measure(setting: Setting) -> Measured:
 
 
 def figures(project: Path, repeats: int) -> list[Figure]:
-    """Medians of each command, with that of a Python that does nothing."""
+    """Medians of each command, with that of `python -c pass`."""
     lines = {"python -c pass": [sys.executable, "-c", "pass"], **{line: line.split() for line in LIMITS}}
     works = {name: lambda command=command: run(command, project) for name, command in lines.items()}
     middle = medians(in_turn(works, repeats))
@@ -44,7 +44,7 @@ def figures(project: Path, repeats: int) -> list[Figure]:
 
 
 def assert_light(project: Path, line: str) -> None:
-    """Failed if a command loads what only stages need."""
+    """Failed if a command imports a library that only stages need."""
     try:
         run([sys.executable, "-c", PROGRAM.format(heavy=HEAVY), *line.split()[1:]], project)
     except Failed as error:

@@ -1,4 +1,4 @@
-"""What a subject is: a module with `measure(setting) -> (figures, about)`, run in a folder of its own."""
+"""Subjects: modules with `measure(setting) -> (figures, about)`, each run in a separate folder."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ SUBJECTS = (
 """In this order."""
 
 Measured = tuple[list[Figure], dict[str, Any]]
-"""The figures, and what they were measured on; of this, what TABLES (figures.py) names is put beside the figures."""
+"""The figures, and the settings; entries named in TABLES (figures.py) are written as tables."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where to measure, and how much of it."""
+    """Folder and size of a run."""
 
     folder: Path
-    """Empty; goes afterwards."""
+    """Empty; removed afterwards."""
     quick: bool = False
-    """Tiny, and once: shows that it runs, says nothing about speed."""
+    """Tiny inputs, one run: a smoke test."""
     idx: Path | None = None
-    """Fashion-MNIST, if it is at hand: see pictures.py."""
+    """Folder of Fashion-MNIST, if available: see pictures.py."""
 
     def images(self, many: int) -> int:
         return min(many, 300) if self.quick else many

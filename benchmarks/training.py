@@ -1,8 +1,8 @@
-"""Training throughput: our loop, a plain one over image files, and a bare one over tensors in memory.
+"""Training throughput: our loop, a plain loop over image files, and a loop over tensors in memory.
 
-All train the same model on the same images, by the same threads. With augmentation: ours (batched tensors) against
-ImageFolder, the same moves as PIL transforms and a DataLoader. Without: ours against float tensors that lie ready, in
-the same memory format and with the same optimizer, so that what is left is what our loop costs.
+All train the same model on the same images with the same threads. With augmentation: ours (batched tensors) and
+ImageFolder with the same augmentation as PIL transforms and a DataLoader. Without: ours and float tensors in memory, in
+the same memory format and with the same optimizer; the difference is the overhead of our loop.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WORKERS = (0, 1, 2)
 
 @dataclass(frozen=True)
 class Case:
-    """A model and how many images it is shown in an epoch."""
+    """A model and the number of images of an epoch."""
 
     name: str
     model: str
@@ -66,8 +66,8 @@ CASES = (
     Case("resnet18", "torchvision", {"name": "resnet18"}, "rgb", 256),
 )
 EPOCHS, BEFORE = 3, 2
-"""Epochs, and how many do not count: the first warms up, the first checkpoint falls into the second, a fifth of an
-epoch that is so short. In the long run checkpoints take at most `training.SAVING` of the time."""
+"""Epochs, and how many do not count: the first warms up; the first checkpoint is in the second, a fifth of an
+epoch as short as this. In longer trainings checkpoints take at most `training.SAVING` of the time."""
 
 
 def measure(setting: Setting) -> Measured:
@@ -82,7 +82,7 @@ def measure(setting: Setting) -> Measured:
 
 
 def _compare(case: Case, layout: Layout, raw: Path, setting: Setting) -> list[Figure]:
-    """Images a second of every loop, all of them in turn."""
+    """Images per second of each loop, in alternating runs."""
     count = setting.images(case.images)
     examples = _examples(case, count, layout)
     folder = _folder(case, count, raw)
@@ -120,7 +120,7 @@ def _compare(case: Case, layout: Layout, raw: Path, setting: Setting) -> list[Fi
 
 
 def _examples(case: Case, count: int, layout: Layout) -> Examples:
-    """As the train stage opens them: rows of the decoded, memory-mapped cache."""
+    """Examples as in the stage `train`: rows of the decoded, memory-mapped cache."""
     pool = Pool.open(layout.pool)
     ids = sorted(pool.ids)[:count]
     inputs = open_inputs(InputSpec("pixels", SIZE, case.color), ids, layout, silent)
@@ -128,7 +128,7 @@ def _examples(case: Case, count: int, layout: Layout) -> Examples:
 
 
 def _ours(case: Case, augment: str, examples: Examples, layout: Layout) -> list[float]:
-    """Seconds of each epoch of `training.fit`, with its checkpoint and its deterministic algorithms."""
+    """Seconds of each epoch of `training.fit`, with checkpoints and deterministic algorithms."""
     settings = case.settings(augment)
     checkpoint = layout.scratch / "benchmark.pt"
     marks = [perf_counter()]
@@ -149,7 +149,7 @@ def _ours(case: Case, augment: str, examples: Examples, layout: Layout) -> list[
 
 
 def _folder(case: Case, count: int, raw: Path) -> torch.utils.data.Dataset[Any]:
-    """What our augmentation `light` does, image by image, as torchvision's own references do it."""
+    """Our augmentation `light` image by image, as in torchvision's references."""
     recipe = RECIPES["light"]
     moves = v2.RandomAffine(recipe.angle, (recipe.shift,) * 2, (1 - recipe.scale, 1 + recipe.scale))
     grey = [v2.Grayscale()] if case.color == "gray" else []
@@ -162,7 +162,7 @@ def _folder(case: Case, count: int, raw: Path) -> torch.utils.data.Dataset[Any]:
 
 
 def _plain(case: Case, folder: torch.utils.data.Dataset[Any], workers: int) -> list[float]:
-    """The loop of any tutorial."""
+    """Seconds of each epoch of a loop as in tutorials."""
     settings = case.settings("light")
     loader = torch.utils.data.DataLoader(
         folder, settings.batch, shuffle=True, num_workers=workers, persistent_workers=workers > 0

@@ -1,7 +1,7 @@
-"""Attributions from predictions to verdicts, by `assay.experiments.attribution.attribute` itself, for every metric.
+"""Attributions from predictions to verdicts by `assay.experiments.attribution.attribute`, for every metric.
 
-A scene is a task: what test samples are, and what a training makes of them. data makes them easier; model is null.
-Truth is the difference of the means over many seeds and samples.
+A scene is a task: distributions of test samples and of predictions. The player data improves them; model is null.
+The true effect is the difference of the means over many seeds and samples.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ REPLICATES = 200
 
 @dataclass(frozen=True)
 class Scene:
-    """Where test samples and predictions of them are drawn from."""
+    """Distributions of test samples and of their predictions."""
 
     name: str
     metrics: tuple[str, ...]
     samples: int
     test: Callable[[int, np.random.Generator], Any]
-    """So many test samples."""
+    """Draws n test samples."""
     judged: Callable[[bool, Any, np.random.Generator], Judged]
-    """One training, with the new data or without, on test samples; with a seed of its own."""
+    """Predictions of one training, with the new data or without, on test samples; each call is another seed."""
     expected_from: tuple[int, int]
-    """Seeds and samples that the expectations are computed from."""
+    """Numbers of seeds and samples for the expectations."""
 
 
 def rows(scene: Scene, seeds: Sequence[int], many: int, rng: np.random.Generator) -> list[dict[str, Any]]:
@@ -66,12 +66,15 @@ def draw(scene: Scene, k: int, rng: np.random.Generator) -> dict[Corner, list[Co
 
 
 def expected(scene: Scene, rng: np.random.Generator) -> dict[str, float]:
-    """What the new data do to each metric, over seeds and samples: from very many."""
+    """Effect of the new data on each metric, from many seeds and samples."""
     seeds, n = scene.expected_from
     sums: dict[str, float] = dict.fromkeys(scene.metrics, 0.0)
     for _ in range(seeds):
         test, state = scene.test(n, rng), rng.integers(1 << 31)
-        for better, sign in ((True, 1), (False, -1)):  # the same noise for both: only their difference counts
+        for better, sign in (
+            (True, 1),
+            (False, -1),
+        ):  # the same noise for both: the difference has less variance
             values = scene.judged(better, test, np.random.default_rng(state)).values()
             for name in scene.metrics:
                 sums[name] += sign * float(values[name][0]) / seeds
@@ -94,10 +97,10 @@ def _row(scene: Scene, name: str, k: int, held: NDArray[np.bool_], told: NDArray
 
 SHARES = (0.4, 0.3, 0.24, 0.06)
 AHEAD = {False: 1.6, True: 2.0}
-"""Without and with the new data, how far the right class is ahead."""
+"""Margin of the true class, without and with the new data, in logits."""
 SHIFT, FLIPS = 0.05, 0.6
 Sampled = tuple[NDArray[np.int64], NDArray[np.float64]]
-"""The right classes, and how difficult the samples are."""
+"""True classes, and difficulties of the samples."""
 
 
 def sampled(n: int, rng: np.random.Generator) -> Sampled:
@@ -105,7 +108,7 @@ def sampled(n: int, rng: np.random.Generator) -> Sampled:
 
 
 def classified(better: bool, test: Sampled, rng: np.random.Generator) -> Classified:
-    """A network is its logits: how far the right class is ahead, the sample's difficulty, and the seed's noise."""
+    """Predictions from random logits: margin of the true class, difficulty of the sample, noise of the seed."""
     targets, difficulty = test
     logits = difficulty + FLIPS * rng.standard_normal(difficulty.shape)
     ahead = AHEAD[better] + SHIFT * rng.standard_normal()
