@@ -156,7 +156,7 @@ def test_the_table_goes_between_its_marks(tmp_path):
     readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     report.write(readme, tmp_path)
     assert (
-        readme.read_text() == f"before\n{report.BEGIN}\nNothing has been measured yet.\n{report.END}\nafter\n"
+        readme.read_text() == f"before\n{report.BEGIN}\nNo results yet.\n{report.END}\nafter\n"
     )
 
 
