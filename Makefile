@@ -1,16 +1,16 @@
-# make demo   install what is missing, run the whole pipeline on real digits, print what came out
-# make test   the same install, then the tests         make check   format, lint, types, tests
+# make demo   install, run the whole pipeline on real digits, print the results
+# make test   install, run the tests                    make check   format, lint, types, tests
 # make ui     MLflow in the browser                     make server  a Prefect server that serves the flows (make deploy: for workers)
 # make docs   the documentation, as a site in site/
-# make bench  the speed figures of benchmarks/README.md  make bench-selection  of the strategies alone
-# make fuzz   30,000 damaged images, tables and params: each is taken or refused
+# make bench  the figures of benchmarks/README.md       make bench-selection  of the strategies only
+# make fuzz   30,000 damaged images, tables and params: each is accepted or refused
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SITE := .venv-docs
-TESTS := pytest -q -n 2 --dist loadfile --no-loadscope-reorder # by file: servers and projects are made once
+TESTS := pytest -q -n 2 --dist loadfile --no-loadscope-reorder # by file: servers and projects are started once
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
@@ -41,12 +41,12 @@ check: install
 format: install
 	@ruff format . && ruff check --fix .
 
-$(SITE)/.installed: docs/requirements.txt # an environment of its own: nothing of it is needed to run assay
+$(SITE)/.installed: docs/requirements.txt # a separate environment: not needed to run assay
 	test -x $(SITE)/bin/python || $(PYTHON) -m venv $(SITE)
 	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.txt
 	touch $@
 
-docs: install $(SITE)/.installed # never --quiet: then a warning is no error
+docs: install $(SITE)/.installed # without --quiet, with which a warning is not an error
 	@python -m docs.generate
 	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/mkdocs build --clean
 
@@ -62,7 +62,7 @@ deploy: install # for workers: see prefect.yaml
 bench: install
 	@python -m benchmarks
 
-bench-selection: install # beside its peers, if they are there: pip install -e .[bench]
+bench-selection: install # with peers, if installed: pip install -e .[bench]
 	@python -m benchmarks selection
 
 fuzz: install # the same inputs each time; SEED=1 for others

@@ -107,7 +107,7 @@ def iterate(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Rounds of the loop, each a commit.")
+    parser = argparse.ArgumentParser(description="Rounds of labelling and training, each a commit.")
     parser.add_argument("name", nargs="?")
     parser.add_argument("--workspace", type=Path, default=Path(), metavar="DIR")
     parser.add_argument("--rounds", type=int, help="in all")
