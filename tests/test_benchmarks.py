@@ -155,9 +155,7 @@ def test_the_table_goes_between_its_marks(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     report.write(readme, tmp_path)
-    assert (
-        readme.read_text() == f"before\n{report.BEGIN}\nNo results yet.\n{report.END}\nafter\n"
-    )
+    assert readme.read_text() == f"before\n{report.BEGIN}\nNo results yet.\n{report.END}\nafter\n"
 
 
 def test_no_two_pictures_are_alike(tmp_path):
