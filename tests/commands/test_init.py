@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from assay.commands.init import IGNORED, prepare
 from assay.commands.recognized import recognized
 from assay.errors import UsageError
+from assay.params import parse_params
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,6 +55,12 @@ def test_a_place_alone_says_what_it_is_and_a_wrong_format_is_noted(tmp_path):
     root = tmp_path / "new"
     plan = prepare(root, str(tmp_path / "raw"))
     assert (plan.source.format, plan.found.objects) == ("masks", 1)
+    proposed = parse_params(yaml.safe_load(plan.files["params.yaml"]))
+    assert (proposed.task, proposed.train.model, proposed.track.primary) == (
+        "detection",
+        "lite0_detector",
+        "ap",
+    )
     wrong = prepare(root, f"imagefolder:{tmp_path / 'raw'}")
     assert any("looks like the format masks" in note for note in wrong.notes)
     with pytest.raises(UsageError, match="the format is not recognised"):

