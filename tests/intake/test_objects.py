@@ -16,13 +16,30 @@ from assay.params import parse_params
 from assay.progress import silent
 from assay.stages import ingest
 
+MINE = '''"""Three boxes on each image."""
+from assay.data.annotations import Annotation
+from assay.data.records import Record
+from assay.params import Section
+
+
+class Options(Section):
+    pass
+
+
+def read(source, root):
+    boxes = [(0, 0, 30, 5), (50, 0, 5, 5), (0, 90, 5, 5)]
+    for n in (1, 2):
+        yield Record(f"{n}.png", root / f"{n}.png", annotations=[Annotation(category="c", bbox=b) for b in boxes])
+'''
+
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # plug-ins of a project's own are those of the working folder
     layout = Layout(tmp_path)
 
     def run(**source):
-        params = parse_params({"ingest": {"sources": [{"name": "s", **source}]}})
+        params = parse_params({"ingest": {"sources": [{"name": "s", **source}]}}, root=tmp_path)
         summary = ingest.run(params, layout, silent)
         notes = dict.fromkeys(side_table(layout.pool, "imports")["annotations"].to_pylist())
         return summary, list(notes)
@@ -54,6 +71,17 @@ def test_objects_read_are_those_taken_fixed_and_refused(run, tmp_path):
     assert len(report["sources"]["s"]["object_issues"]) == 3
     (tmp_path / "raw/labels/1.txt").write_text("")
     assert run(format="yolo", path="raw")[1][-1] == "[]"
+
+
+def test_a_plug_in_s_objects_are_held_against_their_image_too(run, tmp_path):
+    save(tmp_path / "1.png", np.zeros((10, 20), np.uint8))
+    (tmp_path / "2.png").write_bytes((tmp_path / "1.png").read_bytes()[:-20])
+    (tmp_path / "plugins/formats").mkdir(parents=True)
+    (tmp_path / "plugins/formats/mine.py").write_text(MINE)
+    summary, notes = run(format="mine", path=".")
+    assert notes == ['[{"bbox":[0.0,0.0,20.0,5.0],"category":"c"}]']
+    assert summary["sources"]["s"]["objects"] == {"read": 6, "taken": 0, "fixed": 1, "refused": 5}
+    assert summary["sources"]["s"]["object_issues"][-1] == "2.png: its image was refused: refused"
 
 
 def test_a_mask_that_changes_in_place_is_looked_at_again(run, tmp_path):

@@ -87,6 +87,36 @@ def sheet(file: Path, stated: tuple[int, int] | None = None) -> Sheet:
     return Sheet(frame, problem=f"the source says {there}, the image has {here}")
 
 
+def has_objects(record: Record) -> bool:
+    return any(not note.is_tag for note in record.annotations or ())
+
+
+def fit_to_image(record: Record, size: tuple[int, int] | None) -> None:
+    """Leave a record the objects that its image has room for; none where the image was refused (None).
+
+    What a Sheet has taken stays as it is: this is for formats of one's own, and for images that are damaged further in.
+    """
+    notes = record.annotations or []
+    if size is None:
+        objects = sum(not note.is_tag for note in notes)
+        record.issues.append(Issue(record.path, "its image was refused", "refused", objects))
+        record.annotations = None
+        return
+    kept = []
+    for n, note in enumerate(notes, 1):
+        try:
+            fit, how = fitted(note, *size)
+        except ValueError as error:
+            record.issues.append(Issue(f"{record.path}, object {n}", str(error), "refused"))
+            continue
+        if how == "clipped":
+            record.issues.append(
+                Issue(f"{record.path}, object {n}", "reached beyond the image, clipped", "fixed")
+            )
+        kept.append(fit)
+    record.annotations = kept
+
+
 class Counts:
     """The books of a source's objects: read = taken + fixed + refused."""
 

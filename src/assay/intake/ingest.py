@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import PIL
@@ -20,8 +20,9 @@ from assay.data.annotations import Annotation, annotations_json
 from assay.data.images.decode import ImageInfo, inspect
 from assay.data.pool import PoolWriter, content_id, side_table
 from assay.data.records import IGNORED, Record
+from assay.data.shards import read_index
 from assay.errors import BadImage
-from assay.formats._objects import Counts
+from assay.formats._objects import Counts, fit_to_image, has_objects
 from assay.formats._remarks import ClassRemarks
 from assay.intake import seen as memory
 from assay.intake import watch
@@ -82,6 +83,7 @@ class SourceReader:
         self.latest = _latest_rows(layout, source.name)
         self.classes = ClassRemarks()
         self.objects = Counts()
+        self.new_sizes: dict[str, tuple[int, int]] = {}
 
     def look(self) -> Seen:
         """List the source; new images are in the pool, committed, when this returns."""
@@ -128,10 +130,12 @@ class SourceReader:
                     else watch.noted(os.fspath(record.file))
                 )
             self.classes.meet(record)
-            self.objects.meet(record)
             seen.notes += map(watch.noted, record.beside)
             fresh = read.get(record.path)
             what = remembered[record.path] if fresh is None else SeenFile(stamp, *self._store(record, fresh))
+            if has_objects(record):
+                fit_to_image(record, self._size(what.id))
+            self.objects.meet(record)
             if what.id is not None:
                 self._note(record, what.id)
             seen.files[record.path] = what
@@ -158,6 +162,19 @@ class SourceReader:
         except BadImage as error:
             return RefusedImage(sample, len(data), str(error))
 
+    @cached_property
+    def _known_sizes(self) -> dict[str, tuple[int, int]]:
+        """Width and height of each image that is committed, by id."""
+        index = read_index(self.pool.path)
+        ids, *size = (index[name].to_pylist() for name in ("id", "width", "height"))
+        return dict(zip(ids, zip(*size, strict=True), strict=True))
+
+    def _size(self, sample: str | None) -> tuple[int, int] | None:
+        """Width and height of an image; None for one that was refused."""
+        if sample is None:
+            return None
+        return self.new_sizes.get(sample) or self._known_sizes[sample]
+
     def _bytes_of(self, record: Record) -> bytes:
         file = os.fspath(record.file or "")
         size = (record.stat or os.stat(file)).st_size  # noqa: PTH116
@@ -172,6 +189,7 @@ class SourceReader:
             return None, found.reason
         if found.info is not None:
             self.pool.add(found.id, found.data, found.info)
+            self.new_sizes[found.id] = found.info.width, found.info.height
         if record.truth is not None and found.id not in self.answered:
             self.answered.add(found.id)
             self.pool.add_row("truth", (found.id, annotations_json(record.truth)))
