@@ -66,9 +66,10 @@ class Sources:
         return self.own / name.removeprefix(f"{OWN}/") if name.startswith(f"{OWN}/") else self.package / name
 
     def shown(self, name: str, root: Path) -> str:
-        """Path of a file relative to the root of the project; for an installed assay `assay/…`."""
+        """Path of a file relative to the root of the project; for an installed or unpacked assay `assay/…`."""
         file = self.file(name)
-        return file.relative_to(root).as_posix() if file.is_relative_to(root) else f"assay/{name}"
+        in_project = file.is_relative_to(root) and not file.is_relative_to(root / ".assay")
+        return file.relative_to(root).as_posix() if in_project else f"assay/{name}"
 
     def home(self, file: Path) -> tuple[str, ...]:
         """Package of a module, e.g. ("assay", "data") of assay/data/pool.py and of assay/data/__init__.py."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,30 @@ def install(site: Path) -> None:
         else:
             (site / target).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / source, site / target)
+
+
+PREPARED = """
+from pathlib import Path
+from assay.commands.attribute import prepare
+from assay.layout import Layout
+from assay.params import load_params
+work = prepare(load_params(Path("params.yaml")), Layout(), "HEAD", "workspace", seeds=1)
+print(*work.game.players, work.game.a.package)
+"""
+"""The players of an attribution, and where the code of A comes from; trains nothing."""
+
+
+def pack(site: Path, folder: Path, version: str) -> None:
+    """A wheel of what is installed in `site`."""
+    folder.mkdir()
+    about = f"assay-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"assay-{version}-py3-none-any.whl", "w") as wheel:
+        for file in site.rglob("*"):
+            if file.is_file() and "__pycache__" not in file.parts:
+                wheel.write(file, file.relative_to(site))
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: assay\nVersion: {version}\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
 
 
 def at(root: Path) -> Workspace:
@@ -132,7 +157,9 @@ def test_no_file_in_the_way_is_touched(own: Workspace) -> None:
     assert (own.root / "params.yaml").read_bytes() == before
 
 
-def test_an_upgrade_is_a_change_of_code_and_cannot_be_attributed(own: Workspace, tmp_path: Path) -> None:
+def test_an_upgrade_is_a_change_of_code_and_needs_the_wheel_of_before_to_be_attributed(
+    own: Workspace, tmp_path: Path
+) -> None:
     site = own.root.parent / f"{own.root.name}-site"
     newer = tmp_path / "newer"
     shutil.copytree(site, newer)
@@ -151,9 +178,14 @@ def test_an_upgrade_is_a_change_of_code_and_cannot_be_attributed(own: Workspace,
     assert code["versions"] == {"a": __version__, "b": "99.0"}
     files = {row["stage"]: [file["file"] for file in row["files"]] for row in code["stages"]}
     assert files["train"] == ["assay/training/fit.py"]
-    said = upgraded.assay("attribute", "HEAD", "workspace", "--seeds", "1", status=None)
+    said = upgraded.assay("attribute", "HEAD", "workspace", "--seeds", "1", status=None, PIP_NO_INDEX="1")
     assert said.returncode != 0
     assert "*code* cannot be a player" in said.stderr
+    pack(site, tmp_path / "wheels", __version__)
+    had = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels")}
+    players, package = upgraded.run("python", "-c", PREPARED, **had).stdout.split()
+    assert players == "code"
+    assert package.endswith(f".assay/versions/{__version__}/assay")
 
 
 def test_a_name_of_assay_is_not_taken_over(tmp_path: Path) -> None:

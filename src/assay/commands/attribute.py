@@ -82,7 +82,8 @@ def prepare(
     sides = [open_side(name, layout, params) for name in (a, b)]
     for side in sides:
         side.require_commit("a corner")
-        side.require_its_code(cells.STAGES)
+    sides = [side.with_its_code(cells.STAGES, layout) for side in sides]
+    for side in sides:
         cells.adopt(side, layout)
     game = factorial(sides[0], sides[1], division)
     plan = attribution.plan(game.players)

@@ -160,7 +160,7 @@ def run(cell: Cell, layout: Layout, stop: Event | None = None) -> CellResult:
         with worktrees.temporary(layout.root, str(cell.code.commit), cell.code.patch) as project:
             _set_up(cell, project, layout)
             begun = perf_counter()
-            env = worktrees.environment_for(project)
+            env = worktrees.environment_for(project, cell.code.package)
             run_dvc(["repro", "--single-item", *STAGES], project, partial(_unless, stop), env)
             seconds = perf_counter() - begun
             _keep(cell, {name: project / "outputs" / name for name in KEPT}, seconds, layout)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from assay import __version__
 from assay.data.files import read_json, read_table
 from assay.errors import AssayError, NotKept, RevisionError, UnknownRevision
 from assay.layout import Layout
-from assay.lineage import worktrees
+from assay.lineage import installed, worktrees
 from assay.lineage.commits import commit_about
 from assay.lineage.digests import canonical_digest
 from assay.lineage.fingerprint import SECTIONS, Fingerprint, run_code, table_digest
@@ -39,6 +39,8 @@ class Side:
     commit: str | None
     patch: str = ""
     run_id: str | None = None
+    package: Path | None = None
+    """Folder of the version of assay that made this side, if that is not the installed one and could be had."""
 
     @property
     def layout(self) -> Layout:
@@ -46,8 +48,9 @@ class Side:
 
     @property
     def sources(self) -> Sources:
-        """The code of this side; if the project has no sources of assay, those that are installed."""
-        return of_project(self.root)
+        """The code of this side: the project's sources of assay, else those of `package`, else the installed ones."""
+        found = of_project(self.root)
+        return replace(found, package=self.package) if self.package else found
 
     @cached_property
     def params(self) -> Params:
@@ -75,8 +78,10 @@ class Side:
 
         Empty for a project that contains the sources of assay, and for the workspace.
         """
-        if self.kind == WORKSPACE or self.sources.package != PACKAGE:
-            return []
+        return [] if self.kind == WORKSPACE or self.sources.package != PACKAGE else self._differing(stages)
+
+    def _differing(self, stages: Sequence[str]) -> list[str]:
+        """The stages that ran, by dvc.lock, with other files than those of `sources`."""
         known = self.lock.get("stages", {})
         then = {d["path"]: d.get("md5") for stage in known.values() for d in stage.get("deps", [])}
         recorded = {stage: then[f"{FOLDER}/{stage}"] for stage in stages if f"{FOLDER}/{stage}" in then}
@@ -91,19 +96,26 @@ class Side:
         self.bring([FOLDER])
         return written(self.root)
 
-    def require_its_code(self, stages: Sequence[str]) -> None:
-        """AssayError if this side was made by another version of assay: its code cannot be run here."""
+    def with_its_code(self, stages: Sequence[str], layout: Layout) -> Side:
+        """A copy with the code that made this side, if need be from a wheel of that version, unpacked in `layout`.
+
+        AssayError if there is no wheel of that version, or its files are not those that ran by data/code.
+        """
         if not (others := self.foreign(stages)):
-            return
+            return self
         try:
             version = self.manifests[VERSION].strip()
         except NotKept:
             version = "another version"
+        else:
+            side = replace(self, package=installed.package(version, layout))
+            if side.package and not side._differing(stages):
+                return side
         raise AssayError(
             f"*code* cannot be a player: {', '.join(others)} of {self.label} ran by assay {version}, and {__version__} "
-            "is installed: the other code cannot be run with other data or params",
-            hint=f"for the same code on both sides, check {self.name} out, `dvc repro` and commit; or attribute "
-            f"between revisions that were made by one version, with that one installed",
+            "is installed; pip finds no wheel with the files that ran",
+            hint="set PIP_FIND_LINKS to the folder with that wheel; or, for the same code on both sides, check "
+            f"{self.name} out, `dvc repro` and commit",
         )
 
     def require_commit(self, what: str) -> None:

@@ -74,10 +74,14 @@ def temporary(root: Path, commit: str, patch: str = "", lock: str | None = None)
         remove(root, at)
 
 
-def environment_for(project: Path) -> dict[str, str]:
-    """Environment of a command in a worktree: it runs the worktree's sources and writes no live curves to MLflow."""
+def environment_for(project: Path, package: Path | None = None) -> dict[str, str]:
+    """Environment of a command in a worktree, which writes no live curves to MLflow.
+
+    It runs the worktree's sources of assay; else, if given, the `package` of another version.
+    """
     others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     own = [str((project / "src").resolve())] if (project / "src").is_dir() else []
+    own += [str(package.parent)] if package else []
     return {"PYTHONPATH": os.pathsep.join([*own, *others]), "ASSAY_LIVE_CURVES": "0"}
 
 
