@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -87,7 +87,17 @@ class PipelineState:
         try:
             return manifests.current(load_params(self.root / "params.yaml"), self.root)
         except ParamsError:
-            return manifests.written(self.root)
+            return self.code_before
+
+    @cached_property
+    def code_before(self) -> manifests.Texts:
+        """The manifests in data/code: of the code that ran last."""
+        return manifests.written(self.root)
+
+    @cached_property
+    def content(self) -> Callable[[str], str | None]:
+        """`content_md5` of a path of the project, computed once."""
+        return cache(lambda path: content_md5(self.root / path, self.ignored))
 
     @cached_property
     def ignored(self) -> tuple[str, ...]:
@@ -143,7 +153,7 @@ def _changed_code(records: PipelineState, name: str, recorded: str | None) -> It
     now = records.code.get(name, "")
     if manifests.md5(now) == recorded:
         return
-    before = manifests.written(records.root)
+    before = records.code_before
     if manifests.md5(before.get(name, "")) != recorded:
         yield f"{CODE}{name} changed"
         return
@@ -192,7 +202,7 @@ def _unchanged(records: PipelineState, path: str, md5: str | None) -> bool:
         records.root / path
     ).exists():  # part of an output that is in the cache: the state of its writer decides
         return any(path.startswith(f"{out}/") for out in records.written)
-    found = content_md5(records.root / path, records.ignored)
+    found = records.content(path)
     return found is None or found == md5
 
 
