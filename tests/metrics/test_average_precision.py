@@ -20,8 +20,8 @@ from assay.metrics.average_precision import (
     rank_all,
     recalls_reached,
 )
-from assay.metrics.matching import MOST, SIZES, THRESHOLDS, Matched, box_overlap, match, overlapping
-from assay.metrics.objects import Detections, Truth, offsets_of
+from assay.metrics.matching import SIZES, THRESHOLDS, Matched, box_overlap, match, overlapping
+from assay.metrics.objects import MOST, Detections, Truth, offsets_of
 
 CLASSES = 3
 

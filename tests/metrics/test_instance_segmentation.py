@@ -63,6 +63,21 @@ def drawn(n: int, seed: int) -> tuple[pa.Table, list[str]]:
     return pa.table({**arrays, "height": [HEIGHT] * n, "width": [WIDTH] * n}), labels
 
 
+def table_of(images: list[list[str]]) -> pa.Table:
+    """Masks of the class `cell` found on each image."""
+    return pa.table(
+        {
+            "predicted": [f"{len(masks)} cell" for masks in images],
+            "boxes": pa.array([[(0, 0, 1, 1)] * len(m) for m in images], pa.list_(pa.list_(pa.float32(), 4))),
+            "scores": [[0.9] * len(masks) for masks in images],
+            "classes": [[0] * len(masks) for masks in images],
+            "masks": images,
+            "height": [HEIGHT] * len(images),
+            "width": [WIDTH] * len(images),
+        }
+    )
+
+
 def judged(n: int, seed: int) -> Segmented:
     table, labels = drawn(n, seed)
     return judge(table, CLASSES, labels, CLASSES)
@@ -98,17 +113,7 @@ def test_an_outline_with_a_hole_is_its_pixels_and_a_box_is_its_rectangle():
     mask[5:20, 5:25] = True
     box = mask.copy()
     mask[10:15, 10:20] = False
-    said = pa.table(
-        {
-            "predicted": ["2 cell"],
-            "boxes": pa.array([[(0, 0, 1, 1)] * 2], pa.list_(pa.list_(pa.float32(), 4))),
-            "scores": [[0.9, 0.8]],
-            "classes": [[0, 0]],
-            "masks": [[encode(mask).counts, encode(box).counts]],
-            "height": [HEIGHT],
-            "width": [WIDTH],
-        }
-    )
+    said = table_of([[encode(mask).counts, encode(box).counts]])
     ring, hole = [5, 5, 25, 5, 25, 20, 5, 20], [10, 10, 20, 10, 20, 15, 10, 15]
     label = [
         {"category": "cell", "segmentation": [[ring, hole]]},
@@ -117,3 +122,12 @@ def test_an_outline_with_a_hole_is_its_pixels_and_a_box_is_its_rectangle():
     one = judge(said, CLASSES, [json.dumps(label)], CLASSES)
     assert one.values()["ap"] == pytest.approx(1)
     assert one.truth.areas.tolist() == [mask.sum(), box.sum()]
+
+
+def test_an_image_may_have_more_objects_than_detections_count_in_coco():
+    """And more than pycocotools takes the areas of at a time."""
+    mask = encode(np.eye(HEIGHT, WIDTH, dtype=bool)).model_dump(mode="json")
+    said = table_of([[mask["counts"]] * 300])
+    one = judge(said, CLASSES, [json.dumps([{"category": "cell", "segmentation": mask}] * 300)], CLASSES)
+    assert one.truth.areas.tolist() == [HEIGHT] * 300
+    assert one.values()["ar"] == pytest.approx(1)

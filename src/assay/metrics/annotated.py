@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pycocotools import mask as coco
 from pydantic import TypeAdapter
 
 from assay.data.annotations import Annotation
-from assay.data.masks import area, rasterized
-from assay.data.outlines import RLE, ring_area
+from assay.data.masks import area, decode, rasterized
+from assay.data.outlines import RLE, Polygons, ring_area
 from assay.metrics.objects import Truth, offsets_of
 
 ANNOTATIONS = TypeAdapter(list[Annotation])
 
 
-def read_truth(labels: Sequence[str], place: Mapping[str, int]) -> Truth:
-    """The objects that labels name, in their order."""
-    images = [ANNOTATIONS.validate_json(label) for label in labels]
+def annotations_of(labels: Sequence[str]) -> list[list[Annotation]]:
+    """The annotations of each image."""
+    return [ANNOTATIONS.validate_json(label) for label in labels]
+
+
+def truth_of(images: Sequence[Sequence[Annotation]], place: Mapping[str, int]) -> Truth:
+    """The annotations of images, in their order, as objects whose categories have these places."""
     objects = [one for image in images for one in image]
     return Truth(
         offsets_of([len(image) for image in images]),
@@ -40,10 +46,27 @@ def area_of(one: Annotation) -> float:
     return one.box[2] * one.box[3]
 
 
-def pixels_of(one: Annotation, height: int, width: int) -> NDArray[np.bool_]:
-    """(height, width) the pixels of an object."""
-    if one.segmentation is not None:
-        return rasterized(one.segmentation, height, width)
+def mask_of(one: Annotation, height: int, width: int) -> dict[str, Any]:
+    """The pixels of an object as pycocotools holds them; of one without an outline those of its box."""
+    if isinstance(one.segmentation, RLE):
+        return as_coco(one.segmentation.counts, height, width)
+    pixels = rasterized(one.segmentation or _rectangle(one), height, width)
+    mask: dict[str, Any] = coco.encode(np.asfortranarray(pixels, np.uint8))
+    return mask
+
+
+def as_coco(counts: str, height: int, width: int) -> dict[str, Any]:
+    """Compressed run lengths as pycocotools holds them."""
+    return {"size": [height, width], "counts": counts.encode()}
+
+
+def pixels_of(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """(height, width) of a mask as pycocotools holds it."""
+    height, width = mask["size"]
+    return decode(RLE.model_construct(size=(height, width), counts=mask["counts"]))
+
+
+def _rectangle(one: Annotation) -> Polygons:
     assert one.box is not None
-    x, y, across, down = one.box
-    return rasterized((((x, y, x + across, y, x + across, y + down, x, y + down),),), height, width)
+    x, y, width, height = one.box
+    return (((x, y, x + width, y, x + width, y + height, x, y + height),),)

@@ -43,7 +43,7 @@ class Detected(Judged):
     truth: Truth
     """Ordered by image and class."""
     detections: Detections
-    """The best 100 of each class and image, ordered by image, class and score."""
+    """The best of each class and image (`Truth.most`), ordered by image, class and score."""
     said: tuple[str, ...]
     """(n,) the predictions in words."""
     classes: int = 0

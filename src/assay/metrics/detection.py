@@ -2,10 +2,13 @@
 
     ap, ap50, ap75   average precision (Lin et al. 2014): mean over the classes of the test set and ten IoU
                      thresholds .50, .55 … .95; at .50; at .75
-    ar               average recall: of at most 100 detections a class and image, mean over classes and thresholds
+    ar               average recall, mean over classes and thresholds
     f1               highest F1 of all classes together that one least score gives, at IoU .50
     d_ece            detection ECE (Küppers et al. 2020): how far scores are from the share of detections that are right
                      at IoU .50, in 15 equal bins, mean over the detections
+
+Of each class and image the 100 best detections count, as in COCO, or more where an image has more objects of a class:
+with 100, no model finds 200 cells.
 
 Columns of predictions.parquet, the objects of an image in the order of their scores, best first:
 
@@ -28,10 +31,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.metrics.annotated import read_truth
+from assay.metrics.annotated import annotations_of, truth_of
 from assay.metrics.detected import Detected
 from assay.metrics.detection_errors import confusion, error_table
-from assay.metrics.matching import MOST
 from assay.metrics.objects import Detections, Ints, offsets_of
 from assay.metrics.table import OF_TASK
 
@@ -43,9 +45,11 @@ def judge(
 ) -> Detected:
     """The columns `boxes`, `scores` and `classes`, of the classes `known`, held against labels among `categories`."""
     place = {category: k for k, category in enumerate(categories)}
+    truth = truth_of(annotations_of(labels), place).by_class()
+    found = read_detections(table, np.array([place[category] for category in known], np.int64))
     return Detected(
-        read_truth(labels, place).by_class(),
-        read_detections(table, np.array([place[category] for category in known], np.int64)).best(MOST),
+        truth,
+        found.best(truth.most),
         tuple(table["predicted"].to_pylist()),
         len(categories),
     )

@@ -18,19 +18,17 @@ import numpy as np
 import pyarrow as pa
 from pycocotools import mask as coco
 
-from assay.metrics.annotated import ANNOTATIONS, pixels_of, read_truth
+from assay.metrics.annotated import annotations_of, as_coco, mask_of, truth_of
 from assay.metrics.detected import Detected
 from assay.metrics.detection import details, read_detections
 from assay.metrics.estimates import Floats
-from assay.metrics.matching import MOST, Overlap, intersection
+from assay.metrics.matching import Overlap, intersection
 from assay.metrics.objects import Detections, Ints, Truth
 from assay.metrics.table import OF_TASK
 
 __all__ = ["METRICS", "Segmented", "details", "judge"]
 METRICS = OF_TASK["instance_segmentation"]
 Some = TypeVar("Some", Truth, Detections)
-Size = tuple[int, int]
-"""Height and width."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,14 @@ def judge(
     place = {category: k for k, category in enumerate(categories)}
     places = np.array([place[category] for category in known], np.int64)
     sizes = list(zip(table["height"].to_pylist(), table["width"].to_pylist(), strict=True))
+    images = annotations_of(labels)
+    true = [mask_of(one, *size) for image, size in zip(images, sizes, strict=True) for one in image]
+    counts = zip(table["masks"].to_pylist(), sizes, strict=True)
+    found = [as_coco(one, *size) for image, size in counts for one in image]
+    truth = masked(truth_of(images, place), true).by_class()
     return Segmented(
-        masked(read_truth(labels, place), _true_masks(labels, sizes)).by_class(),
-        masked(read_detections(table, places), _found_masks(table["masks"].to_pylist(), sizes)).best(MOST),
+        truth,
+        masked(read_detections(table, places), found).best(truth.most),
         tuple(table["predicted"].to_pylist()),
         len(categories),
     )
@@ -78,20 +81,6 @@ def masked(objects: Some, masks: Sequence[Mapping[str, Any]]) -> Some:
     column = np.empty(len(masks), object)
     column[:] = masks
     boxes = np.asarray(coco.toBbox(list(masks)), np.float64).reshape(-1, 4)
-    return replace(objects, masks=column, boxes=boxes, areas=np.asarray(coco.area(list(masks)), np.float64))
-
-
-def _found_masks(counts: Sequence[Sequence[str]], sizes: Sequence[Size]) -> list[dict[str, Any]]:
-    return [
-        {"size": list(size), "counts": one.encode()}
-        for image, size in zip(counts, sizes, strict=True)
-        for one in image
-    ]
-
-
-def _true_masks(labels: Sequence[str], sizes: Sequence[Size]) -> list[dict[str, Any]]:
-    return [
-        coco.encode(np.asfortranarray(pixels_of(one, *size), np.uint8))
-        for label, size in zip(labels, sizes, strict=True)
-        for one in ANNOTATIONS.validate_json(label)
-    ]
+    # one by one: of more than 255 at a time pycocotools 2.0.11 raises OverflowError
+    areas = np.array([coco.area(one) for one in masks], np.float64)
+    return replace(objects, masks=column, boxes=boxes, areas=areas)

@@ -28,8 +28,6 @@ from assay.metrics.objects import (
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 """IoU from which on a detection counts as right."""
-MOST = 100
-"""Detections of one class on one image that are looked at."""
 SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 """Ranges of the area in pixels, both ends included."""
 PAIRS = 1 << 20

@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from assay.metrics.estimates import Floats
 
+MOST = 100
+"""Detections of one class on one image that count, in COCO."""
+
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
@@ -64,6 +67,12 @@ class Truth(Objects):
 
     crowd: Bools
     """(m,) COCO's crowd regions: a detection inside one is neither right nor wrong."""
+
+    @property
+    def most(self) -> int:
+        """Detections of one class on one image that count: MOST, or more where an image has more objects of a class."""
+        groups = self.groups(int(self.classes.max(initial=0)) + 1)
+        return max(MOST, int(np.unique(groups, return_counts=True)[1].max(initial=0)))
 
     def by_class(self) -> Self:
         """Ordered by image and class; objects of one class keep their order."""

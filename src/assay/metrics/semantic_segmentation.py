@@ -27,10 +27,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pycocotools import mask as coco
 
-from assay.data.masks import decode
-from assay.data.outlines import RLE
-from assay.metrics.annotated import ANNOTATIONS, pixels_of
+from assay.data.annotations import Annotation
+from assay.metrics.annotated import annotations_of, as_coco, mask_of, pixels_of
 from assay.metrics.bootstrap import bootstrapped
 from assay.metrics.estimates import Estimate, Floats, mean_of_defined, ratio
 from assay.metrics.judged import Judged
@@ -43,6 +43,8 @@ NEAR = 0.0075
 TERMS = ("shared", "found", "there", "found_near", "found_edge", "there_near", "there_edge")
 """Pixels of a class on an image: in both, predicted, true; boundary pixels near one of the other side, and all."""
 
+VOID = -1
+"""In place of a class: crowd regions."""
 COLUMNS = ("classes", "masks", "height", "width")
 
 Mask = NDArray[np.bool_]
@@ -134,13 +136,14 @@ def judge(
     places = [place[category] for category in known]
     pixels = np.zeros((len(table), len(categories), len(TERMS)))
     marks = []
-    for row, (said, label) in enumerate(zip(table.select(COLUMNS).to_pylist(), labels, strict=True)):
+    images = annotations_of(labels)
+    for row, (said, image) in enumerate(zip(table.select(COLUMNS).to_pylist(), images, strict=True)):
         height, width = said["height"], said["width"]
         found = {
-            places[k]: decode(RLE.model_construct(size=(height, width), counts=counts))
+            places[k]: pixels_of(as_coco(counts, height, width))
             for k, counts in zip(said["classes"], said["masks"], strict=True)
         }
-        there, void = true_pixels(label, place, height, width)
+        there, void = true_pixels(image, place, height, width)
         for k in found.keys() | there.keys():
             nothing = np.zeros((height, width), bool)
             pixels[row, k] = terms(found.get(k, nothing), there.get(k, nothing), void)
@@ -151,18 +154,14 @@ def judge(
 
 
 def true_pixels(
-    label: str, place: Mapping[str, int], height: int, width: int
+    image: Sequence[Annotation], place: Mapping[str, int], height: int, width: int
 ) -> tuple[dict[int, Mask], Mask]:
-    """The pixels of each class that a label names, and those of crowd regions, (height, width) each."""
-    classes: dict[int, Mask] = {}
-    void = np.zeros((height, width), bool)
-    for one in ANNOTATIONS.validate_json(label):
-        pixels = pixels_of(one, height, width)
-        if one.iscrowd:
-            void |= pixels
-        else:
-            classes[place[one.category]] = classes.get(place[one.category], False) | pixels
-    return classes, void
+    """The pixels of each class that an image shows, and those of crowd regions, (height, width) each."""
+    masks: dict[int, list[Any]] = {}
+    for one in image:
+        masks.setdefault(VOID if one.iscrowd else place[one.category], []).append(mask_of(one, height, width))
+    classes = {k: pixels_of(coco.merge(parts)) for k, parts in masks.items()}
+    return classes, classes.pop(VOID, np.zeros((height, width), bool))
 
 
 def terms(found: Mask, there: Mask, void: Mask) -> list[int]:

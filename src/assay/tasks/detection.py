@@ -27,7 +27,6 @@ from assay.data.annotations import Annotation, annotations_json
 from assay.errors import ParamsError
 from assay.metrics.detected import Detected
 from assay.metrics.detection import in_words
-from assay.metrics.matching import MOST
 from assay.metrics.objects import Detections, Truth, offsets_of
 from assay.tasks import place_of
 
@@ -168,9 +167,8 @@ def predict(outputs: Iterable[list[dict[str, torch.Tensor]]], where: Placement) 
 
 def scores(said: Sequence[Found], targets: Sequence[Boxes]) -> dict[str, float]:
     """`loss` is 1 − AP: with a loss of its own each detector would be kept by another measure."""
-    judged = Detected(
-        _truth(targets).by_class(), _found(said).best(MOST), ("",) * len(said), _number(said, targets)
-    )
+    truth = _truth(targets).by_class()
+    judged = Detected(truth, _found(said).best(truth.most), ("",) * len(said), _number(said, targets))
     values = judged.values()
     ap, ap50 = (float(np.nan_to_num(values[name][0])) for name in ("ap", "ap50"))
     return {"loss": 1 - ap, "ap50": ap50}
