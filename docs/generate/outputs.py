@@ -116,7 +116,11 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
         Text(
             "data/pool/report.json",
             "files = samples + duplicates + quarantined + ignored, for each source",
-            {"sources": "{name: {files, duplicates, quarantined, ignored}}, numbers of files"},
+            {
+                "sources": "{name: {files, samples, duplicates, quarantined, ignored}}, numbers of files; with "
+                "`objects` {read, taken, fixed, refused} and `object_issues`, a line for each, where there are boxes "
+                "or outlines"
+            },
         ),
     ),
     "embed": (

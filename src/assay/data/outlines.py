@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import mul
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
@@ -22,16 +23,17 @@ FEWEST = 6
 """Numbers that make a ring: three corners."""
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no finite number")
-    return float(value) + 0.0  # -0.0 is 0.0
+NUMBERS = {int, float}
+BEYOND = 1e15
+"""Pixels that no image has; NaN is not below it."""
 
 
 def _ring(values: Any) -> Ring:
     if not isinstance(values, Sequence) or len(values) < FEWEST or len(values) % 2:
         raise ValueError("a ring is x, y of three corners at least")
-    ring = tuple(map(_number, values))
+    if not set(map(type, values)) <= NUMBERS or not all(abs(value) < BEYOND for value in values):
+        raise ValueError("a corner is no pair of finite numbers")
+    ring = tuple([value + 0.0 for value in values])  # floats, and 0.0 for -0.0
     if not ring_area(ring):
         raise ValueError("a ring encloses no area")
     return ring
@@ -48,7 +50,8 @@ def encloses(value: Any) -> bool:
 def ring_area(ring: Sequence[float]) -> float:
     """The area that a ring encloses, by the shoelace formula."""
     x, y = ring[::2], ring[1::2]
-    return abs(sum(x[n - 1] * y[n] - x[n] * y[n - 1] for n in range(len(x)))) / 2
+    next_x, next_y = (*x[1:], x[0]), (*y[1:], y[0])
+    return abs(math.fsum(map(mul, x, next_y)) - math.fsum(map(mul, y, next_x))) / 2
 
 
 def _part(values: Any) -> Part:
