@@ -5,8 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -17,26 +15,18 @@ from assay.lineage import mending, rwlock
 from assay.lineage.revisions import DvcError, run_dvc
 from assay.lineage.staleness import stage_states
 from assay.params import parse_params
+from tests.project import Repository
 
 PARAMS = parse_params({"ingest": {"sources": [{"name": "s", "format": "csv", "path": "raw/images.csv"}]}})
 PIPELINE = "stages:\n  a:\n    cmd: echo ran >> ran && echo 1 > out.txt\n    outs: [out.txt]\n"
 
 
-def git(root: Path, *args: str) -> None:
-    who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", *who, *args], cwd=root, check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("made")
-    git(root, "init", "-q", "-b", "main")
-    run_dvc(["init", "-q"], root)
-    (root / ".gitignore").write_text("ran\nout.txt\n")
-    (root / "dvc.yaml").write_text(PIPELINE)
-    run_dvc(["repro", "-q"], root)
-    git(root, "add", "-A")
-    git(root, "commit", "-q", "-m", "one")
+    repository = Repository.begin(root, {".gitignore": "ran\nout.txt\n", "dvc.yaml": PIPELINE})
+    repository.dvc("repro", "-q")
+    repository.commit("one")
     return root
 
 
@@ -96,8 +86,8 @@ def test_status_mends_and_says_so(repo):
 
 
 def test_an_empty_dvc_lock_that_git_does_not_know_is_none(repo):
-    git(repo, "rm", "-q", "--cached", "dvc.lock")
-    git(repo, "commit", "-q", "-m", "two")
+    Repository(repo).git("rm", "-q", "--cached", "dvc.lock")
+    Repository(repo).git("commit", "-q", "-m", "two")
     (repo / "dvc.lock").write_text("\n")
     assert mending.mend(repo) == ["dvc.lock was empty, and git has none: removed"]
     run_dvc(["repro"], repo)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import traceback
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 import assay
 from assay.errors import NotKept
 from assay.experiments.sides import revision_side
-from assay.lineage.revisions import run_dvc
+from tests.project import Repository
 
 DVC_YAML = """
 stages:
@@ -31,24 +30,15 @@ stages:
 """
 
 
-def git(root: Path, *args: str) -> None:
-    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *args], cwd=root, check=True)
-
-
 @pytest.fixture
 def lost(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """Two commits with different edits. The raw images are in git, or, as marked, nowhere any more."""
-    git(tmp_path, "init", "-q")
-    subprocess.run(["dvc", "init", "-q"], cwd=tmp_path, check=True)
-    (tmp_path / "dvc.yaml").write_text(DVC_YAML)
-    (tmp_path / ".gitignore").write_text(f"/.assay\n/data\n/outputs\n{getattr(request, 'param', '')}\n")
-    (tmp_path / "raw").mkdir()
-    (tmp_path / "raw" / "x").write_text("images\n")
+    ignored = f"/.assay\n/data\n/outputs\n{getattr(request, 'param', '')}\n"
+    made = Repository.begin(tmp_path, {"dvc.yaml": DVC_YAML, ".gitignore": ignored, "raw/x": "images\n"})
     for edit in ("one\n", "two\n"):
-        (tmp_path / "edits").write_text(edit)
-        run_dvc(["repro", "--quiet"], tmp_path)
-        git(tmp_path, "add", "-A")
-        git(tmp_path, "commit", "-qm", edit)
+        made.write({"edits": edit})
+        made.dvc("repro", "--quiet")
+        made.commit(edit)
     shutil.rmtree(tmp_path / ".dvc" / "cache")
     return tmp_path
 

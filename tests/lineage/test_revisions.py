@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import psutil
@@ -12,6 +11,7 @@ from assay.errors import RevisionError
 from assay.lineage import revisions
 from assay.lineage.process import run_streaming
 from assay.lineage.revisions import DvcError
+from tests.project import Repository
 
 PIPELINE = """\
 stages:
@@ -33,34 +33,22 @@ stages:
 """
 
 
-def git(root: Path, *args: str) -> str:
-    who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    return subprocess.run(["git", *who, *args], cwd=root, check=True, capture_output=True, text=True).stdout
-
-
 @pytest.fixture(scope="module")
 def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two commits, each with the snapshot of its own a.txt."""
     root = tmp_path_factory.mktemp("repo")
-    git(root, "init", "-q", "-b", "main")
-    revisions.run_dvc(["init", "-q"], root)
-    (root / "dvc.yaml").write_text(PIPELINE)
+    made = Repository.begin(root, {"dvc.yaml": PIPELINE})
     for text in ("one\n", "two\n"):
-        (root / "a.txt").write_text(text)
-        revisions.run_dvc(["repro", "-q", "second"], root)
-        git(root, "add", "-A")
-        git(root, "commit", "-q", "-m", text)
+        made.write({"a.txt": text})
+        made.dvc("repro", "-q", "second")
+        made.commit(text)
     return root
 
 
 @pytest.fixture
 def code(tmp_path: Path) -> Path:
     """A git repository with one file, without DVC."""
-    git(tmp_path, "init", "-q", "-b", "main")
-    (tmp_path / "run.py").write_text("x = 1\n")
-    (tmp_path / "dvc.lock").write_text("a: 1\n")
-    git(tmp_path, "add", "-A")
-    git(tmp_path, "commit", "-q", "-m", "one")
+    Repository.begin(tmp_path, dvc=False).commit("one", {"run.py": "x = 1\n", "dvc.lock": "a: 1\n"})
     return tmp_path
 
 
@@ -123,23 +111,23 @@ def test_a_patch_rebuilds_the_workspace(code: Path, tmp_path_factory: pytest.Tem
     assert commit is not None
     assert not revisions.git_dirty_patch(code)
     (code / "run.py").write_text("x = 2\n")
-    git(code, "add", "run.py")
+    Repository(code).git("add", "run.py")
     (code / "run.py").write_text("x = 3\n")
     (code / "new").mkdir()
     (code / "new" / "more.py").write_text("y = 1\n")
     (code / "picture.png").write_bytes(b"\x89PNG")
     (code / "dvc.lock").write_text("a: 2\n")
-    status = git(code, "status", "--porcelain")
+    status = Repository(code).git("status", "--porcelain")
 
     patch = revisions.git_dirty_patch(code)
 
     assert patch.untracked == ("new/more.py", "picture.png")
     assert "dvc.lock" not in patch.text
-    assert git(code, "status", "--porcelain") == status, "the real index was touched"
+    assert Repository(code).git("status", "--porcelain") == status, "the real index was touched"
     clone = tmp_path_factory.mktemp("clone")
-    git(clone, "clone", "-q", str(code), ".")
+    Repository(clone).git("clone", "-q", str(code), ".")
     (clone / "p").write_text(patch.text)
-    git(clone, "apply", "p")
+    Repository(clone).git("apply", "p")
     assert (clone / "run.py").read_text() == "x = 3\n"
     assert (clone / "new" / "more.py").read_text() == "y = 1\n"
 
@@ -171,8 +159,8 @@ def test_a_folder_added_by_hand_has_revisions_too(repo: Path) -> None:
     (repo / "champion").mkdir()
     (repo / "champion" / "w").write_text("weights")
     revisions.dvc_add(Path("champion"), repo)
-    git(repo, "add", "champion.dvc")
-    git(repo, "commit", "-q", "-m", "champion")
+    Repository(repo).git("add", "champion.dvc")
+    Repository(repo).git("commit", "-q", "-m", "champion")
     assert (revisions.checkout_dir("HEAD", "champion", repo) / "w").read_text() == "weights"
 
 
@@ -191,7 +179,7 @@ def test_a_folder_that_no_stage_wrote_is_named(repo: Path) -> None:
 
 
 def test_content_that_is_in_no_cache_is_said_plainly(repo: Path, tmp_path: Path) -> None:
-    git(tmp_path, "clone", "-q", str(repo), "clone")
+    Repository(tmp_path).git("clone", "-q", str(repo), "clone")
     with pytest.raises(RevisionError, match="neither the DVC cache nor a remote") as caught:
         revisions.checkout_dir("HEAD~1", "data/snapshot", tmp_path / "clone")
     assert "dvc push" in str(caught.value.hint)

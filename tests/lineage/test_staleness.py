@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 
 import pytest
 
 from assay.errors import RevisionError
 from assay.lineage.revisions import dvc_add, run_dvc
 from assay.lineage.staleness import content_md5, stage_states
+from tests.project import Repository
 
 PIPELINE = """\
 stages:
@@ -34,9 +34,7 @@ stages:
 
 @pytest.fixture
 def root(tmp_path):
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    run_dvc(["init", "-q"], tmp_path)
-    for name, text in {
+    files = {
         "dvc.yaml": PIPELINE,
         "params.yaml": "seed: 0\nfold: {a: 1, b: [1, 2]}\nlearn: {lr: 0.1, other: 1}\n",
         "raw.txt": "pixels\n",
@@ -47,9 +45,8 @@ def root(tmp_path):
         "code/__pycache__/x.pyc": "compiled\n",
         "weights/w": "w\n",
         ".dvcignore": "# what Python leaves behind\n__pycache__\n*.tmp\n",
-    }.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+    }
+    Repository.begin(tmp_path, files)
     dvc_add(tmp_path / "weights", tmp_path)
     return tmp_path
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from assay.errors import RevisionError, UsageError
@@ -12,6 +9,7 @@ from assay.layout import Layout
 from assay.lineage import branches
 from assay.rounds import place
 from assay.rounds.record import LastRound, RoundRecord, history, round_message, stop_message
+from tests.project import Repository
 
 RECORD = RoundRecord(
     name="x", number=1, asked=20, answered={"label": 18, "exclude": 1}, open=1, used="margin, ruler",
@@ -21,37 +19,26 @@ RECORD = RoundRecord(
 )  # fmt: skip
 
 
-def git(root: Path, *args: str) -> str:
-    return subprocess.run(["git", *args], cwd=root, check=True, capture_output=True, text=True).stdout
-
-
 @pytest.fixture
 def layout(tmp_path, monkeypatch) -> Layout:
     """A project in a repository, with one commit."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    git(tmp_path, "init", "-qb", "main")
-    git(tmp_path, "config", "user.name", "Ada")
-    git(tmp_path, "config", "user.email", "ada@localhost")
-    (tmp_path / ".gitignore").write_text(".assay/\n")
-    (tmp_path / "data" / "edits").mkdir(parents=True)
-    (tmp_path / "data" / "edits" / ".gitkeep").touch()
-    (tmp_path / "dvc.lock").write_text("one\n")
-    git(tmp_path, "add", "-A")
-    git(tmp_path, "commit", "-qm", "start")
+    files = {".gitignore": ".assay/\n", "data/edits/.gitkeep": "", "dvc.lock": "one\n"}
+    Repository.begin(tmp_path, files, dvc=False).commit("start")
     return Layout(tmp_path)
 
 
 def test_rounds_have_a_branch_of_their_own_and_the_one_they_came_from_stays(layout):
-    before = git(layout.root, "rev-parse", "main")
+    before = Repository(layout.root).git("rev-parse", "main")
     assert place.enter(None, layout) == "1"
     assert branches.branch(layout.root) == "iterate/1"
     assert branches.began("iterate/1", layout.root) == before.strip()
     assert place.enter(None, layout) == "1", "who is there stays"
     assert place.enter("other", layout) == "other"
-    assert git(layout.root, "rev-parse", "main") == before
-    git(layout.root, "switch", "-q", "main")
+    assert Repository(layout.root).git("rev-parse", "main") == before
+    Repository(layout.root).git("switch", "-q", "main")
     assert place.enter(None, layout) == "2"
-    git(layout.root, "switch", "-q", "main")
+    Repository(layout.root).git("switch", "-q", "main")
     with pytest.raises(RevisionError, match="on branch iterate/other, and this is main") as caught:
         place.enter("other", layout)
     assert "git switch iterate/other && dvc checkout" in caught.value.hint
@@ -60,7 +47,7 @@ def test_rounds_have_a_branch_of_their_own_and_the_one_they_came_from_stays(layo
 
 
 def test_a_branch_that_is_in_the_way_is_named(layout):
-    git(layout.root, "branch", "iterate")
+    Repository(layout.root).git("branch", "iterate")
     with pytest.raises(RevisionError, match="branch iterate/x cannot be created") as caught:
         place.enter("x", layout)
     assert "git branch -m iterate OTHER" in caught.value.hint
@@ -90,8 +77,8 @@ def test_git_log_is_the_history(layout):
     (layout.root / "dvc.lock").write_text("two\n")
     (layout.root / "mine.txt").write_text("not a part of it")
     first = branches.commit_paths(place.OWNED, round_message(RECORD), layout.root)
-    assert git(layout.root, "show", "--name-only", "--format=", first).split() == ["dvc.lock"]
-    log = git(layout.root, "log", "-1", "--format=%B")
+    assert Repository(layout.root).git("show", "--name-only", "--format=", first).split() == ["dvc.lock"]
+    log = Repository(layout.root).git("log", "-1", "--format=%B")
     assert log.splitlines()[0] == (
         "iterate x, round 1: accuracy 90.0 % [85.0, 94.0], +2.0 points [−1.0, +5.0]"
     )
@@ -101,12 +88,12 @@ def test_git_log_is_the_history(layout):
         "paired    with the start on 47 images",
     ):
         assert words in log
-    git(layout.root, "commit", "-q", "--allow-empty", "-m", "something else")
+    Repository(layout.root).git("commit", "-q", "--allow-empty", "-m", "something else")
     other = RECORD.model_copy(update={"name": "y"})
     branches.commit_paths(place.OWNED, round_message(other), layout.root)
     second = RECORD.model_copy(update={"number": 2, "test": None, "difference": None})
     branches.commit_paths(place.OWNED, round_message(second), layout.root)
-    assert "nothing to measure yet" in git(layout.root, "log", "-1", "--format=%s")
+    assert "nothing to measure yet" in Repository(layout.root).git("log", "-1", "--format=%s")
 
     done, stopped = history("x", layout.root)
     assert [record for _, record in done] == [RECORD, second]
@@ -137,9 +124,9 @@ def test_a_lock_that_a_killed_commit_left_is_removed_and_another_one_is_not(layo
 def test_without_a_name_to_commit_by_nothing_begins(layout, monkeypatch):
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setenv("EMAIL", "")
-    git(layout.root, "config", "--unset", "user.name")
-    git(layout.root, "config", "--unset", "user.email")
-    git(layout.root, "config", "user.useConfigOnly", "true")
+    Repository(layout.root).git("config", "--unset", "user.name")
+    Repository(layout.root).git("config", "--unset", "user.email")
+    Repository(layout.root).git("config", "user.useConfigOnly", "true")
     with pytest.raises(RevisionError, match="no author for commits"):
         place.enter("x", layout)
     assert branches.branch(layout.root) == "main"

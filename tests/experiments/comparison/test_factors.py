@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from assay.experiments.comparison.factors import (
 from assay.experiments.sides import Side
 from assay.lineage.commits import commits_between
 from assay.plugins import PACKAGE
+from tests.project import Repository
 
 
 @pytest.fixture
@@ -32,25 +32,13 @@ def root(tmp_path: Path) -> Path:
     (root / "requirements.lock").write_text(
         "numpy==2.0 \\\n    --hash=sha256:00\ntorch==2.1 ; x\ntorch==2.2 ; y\n"
     )
-    git(root, "init", "-qb", "main")
-    commit(root, "first")
+    Repository.begin(root, dvc=False).commit("first")
     return root
-
-
-def git(root: Path, *args: str) -> str:
-    who = ["-c", "user.name=Ada", "-c", "user.email=ada@localhost"]
-    return subprocess.check_output(["git", *who, *args], cwd=root, text=True).strip()
-
-
-def commit(root: Path, message: str) -> str:
-    git(root, "add", "-A")
-    git(root, "commit", "-qm", message)
-    return git(root, "rev-parse", "HEAD")
 
 
 def side(root: Path, at: Path | None = None, patch: str = "") -> Side:
     """The project as it is now; with `at`, a copy of it that stays as it is."""
-    head = git(root, "rev-parse", "HEAD")
+    head = Repository(root).git("rev-parse", "HEAD")
     if at is not None:
         shutil.copytree(root, at, ignore=shutil.ignore_patterns(".git"))
     return Side("x", "workspace", at or root, head, patch)
@@ -60,12 +48,12 @@ def test_a_change_of_code_names_the_stages_the_files_and_the_commits(root, tmp_p
     a = side(root, tmp_path / "a")
     with (root / "src/assay/training/augmentation.py").open("a") as file:
         file.write("# another augmentation\n")
-    changed = commit(root, "Another augmentation")
+    changed = Repository(root).commit("Another augmentation")
     (root / "README.md").write_text("no stage runs this")
-    commit(root, "Words")
+    Repository(root).commit("Words")
     with (root / "src/assay/metrics/classification.py").open("a") as file:
         file.write("# not committed\n")
-    b = side(root, patch=git(root, "diff", "HEAD"))
+    b = side(root, patch=Repository(root).git("diff", "HEAD"))
     found = code_part(a, b)
     files = {row["stage"]: [file["file"] for file in row["files"]] for row in found["stages"]}
     assert files["train"] == ["src/assay/training/augmentation.py"]

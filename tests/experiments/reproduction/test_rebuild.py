@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
-import subprocess
-import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from assay.experiments.reproduction.rebuild import needed
 from assay.layout import Layout
 from assay.params import Params, parse_params
 from assay.progress import Silent
+from tests.project import Repository
 
 PIPELINE = """\
 stages:
@@ -40,26 +40,12 @@ stages:
 """
 
 
-class Project:
-    """A git and DVC repository with a door, two stages, and one that tells."""
+@dataclass(frozen=True)
+class Project(Repository):
+    """A repository with a door, two stages, and one that tells; `heard`: what a reproduction says on its way."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.params: Params = parse_params({"ingest": {"sources": [{"name": "d", "format": "demo"}]}})
-        self.heard: list[str] = []
-
-    def git(self, *args: str) -> str:
-        words = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", *args]
-        return subprocess.check_output(words, cwd=self.root, text=True)
-
-    def dvc(self, *args: str) -> None:
-        command = [sys.executable, "-m", "dvc", *args]
-        subprocess.run(command, cwd=self.root, check=True, stdout=subprocess.DEVNULL)
-
-    def commit(self, message: str = "a step") -> str:
-        self.git("add", "-A")
-        self.git("commit", "-qm", message)
-        return self.git("rev-parse", "HEAD").strip()
+    params: Params = field(default=parse_params({"ingest": {"sources": [{"name": "d", "format": "demo"}]}}))
+    heard: list[str] = field(default_factory=list)
 
     def reproduce(self, name: str | None = "HEAD", **options: Any) -> Any:
         heard = Silent()
@@ -98,13 +84,9 @@ def shown(result: dict[str, Any]) -> str:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """After its first `dvc repro`, committed."""
-    project = Project(tmp_path_factory.mktemp("made"))
-    project.git("init", "-q", "-b", "main")
-    project.dvc("init", "-q")
-    (project.root / "dvc.yaml").write_text(PIPELINE)
-    (project.root / "code.txt").write_text("v1\n")
-    (project.root / ".gitignore").write_text(".assay/\n")
-    project.commit("nothing was run")
+    files = {"dvc.yaml": PIPELINE, "code.txt": "v1\n", ".gitignore": ".assay/\n"}
+    project = Project(Repository.begin(tmp_path_factory.mktemp("made")).root)
+    project.commit("nothing was run", files)
     project.dvc("repro", "-q")
     project.commit("the first result")
     return project
@@ -131,7 +113,7 @@ def test_the_same_bits_in_a_clone_that_has_nothing_but_a_remote(project: Project
     pulled = {name: data for name, data in project.files.items() if name not in before}
     assert list(pulled.values()) == [b"pool\n"], "what goes in was pulled, nothing of what comes out"
     assert {name: data for name, data in project.files.items() if name in before} == before
-    assert project.git("worktree", "list").count("\n") == 1
+    assert len(project.git("worktree", "list").splitlines()) == 1
     assert list((project.root / ".assay" / "worktrees").iterdir()) == []
 
 
