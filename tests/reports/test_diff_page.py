@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 from assay.data.difference import KINDS
 from assay.experiments.comparison import SAMPLES, Comparison, compare
+from assay.experiments.comparison.objects import OBJECTS
 from assay.experiments.comparison.page import page
 from assay.layout import Layout
 from assay.params import load_params
@@ -107,6 +109,34 @@ def test_it_opens_without_a_complaint_and_asks_nobody(browser, small_page, small
         == 48
     )
     assert browser.run("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+
+
+def test_changed_objects_are_drawn_over_their_picture(browser, small, versions, tmp_path):
+    sample = small.samples["id"][0].as_py()
+    about = {
+        "id": sample,
+        "kinds": ["re-boxed"],
+        "category_before": "a",
+        "category_after": "a",
+        "width": 8,
+        "height": 8,
+    }
+    rows = [
+        about | {"box_before": [0, 0, 4, 4], "box_after": [1, 0, 4, 4], "iou": 0.6},
+        about
+        | {"kinds": ["added"], "box_after": [2, 2, 4, 4], "outline_after": "[[2.0,2.0,6.0,2.0,6.0,6.0]]"},
+    ]
+    drawn = replace(small, objects=pa.Table.from_pylist(rows, OBJECTS))
+    browser.open(written(tmp_path / "drawn.html", page(drawn, versions.pool, 1000)[0]))
+    assert browser.troubles == []
+    read = "p => p.getAttribute('class') + ' ' + p.getAttribute('d')"
+    shapes = browser.run(f"[...document.querySelectorAll('svg.objects path')].map({read})")
+    assert shapes == ["was M0 0h4v4h-4z", "now M1 0h4v4h-4z", "come M2 2L6 2L6 6z"]
+    over = "(s => ['left', 'top', 'width', 'height'].every(k => s[0][k] === s[1][k]))"
+    boxes = (
+        "[...document.querySelector('svg.objects').parentNode.children].map(n => n.getBoundingClientRect())"
+    )
+    assert browser.run(f"{over}({boxes})"), "the overlay lies where the picture does"
 
 
 def test_filters_by_kind_class_and_text(browser, small_page, small):
