@@ -131,3 +131,18 @@ def test_processes_side_by_side_give_what_one_gives(replay_data, tmp_path):
     for mine, theirs in zip(together, alone, strict=True):
         assert [step.picks.tolist() for step in mine] == [step.picks.tolist() for step in theirs]
     assert replay_all(replay_data, ways, tmp_path / "together", silent)[1] == 0
+
+
+def test_a_strategy_of_the_project_is_replayed_though_nothing_has_loaded_it(
+    replay_data, tmp_path, monkeypatch
+):
+    """As in a process that was started for replays."""
+    own = tmp_path / "plugins" / "strategies" / "mine.py"
+    own.parent.mkdir(parents=True)
+    own.write_text((plugins.PACKAGE / "strategies" / "margin.py").read_text())
+    monkeypatch.chdir(tmp_path)
+    mine, margin = (
+        replay(replay_data, replace(ONE, strategy=name), StepFolder(tmp_path / name))
+        for name in ("mine", "margin")
+    )
+    assert [step.picks.tolist() for step in mine] == [step.picks.tolist() for step in margin]

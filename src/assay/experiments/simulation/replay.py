@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from assay import plugins
 from assay.errors import AssayError
 from assay.experiments.simulation.replay_data import ReplayData
 from assay.lineage.closure import import_closure
@@ -49,6 +50,10 @@ class Trajectory:
     """Package of the strategy; benchmarks have reference strategies in another one."""
 
     def load(self) -> ModuleType:
+        if (
+            self.package == OURS
+        ):  # or of the project: this may be another process than the one that has read params
+            return plugins.load("strategies", self.strategy)
         return import_module(f"{self.package}.{self.strategy}")
 
 
