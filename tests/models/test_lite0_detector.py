@@ -94,7 +94,7 @@ def test_it_learns_where_squares_are():
         image[:, y : y + 20, x : x + 24] = 1
         targets.append(target([x, y, x + 24.0, y + 20.0]))
     model.train()
-    for _ in range(14):
+    for _ in range(20):
         loss = model.loss(images, targets)
         optimizer.zero_grad()
         loss.backward()
