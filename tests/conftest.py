@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from assay.params import Params, parse_params
 from assay.progress import silent
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does: servers run beside the tests
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a background job ignores it, and so do its children
 
 MakePool = Callable[..., Path]
 LONGEST = ("flows", "pipeline")

@@ -52,4 +52,4 @@ def test_the_books_say_it_at_every_look(tmp_path, images):
     params = parse_params({"ingest": {"sources": [{"name": "raw", "format": "imagefolder", "path": "raw"}]}})
     for _ in range(2):
         said = "\n".join(unchanged.books(ingest.run(params, Layout(tmp_path), silent)))
-        assert "look: classes 'testing', 'training' may be meant as splits" in said
+        assert "check: classes 'testing', 'training' may be meant as splits" in said

@@ -153,7 +153,7 @@ def test_no_file_in_the_way_is_touched(own: Workspace) -> None:
     before = (own.root / "params.yaml").read_bytes()
     done = own.assay("init", "--from", "demo", status=None)
     assert done.returncode != 0
-    assert "in the way: params.yaml" in done.stderr
+    assert "these files exist already: params.yaml" in done.stderr
     assert (own.root / "params.yaml").read_bytes() == before
 
 

@@ -78,7 +78,9 @@ def test_a_champion_is_promoted_chooses_and_is_not_replaced_by_a_worse_one(works
     assert against["difference"] == {}, "nothing is measured against itself"
 
     workspace.set({"train": {"lr": 1e-7}})
-    assert "behind" in workspace.assay("promote", status=3).stderr, "numbers of another model decide nothing"
+    assert "not up to date" in workspace.assay("promote", status=3).stderr, (
+        "numbers of another model decide nothing"
+    )
     assert workspace.repro("evaluate") == ["ingest", "train", "evaluate"]
     refused = workspace.assay("promote", status=3).stderr
     assert "significantly worse than the champion: accuracy −" in refused

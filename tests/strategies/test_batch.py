@@ -27,6 +27,7 @@ def skewed(n: int = 400, seed: int = 0) -> Candidates:
         labelled,
         np.ones(n, np.float32),
         np.where(labelled, 0, -1),
+        doubt=2 - 2 * sure,
     )
 
 
