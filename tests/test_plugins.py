@@ -117,3 +117,24 @@ def test_a_model_of_torch_layers_that_fails_is_named_though_no_frame_is_its(tmp_
         PluginFailed, match=r"plugins/models/mine.py: its model fails on a batch \(2, 1, 4, 4\)"
     ):
         _try(model, "mine", examples)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('TASKS = ("detection",)', ("detection",)),
+        ('TASKS: tuple[str, ...] = ("detection",)', ("detection",)),
+        ('TASKS = OTHER = ["detection"]', ["detection"]),
+        ('TASKS = tuple(["detection"])', None),
+        ("TASKS = (NAME,)", None),
+        ("def build(:", None),
+        ("", None),
+    ],
+)
+def test_what_a_plugin_declares_is_read_without_an_import(tmp_path: Path, text: str, found: object) -> None:
+    write(tmp_path, "models/mine.py", text)
+    sources = plugins.Sources(own=tmp_path / "plugins")
+    assert plugins.declared("models", "mine", "TASKS", sources) == found
+    assert plugins.declared("models", "other", "TASKS", sources) is None
+    assert plugins.serves("mine", "detection", tmp_path)
+    assert plugins.serves("mine", "classification", tmp_path) == (found is None)

@@ -11,9 +11,11 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -27,7 +29,7 @@ OWN_KINDS = (*(kind for kind in KINDS if kind != "gates"), "metrics")
 """Kinds that a project may add to; `metrics` belong to tasks. Gates, which decide whether a snapshot may be trained on,
 are assay's only."""
 
-
+PARSING = Lock()
 PLACE = re.compile(
     rf'File "([^"\n]*[/\\]{OWN}[/\\](?:{"|".join(OWN_KINDS)})[/\\][^"\n/\\]+\.py)", line (\d+)(?:, in (\S+))?'
 )
@@ -113,27 +115,47 @@ def check_name(kind: str, name: str, root: Path = Path()) -> str:
     return name
 
 
-def declared(kind: str, name: str, constant: str, root: Path = Path()) -> Any:
-    """A literal that a plug-in's file assigns to `constant`, read without importing it; None if it assigns none."""
-    sources = Sources(own=root / OWN)
-    places = (folder / kind / f"{name}.py" for folder in sources.folders)
-    tree = ast.parse(next(place for place in places if place.is_file()).read_text())
+def declared(kind: str, name: str, constant: str, sources: Sources = RUNNING) -> Any:
+    """The literal `constant` in the file of a plug-in, without an import. None if absent, or if there is no such file.
+
+    None also for a file with a syntax error: the import names the line.
+    """
+    files = (folder / kind / f"{name}.py" for folder in sources.folders)
+    file = next((file for file in files if file.is_file()), None)
+    try:
+        return None if file is None else literals(parsed(file.read_text(encoding="utf-8"))).get(constant)
+    except (SyntaxError, ValueError):
+        return None
+
+
+def parsed(text: str, name: str = "<unknown>") -> ast.Module:
+    """The syntax tree. One thread at a time: parallel parsing sometimes raises SystemError (CPython 3.11)."""
+    with PARSING:
+        return ast.parse(text, name)
+
+
+def literals(tree: ast.Module) -> dict[str, Any]:
+    """{name: value} of the literals at the top level of a module, annotated or not."""
+    found: dict[str, Any] = {}
     for node in tree.body:
-        if isinstance(node, ast.Assign) and any(ast.unparse(one) == constant for one in node.targets):
-            return ast.literal_eval(node.value)
-    return None
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        names = [target.id for target in targets if isinstance(target, ast.Name)]
+        if names and isinstance(value := getattr(node, "value", None), ast.Constant | ast.Tuple | ast.List):
+            with suppress(ValueError):  # not all of its elements are literals
+                found |= dict.fromkeys(names, ast.literal_eval(value))
+    return found
 
 
 def serving(task: str, root: Path = Path()) -> list[str]:
-    """The models that say they can be built for a task, or that the task names in MODELS."""
-    named = declared("tasks", task, "MODELS", root) or ()
-    return [name for name in names("models", root) if name in named or serves(name, task, root)]
+    """Sorted names of the models that can be built for a task."""
+    return [name for name in names("models", root) if serves(name, task, root)]
 
 
 def serves(model: str, task: str, root: Path = Path()) -> bool:
-    """Whether a model says that it can be built for a task; one that says nothing is taken at its word."""
-    tasks = declared("models", model, "TASKS", root)
-    return tasks is None or task in tasks
+    """Whether a model can be built for a task: by TASKS of the model, or MODELS of the task. True without TASKS."""
+    sources = Sources(own=root / OWN)
+    tasks = declared("models", model, "TASKS", sources)
+    return tasks is None or task in tasks or model in (declared("tasks", task, "MODELS", sources) or ())
 
 
 def load(kind: str, name: str, root: Path = Path()) -> ModuleType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from assay.contracts import Check, require
 from assay.errors import ParamsError
 from assay.models import ModelSpec, Pictures
+from assay.plugins import literals, parsed
 
 IMAGES, CLASSES = 4, 3
 
@@ -47,6 +49,8 @@ def it_says_which_tasks(plugin: ModuleType) -> None:
         isinstance(named, tuple) and named and all(isinstance(name, str) for name in named),
         f'TASKS is {named!r}, not a tuple of names of tasks: ("classification",)',
     )
+    written = literals(parsed(Path(str(plugin.__file__)).read_text(encoding="utf-8"))).get("TASKS")
+    require(written == named, "TASKS is computed: assay reads it without an import, so write the names out")
 
 
 def finds_boxes(plugin: ModuleType) -> bool:

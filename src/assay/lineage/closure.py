@@ -7,13 +7,13 @@ Third-party packages are not followed: they belong to the environment. Dynamic i
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
+from typing import Any
 
 from assay.params import Params
-from assay.plugins import RUNNING, Sources
+from assay.plugins import RUNNING, Sources, declared, literals, parsed
 
 ONLOOKERS = frozenset(
     f"assay.{name}"
@@ -25,7 +25,6 @@ ONLOOKERS = frozenset(
 """Modules that observe a stage, report on it or pass it values, without influence on its output: the values of params
 are in the fingerprint, defaults included, and params.yaml has all of them."""
 
-PARSING = Lock()
 TYPES_ONLY = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 LOADS = ("load", "plugins.load")
 
@@ -52,12 +51,8 @@ def stage_closure(stage: str, params: Params, sources: Sources = RUNNING) -> lis
 
 def model_input(model: str, sources: Sources = RUNNING) -> str | None:
     """The constant INPUT of a model's file ("pixels", "embeddings"), without an import; None if absent."""
-    return constant(_find(("models", model), sources) or sources.package / "models" / f"{model}.py", "INPUT")
-
-
-def constant(file: Path, name: str) -> str | None:
-    """The string constant `name` at the top level of a module, without an import; None if there is none."""
-    return _constants(_parsed(file.read_text(encoding="utf-8"))).get(name)
+    found: str | None = declared("models", model, "INPUT", sources)
+    return found
 
 
 def _without(modules: Set[str], sources: Sources) -> frozenset[Path]:
@@ -128,20 +123,14 @@ def chosen(params: Params, sources: Sources) -> dict[str, list[str]]:
     return {kind: sorted({name for name in found if name}) for kind, found in named.items()}
 
 
-def _parsed(text: str, name: str = "<unknown>") -> ast.Module:
-    """The syntax tree. One thread at a time: parallel parsing sometimes raises SystemError (CPython 3.11)."""
-    with PARSING:
-        return ast.parse(text, name)
-
-
 @lru_cache(maxsize=1024)
 def _read(
     file: Path, mtime_ns: int, sources: Sources
 ) -> tuple[frozenset[str], frozenset[tuple[str, str | None]]]:
     """(modules of assay that a file imports, (kind, literal name or None) of each plug-in that it loads)."""
-    tree = _parsed(file.read_text(encoding="utf-8"), str(file))
+    tree = parsed(file.read_text(encoding="utf-8"), str(file))
     home = sources.home(file)
-    constants = _constants(tree)
+    constants = literals(tree)
     imports: set[str] = set()
     loads: set[tuple[str, str | None]] = set()
     for node in _walk(tree):
@@ -175,7 +164,7 @@ def _from(node: ast.ImportFrom, home: tuple[str, ...]) -> Iterator[str]:
         yield f"{module}.{alias.name}"
 
 
-def _load(call: ast.Call, constants: dict[str, str]) -> tuple[str, str | None] | None:
+def _load(call: ast.Call, constants: Mapping[str, Any]) -> tuple[str, str | None] | None:
     """(kind, name) of `load("kind", name)` or `plugins.load("kind", name)`; name is None unless it is a constant."""
     if _dotted(call.func) not in LOADS or len(call.args) != 2:
         return None
@@ -191,14 +180,3 @@ def _dotted(node: ast.expr) -> str:
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         return f"{node.value.id}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else ""
-
-
-def _constants(tree: ast.Module) -> dict[str, str]:
-    """{name: value} of the string constants at the top level of a module."""
-    found: dict[str, str] = {}
-    for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        value = getattr(node, "value", None)
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            found |= {target.id: value.value for target in targets if isinstance(target, ast.Name)}
-    return found

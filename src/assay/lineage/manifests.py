@@ -17,10 +17,10 @@ from assay.data.text import read_text
 from assay.errors import ParamsError, RevisionError
 from assay.intake import unchanged
 from assay.layout import Layout
-from assay.lineage.closure import chosen, constant, stage_closure
+from assay.lineage.closure import chosen, stage_closure
 from assay.lineage.digests import canonical_digest, hashes
 from assay.params import Params, load_params
-from assay.plugins import Sources, of_project
+from assay.plugins import Sources, literals, of_project, parsed
 
 FOLDER = unchanged.CODE
 VERSION = "assay"
@@ -35,7 +35,8 @@ def stages(sources: Sources) -> list[str]:
 
 def of_code(params: Params, sources: Sources, only: Iterable[str] | None = None) -> Texts:
     """Manifests for params, which name the plug-ins, and code; of all stages or those in `only`."""
-    version = constant(sources.package / "__init__.py", "__version__") or "unknown"
+    package = parsed((sources.package / "__init__.py").read_text(encoding="utf-8"))
+    version = literals(package).get("__version__", "unknown")
     named = stages(sources) if only is None else only
     made = {stage: hashes(stage_closure(stage, params, sources), sources) for stage in named}
     return {VERSION: f"{version}\n", **{stage: _text(files) for stage, files in made.items()}}

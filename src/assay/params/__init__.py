@@ -286,10 +286,10 @@ class Params(Section):
     @model_validator(mode="after")
     def _model_serves_the_task(self, info: ValidationInfo) -> Params:
         root = (info.context or {}).get("root", Path())
-        if self.train.model not in (valid := plugins.serving(self.task, root)):
+        if not plugins.serves(self.train.model, self.task, root):
             raise ValueError(
                 f"train.model: {self.train.model} cannot learn the task {self.task}; "
-                f"valid: {', '.join(valid) or 'none'}"
+                f"valid: {', '.join(plugins.serving(self.task, root)) or 'none'}"
             )
         return self
 
