@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from assay import plugins
+from assay.contracts.tasks import ARGUMENTS
 from assay.data import embeddings
 from assay.data.annotations import Annotation
 from assay.data.champion import Champion, sha256, write_champion
@@ -301,6 +302,24 @@ def test_the_champion_chooses_and_its_guess_is_shown_except_on_the_ruler(project
     assert [row["score"] for row in chosen] == sorted(row["score"] for row in chosen)
     assert chosen[0]["reason"].startswith("margin 0.")
     assert all(0.5 <= row["confidence"] <= 1 for row in chosen)
+
+
+def test_a_projects_own_task_with_classes_needs_no_more_than_its_contract(project, monkeypatch):
+    promote(project)
+    monkeypatch.chdir(project.layout.root)
+    functions = ", ".join(["SAYS_CLASSES", *ARGUMENTS])
+    for kind, names in (("tasks", functions), ("metrics", "METRICS, judge")):
+        file = project.layout.root / "plugins" / kind / "kinds.py"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"from assay.{kind}.classification import {names}\nMODELS = ('cnn',)\n")
+    project.run(strategy="margin", ruler_halfwidth=0.49)
+    queue = project.bytes("queue.parquet")
+    select.run(
+        params(strategy="margin", ruler_halfwidth=0.49).model_copy(update={"task": "kinds"}),
+        project.layout,
+        silent,
+    )
+    assert project.bytes("queue.parquet") == queue
 
 
 def test_only_new_images_are_shown_to_the_champion(project, monkeypatch):

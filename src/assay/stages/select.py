@@ -222,7 +222,7 @@ def candidates(
     if beliefs is not None:
         doubt = _spread(inputs.task.doubt(beliefs), known)
     if beliefs is not None and inputs.task.SAYS_CLASSES:
-        probabilities = _spread(inputs.task.matrix(beliefs), known)
+        probabilities = _spread(tasks.probabilities_of(beliefs), known)
     costs = np.ones(len(ids), dtype=np.float32)
     costs[~known] = inputs.costs(ids[~known].tolist())
     targets = targets_of(inputs, ids.tolist(), categories)

@@ -2,7 +2,8 @@
 
 A task is two files, as a change of how models are measured must train none. `tasks/x.py` has
 
-    SAYS_CLASSES: bool                            whether predictions are a probability of each class
+    SAYS_CLASSES: bool                            whether predictions are a probability of each class: the column
+                                                  `probabilities`, a list of float32 in the order of the classes
     MODELS: tuple[str, ...]                       optional: models that serve it beside those with its name in TASKS
 
     label(annotations) -> str | None              what the annotations of a sample come to, as text; None: not labelled
@@ -38,6 +39,7 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay import plugins
@@ -54,6 +56,12 @@ def shown_in(name: str, labels: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
     texts, which = np.unique(np.asarray(labels, dtype=object).astype(str), return_inverse=True)
     classes = [set(load(name).classes(text)) for text in texts.tolist()]
     return {one: np.array([one in held for held in classes])[which] for one in sorted(set().union(*classes))}
+
+
+def probabilities_of(table: pa.Table) -> NDArray[np.float32]:
+    """(n, classes) of the predictions of a task with SAYS_CLASSES."""
+    flat = np.asarray(table["probabilities"].combine_chunks().flatten(), np.float32)
+    return flat.reshape(len(table), -1) if len(table) else flat.reshape(0, 0)
 
 
 def place_of(named: Iterable[str], categories: Sequence[str]) -> dict[str, int]:

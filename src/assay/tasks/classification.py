@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from assay.data.snapshot import one_category
-from assay.tasks import place_of
+from assay.tasks import place_of, probabilities_of
 
 if TYPE_CHECKING:
     import torch
@@ -109,13 +109,7 @@ def scores(probabilities: NDArray[np.float32], targets: NDArray[np.int64]) -> di
 
 def doubt(said: pa.Table) -> NDArray[np.float32]:
     """(n,) 1 − margin of `probabilities`."""
-    return doubts(matrix(said))
-
-
-def matrix(said: pa.Table) -> NDArray[np.float32]:
-    """(n, k) of the column `probabilities`."""
-    flat = np.asarray(said["probabilities"].combine_chunks().flatten(), np.float32)
-    return flat.reshape(len(said), -1) if len(said) else flat.reshape(0, 0)
+    return doubts(probabilities_of(said))
 
 
 def doubts(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
