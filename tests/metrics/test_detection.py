@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.metrics.detected import BY_SIZE, Detected
-from assay.metrics.detection import in_words, judge
+from assay.metrics.detection import judge
 from assay.metrics.judged import compare, measure
+from assay.tasks.detection import in_words
 
 CLASSES = ("RBC", "WBC", "platelets")
 

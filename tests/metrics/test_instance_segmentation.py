@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.data.masks import encode
-from assay.metrics.detection import in_words
 from assay.metrics.instance_segmentation import Segmented, judge
 from assay.metrics.judged import measure
+from assay.tasks.detection import in_words
 
 CLASSES = ("cell", "debris")
 HEIGHT, WIDTH = 30, 40

@@ -23,7 +23,6 @@ count neither way. `[]` is an image without objects: all that is found there is 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,12 +67,6 @@ def read_detections(table: pa.Table, places: Ints) -> Detections:
         boxes[:, 2] * boxes[:, 3],
         scores=np.asarray(flat["scores"], np.float64),
     )
-
-
-def in_words(classes: Sequence[int], categories: Sequence[str]) -> str:
-    """`3 RBC, 1 WBC`: how many of each class, in the order of the classes; `nothing` for none."""
-    counts = Counter(classes)
-    return ", ".join(f"{counts[k]} {name}" for k, name in enumerate(categories) if counts[k]) or "nothing"
 
 
 def details(judged: Detected) -> dict[str, Any]:

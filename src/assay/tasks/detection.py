@@ -14,6 +14,7 @@ Its boxes are corners in px of the images that it sees.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,7 +27,6 @@ from numpy.typing import NDArray
 from assay.data.annotations import Annotation, annotations_json
 from assay.errors import ParamsError
 from assay.metrics.detected import Detected
-from assay.metrics.detection import in_words
 from assay.metrics.objects import Detections, Truth, offsets_of
 from assay.tasks import place_of
 
@@ -45,7 +45,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Boxes:
-    """The objects of one image, or those found there, in pixels of the upright image."""
+    """The objects of one image, in pixels of the upright image."""
 
     corners: Floats
     """(m, 4) x₁, y₁, x₂, y₂"""
@@ -55,24 +55,12 @@ class Boxes:
     """(m,) regions that count neither way."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """The objects that a model finds on one image, best first."""
-
-    boxes: NDArray[np.float32]
-    """(m, 4) x, y, width, height"""
-    scores: NDArray[np.float32]
-    """(m,)"""
-    classes: NDArray[np.int64]
-    """(m,)"""
-
-
 def label(annotations: Sequence[Annotation]) -> str | None:
     """The boxes, those of outlines too, as canonical JSON; None where one annotation is of the whole image."""
     if any(one.is_tag for one in annotations):
         return None
     boxes = [Annotation(category=one.category, bbox=one.box, iscrowd=one.iscrowd) for one in annotations]
-    return annotations_json(sorted(boxes, key=lambda one: (one.category, one.bbox)))
+    return annotations_json(sorted(boxes, key=lambda one: (one.category, one.bbox, one.iscrowd)))
 
 
 def words(label: str) -> str:
@@ -80,6 +68,12 @@ def words(label: str) -> str:
     names = [one["category"] for one in json.loads(label)]
     there = sorted(set(names))
     return in_words([there.index(name) for name in names], there)
+
+
+def in_words(classes: Sequence[int], categories: Sequence[str]) -> str:
+    """`3 RBC, 1 WBC`: how many of each class, in the order of the classes; `nothing` for none."""
+    counts = Counter(classes)
+    return ", ".join(f"{counts[k]} {name}" for k, name in enumerate(categories) if counts[k]) or "nothing"
 
 
 def classes(label: str) -> list[str]:
@@ -152,70 +146,67 @@ def objective(
     return loss
 
 
-def predict(outputs: Iterable[list[dict[str, torch.Tensor]]], where: Placement) -> list[Found]:
-    """What is found on each image, in its own pixels."""
+def predict(outputs: Iterable[list[dict[str, torch.Tensor]]], where: Placement) -> Detections:
+    """The objects found on each image, best first, in pixels of the upright image."""
+    found = [
+        {name: part.float().cpu().numpy() for name, part in one.items()} for made in outputs for one in made
+    ]
     back = where.back()
-    said: list[Found] = []
-    for made in outputs:
-        for one in made:
-            parts = {name: part.float().cpu().numpy() for name, part in one.items()}
-            corners = where.cut(len(said), back.boxes(len(said), parts["boxes"].astype(np.float64)))
-            boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1).astype(np.float32)
-            said.append(Found(boxes, parts["scores"], parts["labels"].astype(np.int64)))
-    return said
+    corners = [where.cut(k, back.boxes(k, one["boxes"].astype(np.float64))) for k, one in enumerate(found)]
+    # as predictions.parquet has them
+    boxes = _sides(_joined(corners, 4)).astype(np.float32).astype(np.float64)
+    return Detections(
+        offsets_of([len(one["scores"]) for one in found]),
+        _joined([one["labels"] for one in found]).astype(np.int64),
+        boxes,
+        boxes[:, 2] * boxes[:, 3],
+        scores=_joined([one["scores"] for one in found]),
+    )
 
 
-def scores(said: Sequence[Found], targets: Sequence[Boxes]) -> dict[str, float]:
+def _joined(parts: Sequence[NDArray[Any]], *shape: int) -> Floats:
+    """Parts (m, …) one after the other; (0, …) for none."""
+    return np.concatenate([np.zeros((0, *shape)), *parts])
+
+
+def _sides(corners: Floats) -> Floats:
+    """(m, 4) x₁, y₁, x₂, y₂ as x, y, width, height."""
+    return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+
+
+def scores(said: Detections, targets: Sequence[Boxes]) -> dict[str, float]:
     """`loss` is 1 − AP: with a loss of its own each detector would be kept by another measure."""
     truth = _truth(targets).by_class()
-    judged = Detected(truth, _found(said).best(truth.most), ("",) * len(said), _number(said, targets))
-    values = judged.values()
+    classes = 1 + int(max(said.classes.max(initial=0), truth.classes.max(initial=0)))
+    values = Detected(truth, said.best(truth.most), ("",) * len(said), classes).values()
     ap, ap50 = (float(np.nan_to_num(values[name][0])) for name in ("ap", "ap50"))
     return {"loss": 1 - ap, "ap50": ap50}
 
 
-def _number(said: Sequence[Found], targets: Sequence[Boxes]) -> int:
-    numbers = [*(one.classes for one in said), *(one.classes for one in targets)]
-    return 1 + max(int(one.max(initial=0)) for one in numbers)
-
-
 def _truth(targets: Sequence[Boxes]) -> Truth:
-    corners = np.concatenate([one.corners for one in targets])
-    boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1)
-    numbers, crowd = (
-        np.concatenate([getattr(one, name) for one in targets]) for name in ("classes", "crowd")
-    )
+    boxes = _sides(np.concatenate([one.corners for one in targets]))
     return Truth(
-        offsets_of([len(one.classes) for one in targets]), numbers, boxes, boxes[:, 2] * boxes[:, 3], crowd
+        offsets_of([len(one.classes) for one in targets]),
+        np.concatenate([one.classes for one in targets]),
+        boxes,
+        boxes[:, 2] * boxes[:, 3],
+        crowd=np.concatenate([one.crowd for one in targets]),
     )
 
 
-def _found(said: Sequence[Found]) -> Detections:
-    boxes, numbers, scores = (
-        np.concatenate([getattr(one, name) for one in said]) for name in ("boxes", "classes", "scores")
-    )
-    boxes = boxes.astype(np.float64)
-    areas = boxes[:, 2] * boxes[:, 3]
-    return Detections(
-        offsets_of([len(one.scores) for one in said]), numbers, boxes, areas, scores.astype(np.float64)
-    )
-
-
-def to_table(said: Sequence[Found], categories: Sequence[str]) -> pa.Table:
+def to_table(said: Detections, categories: Sequence[str]) -> pa.Table:
     """`predicted` in words, `boxes`, `scores` and `classes`: see `assay.metrics.detection`."""
-    shown = [in_words(one.classes[: best_size(one.scores)[0]].tolist(), categories) for one in said]
-    lists = pa.array(offsets_of([len(one.scores) for one in said]), pa.int32())
-    flat = {
-        name: np.concatenate([np.zeros((0, *shape), np.float32), *(getattr(one, name) for one in said)])
-        for name, shape in (("boxes", (4,)), ("scores", ()), ("classes", ()))
-    }
-    boxes = pa.FixedSizeListArray.from_arrays(pa.array(flat["boxes"].astype(np.float32).ravel()), 4)
-    scores = pa.array(flat["scores"].astype(np.float32))
-    numbers = pa.array(flat["classes"].astype(np.int32))
-    columns = [pa.ListArray.from_arrays(lists, part) for part in (boxes, scores, numbers)]
-    return pa.table(
-        [pa.array(shown, pa.string()), *columns], names=["predicted", "boxes", "scores", "classes"]
-    )
+    scores = said.scores.astype(np.float32)
+    shown = [
+        in_words(said.classes[a : a + best_size(scores[a:b])[0]].tolist(), categories)
+        for a, b in pairwise(said.offsets.tolist())
+    ]
+    boxes = pa.FixedSizeListArray.from_arrays(pa.array(said.boxes.astype(np.float32).ravel()), 4)
+    parts = (boxes, pa.array(scores), pa.array(said.classes.astype(np.int32)))
+    offsets = pa.array(said.offsets, pa.int32())
+    lists = [pa.ListArray.from_arrays(offsets, part) for part in parts]
+    names = ["predicted", "boxes", "scores", "classes"]
+    return pa.table([pa.array(shown, pa.string()), *lists], names=names)
 
 
 def doubt(said: pa.Table) -> NDArray[np.float32]:
