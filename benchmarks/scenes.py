@@ -10,7 +10,7 @@ from scipy.special import expit, ndtr
 
 from assay.metrics.detected import Detected
 from assay.metrics.objects import Detections, Truth, offsets_of
-from assay.metrics.semantic_segmentation import METRICS, TERMS, Labelled
+from assay.metrics.semantic_segmentation import METRICS, TERMS, PixelsClassified
 from benchmarks.whole import Scene
 
 Floats = NDArray[np.float64]
@@ -90,7 +90,7 @@ def areas(n: int, rng: np.random.Generator) -> Areas:
     return Areas(there, rng.standard_normal((n, 1)) + 0.5 * rng.standard_normal(shape))
 
 
-def labelled(better: bool, test: Areas, rng: np.random.Generator) -> Labelled:
+def labelled(better: bool, test: Areas, rng: np.random.Generator) -> PixelsClassified:
     """One training: harder areas have more missed pixels, and as many false ones."""
     ahead = AHEAD * better + SHIFT * rng.standard_normal()
     right = expit(1.5 + ahead + test.ease + FLIPS * rng.standard_normal(test.ease.shape))
@@ -107,7 +107,7 @@ def labelled(better: bool, test: Areas, rng: np.random.Generator) -> Labelled:
     }
     n = len(there)
     nothing = ("",) * n
-    return Labelled(np.stack([columns[name] for name in TERMS], axis=-1), nothing, (nothing, nothing))
+    return PixelsClassified(np.stack([columns[name] for name in TERMS], axis=-1), nothing, (nothing, nothing))
 
 
 BOXES = Scene("three classes of boxes, one of 10 %", Detected.METRICS, 100, pictures, detected, (100, 4_000))

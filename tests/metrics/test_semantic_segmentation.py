@@ -13,7 +13,7 @@ from sklearn import metrics as reference
 
 from assay.data.masks import encode
 from assay.metrics.judged import compare, measure
-from assay.metrics.semantic_segmentation import METRICS, Labelled, edge, judge, within
+from assay.metrics.semantic_segmentation import METRICS, PixelsClassified, edge, judge, within
 
 CLASSES = ("road", "tree", "sky")
 SHAPE = (24, 32)
@@ -33,7 +33,7 @@ def masks(label_map: np.ndarray) -> dict[int, dict]:
     return {k - 1: encode(label_map == k).model_dump(mode="json") for k in np.unique(label_map) if k}
 
 
-def judged(there: np.ndarray, found: np.ndarray, crowd: dict | None = None) -> Labelled:
+def judged(there: np.ndarray, found: np.ndarray, crowd: dict | None = None) -> PixelsClassified:
     said = [masks(one) for one in found]
     table = pa.table(
         {

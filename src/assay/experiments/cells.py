@@ -151,7 +151,7 @@ def run(cell: Cell, layout: Layout, stop: Event | None = None) -> CellResult:
     """The result of a cell: cached, or by `dvc repro` of train and evaluate in a worktree.
 
     A lock for each key: a second call for the same cell waits and gets the cached result. DvcError if a stage fails;
-    Stopped once `stop` is set.
+    CellStopped once `stop` is set.
     """
     home = _home(layout)
     with FileLock(home / f"{cell.key}.lock"):

@@ -51,7 +51,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Labelled(Judged):
+class PixelsClassified(Judged):
     """Pixels (n, classes, TERMS) that predictions and labels of n images share."""
 
     METRICS: ClassVar = METRICS
@@ -85,9 +85,9 @@ class Labelled(Judged):
         predicted, labels = ("\n".join(texts).encode() for texts in self.marks)
         return predicted, labels
 
-    def take(self, rows: Any) -> Labelled:
+    def take(self, rows: Any) -> PixelsClassified:
         said, *marks = (tuple(np.array(texts, object)[rows]) for texts in (self.said, *self.marks))
-        return Labelled(self.pixels[rows], said, (marks[0], marks[1]))
+        return PixelsClassified(self.pixels[rows], said, (marks[0], marks[1]))
 
     def values(self, weights: NDArray[np.float32] | None = None) -> dict[str, Floats]:
         sums = self._sums(weights)
@@ -130,7 +130,7 @@ def _boundary_f1(sums: Mapping[str, Floats]) -> Floats:
 
 def judge(
     table: pa.Table, known: Sequence[str], labels: Sequence[str], categories: Sequence[str]
-) -> Labelled:
+) -> PixelsClassified:
     """The columns `classes` and `masks`, of the classes `known`, held against labels among `categories`."""
     place = {category: k for k, category in enumerate(categories)}
     places = [place[category] for category in known]
@@ -150,7 +150,7 @@ def judge(
         marks.append(
             repr(sorted((places[k], m) for k, m in zip(said["classes"], said["masks"], strict=True)))
         )
-    return Labelled(pixels, tuple(table["predicted"].to_pylist()), (tuple(marks), tuple(labels)))
+    return PixelsClassified(pixels, tuple(table["predicted"].to_pylist()), (tuple(marks), tuple(labels)))
 
 
 def true_pixels(

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from assay.metrics.average_precision import RECALLS, precision_at_recalls, rank
 from assay.metrics.detected import AT_75, Detected
 from assay.metrics.table import named as metric
-from assay.reports.plots import BLUE, GREY, LOOKS, STYLE, _axes, _cut, _save, _whisker
+from assay.reports.plots import BLUE, GREY, LOOKS, STYLE, axes, cut, save, whisker
 
 MOST_CURVES = 12
 """Classes with a curve of their own: those with the lowest AP."""
@@ -29,8 +29,8 @@ def draw_detection(
 ) -> None:
     """Write curves.png and per_class.png to a folder."""
     with mpl.rc_context(STYLE):
-        _save(curves_figure(judged, categories, classes), folder / "curves.png")
-        _save(per_class_figure(classes), folder / "per_class.png")
+        save(curves_figure(judged, categories, classes), folder / "curves.png")
+        save(per_class_figure(classes), folder / "per_class.png")
 
 
 def curves_figure(judged: Detected, categories: Sequence[str], classes: dict[str, dict[str, Any]]) -> Figure:
@@ -47,7 +47,7 @@ def curves_figure(judged: Detected, categories: Sequence[str], classes: dict[str
         for t, color, name in ((0, BLUE, "IoU .50"), (AT_75, GREY, "IoU .75")):
             ax.plot(RECALLS, precision_at_recalls(ranked[k], t), color=color, linewidth=1.3, label=name)
         ap = metric("ap").interval(classes[categories[k]]["ap"])
-        ax.set_title(f"{_cut(categories[k])}: AP {ap}", fontsize=8)
+        ax.set_title(f"{cut(categories[k])}: AP {ap}", fontsize=8)
         ax.set(xlim=(0, 1), ylim=(0, 1.03), xlabel="recall", ylabel="precision")
         ax.label_outer()
     if shown:
@@ -59,11 +59,11 @@ def per_class_figure(classes: dict[str, dict[str, Any]]) -> Figure:
     """AP and AP50 of each class with their 95 % intervals, the lowest first."""
     there = {name: rows for name, rows in classes.items() if rows["ap"]["value"] is not None}
     names = sorted(there, key=lambda name: there[name]["ap"]["value"])[:30]
-    figure, ax = _axes(6.0, 1.2 + 0.34 * max(len(names), 1))
+    figure, ax = axes(6.0, 1.2 + 0.34 * max(len(names), 1))
     for place, name in enumerate(reversed(names)):
         for shift, key, (color, marker) in ((0.14, "ap50", LOOKS["val"]), (-0.14, "ap", LOOKS["test"])):
-            _whisker(ax, place + shift, there[name][key], color, marker)
-    ax.set_yticks(np.arange(len(names)), [f"{_cut(n)} ({there[n]['ap']['n']})" for n in reversed(names)])
+            whisker(ax, place + shift, there[name][key], color, marker)
+    ax.set_yticks(np.arange(len(names)), [f"{cut(n)} ({there[n]['ap']['n']})" for n in reversed(names)])
     ax.set(
         xlabel="AP (blue) and AP50 (green) on the test images, %, with 95 % intervals; in brackets the objects"
     )

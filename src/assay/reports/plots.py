@@ -57,8 +57,8 @@ class Mistake:
 def draw_all(folder: Path, judged: Judged, metrics: dict[str, Any], mistakes: Sequence[Mistake]) -> None:
     """Write intervals.png and errors.png to a folder, for every task."""
     with mpl.rc_context(STYLE):
-        _save(intervals_figure(metrics, judged.METRICS), folder / "intervals.png")
-        _save(errors_figure(mistakes, errors_title(judged, len(mistakes))), folder / "errors.png")
+        save(intervals_figure(metrics, judged.METRICS), folder / "intervals.png")
+        save(errors_figure(mistakes, errors_title(judged, len(mistakes))), folder / "errors.png")
 
 
 def draw_classification(
@@ -71,9 +71,9 @@ def draw_classification(
     """Write confusion.csv and .png, calibration.png and per_class.png into a folder."""
     write_bytes(folder / "confusion.csv", confusion_csv(judged, categories))
     with mpl.rc_context(STYLE):
-        _save(confusion_figure(judged, categories), folder / "confusion.png")
-        _save(calibration_figure(judged, metrics["test"]["ece"]), folder / "calibration.png")
-        _save(per_class_figure(classes), folder / "per_class.png")
+        save(confusion_figure(judged, categories), folder / "confusion.png")
+        save(calibration_figure(judged, metrics["test"]["ece"]), folder / "calibration.png")
+        save(per_class_figure(classes), folder / "per_class.png")
 
 
 def confusion_csv(judged: Classified, categories: Sequence[str]) -> bytes:
@@ -94,13 +94,13 @@ def confusion_figure(judged: Classified, categories: Sequence[str]) -> Figure:
     counts, names = counts[np.ix_(rows, rows)], [categories[r] for r in rows]
     n = len(rows)
     side = min(12.0, 2.2 + 0.42 * max(n, 4))
-    figure, ax = _axes(side + 0.8, side)
+    figure, ax = axes(side + 0.8, side)
     total = np.bincount(judged.targets, minlength=len(categories))[rows]
     shares = counts / np.maximum(total, 1)[:, None]
     image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=ax, shrink=0.75, label="share of the given class")
-    ax.set_xticks(range(n), [_cut(name) for name in names], rotation=45 if _long(names) else 0, ha="center")
-    ax.set_yticks(range(n), [f"{_cut(name)} ({t})" for name, t in zip(names, total, strict=True)])
+    ax.set_xticks(range(n), [cut(name) for name in names], rotation=45 if _long(names) else 0, ha="center")
+    ax.set_yticks(range(n), [f"{cut(name)} ({t})" for name, t in zip(names, total, strict=True)])
     ax.set(xlabel="predicted", ylabel="given (test images)")
     ax.spines[:].set_visible(False)
     if n <= COUNTED_CELLS:
@@ -162,14 +162,14 @@ def intervals_figure(metrics: dict[str, Any], names: Sequence[str]) -> Figure:
         for column, values in metrics["test"]["slices"].items()
         for value, found in list(values.items())[:MOST_CLASSES]
     ]
-    figure, ax = _axes(6.4, 1.6 + 0.34 * (len(named) + len(parts)))
+    figure, ax = axes(6.4, 1.6 + 0.34 * (len(named) + len(parts)))
     for y, (_, row) in enumerate([*named, *parts]):
         for k, (split, one) in enumerate(row.items()):
             if one["value"] is not None:
-                _whisker(ax, y + 0.22 * (k - (len(row) - 1) / 2), one, *LOOKS[split])
+                whisker(ax, y + 0.22 * (k - (len(row) - 1) / 2), one, *LOOKS[split])
     labels = [
         *(title for title, _ in named),
-        *(f"{first.title}, {_cut(name)} ({row['test']['n']})" for name, row in parts),
+        *(f"{first.title}, {cut(name)} ({row['test']['n']})" for name, row in parts),
     ]
     ax.set_yticks(range(len(labels)), labels)
     ax.invert_yaxis()
@@ -184,7 +184,7 @@ def intervals_figure(metrics: dict[str, Any], names: Sequence[str]) -> Figure:
     return figure
 
 
-def _whisker(ax: Axes, y: float, one: dict[str, Any], color: str, marker: str) -> None:
+def whisker(ax: Axes, y: float, one: dict[str, Any], color: str, marker: str) -> None:
     low, value, high = (100 * one[key] for key in ("low", "value", "high"))
     ax.plot([low, high], [y, y], color=color, linewidth=2, alpha=0.45, solid_capstyle="butt")
     ax.plot(value, y, marker, color=color, markersize=5)
@@ -194,7 +194,7 @@ def per_class_figure(classes: dict[str, dict[str, Any]]) -> Figure:
     """F1 of each class with its interval, with recall and precision; the worst class on top."""
     measured = {name: row for name, row in classes.items() if row["f1"]["n"]}
     names = sorted(measured, key=lambda name: float(measured[name]["f1"]["value"] or 0))[:MOST_CLASSES]
-    figure, ax = _axes(6.4, 1.4 + 0.3 * max(len(names), 2))
+    figure, ax = axes(6.4, 1.4 + 0.3 * max(len(names), 2))
     for y, name in enumerate(names):
         f1, recall, precision = (classes[name][key] for key in ("f1", "recall", "precision"))
         ax.plot([f1["low"], f1["high"]], [y, y], color=BLUE, linewidth=2, alpha=0.45, solid_capstyle="butt")
@@ -203,7 +203,7 @@ def per_class_figure(classes: dict[str, dict[str, Any]]) -> Figure:
         if precision["value"] is not None:
             ax.plot(precision["value"], y, "x", color=GREEN, markersize=6, markeredgewidth=1.5)
     _legend(figure)
-    ax.set_yticks(range(len(names)), [f"{_cut(name)} ({classes[name]['f1']['n']})" for name in names])
+    ax.set_yticks(range(len(names)), [f"{cut(name)} ({classes[name]['f1']['n']})" for name in names])
     ax.invert_yaxis()
     ax.set(xlim=(_floor(measured), 1.02), xlabel="score on the test images", ylabel="class (test images)")
     ax.grid(axis="x", color="#e5e5e5")
@@ -268,7 +268,7 @@ def _thumbnail(ax: Axes, one: Mistake) -> None:
             Rectangle((x, y), w, h, fill=False, edgecolor=MARKS[mark.kind], linewidth=1, linestyle=style)
         )
     most = 24 if one.marks else 12
-    ax.set_title(f"{_cut(one.given, most)} → {_cut(one.predicted, most)}", fontsize=9, loc="center", pad=3)
+    ax.set_title(f"{cut(one.given, most)} → {cut(one.predicted, most)}", fontsize=9, loc="center", pad=3)
     below: dict[str, Any] = {
         "transform": ax.transAxes,
         "ha": "center",
@@ -286,7 +286,7 @@ def _worst(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
 
 
-def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+def axes(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 
@@ -295,7 +295,7 @@ def _told(estimate: dict[str, Any]) -> str:
     return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
 
 
-def _cut(name: str, most: int = 18) -> str:
+def cut(name: str, most: int = 18) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
@@ -303,5 +303,5 @@ def _long(names: Sequence[str]) -> bool:
     return max((len(name) for name in names), default=0) > 3
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
     figure.savefig(path, metadata={"Software": None})

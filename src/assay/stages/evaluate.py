@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +47,11 @@ PREDICTIONS = pa.schema(
     }
 )
 """What predictions.parquet has of every task, before the task's own columns; quality: how right, 0…1."""
+DRAWN: Mapping[str, Callable[..., None]] = {
+    "classification": plots.draw_classification,
+    "detection": object_plots.draw_detection,
+}
+"""The plots of a task beyond those of every task."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +89,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     write_table(layout.outputs / "predictions.parquet", predictions_table(val, test))
     with fresh_dir(layout.outputs / "plots") as folder:
         plots.draw_all(folder, test.judged, metrics, worst_mistakes(test, task, layout))
-        for draw in (getattr(module, f"draw_{params.task}", None) for module in (plots, object_plots)):
-            if draw is None:
-                continue
+        if draw := DRAWN.get(params.task):
             draw(folder, test.judged, test.categories, metrics, classes)
     return summarise(metrics, test.judged.METRICS, params, progress)
 

@@ -29,8 +29,8 @@ and `metrics/x.py`
     details(judged) -> dict                       if there is more to say of a model on its test images: `details` of
                                                   metrics.json
 
-Where there is more to see than metrics with their intervals, `draw_x` of assay.reports.plots draws it. `torch` is
-imported by the functions that need it: `curate` asks a task what a label is, and trains nothing.
+`DRAWN` of assay.stages.evaluate has the plots of a task beyond metrics with their intervals. `torch` is imported by the
+functions that need it: `curate` asks a task what a label is, and trains nothing.
 """
 
 from __future__ import annotations
