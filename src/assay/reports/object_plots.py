@@ -65,6 +65,7 @@ def per_class_figure(classes: dict[str, dict[str, Any]]) -> Figure:
             whisker(ax, place + shift, there[name][key], color, marker)
     ax.set_yticks(np.arange(len(names)), [f"{cut(n)} ({there[n]['ap']['n']})" for n in reversed(names)])
     ax.set(
-        xlabel="AP (blue) and AP50 (green) on the test images, %, with 95 % intervals; in brackets the objects"
+        xlabel="AP (blue) and AP50 (green) on the test images, %, with 95 % intervals",
+        ylabel="class (objects)",
     )
     return figure

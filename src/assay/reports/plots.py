@@ -6,10 +6,10 @@ numbers give the same bytes: the files have no dates or versions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -26,7 +26,13 @@ from assay.metrics.judged import Judged, Mark, is_binary, is_right
 from assay.metrics.table import named as metric
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
-MARKS = {"given": GREEN, "right": BLUE, "wrong": ORANGE}
+MARKS: Mapping[str, tuple[str, Literal["-", "--"]]] = {
+    "given": (GREEN, "--"),
+    "right": (BLUE, "-"),
+    "wrong": (ORANGE, "-"),
+}
+MOST_WORDS = 42
+"""Characters of a line above an image with objects."""
 MOST_CLASSES = 30
 """Most classes drawn, those with the most mistakes: more are not legible."""
 LOOKS = {"test": (BLUE, "o"), "val": (GREEN, "s"), "champion on test": (ORANGE, "D")}
@@ -255,6 +261,10 @@ def errors_figure(mistakes: Sequence[Mistake], title: str) -> Figure:
         ax.axis("off")
     for ax, mistake in zip(cells, mistakes, strict=False):
         _thumbnail(ax, mistake)
+    if columns == 3:
+        looks = MARKS.items()
+        handles = [Line2D([], [], color=color, linestyle=style, label=kind) for kind, (color, style) in looks]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     return figure
 
 
@@ -263,12 +273,12 @@ def _thumbnail(ax: Axes, one: Mistake) -> None:
     ax.imshow(one.image, interpolation="nearest" if tiny else "antialiased")
     for mark in one.marks:
         x, y, w, h = mark.box
-        style = "--" if mark.kind == "given" else "-"
-        ax.add_patch(
-            Rectangle((x, y), w, h, fill=False, edgecolor=MARKS[mark.kind], linewidth=1, linestyle=style)
-        )
-    most = 24 if one.marks else 12
-    ax.set_title(f"{cut(one.given, most)} → {cut(one.predicted, most)}", fontsize=9, loc="center", pad=3)
+        color, style = MARKS[mark.kind]
+        ax.add_patch(Rectangle((x, y), w, h, fill=False, edgecolor=color, linewidth=1, linestyle=style))
+    most, between = (MOST_WORDS, "\n→ ") if one.marks else (12, " → ")
+    ax.set_title(
+        f"{cut(one.given, most)}{between}{cut(one.predicted, most)}", fontsize=9, loc="center", pad=3
+    )
     below: dict[str, Any] = {
         "transform": ax.transAxes,
         "ha": "center",
