@@ -17,6 +17,7 @@ import torch
 from assay.data.files import read_json, read_table, write_table
 from assay.errors import AssayError, GateError, MissingInput, ParamsError
 from assay.layout import Layout
+from assay.models import cnn
 from assay.params import Params
 from assay.progress import Silent, silent
 from assay.stages import train
@@ -205,6 +206,20 @@ def test_a_linear_probe_on_the_embeddings(learnable: Layout, make_params) -> Non
     module = load_model(learnable.outputs / "model").module
     assert module.scale.min() > 0, "a constant dimension divides nothing by zero"
     assert module.mean[1] == pytest.approx(10_130, rel=0.01)
+
+
+def test_a_saved_model_is_built_by_the_defaults_of_its_day(
+    learnable: Layout, make_params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train.run(make_params(train={"epochs": 1, "options": {}}), learnable, silent)
+
+    class Later(cnn.Options):
+        width: int = 24
+
+    monkeypatch.setattr(cnn, "Options", Later)
+    weights = torch.load(learnable.outputs / "model" / "model.pt", weights_only=True)
+    kept = load_model(learnable.outputs / "model").module.state_dict()
+    assert all(kept[name].equal(tensor) for name, tensor in weights.items())
 
 
 def test_a_torchvision_network(learnable: Layout, make_params) -> None:

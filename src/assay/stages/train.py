@@ -103,7 +103,7 @@ def describe(
     return {
         "task": params.task,
         "model": params.train.model,
-        "options": params.train.options,
+        "options": spec.options,
         "categories": categories,
         "image_size": inputs.image_size,
         "color": inputs.color,

@@ -18,7 +18,7 @@ from assay.data.images.placement import Canvas
 from assay.data.pool import Pool
 from assay.errors import PluginFailed
 from assay.layout import Layout
-from assay.models import ModelSpec, Pictures
+from assay.models import ModelSpec, Pictures, parse_options
 from assay.params import Params, Train
 from assay.progress import Progress
 from assay.training.fit import Examples, derive
@@ -36,11 +36,11 @@ def specify(
     params: Params, categories: list[str], layout: Layout, ids: pa.ChunkedArray
 ) -> tuple[ModelSpec, InputSpec]:
     """What the model has to fit, and what it is fed with; `ids`: of the training images."""
-    kind = plugins.load("models", params.train.model).INPUT
-    embedded = kind == "embeddings"
-    fed = NO_PICTURES if embedded else pictures(params.train, layout, ids)
+    model, settings = plugins.load("models", params.train.model), params.train
+    embedded = model.INPUT == "embeddings"
+    fed = NO_PICTURES if embedded else pictures(settings, layout, ids)
     inputs = InputSpec(
-        kind,
+        model.INPUT,
         fed.size,
         fed.color,
         params.embed.encoder if embedded else None,
@@ -50,7 +50,9 @@ def specify(
     )
     dim = Embeddings.open(layout.embeddings).dim if embedded else 0
     outputs = tasks.load(params.task).outputs(categories)
-    return ModelSpec(outputs, fed.size, fed.color, dim, params.train.options), inputs
+    # with the defaults of today: a model that was saved is built by them, whatever they become
+    options = parse_options(model.Options, settings.options, settings.model).model_dump(mode="json")
+    return ModelSpec(outputs, fed.size, fed.color, dim, options), inputs
 
 
 def pictures(settings: Train, layout: Layout, ids: pa.ChunkedArray) -> Pictures:
