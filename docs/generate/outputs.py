@@ -296,7 +296,7 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
             {
                 "task": "`classification`",
                 "model": "name of the file in models/",
-                "options": "of the model",
+                "options": "of the model, defaults included",
                 "categories": "classes, in the order of the outputs",
                 "image_size": "px",
                 "color": "`rgb` or `gray`",
