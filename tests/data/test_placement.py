@@ -67,3 +67,94 @@ def test_pixels_are_where_the_map_says():
         assert (made[0] == GREY).all() == (fit == "letterbox")
         made[y1 - 2 : y2 + 2, x1 - 2 : x2 + 2] = 0
         assert set(np.unique(made)) <= {0, GREY}
+
+
+def bounds(mask: np.ndarray) -> list[int]:
+    """x₁, y₁, x₂, y₂ of the pixels."""
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+
+
+shorter = st.integers(10, 200)
+mirror = st.sampled_from([-1.0, 1.0])
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    shorter,
+    shorter,
+    st.tuples(shorter, shorter),
+    fits,
+    mirror,
+    st.floats(0.5, 2),
+    st.floats(-40, 40),
+    st.data(),
+)
+def test_a_rectangle_moves_as_a_mask_where_it_moves_as_a_box(
+    width, height, canvas, fit, flip, scale, shift, data
+):
+    corner = [data.draw(st.integers(0, side - 2)) for side in (width, height)]
+    box = [
+        *corner,
+        *(data.draw(st.integers(a + 1, side)) for a, side in zip(corner, (width, height), strict=True)),
+    ]
+    mask = np.zeros((height, width), np.uint8)
+    mask[box[1] : box[3], box[0] : box[2]] = 1
+    moved = np.array([[[flip * scale, 0, shift], [0, scale, shift]]])
+    where = place(np.array([width]), np.array([height]), canvas, fit).then(moved)
+    there = where.boxes(0, np.array([box], float))[0]
+    made = where.masks(0, mask)
+    assert made.shape == canvas
+    expected = np.clip(there, 0, [canvas[1], canvas[0]] * 2)
+    if made.any():
+        assert bounds(made) == pytest.approx(expected, abs=0.51)
+    else:
+        assert min(expected[2:] - expected[:2]) <= 1
+
+
+def test_masks_that_are_mirrored_are_the_mirrored_masks():
+    masks = np.random.default_rng(0).integers(0, 5, (3, 7, 10), dtype=np.int16)
+    where = place(np.array([10]), np.array([7]), (7, 10), "squeeze")
+    assert (where.masks(0, masks) == masks).all()
+    assert (where.then(np.array([[[-1.0, 0, 10], [0, 1, 0]]])).masks(0, masks) == masks[..., ::-1]).all()
+    turned = where.then(np.array([[[-1.0, 0, 10], [0, -1.0, 7]]])).masks(0, masks)
+    assert (turned == masks[..., ::-1, ::-1]).all()
+
+
+def test_where_there_is_no_image_masks_are_filled():
+    where = place(np.array([8]), np.array([4]), (8, 8), "letterbox")
+    made = where.masks(0, np.ones((1, 4, 8), np.uint8), fill=9)
+    assert (made[0, :2] == 9).all()
+    assert (made[0, 2:6] == 1).all()
+    assert (made[0, 6:] == 9).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(shorter, shorter, st.tuples(shorter, shorter), fits, st.booleans(), st.integers(0, 2**16))
+def test_maps_come_back_to_a_pixel_of_the_canvas(width, height, canvas, fit, mirrored, seed):
+    """A mask goes onto the canvas and comes back: what differs is at most a pixel, of either, from its border."""
+    x, y = np.random.default_rng(seed).uniform(0, [width, height])
+    mask = (np.arange(width) + 0.5 < x) & (np.arange(height)[:, None] + 0.5 > y)
+    where = place(np.array([width]), np.array([height]), canvas, fit)
+    if mirrored:
+        where = where.then(np.array([[[-1.0, 0, canvas[1]], [0, 1, 0]]]))
+    back = where.restored(0, where.masks(0, mask.astype(np.float32), fill=7)) > 0.5
+    assert back.shape == mask.shape
+    across, down = (max(1.0, abs(1 / where.affine[0, k, k])) + 0.01 for k in (0, 1))
+    columns = np.abs(np.arange(width) + 0.5 - x) <= across
+    rows = np.abs(np.arange(height) + 0.5 - y) <= down
+    assert (back == mask)[~rows][:, ~columns].all()
+
+
+def test_maps_that_come_back_are_interpolated_between_the_middles_of_pixels():
+    """Four times as many pixels: what torch does without corners aligned."""
+    import torch
+
+    maps = np.random.default_rng(0).random((2, 5, 6), dtype=np.float32)
+    where = place(np.array([24]), np.array([20]), (5, 6), "squeeze")
+    expected = torch.nn.functional.interpolate(torch.from_numpy(maps)[None], scale_factor=4, mode="bilinear")[
+        0
+    ]
+    assert where.restored(0, maps) == pytest.approx(expected.numpy(), abs=1e-5)
+    boxed = place(np.array([24]), np.array([10]), (6, 6), "letterbox")
+    assert boxed.restored(0, np.pad(np.ones((2, 6), np.float32), ((2, 2), (0, 0)))).min() == 1

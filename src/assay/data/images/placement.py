@@ -4,7 +4,8 @@ their objects go.
 squeeze    to the size of the canvas, whatever the shape of the image
 letterbox  the largest that fits the canvas at the image's own shape, in its middle; GREY around it
 
-Coordinates are (x, y) in pixels of the upright image; 0, 0 is the upper left corner of the first pixel.
+Coordinates are (x, y) in pixels of the upright image; 0, 0 is the upper left corner of the first pixel, whose middle is
+at .5, .5.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ Canvas = tuple[int, int]
 
 GREY = 127
 """Around a letterboxed image: the middle of 0…255, near what networks subtract."""
+ROUNDING = 1e-6
+"""px: a place this little before a pixel is in it; the inverse of a map is exact to rounding only."""
 
 
 def inside(width: int, height: int, canvas: Canvas, fit: Fit) -> tuple[int, int, int, int]:
@@ -90,3 +93,43 @@ class Placement:
         linear = self.affine[image, :, :2]
         half = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (linear**2).T)
         return np.concatenate([middle - half, middle + half], axis=1)
+
+    def masks(self, image: int, masks: NDArray[Any], fill: int = 0) -> NDArray[Any]:
+        """Masks, or maps of numbers, (…, h, w) of one image -> (…, *canvas): each pixel as the one under its middle.
+
+        `fill` where there is no image.
+        """
+        under = self.under(image)
+        moved = masks.reshape(*masks.shape[:-2], -1).take(under, axis=-1)
+        moved[..., under < 0] = fill
+        return moved
+
+    def under(self, image: int) -> NDArray[np.int64]:
+        """The pixel of one image, counted row by row, that is under the middle of each of the canvas; −1: none."""
+        width, height = self.sizes[image].astype(np.int64).tolist()
+        down, across = (np.arange(side) + 0.5 for side in self.canvas)
+        back = np.linalg.inv(np.concatenate([self.affine[image], [[0, 0, 1]]]))[:2].tolist()
+        x, y = (np.floor(a * across + b * down[:, None] + c + ROUNDING).astype(np.int64) for a, b, c in back)
+        there = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        return np.where(there, y * width + x, -1)
+
+    def restored(self, image: int, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Maps (…, *canvas) of an image that was not turned -> (…, h, w) of its pixels: bilinear, never beyond it."""
+        for axis, sides in ((0, -1), (1, -2)):
+            scale, start = self.affine[image, axis, [axis, 2]].tolist()
+            maps = _stretched(maps, sides, start, scale, int(self.sizes[image, axis]))
+        return maps
+
+
+def _stretched(
+    maps: NDArray[np.float32], axis: int, start: float, scale: float, length: int
+) -> NDArray[np.float32]:
+    """One axis of maps read at `length` middles, `scale` apart, of the stretch that begins at `start`."""
+    first, last = sorted((start, start + scale * length))
+    middles = start + scale * (np.arange(length) + 0.5)
+    places = np.clip(middles, first + 0.5, max(last - 0.5, first + 0.5)) - 0.5
+    before = np.floor(places).astype(np.int64)
+    share = (places - before).astype(np.float32).reshape(-1, *(1,) * (-1 - axis))
+    after = np.minimum(before + 1, maps.shape[axis] - 1)
+    read: NDArray[np.float32] = maps.take(before, axis) * (1 - share) + maps.take(after, axis) * share
+    return read
