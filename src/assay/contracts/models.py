@@ -58,6 +58,11 @@ def finds_boxes(plugin: ModuleType) -> bool:
     return "detection" in getattr(plugin, "TASKS", ())
 
 
+def says_pixels(plugin: ModuleType) -> bool:
+    """Whether it classifies pixels: see assay.tasks.semantic_segmentation."""
+    return "semantic_segmentation" in getattr(plugin, "TASKS", ())
+
+
 def it_learns_a_step(color: str) -> Callable[[ModuleType], None]:
     def check(plugin: ModuleType) -> None:
         one = spec(color=color)
@@ -68,7 +73,8 @@ def it_learns_a_step(color: str) -> Callable[[ModuleType], None]:
 
     check.__name__ = f"it_learns_a_step_from_{color}_images"
     check.__doc__ = (
-        f"{color} images give logits (n, classes), of a detector a loss, and each parameter its gradient."
+        f"{color} images give logits (n, classes), of each pixel where those are classified, of a detector a loss; "
+        "and each parameter its gradient."
     )
     return check
 
@@ -80,8 +86,11 @@ def loss_of(plugin: ModuleType, model: Any, images: torch.Tensor) -> torch.Tenso
         require(loss.shape == () and loss.isfinite(), f"the loss is {loss}, not a finite scalar")
         return loss
     logits = model(images)
-    shape = tuple(logits.shape)
-    require(shape == (IMAGES, CLASSES), f"logits are {shape}, not ({IMAGES}, {CLASSES})")
+    shape, expected = (
+        tuple(logits.shape),
+        (IMAGES, CLASSES, *(images.shape[2:] if says_pixels(plugin) else ())),
+    )
+    require(shape == expected, f"logits are {shape}, not {expected}")
     return logits.square().sum()  # type: ignore[no-any-return]
 
 

@@ -157,11 +157,18 @@ def true_pixels(
     image: Sequence[Annotation], place: Mapping[str, int], height: int, width: int
 ) -> tuple[dict[int, Mask], Mask]:
     """The pixels of each class that an image shows, and those of crowd regions, (height, width) each."""
+    classes = {k: pixels_of(region) for k, region in regions(image, place, height, width).items()}
+    return classes, classes.pop(VOID, np.zeros((height, width), bool))
+
+
+def regions(
+    image: Sequence[Annotation], place: Mapping[str, int], height: int, width: int
+) -> dict[int, dict[str, Any]]:
+    """{class: the pixels of its objects, as pycocotools holds them}; VOID: those of crowd regions."""
     masks: dict[int, list[Any]] = {}
     for one in image:
         masks.setdefault(VOID if one.iscrowd else place[one.category], []).append(mask_of(one, height, width))
-    classes = {k: pixels_of(coco.merge(parts)) for k, parts in masks.items()}
-    return classes, classes.pop(VOID, np.zeros((height, width), bool))
+    return {k: coco.merge(parts) for k, parts in masks.items()}
 
 
 def terms(found: Mask, there: Mask, void: Mask) -> list[int]:

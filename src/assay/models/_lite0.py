@@ -14,9 +14,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from assay.encoders.efficientnet_lite0 import DEVIATION, MEAN, network
 
-TAPS = {2: 4, 4: 8, 10: 16, 15: 32}
+TAPS = {0: 2, 2: 4, 4: 8, 10: 16, 15: 32}
 """The last block of each stride, px."""
-CHANNELS = {4: 24, 8: 40, 16: 112, 32: 320}
+CHANNELS = {2: 16, 4: 24, 8: 40, 16: 112, 32: 320}
 PAIRS = (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2"))
 
 

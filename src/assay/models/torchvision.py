@@ -8,45 +8,31 @@ are enough for most; from nothing, ten times as many.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 import torchvision
 from torch import nn
 
-from assay.errors import AssayError, ParamsError, in_a_line
-from assay.layout import locate
-from assay.models import ModelSpec, Pictures, parse_options
-from assay.params.bounds import Section
+from assay.errors import ParamsError, in_a_line
+from assay.models import ModelSpec, Pictures, _torchvision
+from assay.models._torchvision import Normalised, options_of, start_from
 
 INPUT = "pixels"
 TASKS = ("classification", "counting")
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet: what every torchvision weight was trained with."""
 TRAINED_WITH_AUXILIARIES = frozenset({"googlenet", "inception_v3"})
+HEAD = 2
+"""Tensors of the output layer, the last ones of a state dict."""
 
 
-class Options(Section):
+class Options(_torchvision.Options):
     name: str = "resnet18"
-    weights: str = "none"
 
 
-class Normalised(nn.Module):
-    """A network behind ImageNet's normalisation; a grey image becomes three equal channels."""
-
-    mean: torch.Tensor
-    std: torch.Tensor
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
-        self.network = network
-
+class Classifier(Normalised):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(n, 1 or 3, h, w) in 0…1 -> logits (n, classes)."""
-        outputs = self.network((images - self.mean) / self.std)
+        outputs = super().forward(images)
         logits: torch.Tensor = outputs if isinstance(outputs, torch.Tensor) else outputs.logits
         return logits
 
@@ -62,22 +48,15 @@ def suited(options: dict[str, Any], training: Pictures) -> Pictures:
 def build(spec: ModelSpec) -> nn.Module:
     """ParamsError for an unknown name, weights that do not fit, or images too small for the network."""
     options = _options(spec.options)
-    network = _network(options, spec.outputs)
-    if options.name in TRAINED_WITH_AUXILIARIES:
-        _drop_auxiliaries(network)
-    model = Normalised(network)
+    network = _network(options.name, spec.outputs)
+    start_from(network, options, list(network.state_dict())[:-HEAD])
+    model = Classifier(network)
     _check_size(model, spec, options.name)
     return model
 
 
 def _options(given: dict[str, Any]) -> Options:
-    options = parse_options(Options, given, "torchvision")
-    if options.name not in (valid := names()):
-        raise ParamsError(
-            f"train.options.name: torchvision has no classifier {options.name!r}",
-            hint=f"valid: {', '.join(valid)}",
-        )
-    return options
+    return options_of(Options, given, "torchvision", names(), "classifier")
 
 
 def names() -> list[str]:
@@ -85,64 +64,16 @@ def names() -> list[str]:
     return sorted(torchvision.models.list_models(module=torchvision.models))
 
 
-def _network(options: Options, classes: int) -> nn.Module:
-    extra: dict[str, Any] = {"init_weights": True} if options.name in TRAINED_WITH_AUXILIARIES else {}
-    if options.weights != "DEFAULT":
-        network: nn.Module = torchvision.models.get_model(
-            options.name, weights=None, num_classes=classes, **extra
-        )
-        if options.weights != "none":
-            _load(network, locate(Path(), options.weights))
+def _network(name: str, classes: int) -> nn.Module:
+    if name not in TRAINED_WITH_AUXILIARIES:
+        network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=classes)
         return network
-    try:
-        network = torchvision.models.get_model(options.name, weights="DEFAULT")
-    except OSError as error:  # urllib's errors are OSErrors
-        raise AssayError(
-            f"the ImageNet weights of {options.name} cannot be fetched: {error}",
-            hint="fetch them where there is a network and give the file: train.options.weights: path/to/weights.pth",
-        ) from None
-    replace_head(network, classes)
+    # their weights were made for inputs that are normalised in their own way
+    network = torchvision.models.get_model(
+        name, weights=None, num_classes=classes, init_weights=True, transform_input=True
+    )
+    _drop_auxiliaries(network)
     return network
-
-
-def replace_head(network: nn.Module, classes: int) -> None:
-    """Put a fresh output layer in place of the last linear layer (of squeezenet: the last convolution)."""
-    layers = [(name, m) for name, m in network.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
-    linear = [layer for layer in layers if isinstance(layer[1], nn.Linear) and "aux" not in layer[0].lower()]
-    name, old = (linear or layers)[-1]
-    parent, _, attribute = name.rpartition(".")
-    if isinstance(old, nn.Linear):
-        new: nn.Module = nn.Linear(old.in_features, classes)
-    else:
-        new = nn.Conv2d(old.in_channels, classes, kernel_size=1)
-    setattr(network.get_submodule(parent), attribute, new)
-
-
-def _load(network: nn.Module, path: Path) -> None:
-    """Load a state dict; a head for other classes than ours is left out, anything else that differs is an error."""
-    given = read_weights(path)
-    own = network.state_dict()
-    head = {name for name in list(own)[-2:] if name in given and given[name].shape != own[name].shape}
-    misfit = [n for n in own if n not in head and (n not in given or given[n].shape != own[n].shape)]
-    if misfit:
-        raise ParamsError(
-            f"train.options.weights: {path} does not fit: {len(misfit)} of {len(own)} tensors are missing or of "
-            f"another shape, the first is {misfit[0]}",
-            hint="train.options.name must be the network the weights belong to",
-        )
-    network.load_state_dict({n: given[n] for n in own if n not in head}, strict=False)
-
-
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """A state dict. ParamsError if the file is none."""
-    try:
-        given: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # files that are no weights make torch raise anything
-        raise ParamsError(
-            f"train.options.weights: {path} cannot be read as weights: {in_a_line(error)}",
-            hint="give the path of a state dict, or one of: none, DEFAULT",
-        ) from None
-    return given
 
 
 def _drop_auxiliaries(network: nn.Module) -> None:

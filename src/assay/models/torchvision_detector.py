@@ -8,18 +8,15 @@ are: batches are too small to estimate them.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 from torch import nn
-from torchvision.models import detection, get_model, get_model_weights, list_models
+from torchvision.models import detection, get_model, list_models
 
-from assay.errors import AssayError, ParamsError
-from assay.layout import locate
-from assay.models import ModelSpec, Pictures, parse_options
-from assay.models.torchvision import read_weights
-from assay.params.bounds import Count, Section, within
+from assay.models import ModelSpec, Pictures, _torchvision
+from assay.models._torchvision import WithKeptNorms, options_of, start_from
+from assay.params.bounds import Count, within
 
 INPUT = "pixels"
 TASKS = ("detection",)
@@ -30,27 +27,19 @@ OWN_SIZE = {"ssd300": 300, "ssdlite320": 320}
 """px that a network resizes every image to by itself."""
 
 
-class Options(Section):
+class Options(_torchvision.Options):
     name: str = "ssdlite320_mobilenet_v3_large"
-    weights: str = "none"
     score: Annotated[float, within(0, 1)] = 0.02
     overlap: Annotated[float, within(0, 1)] = 0.6
     most: Count = 100
 
 
-class Detector(nn.Module):
+class Detector(WithKeptNorms):
     """torchvision's module in the form that the task asks for; its class 0 is the background."""
 
     def __init__(self, network: nn.Module, pretrained: bool) -> None:
         super().__init__()
         self.network, self.pretrained = network, pretrained
-
-    def train(self, mode: bool = True) -> Detector:
-        super().train(mode)
-        for module in self.modules():
-            if self.pretrained and isinstance(module, nn.BatchNorm2d):
-                module.eval()
-        return self
 
     def loss(self, images: torch.Tensor, targets: list[dict[str, torch.Tensor]]) -> torch.Tensor:
         """Sum of the network's losses. Regions to ignore are background to it."""
@@ -87,8 +76,7 @@ def build(spec: ModelSpec) -> nn.Module:
         num_classes=spec.outputs + 1,
         **_limits(options, spec),
     )
-    if options.weights != "none":
-        _load(network, _weights(options), options)
+    start_from(network, options, [name for name in network.state_dict() if name.startswith("backbone.")])
     return Detector(network, options.weights != "none")
 
 
@@ -98,13 +86,7 @@ def names() -> list[str]:
 
 
 def _options(given: dict[str, Any]) -> Options:
-    options = parse_options(Options, given, "torchvision_detector")
-    if options.name not in (valid := names()):
-        raise ParamsError(
-            f"train.options.name: torchvision has no detector {options.name!r}",
-            hint=f"valid: {', '.join(valid)}",
-        )
-    return options
+    return options_of(Options, given, "torchvision_detector", names(), "detector")
 
 
 def _limits(options: Options, spec: ModelSpec) -> dict[str, Any]:
@@ -120,32 +102,3 @@ def _limits(options: Options, spec: ModelSpec) -> dict[str, Any]:
     return sizes | (
         {f"box_{name}": value for name, value in kept.items()} if "rcnn" in options.name else kept
     )
-
-
-def _weights(options: Options) -> dict[str, torch.Tensor]:
-    if options.weights != "DEFAULT":
-        return read_weights(locate(Path(), options.weights))
-    try:
-        return dict(get_model_weights(options.name)["DEFAULT"].get_state_dict(progress=False))
-    except OSError as error:  # urllib's errors are OSErrors
-        raise AssayError(
-            f"the COCO weights of {options.name} cannot be fetched: {error}",
-            hint="fetch them where there is a network and give the file: train.options.weights: path/to/weights.pth",
-        ) from None
-
-
-def _load(network: nn.Module, given: dict[str, torch.Tensor], options: Options) -> None:
-    """Tensors of another shape, the head's, stay as they are; one of the backbone that is missing is an error."""
-    own = network.state_dict()
-    fitting = {
-        name: tensor for name, tensor in given.items() if name in own and own[name].shape == tensor.shape
-    }
-    counters = {name for name in own if name.endswith("num_batches_tracked")}
-    misfit = [name for name in own if name.startswith("backbone.") and name not in fitting.keys() | counters]
-    if misfit:
-        raise ParamsError(
-            f"train.options.weights: they do not fit {options.name}: {len(misfit)} tensors of its backbone are "
-            f"missing or of another shape, the first is {misfit[0]}",
-            hint="train.options.name must be the network the weights belong to",
-        )
-    network.load_state_dict(fitting, strict=False)
