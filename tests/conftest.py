@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +14,7 @@ from PIL import Image
 
 from assay.data.images.decode import ImageInfo
 from assay.data.pool import PoolWriter, content_id
-from assay.layout import Layout
-from assay.params import Params, parse_params
-from assay.progress import silent
+from tests.project import Project
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does: servers run beside the tests
 signal.signal(
@@ -65,46 +62,6 @@ def make_pool(tmp_path: Path, images: list[bytes]) -> MakePool:
         return path
 
     return make
-
-
-class Project:
-    """A workspace filled through the front door: images and a table of them, ingested and embedded."""
-
-    def __init__(self, root: Path) -> None:
-        self.layout = Layout(root)
-        self.rows: list[dict[str, str]] = []
-        self.names: dict[str, str] = {}
-
-    def params(self, **sections: Any) -> Params:
-        source = {"name": "s", "format": "csv", "path": "raw/images.csv"}
-        sections.setdefault("embed", {"options": {"size": 4}})
-        return parse_params({"ingest": {"sources": [source]}, **sections})
-
-    def add(self, name: str, pixels: np.ndarray, kind: str = "PNG", **row: str) -> str:
-        """One more image, stored under `name` in the table's order; its content id."""
-        stream = io.BytesIO()
-        Image.fromarray(pixels).save(stream, kind)
-        file = self.layout.root / "raw" / f"{len(self.rows):03d}-{name}.{kind.lower()}"
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(stream.getvalue())
-        self.rows.append({"path": file.name, **row})
-        self.names[name] = content_id(stream.getvalue())
-        return self.names[name]
-
-    def ingest(self) -> None:
-        from assay.stages import ingest
-
-        fields = ("path", "label", "split", "group")
-        lines = [",".join(row.get(field, "") for field in fields) for row in self.rows]
-        (self.layout.root / "raw" / "images.csv").write_text("\n".join([",".join(fields), *lines, ""]))
-        ingest.run(self.params(), self.layout, silent)
-
-    def embed(self) -> None:
-        """Run the stages up to embed."""
-        from assay.stages import embed
-
-        self.ingest()
-        embed.run(self.params(), self.layout, silent)
 
 
 def picture(seed: int, side: int = 64) -> np.ndarray:

@@ -47,7 +47,7 @@ def asked(*ids, strategy="margin") -> Batch:
     )
 
 
-def desk(layout, **options) -> AnnotatorContext:
+def context(layout, **options) -> AnnotatorContext:
     select = Select(annotator="oracle", annotator_options=options)
     return AnnotatorContext(layout, PARAMS.model_copy(update={"select": select}))
 
@@ -67,7 +67,7 @@ def labels(layout, **options) -> dict[str, str]:
     batch = asked(*(f"{n:03d}" for n in range(600)))
     return {
         a.id: a.judgements[0].annotations[0].category
-        for a in oracle.collect([batch], desk(layout, **options))
+        for a in oracle.collect([batch], context(layout, **options))
     }
 
 
@@ -83,7 +83,7 @@ def test_it_is_as_careless_as_it_is_told_and_in_the_same_way_each_time(crowd):
     assert {(right[sample], said[sample]) for sample in wrong} == {
         (a, b) for a in "abc" for b in "abc" if a != b
     }
-    few = oracle.collect([asked("007")], desk(crowd, noise=0.2))
+    few = oracle.collect([asked("007")], context(crowd, noise=0.2))
     assert next(iter(few)).judgements[0].annotations[0].category == said["007"], "whatever else is asked"
 
 
@@ -93,7 +93,7 @@ def test_pairs_are_confused_one_way(crowd):
 
 
 def test_an_answer_costs_its_seconds_and_a_second_look_its_own(crowd):
-    costs = desk(crowd, seconds=4.0, review_seconds=1.5)
+    costs = context(crowd, seconds=4.0, review_seconds=1.5)
     batches = [asked("001"), asked("002", strategy="review")]
     assert [a.judgements[0].seconds for a in oracle.collect(batches, costs)] == [4.0, 1.5]
 
@@ -105,15 +105,15 @@ def test_an_option_that_it_has_not_is_named(crowd):
 
 
 def test_a_replay_asks_without_the_books_and_waits_for_nobody(crowd):
-    assert [j.annotations[0].category for j in ask("oracle", ["004", "005"], desk(crowd))] == ["b", "c"]
+    assert [j.annotations[0].category for j in ask("oracle", ["004", "005"], context(crowd))] == ["b", "c"]
     with pytest.raises(ParamsError, match="needed at once"):
-        ask("file", ["004"], desk(crowd))
+        ask("file", ["004"], context(crowd))
 
 
 def test_where_there_is_no_hidden_truth_it_says_so(layout):
     """People with images of their own, and the demo's `select.annotator: oracle`."""
-    oracle.check(["nobody", "a"], desk(layout))
-    oracle.check([], desk(layout))
+    oracle.check(["nobody", "a"], context(layout))
+    oracle.check([], context(layout))
     with pytest.raises(ParamsError, match="no hidden truth for these 2 images") as caught:
-        oracle.check(["nobody", "noone"], desk(layout))
+        oracle.check(["nobody", "noone"], context(layout))
     assert "set select.annotator to file" in str(caught.value.hint)

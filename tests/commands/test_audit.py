@@ -227,12 +227,12 @@ def test_an_image_that_was_left_out_and_taken_back_can_be_looked_at_like_any_oth
     sample = audited.project.names["p9"]
     about = {"id": sample, "by": "ada", "at": "2026-01-01T00:00:00Z"}
     for op in ("exclude", "include"):
-        write_batch(audited.layout.edits, "desk", [Judgement(op=op, **about)])
+        write_batch(audited.layout.edits, "queued", [Judgement(op=op, **about)])
     audited.curate()
     assert "p9" in audited.suspects()
     (given,) = [row["given"] for row in audited.audit()["rows"] if row["id"] == sample]
     note = [Annotation(category=given)]
-    write_batch(audited.layout.edits, "desk", [Judgement(op="label", annotations=note, **about)])
+    write_batch(audited.layout.edits, "queued", [Judgement(op="label", annotations=note, **about)])
     assert "p9" not in audited.suspects()
 
 

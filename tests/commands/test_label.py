@@ -10,13 +10,13 @@ from assay.errors import EditError, MissingInput
 
 
 @pytest.fixture
-def take(desk, tmp_path):
+def take(queued, tmp_path):
     """Write a file of labels and take it in."""
 
     def run(text: str, classes=None, **options):
         file = tmp_path / "labels.csv"
         file.write_bytes(text.encode() if isinstance(text, str) else text)
-        return label.run(desk.params(classes), desk.layout, file, **options)
+        return label.run(queued.params(curate={"classes": classes}), queued.layout, file, **options)
 
     return run
 
@@ -25,10 +25,10 @@ def problems(error) -> list[str]:
     return [line.strip() for line in str(error.value).splitlines()[1:]]
 
 
-def test_ids_prefixes_and_paths_name_images(desk, take):
-    a, b, c, d, _ = desk.unlabelled
+def test_ids_prefixes_and_paths_name_images(queued, take):
+    a, b, c, d, _ = queued.unlabelled
     result = take(f"id,path,label\n{a},,odd\n{b[:10]},,even\n,s:10.png,odd\n,./14.png,even\n")
-    ((name, batch),) = desk.batches()
+    ((name, batch),) = queued.batches
     assert name == "0001-labels"
     assert result["batch"] == "data/edits/0001-labels.jsonl"
     assert [(j.id, j.annotations[0].category) for j in batch] == [
@@ -38,23 +38,23 @@ def test_ids_prefixes_and_paths_name_images(desk, take):
         (d, "even"),
     ]
     assert result["written"] == {"label": 4}
-    labels = desk.curate().labels()
+    labels = queued.curate().labels()
     assert [labels[i] for i in (a, b, c, d)] == ["odd", "even", "odd", "even"]
 
 
-def test_everything_that_can_be_said_of_an_image(desk, take):
-    a, b, *_ = desk.unlabelled
+def test_everything_that_can_be_said_of_an_image(queued, take):
+    a, b, *_ = queued.unlabelled
     header = "id,label,exclude,split,group,why,by,seconds"
     take(f"{header}\n{a},odd,,val,part7,sure,ann,2.5\n{b},,yes,,,blurred,,\n", by="bob")
-    first, second, third, fourth = desk.batches()[0][1]
+    first, second, third, fourth = queued.batches[0][1]
     assert [j.op for j in (first, second, third, fourth)] == ["label", "split", "group", "exclude"]
     assert (first.by, first.why, first.seconds, first.at[-1]) == ("ann", "sure", 2.5, "Z")
     assert (second.split, third.group) == ("val", "part7")
     assert (fourth.id, fourth.by, fourth.why) == (b, "bob", "blurred")
 
 
-def test_every_bad_row_is_named_and_nothing_is_written(desk, take):
-    a, b, c, d, e = desk.unlabelled
+def test_every_bad_row_is_named_and_nothing_is_written(queued, take):
+    a, b, c, d, e = queued.unlabelled
     rows = [
         f"{a},odd,,,",
         "nobody,odd,,,",
@@ -73,12 +73,12 @@ def test_every_bad_row_is_named_and_nothing_is_written(desk, take):
     words = ("2, 8", "nobody", "empty", "perhaps", "nowhere", "soon", "2, 8", "quotes", "neither")
     for line, word in zip(said, words, strict=True):
         assert word in line
-    assert desk.batches() == []
+    assert queued.batches == []
 
 
-def test_rows_that_nobody_has_filled_in_stay_open(desk, take):
+def test_rows_that_nobody_has_filled_in_stay_open(queued, take):
     """Who has labelled two of a hundred images saves the file, and goes on tomorrow."""
-    a, b, c, *_ = desk.unlabelled
+    a, b, c, *_ = queued.unlabelled
     rows = f"id,path,label,exclude,why\n{a},,odd,,\n{b},,,,\n{c},,,,not sure\n"
     result = take(rows)
     assert (result["written"], result["open"], result["bad"]) == ({"label": 1}, 2, [])
@@ -86,62 +86,62 @@ def test_rows_that_nobody_has_filled_in_stay_open(desk, take):
         take(f"id,label,exclude\n{a},,\n{b},,\n")
 
 
-def test_skip_bad_takes_the_rest_and_says_what_it_left_out(desk, take):
-    a, b, *_ = desk.unlabelled
+def test_skip_bad_takes_the_rest_and_says_what_it_left_out(queued, take):
+    a, b, *_ = queued.unlabelled
     result = take(f"id,label\n{a},odd\nnobody,odd\n{b},perhaps\n", skip_bad=True)
-    assert [j.id for j in desk.batches()[0][1]] == [a]
+    assert [j.id for j in queued.batches[0][1]] == [a]
     assert [bad["line"] for bad in result["bad"]] == [3, 4]
     console = Console(file=StringIO(), width=200)
     label.render(result, console)
     assert "left out, line 3: no image has the id 'nobody'" in console.file.getvalue()
 
 
-def test_what_changes_nothing_is_counted_and_not_written(desk, take):
-    known = desk.pool.ids[1]  # odd
-    result = take(f"id,label\n{known},odd\n{desk.unlabelled[0]},odd\n{desk.unlabelled[0]},odd\n")
+def test_what_changes_nothing_is_counted_and_not_written(queued, take):
+    known = queued.pool.ids[1]  # odd
+    result = take(f"id,label\n{known},odd\n{queued.unlabelled[0]},odd\n{queued.unlabelled[0]},odd\n")
     assert (result["unchanged"], result["repeated"], result["written"]) == (1, 1, {"label": 1})
-    again = take(f"id,label\n{known},odd\n{desk.unlabelled[0]},odd\n")
+    again = take(f"id,label\n{known},odd\n{queued.unlabelled[0]},odd\n")
     assert (again["batch"], again["unchanged"]) == (None, 2)
-    assert len(desk.batches()) == 1
+    assert len(queued.batches) == 1
 
 
-def test_a_change_of_mind_is_a_new_batch(desk, take):
-    known = desk.pool.ids[1]
+def test_a_change_of_mind_is_a_new_batch(queued, take):
+    known = queued.pool.ids[1]
     take(f"id,label\n{known},even\n")
     take(f"id,label\n{known},odd\n")
-    assert [len(batch) for _, batch in desk.batches()] == [1, 1]
-    assert desk.curate().labels()[known] == "odd"
+    assert [len(batch) for _, batch in queued.batches] == [1, 1]
+    assert queued.curate().labels()[known] == "odd"
 
 
-def test_exclude_no_brings_an_image_back(desk, take):
-    known = desk.pool.ids[1]
+def test_exclude_no_brings_an_image_back(queued, take):
+    known = queued.pool.ids[1]
     take(f"id,exclude\n{known},x\n")
-    desk.curate()
+    queued.curate()
     assert take(f"id,exclude\n{known},no\n")["written"] == {"include": 1}
     assert take(f"id,exclude\n{known},no\n")["unchanged"] == 1
 
 
-def test_a_class_outside_the_declared_ones_is_refused_with_a_guess(desk, take):
+def test_a_class_outside_the_declared_ones_is_refused_with_a_guess(queued, take):
     with pytest.raises(EditError, match="did you mean 'even'"):
-        take(f"id,label\n{desk.unlabelled[0]},evne\n", classes=["even", "odd"], allow_new_classes=True)
+        take(f"id,label\n{queued.unlabelled[0]},evne\n", classes=["even", "odd"], allow_new_classes=True)
 
 
-def test_a_class_never_seen_needs_a_word(desk, take):
-    row = f"id,label\n{desk.unlabelled[0]},prime\n"
+def test_a_class_never_seen_needs_a_word(queued, take):
+    row = f"id,label\n{queued.unlabelled[0]},prime\n"
     with pytest.raises(EditError, match="'prime' was never seen"):
         take(row)
     assert take(row, allow_new_classes=True)["new_classes"] == ["prime"]
-    assert take(f"id,label\n{desk.unlabelled[1]},prime\n")["new_classes"] == []
+    assert take(f"id,label\n{queued.unlabelled[1]},prime\n")["new_classes"] == []
 
 
-def test_an_id_and_a_path_that_disagree_are_refused(desk, take):
+def test_an_id_and_a_path_that_disagree_are_refused(queued, take):
     with pytest.raises(EditError, match="different images"):
-        take(f"id,path,label\n{desk.unlabelled[0]},s:10.png,odd\n")
+        take(f"id,path,label\n{queued.unlabelled[0]},s:10.png,odd\n")
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])
-def test_what_spreadsheets_write_is_read(desk, take, separator):
-    rows = [["ID", "Label", "note"], [desk.unlabelled[0], "odd", "a, b"], ["", "", ""]]
+def test_what_spreadsheets_write_is_read(queued, take, separator):
+    rows = [["ID", "Label", "note"], [queued.unlabelled[0], "odd", "a, b"], ["", "", ""]]
     text = "\ufeff" + "\r\n".join(separator.join(row) for row in rows) + "\r\n"
     result = take(text)
     assert result["written"] == {"label": 1}
@@ -164,16 +164,16 @@ def test_a_file_that_is_none_is_said(take, text, words):
         take(text)
 
 
-def test_files_that_are_not_there(desk, tmp_path):
+def test_files_that_are_not_there(queued, tmp_path):
     with pytest.raises(EditError, match="is not there"):
-        label.run(desk.params(), desk.layout, tmp_path / "none.csv")
-    (desk.layout.snapshot / "samples.parquet").unlink()
+        label.run(queued.params(), queued.layout, tmp_path / "none.csv")
+    (queued.layout.snapshot / "samples.parquet").unlink()
     with pytest.raises(MissingInput, match="samples"):
-        label.run(desk.params(), desk.layout, tmp_path / "none.csv")
+        label.run(queued.params(), queued.layout, tmp_path / "none.csv")
 
 
-def test_a_number_that_a_spreadsheet_has_written_otherwise_is_told(desk, take):
-    a, *_ = desk.unlabelled
+def test_a_number_that_a_spreadsheet_has_written_otherwise_is_told(queued, take):
+    a, *_ = queued.unlabelled
     for classes, words in ((["3", "4"], "did you mean '3'"), (["3.5", "03"], "did you mean '03'")):
         with pytest.raises(EditError, match=words):
             take(f"id,label\n{a},3.0\n", classes=classes)

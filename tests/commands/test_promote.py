@@ -17,8 +17,8 @@ from assay.lineage.revisions import run_dvc
 class Run:
     """What train and evaluate left in outputs/."""
 
-    def __init__(self, desk) -> None:
-        self.desk, self.layout = desk, desk.layout
+    def __init__(self, queued) -> None:
+        self.queued, self.layout = queued, queued.layout
 
     def train(self, weights: str = "weights one") -> None:
         selection = read_json(self.layout.selection / "selection.json")
@@ -39,13 +39,13 @@ class Run:
         write_json(self.layout.outputs / "metrics.json", metrics)
 
     def promote(self, seed=0, **options):
-        params = self.desk.params().model_copy(update={"seed": seed})
+        params = self.queued.params().model_copy(update={"seed": seed})
         return promote.run(params, self.layout, by="ann", **options)
 
 
 @pytest.fixture
-def run(desk) -> Run:
-    made = Run(desk)
+def run(queued) -> Run:
+    made = Run(queued)
     made.train()
     made.evaluate()
     return made
@@ -65,7 +65,7 @@ def test_the_first_model_becomes_the_champion(run):
     assert result["promoted"]
     assert (champion.promoted_by, champion.forced, champion.why) == ("ann", False, "")
     assert champion.metrics["accuracy"]["value"] == 0.8
-    assert champion.snapshot == run.desk.curate().digest()
+    assert champion.snapshot == run.queued.curate().digest()
     assert (champion_model(run.layout.champion, champion) / "model.pt").read_text() == "weights one"
 
 

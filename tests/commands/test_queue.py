@@ -17,8 +17,8 @@ def shown(module, result, width: int = 160) -> str:
     return console.file.getvalue()
 
 
-def test_the_head_of_the_queue_with_where_the_images_came_from(desk):
-    result = queue.run(desk.layout, limit=2)
+def test_the_head_of_the_queue_with_where_the_images_came_from(queued):
+    result = queue.run(queued.layout, limit=2)
     assert (result["open"], result["answered"], len(result["rows"])) == (5, 0, 2)
     assert all(row["path"].startswith("s:") for row in result["rows"])
     text = shown(queue, result)
@@ -26,15 +26,15 @@ def test_the_head_of_the_queue_with_where_the_images_came_from(desk):
     assert "2 of 5 open" in text
 
 
-def test_one_split_only(desk):
-    rows = queue.run(desk.layout, None)["rows"]
+def test_one_split_only(queued):
+    rows = queue.run(queued.layout, None)["rows"]
     some = rows[0]["split"]
-    assert queue.run(desk.layout, None, split=some)["open"] == sum(row["split"] == some for row in rows)
+    assert queue.run(queued.layout, None, split=some)["open"] == sum(row["split"] == some for row in rows)
 
 
-def test_the_exported_file_filled_in_is_taken_by_label(desk, tmp_path):
+def test_the_exported_file_filled_in_is_taken_by_label(queued, tmp_path):
     file = tmp_path / "to-label.csv"
-    result = queue.run(desk.layout, None, export=file)
+    result = queue.run(queued.layout, None, export=file)
     assert "fill in" in shown(queue, result)
     rows = list(csv.DictReader(StringIO(file.read_text())))
     assert [row["label"] for row in rows] == [""] * 5
@@ -45,28 +45,28 @@ def test_the_exported_file_filled_in_is_taken_by_label(desk, tmp_path):
         writer = csv.DictWriter(stream, rows[0])
         writer.writeheader()
         writer.writerows(rows[:4])
-    taken = label.run(desk.params(), desk.layout, file)
+    taken = label.run(queued.params(), queued.layout, file)
     assert taken["ignored_columns"] == []
     assert taken["written"] == {"label": 3, "exclude": 1}
-    after = queue.run(desk.layout, None)
+    after = queue.run(queued.layout, None)
     assert (after["open"], after["answered"]) == (1, 4)
     assert after["rows"][0]["id"] == rows[4]["id"]
 
 
-def test_before_select_it_says_what_to_run(desk):
-    (desk.layout.selection / "queue.parquet").unlink()
+def test_before_select_it_says_what_to_run(queued):
+    (queued.layout.selection / "queue.parquet").unlink()
     with pytest.raises(MissingInput, match="queue"):
-        queue.run(desk.layout)
+        queue.run(queued.layout)
 
 
-def test_a_mistyped_folder_is_not_made(desk, tmp_path):
+def test_a_mistyped_folder_is_not_made(queued, tmp_path):
     with pytest.raises(UsageError, match="there is no folder"):
-        queue.run(desk.layout, None, export=tmp_path / "nowhere" / "out.csv")
+        queue.run(queued.layout, None, export=tmp_path / "nowhere" / "out.csv")
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_each_image_has_one_line_of_80_columns(desk):
-    result = queue.run(desk.layout)
+def test_each_image_has_one_line_of_80_columns(queued):
+    result = queue.run(queued.layout)
     long = [
         row | {"reason": "a long reason " * 9, "path": "s:" + "f/" * 30, "predicted": "drawing of an owl"}
         for row in result["rows"]
@@ -80,31 +80,31 @@ def test_each_image_has_one_line_of_80_columns(desk):
         assert "a long" in line
 
 
-def test_the_images_lie_beside_the_file(desk, tmp_path):
+def test_the_images_lie_beside_the_file(queued, tmp_path):
     file = tmp_path / "to-label.csv"
-    queue.run(desk.layout, None, export=file)
+    queue.run(queued.layout, None, export=file)
     rows = list(csv.DictReader(StringIO(file.read_text())))
     for row in rows:
         assert content_id((tmp_path / row["image"]).read_bytes()) == row["id"]
         assert row["image"].startswith("to-label-images/")
     kept = tmp_path / "to-label-images" / "mine.txt"
     kept.write_text("a note")
-    queue.run(desk.layout, 1, export=file)
+    queue.run(queued.layout, 1, export=file)
     assert kept.read_text() == "a note"
     assert len(list(kept.parent.iterdir())) == len(rows) + 1
 
 
-def test_a_page_with_every_image_and_the_classes(desk, tmp_path):
+def test_a_page_with_every_image_and_the_classes(queued, tmp_path):
     page = tmp_path / "queue.html"
-    result = queue.run(desk.layout, None, page=page)
+    result = queue.run(queued.layout, None, page=page)
     text = page.read_text()
     assert text.count("data:image/jpeg;base64,") == result["open"] == 5
     assert "5 images on the page" in shown(queue, result)
 
 
-def test_what_the_page_saves_is_taken_by_label(desk, tmp_path):
-    first, second = queue.run(desk.layout, None)["rows"][:2]
+def test_what_the_page_saves_is_taken_by_label(queued, tmp_path):
+    first, second = queue.run(queued.layout, None)["rows"][:2]
     file = tmp_path / "review.csv"
     lines = [f"{first['id']},{first['path']},odd,", f"{second['id']},{second['path']},,yes"]
     file.write_text("\n".join(["id,path,label,exclude", *lines]))
-    assert label.run(desk.params(), desk.layout, file)["written"] == {"label": 1, "exclude": 1}
+    assert label.run(queued.params(), queued.layout, file)["written"] == {"label": 1, "exclude": 1}

@@ -50,20 +50,20 @@ def crown(layout: Layout) -> None:
     )  # fmt: skip
 
 
-def test_an_empty_folder_is_a_place_to_begin(desk, tmp_path):
-    result = status.run(desk.params(), Layout(tmp_path / "new"))
+def test_an_empty_folder_is_a_place_to_begin(queued, tmp_path):
+    result = status.run(queued.params(), Layout(tmp_path / "new"))
     assert result["snapshot"] is result["queue"] is result["champion"] is result["metrics"] is None
     text = shown(result)
     assert text.count("none yet") == 3
     assert "no dvc.yaml here" in text
 
 
-def test_one_screen_with_everything_on_it(desk):
-    crown(desk.layout)
-    measure(desk.layout, 0.02)
-    result = status.run(desk.params(), desk.layout)
+def test_one_screen_with_everything_on_it(queued):
+    crown(queued.layout)
+    measure(queued.layout, 0.02)
+    result = status.run(queued.params(), queued.layout)
     text = shown(result)
-    assert f"{desk.curate().digest()[:12]}: 20 images, 0 of them excluded, 2 classes" in text
+    assert f"{queued.curate().digest()[:12]}: 20 images, 0 of them excluded, 2 classes" in text
     assert "accuracy 80.0 % [70.0, 90.0], n = 40" in text
     assert "against the champion: accuracy +2.0 points [−8.0, +12.0]" in text
     assert "ffffffffffff by ann, 2026-01-01, forced: the customer waits" in text
@@ -71,43 +71,43 @@ def test_one_screen_with_everything_on_it(desk):
     assert len(text.splitlines()) < 24
 
 
-def test_edits_that_the_snapshot_does_not_know_are_named(desk):
-    write_batch(desk.layout.edits, "old", [judge(desk.pool.ids[1], "odd")])
-    assert status.run(desk.params(), desk.layout)["edits"] == {"batches": 1, "new": [], "images": 0}
-    write_batch(desk.layout.edits, "new", [judge(i, "odd") for i in desk.unlabelled[:2]])
-    result = status.run(desk.params(), desk.layout)
+def test_edits_that_the_snapshot_does_not_know_are_named(queued):
+    write_batch(queued.layout.edits, "old", [judge(queued.pool.ids[1], "odd")])
+    assert status.run(queued.params(), queued.layout)["edits"] == {"batches": 1, "new": [], "images": 0}
+    write_batch(queued.layout.edits, "new", [judge(i, "odd") for i in queued.unlabelled[:2]])
+    result = status.run(queued.params(), queued.layout)
     assert result["edits"] == {"batches": 2, "new": ["0002-new"], "images": 2}
     assert result["queue"]["answered"] == 2
     assert result["next"].startswith("dvc repro")
-    desk.curate()
-    assert status.run(desk.params(), desk.layout)["edits"]["images"] == 0
+    queued.curate()
+    assert status.run(queued.params(), queued.layout)["edits"]["images"] == 0
 
 
-def test_the_next_step(desk):
+def test_the_next_step(queued):
     def step(**settings) -> str:
-        return status.run(desk.params(**settings), desk.layout)["next"]
+        return status.run(queued.params(select=settings), queued.layout)["next"]
 
     assert step() == "assay queue --csv to-label.csv"
     assert step(annotator="oracle") == "assay annotate"
-    measure(desk.layout)
+    measure(queued.layout)
     assert step().startswith("assay promote  (the first champion)")
-    crown(desk.layout)
-    measure(desk.layout, 0.2)
+    crown(queued.layout)
+    measure(queued.layout, 0.2)
     assert step().startswith("assay promote  (better than the champion)")
-    measure(desk.layout, 0.05)
+    measure(queued.layout, 0.05)
     assert step() == "assay queue --csv to-label.csv"
-    (desk.layout.root / "dvc.yaml").write_text("stages: {curate: {cmd: assay curate}}\n")
+    (queued.layout.root / "dvc.yaml").write_text("stages: {curate: {cmd: assay curate}}\n")
     assert step() == "dvc repro  (curate is not up to date)"
 
 
 @pytest.mark.parametrize("primary", list(OVERALL))
 @pytest.mark.parametrize("difference", [-0.2, 0.05, 0.2])
-def test_status_recommends_no_model_that_promote_refuses(desk, primary, difference):
+def test_status_recommends_no_model_that_promote_refuses(queued, primary, difference):
     """A log-loss that got worse by [+0.1, +0.3] is no reason to promote."""
-    crown(desk.layout)
-    measure(desk.layout, difference, primary)
-    track = desk.params().track.model_copy(update={"primary": primary})
-    step = status.run(desk.params().model_copy(update={"track": track}), desk.layout)["next"]
+    crown(queued.layout)
+    measure(queued.layout, difference, primary)
+    track = queued.params().track.model_copy(update={"primary": primary})
+    step = status.run(queued.params().model_copy(update={"track": track}), queued.layout)["next"]
     refused = promote.gate(metric(difference), primary) is not None
     assert refused == (difference == (-0.2 if named(primary).higher_is_better else 0.2))
     assert step.startswith("assay promote") == (
@@ -122,8 +122,8 @@ def test_nothing_heavy_is_imported(command):
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"
 
 
-def test_the_screen_itself_needs_nothing_heavy(desk):
-    write_batch(desk.layout.edits, "new", [judge(i, "odd") for i in desk.unlabelled[:2]])
+def test_the_screen_itself_needs_nothing_heavy(queued):
+    write_batch(queued.layout.edits, "new", [judge(i, "odd") for i in queued.unlabelled[:2]])
     program = """
 import sys
 from pathlib import Path
@@ -134,17 +134,17 @@ params = Params(ingest=Ingest(sources=[Source(name="s", format="demo")]))
 status.run(params, Layout(Path(sys.argv[1])))
 print([m for m in ("torch", "mlflow", "prefect", "pandas", "dvc", "sklearn", "matplotlib") if m in sys.modules])
 """
-    command = [sys.executable, "-c", program, str(desk.layout.root)]
+    command = [sys.executable, "-c", program, str(queued.layout.root)]
     assert subprocess.check_output(command, text=True).strip() == "[]"
 
 
-def test_what_waits_with_people_is_on_the_screen(desk):
-    assert "no images wait for answers" in shown(status.run(desk.params(), desk.layout))
-    first, second, third = (SentImage(id=i) for i in desk.unlabelled[:3])
-    ledger.write(desk.layout.ledger, "file", [first, second], "2026-01-02T00:00:00Z")
-    ledger.write(desk.layout.ledger, "people", [third], "2026-01-03T00:00:00Z")
-    ledger.write(desk.layout.ledger, "oracle", [third], "2025-01-01T00:00:00Z")
-    write_batch(desk.layout.edits, "new", [judge(first.id, "odd")])
-    result = status.run(desk.params(), desk.layout)
+def test_what_waits_with_people_is_on_the_screen(queued):
+    assert "no images wait for answers" in shown(status.run(queued.params(), queued.layout))
+    first, second, third = (SentImage(id=i) for i in queued.unlabelled[:3])
+    ledger.write(queued.layout.ledger, "file", [first, second], "2026-01-02T00:00:00Z")
+    ledger.write(queued.layout.ledger, "people", [third], "2026-01-03T00:00:00Z")
+    ledger.write(queued.layout.ledger, "oracle", [third], "2025-01-01T00:00:00Z")
+    write_batch(queued.layout.edits, "new", [judge(first.id, "odd")])
+    result = status.run(queued.params(), queued.layout)
     assert (result["people"]["open"], result["people"]["since"]) == (2, "2026-01-02T00:00:00Z")
     assert "2 images of 2 batches wait for answers since 2026-01-02: 0001-file-" in shown(result)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from tests.project import Repository
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = """\
@@ -63,14 +63,9 @@ Make = Callable[..., Path]
 @pytest.fixture(scope="session")
 def make_workspace(tmp_path_factory: pytest.TempPathFactory) -> Make:
     """A git and DVC repository with three stages, whose commands can be given."""
-    template = tmp_path_factory.mktemp("template")
-    subprocess.run(["git", "init", "-q"], cwd=template, check=True)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=template, check=True)
 
     def make(ingest: str = "mkdir -p data && echo pool > data/pool", train: str = "cp vectors model") -> Path:
         root = tmp_path_factory.mktemp("workspace")
-        shutil.copytree(template, root, dirs_exist_ok=True)
-        (root / "dvc.yaml").write_text(PIPELINE.format(ingest=ingest, train=train))
-        return root
+        return Repository.begin(root, {"dvc.yaml": PIPELINE.format(ingest=ingest, train=train)}).root
 
     return make

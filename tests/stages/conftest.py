@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from PIL import Image
 
 from assay.data.embeddings import PAIRS, part
 from assay.data.files import write_json, write_table
-from assay.data.images.decode import ImageInfo
-from assay.data.pool import PoolWriter, content_id
+from assay.data.pool import content_id
 from assay.layout import Layout
 from assay.params import Params, parse_params
+from tests.project import Project
 
 CATEGORIES = ["across", "down", "plain"]
 SIZE = 12
@@ -40,37 +39,16 @@ def stripes(category: str, rng: np.random.Generator) -> bytes:
 @pytest.fixture
 def learnable(tmp_path: Path) -> Layout:
     """72 train, 24 val and 24 test images of three classes; the embeddings tell them apart too."""
-    layout, rng = Layout(tmp_path / "project"), np.random.default_rng(0)
-    rows = {}
-    with PoolWriter(layout.pool, 1000, 1 << 20) as writer:
-        for n in range(120):
-            category, split = CATEGORIES[n % 3], ("train", "train", "train", "val", "test")[n // 3 % 5]
-            data = stripes(category, rng)
-            writer.add(content_id(data), data, ImageInfo(SIZE, SIZE, "L", "PNG"))
-            rows[content_id(data)] = (split, category)
-    write_selection(layout, {i: row for i, row in rows.items() if row[0] != "test"})
-    write_ruler(layout, {i: category for i, (split, category) in rows.items() if split == "test"})
-    write_embeddings(layout, {i: category for i, (_, category) in rows.items()}, rng)
-    return layout
-
-
-def write_selection(layout: Layout, rows: dict[str, tuple[str, str]]) -> None:
-    ids = sorted(rows)
-    notes = [json.dumps([{"category": rows[i][1]}]) for i in ids]
-    columns = [ids, [rows[i][0] for i in ids], [rows[i][1] for i in ids], notes]
-    table = pa.table(
-        [pa.array(c, pa.string()) for c in columns], names=["id", "split", "label", "annotations"]
-    )
-    about = {"digest": "d" * 64, "categories": json.dumps(CATEGORIES)}
-    write_table(layout.selection / "train.parquet", table.replace_schema_metadata(about))
-
-
-def write_ruler(layout: Layout, rows: dict[str, str]) -> None:
-    ids = sorted(rows)
-    notes = [json.dumps({"camera": "left" if int(i[0], 16) < 8 else "right"}) for i in ids]
-    columns = [ids, [rows[i] for i in ids], notes]
-    table = pa.table([pa.array(c, pa.string()) for c in columns], names=["id", "label", "metadata"])
-    write_table(layout.snapshot / "ruler.parquet", table)
+    made, rng = Project(tmp_path / "project"), np.random.default_rng(0)
+    labels = [CATEGORIES[n % 3] for n in range(120)]
+    splits = [("train", "train", "train", "val", "test")[n // 3 % 5] for n in range(120)]
+    images = [stripes(label, rng) for label in labels]
+    cameras = [f'{{"camera":"{"left" if int(content_id(data)[0], 16) < 8 else "right"}"}}' for data in images]
+    ids = made.put(images, label=labels, split=splits, metadata=cameras)
+    made.curate()
+    made.select(strategy="random")
+    write_embeddings(made.layout, dict(zip(ids, labels, strict=True)), rng)
+    return made.layout
 
 
 def write_embeddings(layout: Layout, rows: dict[str, str], rng: np.random.Generator) -> None:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 from PIL import Image
 
-from assay.data.champion import Champion, sha256, write_champion
+from assay.data.champion import Champion, write_champion
 from assay.data.files import read_json, read_table, write_json, write_table
 from assay.errors import GateError, MissingInput, ParamsError
 from assay.layout import Layout
@@ -17,6 +17,7 @@ from assay.metrics.classification import METRICS
 from assay.progress import silent
 from assay.stages import embed, evaluate, train
 from assay.training.predict import predict_ids
+from tests.project import Project
 
 PLOTS = {"confusion.csv", "confusion.png", "intervals.png", "calibration.png", "per_class.png", "errors.png"}
 
@@ -25,21 +26,6 @@ PLOTS = {"confusion.csv", "confusion.png", "intervals.png", "calibration.png", "
 def trained(learnable: Layout, make_params) -> Layout:
     train.run(make_params(train={"epochs": 5}), learnable, silent)
     return learnable
-
-
-def promote(layout: Layout) -> None:
-    """What is in outputs/model becomes the champion."""
-    shutil.copytree(layout.outputs / "model", layout.champion / "model")
-    champion = Champion(
-        fingerprint="f" * 64,
-        model_sha256=sha256(layout.champion / "model" / "model.pt"),
-        snapshot="s" * 64,
-        params={},
-        metrics={},
-        promoted_by="me",
-        promoted_at="2026-01-01T00:00:00Z",
-    )
-    write_champion(layout.champion, champion)
 
 
 def written(layout: Layout) -> dict[str, bytes]:
@@ -110,7 +96,7 @@ def test_an_unknown_slice_lists_the_columns_there_are(trained: Layout, make_para
 
 
 def test_against_the_champion_it_is_paired(trained: Layout, make_params) -> None:
-    promote(trained)
+    Project(trained.root).promote()
     params = make_params(train={"epochs": 12})
     train.run(params, trained, silent)
     evaluate.run(params, trained, silent)
@@ -125,7 +111,7 @@ def test_against_the_champion_it_is_paired(trained: Layout, make_params) -> None
 
 
 def test_the_champion_is_not_compared_with_itself(trained: Layout, make_params) -> None:
-    promote(trained)
+    Project(trained.root).promote()
     shown = evaluate.run(make_params(), trained, silent)["champion"]
     against = read_json(trained.outputs / "metrics.json")["champion"]
     assert (against["itself"], against["difference"], shown["difference"]) == (True, {}, {})
@@ -135,7 +121,7 @@ def test_the_champion_is_not_compared_with_itself(trained: Layout, make_params) 
 
 
 def test_a_champion_without_its_weights(trained: Layout, make_params) -> None:
-    promote(trained)
+    Project(trained.root).promote()
     held = read_json(trained.champion / "champion.json")["champion"]
     write_champion(trained.champion, Champion(**held | {"model_sha256": "another model's"}))
     shutil.rmtree(trained.champion / "model")
@@ -145,7 +131,7 @@ def test_a_champion_without_its_weights(trained: Layout, make_params) -> None:
 
 
 def test_a_champion_that_knows_fewer_classes_is_comparable(trained: Layout, make_params) -> None:
-    promote(trained)
+    Project(trained.root).promote()
     file = trained.selection / "train.parquet"
     table = read_table(file)
     about = {**table.schema.metadata, b"categories": json.dumps(["across", "down", "new", "plain"]).encode()}

@@ -23,6 +23,7 @@ from assay.progress import Silent, silent
 from assay.stages import train
 from assay.training.fit import Row, best_epoch, deterministic, schedule
 from assay.training.predict import load_model, predict_ids
+from tests.project import Project
 
 
 class Heard(Silent):
@@ -38,6 +39,11 @@ def outputs(layout: Layout) -> dict[str, bytes]:
     return {name: (layout.outputs / name).read_bytes() for name in files}
 
 
+def digest(layout: Layout) -> str:
+    """Of the training set."""
+    return Project(layout.root).table("train").schema.metadata[b"digest"].decode()
+
+
 def keep(layout: Layout, condition: pc.Expression) -> None:
     file = layout.selection / "train.parquet"
     write_table(file, read_table(file).filter(condition))
@@ -48,7 +54,7 @@ def test_it_learns(learnable: Layout, make_params) -> None:
     assert summary["best"]["val_accuracy"] > 0.8
     about = read_json(learnable.outputs / "model" / "model.json")
     assert about["categories"] == ["across", "down", "plain"]
-    assert about["selection"] == "d" * 64
+    assert about["selection"] == digest(learnable)
     assert about["best_epoch"] == summary["best_epoch"] <= about["epochs_run"]
     assert not list((learnable.scratch / "checkpoints").iterdir())
 
@@ -136,7 +142,7 @@ def test_a_checkpoint_of_other_params_is_not_resumed(learnable: Layout, make_par
 
 def test_a_damaged_checkpoint_is_said_and_left(learnable: Layout, make_params) -> None:
     params = make_params()
-    key = train.run_key(params, "d" * 64)
+    key = train.run_key(params, digest(learnable))
     (learnable.scratch / "checkpoints").mkdir(parents=True)
     (learnable.scratch / "checkpoints" / f"{key}.pt").write_bytes(b"half a checkpoint")
     heard = Heard()

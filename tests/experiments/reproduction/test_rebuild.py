@@ -41,7 +41,7 @@ stages:
 
 
 @dataclass(frozen=True)
-class Project(Repository):
+class Rebuilt(Repository):
     """A repository with a door, two stages, and one that tells; `heard`: what a reproduction says on its way."""
 
     params: Params = field(default=parse_params({"ingest": {"sources": [{"name": "d", "format": "demo"}]}}))
@@ -82,10 +82,10 @@ def shown(result: dict[str, Any]) -> str:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Rebuilt:
     """After its first `dvc repro`, committed."""
     files = {"dvc.yaml": PIPELINE, "code.txt": "v1\n", ".gitignore": ".assay/\n"}
-    project = Project(Repository.begin(tmp_path_factory.mktemp("made")).root)
+    project = Rebuilt(Repository.begin(tmp_path_factory.mktemp("made")).root)
     project.commit("nothing was run", files)
     project.dvc("repro", "-q")
     project.commit("the first result")
@@ -93,11 +93,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture
-def project(made: Project, tmp_path: Path) -> Project:
-    return Project(shutil.copytree(made.root, tmp_path / "project"))
+def project(made: Rebuilt, tmp_path: Path) -> Rebuilt:
+    return Rebuilt(shutil.copytree(made.root, tmp_path / "project"))
 
 
-def test_the_same_bits_in_a_clone_that_has_nothing_but_a_remote(project: Project, tmp_path: Path) -> None:
+def test_the_same_bits_in_a_clone_that_has_nothing_but_a_remote(project: Rebuilt, tmp_path: Path) -> None:
     shutil.move(project.root / ".dvc" / "cache", tmp_path / "store")
     for output in ("data", "outputs"):
         shutil.rmtree(project.root / output)
@@ -117,7 +117,7 @@ def test_the_same_bits_in_a_clone_that_has_nothing_but_a_remote(project: Project
     assert list((project.root / ".assay" / "worktrees").iterdir()) == []
 
 
-def test_code_that_was_forced_in_is_found_where_it_first_tells(project: Project, tmp_path: Path) -> None:
+def test_code_that_was_forced_in_is_found_where_it_first_tells(project: Rebuilt, tmp_path: Path) -> None:
     (project.root / "code.txt").write_text("v2\n")
     project.commit("the code without its result")
     before = project.files
@@ -136,7 +136,7 @@ def test_code_that_was_forced_in_is_found_where_it_first_tells(project: Project,
     assert "it exists" in str(project.refused(keep=tmp_path / "apart"))
 
 
-def test_a_collected_input_is_said_plainly(project: Project) -> None:
+def test_a_collected_input_is_said_plainly(project: Rebuilt) -> None:
     shutil.rmtree(project.root / ".dvc" / "cache")
     error = project.refused()
     assert "data/pool of HEAD" in str(error)
@@ -145,7 +145,7 @@ def test_a_collected_input_is_said_plainly(project: Project) -> None:
     assert not project.git("worktree", "list").count("worktrees"), "nothing is left of it"
 
 
-def test_a_collected_output_can_still_be_compared_by_its_hash(project: Project) -> None:
+def test_a_collected_output_can_still_be_compared_by_its_hash(project: Rebuilt) -> None:
     (project.root / "code.txt").write_text("v2\n")
     project.commit("the code without its result")
     for kept in (project.root / ".dvc" / "cache" / "files").rglob("*"):
@@ -157,7 +157,7 @@ def test_a_collected_output_can_still_be_compared_by_its_hash(project: Project) 
     assert "compared by hash only" in result["notes"][0]
 
 
-def test_every_recording_since_a_revision(project: Project) -> None:
+def test_every_recording_since_a_revision(project: Rebuilt) -> None:
     good = project.git("rev-parse", "HEAD").strip()
     (project.root / "notes.txt").write_text("no result\n")
     project.commit("no result")
@@ -176,7 +176,7 @@ def test_every_recording_since_a_revision(project: Project) -> None:
     assert "is not a revision" in str(project.refused(None, since="v9"))
 
 
-def test_slips_of_the_pen(project: Project) -> None:
+def test_slips_of_the_pen(project: Rebuilt) -> None:
     error = project.refused("v9")
     assert "neither a revision" in str(error)
     assert "reflog" in str(error.hint), "a commit may be gone for good, or may not"
