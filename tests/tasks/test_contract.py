@@ -61,12 +61,20 @@ class Spread(Flat):
         return logits
 
 
+class OneMask(OneBox):
+    """Whose mask of each class is the whole image."""
+
+    def forward(self, images: torch.Tensor) -> list[dict[str, torch.Tensor]]:
+        return [found | {"masks": torch.ones(3, 2, 2)} for found in super().forward(images)]
+
+
 PLACES = {
     "detection": {"bbox": (0, 0, 4, 4)},
+    "instance_segmentation": {"segmentation": [[0, 0, 4, 0, 4, 4, 0, 4]]},
     "semantic_segmentation": {"segmentation": [[0, 0, 2, 0, 2, 4, 0, 4]]},
 }
 """Where an object is on its image, of the tasks whose labels have places."""
-KINDS = {"detection": OneBox, "semantic_segmentation": Spread}
+KINDS = {"detection": OneBox, "instance_segmentation": OneMask, "semantic_segmentation": Spread}
 
 
 def model_of(name: str, seed: int) -> nn.Module:

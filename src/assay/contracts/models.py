@@ -53,9 +53,14 @@ def it_says_which_tasks(plugin: ModuleType) -> None:
     require(written == named, "TASKS is computed: assay reads it without an import, so write the names out")
 
 
-def finds_boxes(plugin: ModuleType) -> bool:
-    """Whether it is a detector: see assay.tasks.detection."""
-    return "detection" in getattr(plugin, "TASKS", ())
+def finds_objects(plugin: ModuleType) -> bool:
+    """Whether it is a detector: see assay.tasks.detection, and assay.tasks.instance_segmentation."""
+    return not {"detection", "instance_segmentation"}.isdisjoint(getattr(plugin, "TASKS", ()))
+
+
+def outlines(plugin: ModuleType) -> bool:
+    """Whether it gives the masks of what it finds."""
+    return "instance_segmentation" in getattr(plugin, "TASKS", ())
 
 
 def says_pixels(plugin: ModuleType) -> bool:
@@ -81,7 +86,7 @@ def it_learns_a_step(color: str) -> Callable[[ModuleType], None]:
 
 def loss_of(plugin: ModuleType, model: Any, images: torch.Tensor) -> torch.Tensor:
     """A scalar to learn by. Broken if what the model returns has another form."""
-    if finds_boxes(plugin):
+    if finds_objects(plugin):
         loss: torch.Tensor = model.loss(images, [objects() for _ in images])
         require(loss.shape == () and loss.isfinite(), f"the loss is {loss}, not a finite scalar")
         return loss
@@ -95,9 +100,13 @@ def loss_of(plugin: ModuleType, model: Any, images: torch.Tensor) -> torch.Tenso
 
 
 def objects() -> dict[str, torch.Tensor]:
-    """Two objects on an image, as a detector learns them."""
+    """Two objects on an image of 32 × 32 px, as a detector learns them."""
     boxes = torch.tensor([[4.0, 6.0, 20.0, 28.0], [10.0, 2.0, 30.0, 12.0]])
-    return {"boxes": boxes, "labels": torch.tensor([0, CLASSES - 1]), "ignore": torch.zeros(0, 4)}
+    masks = torch.zeros(2, 32, 32, dtype=torch.bool)
+    for mask, (x1, y1, x2, y2) in zip(masks, boxes.int().tolist(), strict=True):
+        mask[y1:y2, x1:x2] = True
+    labels = torch.tensor([0, CLASSES - 1])
+    return {"boxes": boxes, "labels": labels, "ignore": torch.zeros(0, 4), "masks": masks}
 
 
 def a_seed_repeats(plugin: ModuleType) -> None:
@@ -132,7 +141,7 @@ def an_image_is_judged_alone(plugin: ModuleType) -> None:
     batch = inputs(plugin, one)
     with torch.inference_mode():
         together, alone = model(batch)[:1], model(batch[:1])
-    if finds_boxes(plugin):
+    if finds_objects(plugin):
         together, alone = together[0]["scores"], alone[0]["scores"]
     require(
         together.shape == alone.shape and torch.allclose(together, alone, atol=1e-4),
@@ -141,8 +150,8 @@ def an_image_is_judged_alone(plugin: ModuleType) -> None:
 
 
 def boxes_are_in_order(plugin: ModuleType) -> None:
-    """A detector returns boxes, scores and labels of each image, best first, in px of the image."""
-    if not finds_boxes(plugin):
+    """A detector returns boxes, scores and labels of each image, best first, in px of the image; masks likewise."""
+    if not finds_objects(plugin):
         return
     one = spec()
     torch.manual_seed(0)
@@ -154,12 +163,26 @@ def boxes_are_in_order(plugin: ModuleType) -> None:
         require(boxes.shape == (len(scores), 4), f"boxes are {tuple(boxes.shape)} of {len(scores)} scores")
         require(bool((scores.diff() <= 0).all()), "the scores do not fall: best first")
         require(bool(((labels >= 0) & (labels < CLASSES)).all()), "a label is no number of a class")
+        if outlines(plugin):
+            _masks_are_of_objects(found)
+            continue
         require(
             bool(
                 ((boxes >= -1) & (boxes <= one.image_size + 1)).all() and (boxes[:, 2:] >= boxes[:, :2]).all()
             ),
             "a box is not x₁, y₁, x₂, y₂ within the image",
         )
+
+
+def _masks_are_of_objects(found: dict[str, torch.Tensor]) -> None:
+    masks = found.get("masks")
+    require(masks is not None, "there are no masks")
+    assert masks is not None
+    require(
+        masks.ndim == 3 and len(masks) == len(found["scores"]) and masks.shape[1] == masks.shape[2],
+        f"masks are {tuple(masks.shape)}, not (m, s, s) of {len(found['scores'])} objects",
+    )
+    require(bool(((masks >= 0) & (masks <= 1)).all()), "a mask is not in 0…1")
 
 
 CHECKS: tuple[Check, ...] = (

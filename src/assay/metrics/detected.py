@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from assay.metrics.bootstrap import bootstrapped, percentiles
 from assay.metrics.estimates import Estimate, Floats, mean_of_defined, ratio
 from assay.metrics.judged import Judged, Mark
 from assay.metrics.matching import SIZES, THRESHOLDS, Matched, Overlap, Pairs, box_overlap, match, overlapping
-from assay.metrics.objects import Detections, Truth
+from assay.metrics.objects import Detections, Objects, Truth
 from assay.metrics.table import DETECTION
 
 OF_A_CLASS = ("ap", "ap50")
@@ -110,13 +110,12 @@ class Detected(Judged):
 
     def objects_on(self, row: int) -> list[Mark]:
         """The objects of one image, and what was found there from `threshold` on."""
-        there = self.truth.boxes[self.truth.images == row].tolist()
+        there = np.flatnonzero(self.truth.images == row)
         found = np.flatnonzero((self.detections.images == row) & self.shown)
-        boxes, scores = self.detections.boxes[found].tolist(), self.detections.scores[found].tolist()
-        right = self.matched.hits[0][found].tolist()
-        return [Mark(tuple(box), "given") for box in there] + [
-            Mark(tuple(box), "right" if hit else "wrong", f"{score:.2f}")
-            for box, score, hit in zip(boxes, scores, right, strict=True)
+        hits = self.matched.hits[0]
+        return [_mark(self.truth, k, "given") for k in there.tolist()] + [
+            _mark(self.detections, k, "right" if hits[k] else "wrong", f"{self.detections.scores[k]:.2f}")
+            for k in found.tolist()
         ]
 
     @property
@@ -204,6 +203,11 @@ class Detected(Judged):
 def columns_of(judged: Judged, weights: NDArray[np.floating] | None) -> NDArray[np.floating]:
     """(n, b) image weights; in float64 where every image counts once."""
     return np.ones((len(judged), 1)) if weights is None else np.ascontiguousarray(weights.T)
+
+
+def _mark(objects: Objects, k: int, kind: Literal["given", "right", "wrong"], words: str = "") -> Mark:
+    mask = None if objects.masks is None else objects.masks[k]
+    return Mark(tuple(objects.boxes[k].tolist()), kind, words, mask)
 
 
 def _bytes(objects: Detections | Truth) -> bytes:

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from pycocotools import mask as coco
 
+from assay.data.annotations import Annotation
 from assay.metrics.annotated import annotations_of, as_coco, mask_of, truth_of
 from assay.metrics.detected import Detected
 from assay.metrics.detection import details, read_detections
@@ -63,17 +64,23 @@ def judge(
     place = {category: k for k, category in enumerate(categories)}
     places = np.array([place[category] for category in known], np.int64)
     sizes = list(zip(table["height"].to_pylist(), table["width"].to_pylist(), strict=True))
-    images = annotations_of(labels)
-    true = [mask_of(one, *size) for image, size in zip(images, sizes, strict=True) for one in image]
+    truth = outlined(annotations_of(labels), place, sizes)
     counts = zip(table["masks"].to_pylist(), sizes, strict=True)
     found = [as_coco(one, *size) for image, size in counts for one in image]
-    truth = masked(truth_of(images, place), true).by_class()
     return Segmented(
         truth,
         masked(read_detections(table, places), found).best(truth.most),
         tuple(table["predicted"].to_pylist()),
         len(categories),
     )
+
+
+def outlined(
+    images: Sequence[Sequence[Annotation]], place: Mapping[str, int], sizes: Sequence[Sequence[int]]
+) -> Truth:
+    """The annotations of images by their masks, ordered by image and class; `sizes`: height and width of each image."""
+    masks = [mask_of(one, *size) for image, size in zip(images, sizes, strict=True) for one in image]
+    return masked(truth_of(images, place), masks).by_class()
 
 
 def masked(objects: Some, masks: Sequence[Mapping[str, Any]]) -> Some:

@@ -30,6 +30,8 @@ class Mark:
     """x, y, width, height in pixels of the upright image."""
     kind: Literal["given", "right", "wrong"]
     words: str = ""
+    mask: Mapping[str, Any] | None = None
+    """The pixels, as pycocotools holds them; None: the box is all that is known."""
 
 
 class Judged(ABC):

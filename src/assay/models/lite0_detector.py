@@ -30,8 +30,8 @@ RARE = 0.01
 """Score of every class at every point before the first step: most points see no object (Lin et al. 2017)."""
 EXTENT = 2.0
 """Strides from a point to each side of its box before the first step."""
-MOST_CANDIDATES = 1000
-"""Of an image, by score, before those that overlap are dropped."""
+CANDIDATES = 10
+"""Boxes of an image for each that is kept at most: the best, before those that overlap are dropped."""
 GROUPS = 8
 Found = dict[str, torch.Tensor]
 
@@ -83,23 +83,34 @@ class Detector(nn.Module):
         self.head = Head(options.width, classes)
 
     def forward(self, images: torch.Tensor) -> list[Found]:
-        logits, boxes, _, _ = self.everywhere(images)
+        return self.found(self.maps(images), images)
+
+    def loss(self, images: torch.Tensor, targets: list[Found]) -> torch.Tensor:
+        """Scalar. `targets`: boxes (m, 4) corners in px, labels (m,), ignore (c, 4) of each image."""
+        return self.loss_of(self.maps(images), images, targets)
+
+    def maps(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """(n, width, h / stride, w / stride) of each stride, finest first."""
+        return self.pyramid(self.body(images.expand(-1, 3, -1, -1)))  # type: ignore[no-any-return]
+
+    def found(self, maps: list[torch.Tensor], images: torch.Tensor) -> list[Found]:
+        """What is found by the maps of images."""
+        logits, boxes, _, _ = self.everywhere(maps, images)
         limits = images.new_tensor([images.shape[3], images.shape[2]] * 2)
         return [
             self._best(one.float().sigmoid(), box.clamp(min=0).minimum(limits))
             for one, box in zip(logits, boxes.float(), strict=True)
         ]
 
-    def loss(self, images: torch.Tensor, targets: list[Found]) -> torch.Tensor:
-        """Scalar. `targets`: boxes (m, 4) corners in px, labels (m,), ignore (c, 4) of each image."""
-        logits, boxes, points, strides = self.everywhere(images)
+    def loss_of(self, maps: list[torch.Tensor], images: torch.Tensor, targets: list[Found]) -> torch.Tensor:
+        """The loss of scores and boxes by the maps of images."""
+        logits, boxes, points, strides = self.everywhere(maps, images)
         return _task_aligned.loss(logits.float(), boxes.float(), points, strides, targets)
 
     def everywhere(
-        self, images: torch.Tensor
+        self, maps: list[torch.Tensor], images: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """At each of p points: logits (n, p, classes), boxes (n, p, 4), the points (p, 2) in px, their strides (p,)."""
-        maps = self.pyramid(self.body(images.expand(-1, 3, -1, -1)))
         said = [self.head(one) for one in maps]
         grids = [_grid(one, images.shape[3] // one.shape[3]) for one in maps]
         points, strides = (torch.cat([grid[k] for grid in grids]) for k in (0, 1))
@@ -110,7 +121,7 @@ class Detector(nn.Module):
     def _best(self, scores: torch.Tensor, boxes: torch.Tensor) -> Found:
         """Of one image, (p, classes) and (p, 4): what is left of its boxes once overlapping ones are dropped."""
         flat = scores.flatten()
-        values, order = flat.topk(min(MOST_CANDIDATES, len(flat)))
+        values, order = flat.topk(min(CANDIDATES * self.options.most, len(flat)))
         order = order[values >= self.options.score]
         rows, labels = order // scores.shape[1], order % scores.shape[1]
         kept = batched_nms(boxes[rows], flat[order], labels, self.options.overlap)[: self.options.most]

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from assay.metrics.average_precision import RECALLS, precision_at_recalls, rank
 from assay.metrics.detected import AT_75, Detected
 from assay.metrics.table import named as metric
-from assay.reports.plots import BLUE, GREY, LOOKS, STYLE, axes, cut, save, whisker
+from assay.reports.marks import BLUE
+from assay.reports.plots import GREY, LOOKS, STYLE, axes, cut, save, whisker
 
 MOST_CURVES = 12
 """Classes with a curve of their own: those with the lowest AP."""

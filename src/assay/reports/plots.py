@@ -6,17 +6,16 @@ numbers give the same bytes: the files have no dates or versions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from assay.data.files import write_bytes
@@ -24,13 +23,9 @@ from assay.metrics.classification import BINS, Classified, confusion
 from assay.metrics.estimates import wilson
 from assay.metrics.judged import Judged, Mark, is_binary, is_right
 from assay.metrics.table import named as metric
+from assay.reports.marks import BLUE, GREEN, MARKS, ORANGE, patch
 
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
-MARKS: Mapping[str, tuple[str, Literal["-", "--"]]] = {
-    "given": (GREEN, "--"),
-    "right": (BLUE, "-"),
-    "wrong": (ORANGE, "-"),
-}
+GREY = "#777777"
 MOST_WORDS = 42
 """Characters of a line above an image with objects."""
 MOST_CLASSES = 30
@@ -272,9 +267,7 @@ def _thumbnail(ax: Axes, one: Mistake) -> None:
     tiny = max(one.image.shape[:2]) < 64
     ax.imshow(one.image, interpolation="nearest" if tiny else "antialiased")
     for mark in one.marks:
-        x, y, w, h = mark.box
-        color, style = MARKS[mark.kind]
-        ax.add_patch(Rectangle((x, y), w, h, fill=False, edgecolor=color, linewidth=1, linestyle=style))
+        ax.add_patch(patch(mark))
     most, between = (MOST_WORDS, "\n→ ") if one.marks else (12, " → ")
     ax.set_title(
         f"{cut(one.given, most)}{between}{cut(one.predicted, most)}", fontsize=9, loc="center", pad=3

@@ -50,6 +50,7 @@ PREDICTIONS = pa.schema(
 DRAWN: Mapping[str, Callable[..., None]] = {
     "classification": plots.draw_classification,
     "detection": object_plots.draw_detection,
+    "instance_segmentation": object_plots.draw_detection,
 }
 """The plots of a task beyond those of every task."""
 

@@ -10,6 +10,7 @@ at .5, .5.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -100,7 +101,7 @@ class Placement:
         `fill` where there is no image.
         """
         under = self.under(image)
-        moved = masks.reshape(*masks.shape[:-2], -1).take(under, axis=-1)
+        moved = masks.reshape(*masks.shape[:-2], math.prod(masks.shape[-2:])).take(under, axis=-1)
         moved[..., under < 0] = fill
         return moved
 

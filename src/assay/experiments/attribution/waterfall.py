@@ -13,7 +13,8 @@ from matplotlib.ticker import FuncFormatter
 
 from assay.experiments.attribution.effects import Decomposition, Share
 from assay.metrics.table import Metric, named
-from assay.reports.plots import BLUE, GREY, ORANGE, STYLE
+from assay.reports.marks import BLUE, ORANGE
+from assay.reports.plots import GREY, STYLE
 
 LOOKS: dict[str, Any] = {
     "helped": {"facecolor": BLUE, "edgecolor": BLUE, "hatch": ""},
