@@ -55,12 +55,20 @@ def test_a_place_alone_says_what_it_is_and_a_wrong_format_is_noted(tmp_path):
     root = tmp_path / "new"
     plan = prepare(root, str(tmp_path / "raw"))
     assert (plan.source.format, plan.found.objects) == ("masks", 1)
+    assert not any("classes are labelled" in note for note in plan.notes)
     proposed = parse_params(yaml.safe_load(plan.files["params.yaml"]))
     assert (proposed.task, proposed.train.model, proposed.track.primary) == (
-        "detection",
-        "lite0_detector",
-        "ap",
+        "semantic_segmentation",
+        "lite0_segmenter",
+        "dice",
     )
+    Image.fromarray(np.diag([1, 1, 0, 0, 2, 2, 0, 0]).astype(np.uint8)).save(tmp_path / "raw/masks/1.png")
+    apart = prepare(root, str(tmp_path / "raw")).files["params.yaml"]
+    assert parse_params(yaml.safe_load(apart)).task == "instance_segmentation"
+    chosen = prepare(root, str(tmp_path / "raw"), "detection").files["params.yaml"]
+    assert parse_params(yaml.safe_load(chosen)).train.model == "lite0_detector"
+    with pytest.raises(UsageError, match="--task boxes: there is no such task"):
+        prepare(root, str(tmp_path / "raw"), "boxes")
     wrong = prepare(root, f"imagefolder:{tmp_path / 'raw'}")
     assert any("looks like the format masks" in note for note in wrong.notes)
     with pytest.raises(UsageError, match="the format is not recognised"):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from assay.data.masks import encode
+from assay.metrics.annotated import pixels_of
 from assay.metrics.judged import compare, measure
 from assay.metrics.semantic_segmentation import METRICS, PixelsClassified, edge, judge, within
 
@@ -102,3 +103,20 @@ def test_a_crowd_region_is_left_out_and_nothing_is_right_where_nothing_is():
     empty = judged(np.zeros_like(there), np.zeros_like(there))
     assert empty.quality.tolist() == [1]
     assert all(np.isnan(value[0]) for value in empty.values().values())
+
+
+def test_patches_are_right_where_half_of_their_pixels_are():
+    there, found = np.zeros((2, 1, *SHAPE), int)
+    there[0, 2:10, 2:10] = 1
+    found[0, 2:10, 4:12] = 1  # three quarters
+    found[0, 16:20, 16:24] = 1  # nothing of it
+    found[0, 20:22, :3] = 2  # a class that is not there
+    marks = judged(there, found).objects_on(0)
+    assert [(mark.kind, mark.box) for mark in marks] == [
+        ("given", (2, 2, 8, 8)),
+        ("right", (4, 2, 8, 8)),
+        ("wrong", (16, 16, 8, 4)),
+        ("wrong", (0, 20, 3, 2)),
+    ]
+    assert pixels_of(marks[1].mask).sum() == 64
+    assert judged(there[:, :], np.zeros_like(there)).objects_on(0) == marks[:1]

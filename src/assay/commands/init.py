@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from assay import __version__
+from assay import __version__, plugins
 from assay.commands.first_params import params_text
 from assay.commands.recognized import LOOKS, mask_folders, recognized
 from assay.commands.survey import Survey, counted, survey, without_labels
@@ -67,22 +67,24 @@ class ProjectPlan:
     notes: tuple[str, ...]
 
 
-def run(root: Path, origin: str | None, dry_run: bool = False) -> dict[str, Any]:
-    """Create a project in `root` for the images of `origin` (`PATH`, `FORMAT:PATH`, `demo`).
+def run(root: Path, origin: str | None, dry_run: bool = False, task: str | None = None) -> dict[str, Any]:
+    """Create a project in `root` for the images of `origin` (`PATH`, `FORMAT:PATH`, `demo`); task None: by the data.
 
     UsageError, without writing anything, if a file exists already; SourceError if the source cannot be read.
     """
-    plan = prepare(root, origin)
+    plan = prepare(root, origin, task)
     if not dry_run:
         carry_out(plan)
     return report(plan, dry_run)
 
 
-def prepare(root: Path, origin: str | None) -> ProjectPlan:
+def prepare(root: Path, origin: str | None, task: str | None = None) -> ProjectPlan:
     """Read the source, and make the plan."""
+    if task is not None and task not in (valid := plugins.names("tasks")):
+        raise UsageError(f"--task {task}: there is no such task", hint=f"valid: {', '.join(valid)}")
     source = source_of(origin, root)
     found = survey(source, root)
-    files = contents(root, source, found)
+    files = contents(root, source, found, task)
     _refuse_taken(root, files)
     lines = {name: tuple(_missing(root / name, wanted)) for name, wanted in IGNORED.items()}
     commands = (*(() if _in_git(root) else ("git init",)), *_dvc_init(root))
@@ -114,14 +116,14 @@ def _name(text: str) -> str:
     return plain[:40] or "images"
 
 
-def contents(root: Path, source: Source, found: Survey) -> dict[str, str]:
+def contents(root: Path, source: Source, found: Survey, task: str | None) -> dict[str, str]:
     """The files of a new project."""
     name = _name(root.absolute().name)
     deployments = (ORIGIN / "prefect.yaml").read_text(encoding="utf-8")
     thin = {f"flows/{flow}.py": _thin(flow) for flow in FLOWS}
     return {
         "dvc.yaml": (ORIGIN / "dvc.yaml").read_text(encoding="utf-8"),
-        "params.yaml": params_text(name, source, found),
+        "params.yaml": params_text(name, source, found, task),
         "prefect.yaml": deployments.replace("{{ $PROJECT }}", name).replace(
             "`make deploy`", "`prefect deploy --all`"
         ),

@@ -12,6 +12,7 @@ from statistics import median
 from PIL import Image
 
 from assay import plugins
+from assay.data.annotations import Annotation
 from assay.data.records import Record
 from assay.params import Source
 from assay.params.base import SPLITS
@@ -28,6 +29,10 @@ class Survey:
     bytes: int
     objects: int = 0
     """With a box or an outline."""
+    outlined: int = 0
+    """Of these with an outline."""
+    most_of_a_class: int = 0
+    """Objects of one class on one image, at most."""
     classes: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
     side: int | None = None
@@ -44,15 +49,22 @@ def survey(source: Source, root: Path) -> Survey:
     records = [r for r in plugins.load("formats", source.format).read(source, root) if r.skip is None]
     step = max(1, len(records) // LOOKED_AT)
     looked = [found for record in records[::step] if (found := _look(record))]
+    objects = [[note for note in r.annotations or () if not note.is_tag] for r in records]
     return Survey(
         images=len(records),
         bytes=sum(_size(record) for record in records),
-        objects=sum(not note.is_tag for r in records for note in r.annotations or ()),
+        objects=sum(map(len, objects)),
+        outlined=sum(note.segmentation is not None for notes in objects for note in notes),
+        most_of_a_class=max((n for notes in objects for n in Counter(_names(notes)).values()), default=0),
         classes=dict(sorted(Counter(r.annotations[0].category for r in records if r.annotations).items())),
         splits=dict(Counter(record.split for record in records if record.split)),
         side=round(median(side for side, _ in looked)) if looked else None,
         gray=bool(looked) and all(gray for _, gray in looked),
     )
+
+
+def _names(notes: Iterable[Annotation]) -> list[str]:
+    return [note.category for note in notes]
 
 
 def _look(record: Record) -> tuple[int, bool] | None:
@@ -86,7 +98,7 @@ def without_labels(found: Survey, names: Iterable[str] = SPLITS) -> list[str]:
     """Reasons why a first training is not possible, as sentences; [] if it is."""
     if not found.images:
         return ["it has no images"]
-    if len(found.classes) < 2:
+    if len(found.classes) < (1 if found.objects else 2):
         return [
             f"{len(found.classes)} classes are labelled: `dvc repro` goes as far as the queue, label some first"
         ]

@@ -20,9 +20,9 @@ its objects, and what is in none is background, which is no class. A crowd regio
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -33,7 +33,7 @@ from assay.data.annotations import Annotation
 from assay.metrics.annotated import annotations_of, as_coco, mask_of, pixels_of
 from assay.metrics.bootstrap import bootstrapped
 from assay.metrics.estimates import Estimate, Floats, mean_of_defined, ratio
-from assay.metrics.judged import Judged
+from assay.metrics.judged import HALF, Judged, Mark
 from assay.metrics.table import OF_TASK
 
 METRICS = OF_TASK["semantic_segmentation"]
@@ -45,9 +45,21 @@ TERMS = ("shared", "found", "there", "found_near", "found_edge", "there_near", "
 
 VOID = -1
 """In place of a class: crowd regions."""
-COLUMNS = ("classes", "masks", "height", "width")
+COLUMNS = ("predicted", "classes", "masks", "height", "width")
 
 Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image: what was predicted, and what the label says."""
+
+    height: int
+    width: int
+    said: str
+    found: tuple[tuple[int, str], ...]
+    """(class, its pixels: run lengths as COCO compresses them), by class."""
+    label: str
 
 
 @dataclass(frozen=True)
@@ -58,12 +70,12 @@ class PixelsClassified(Judged):
     OF_A_CLASS: ClassVar = OF_A_CLASS
 
     pixels: Floats
-    said: tuple[str, ...]
-    marks: tuple[tuple[str, ...], tuple[str, ...]]
-    """(n,) what was predicted and what the label says, as text that differs if they do."""
+    images: tuple[Image, ...]
+    place: Mapping[str, int]
+    """{category: its number}"""
 
     def __len__(self) -> int:
-        return len(self.said)
+        return len(self.images)
 
     @property
     def classes(self) -> int:
@@ -78,16 +90,27 @@ class PixelsClassified(Judged):
 
     @property
     def words(self) -> list[str]:
-        return list(self.said)
+        return [one.said for one in self.images]
 
     @property
     def content(self) -> tuple[bytes, bytes]:
-        predicted, labels = ("\n".join(texts).encode() for texts in self.marks)
-        return predicted, labels
+        predicted, labels = [repr(one.found) for one in self.images], [one.label for one in self.images]
+        return "\n".join(predicted).encode(), "\n".join(labels).encode()
 
     def take(self, rows: Any) -> PixelsClassified:
-        said, *marks = (tuple(np.array(texts, object)[rows]) for texts in (self.said, *self.marks))
-        return PixelsClassified(self.pixels[rows], said, (marks[0], marks[1]))
+        kept = np.arange(len(self))[rows]
+        return replace(self, pixels=self.pixels[kept], images=tuple(self.images[k] for k in kept))
+
+    def objects_on(self, row: int) -> list[Mark]:
+        """The pixels of each class, and the patches found: right if at least half of a patch is of its class."""
+        one = self.images[row]
+        there, _ = true_pixels(annotations_of([one.label])[0], self.place, one.height, one.width)
+        marks = [_mark(mask, "given") for mask in there.values()]
+        for k, counts in one.found:
+            found = pixels_of(as_coco(counts, one.height, one.width))
+            right = _right_patches(found, there.get(k, np.zeros_like(found)))
+            marks += [_mark(right, "right"), _mark(found & ~right, "wrong")]
+        return [mark for mark in marks if mark.box[2]]
 
     def values(self, weights: NDArray[np.float32] | None = None) -> dict[str, Floats]:
         sums = self._sums(weights)
@@ -114,6 +137,22 @@ class PixelsClassified(Judged):
         return {name: np.where(absent, np.nan, column) for name, column in zip(TERMS, columns, strict=True)}
 
 
+def _right_patches(found: Mask, there: Mask) -> Mask:
+    """The patches of connected pixels of which at least half are there."""
+    from scipy.ndimage import label  # a tenth of a second to import
+
+    numbers, _ = label(found)
+    share = np.bincount(numbers.ravel(), there.ravel()) / np.maximum(np.bincount(numbers.ravel()), 1)
+    right: Mask = found & (share >= HALF)[numbers]
+    return right
+
+
+def _mark(pixels: Mask, kind: Literal["given", "right", "wrong"]) -> Mark:
+    mask = coco.encode(np.asfortranarray(pixels, np.uint8))
+    x, y, width, height = coco.toBbox(mask).tolist()
+    return Mark((x, y, width, height), kind, mask=mask)
+
+
 def _areas(sums: Mapping[str, Floats]) -> tuple[Floats, Floats]:
     """IoU and Dice."""
     shared, both = sums["shared"], sums["found"] + sums["there"]
@@ -135,22 +174,19 @@ def judge(
     place = {category: k for k, category in enumerate(categories)}
     places = [place[category] for category in known]
     pixels = np.zeros((len(table), len(categories), len(TERMS)))
-    marks = []
-    images = annotations_of(labels)
-    for row, (said, image) in enumerate(zip(table.select(COLUMNS).to_pylist(), images, strict=True)):
+    images = []
+    rows = table.select(COLUMNS).to_pylist()
+    for row, said, label, image in zip(pixels, rows, labels, annotations_of(labels), strict=True):
         height, width = said["height"], said["width"]
-        found = {
-            places[k]: pixels_of(as_coco(counts, height, width))
-            for k, counts in zip(said["classes"], said["masks"], strict=True)
-        }
+        pairs = zip(said["classes"], said["masks"], strict=True)
+        counts = tuple(sorted((places[k], mask) for k, mask in pairs))
+        images.append(Image(height, width, said["predicted"], counts, label))
+        found = {k: pixels_of(as_coco(mask, height, width)) for k, mask in counts}
         there, void = true_pixels(image, place, height, width)
         for k in found.keys() | there.keys():
             nothing = np.zeros((height, width), bool)
-            pixels[row, k] = terms(found.get(k, nothing), there.get(k, nothing), void)
-        marks.append(
-            repr(sorted((places[k], m) for k, m in zip(said["classes"], said["masks"], strict=True)))
-        )
-    return PixelsClassified(pixels, tuple(table["predicted"].to_pylist()), (tuple(marks), tuple(labels)))
+            row[k] = terms(found.get(k, nothing), there.get(k, nothing), void)
+    return PixelsClassified(pixels, tuple(images), place)
 
 
 def true_pixels(

@@ -51,6 +51,7 @@ DRAWN: Mapping[str, Callable[..., None]] = {
     "classification": plots.draw_classification,
     "detection": object_plots.draw_detection,
     "instance_segmentation": object_plots.draw_detection,
+    "semantic_segmentation": object_plots.draw_semantic_segmentation,
 }
 """The plots of a task beyond those of every task."""
 
