@@ -16,11 +16,19 @@ from assay.models import ModelSpec, Pictures
 from assay.plugins import literals, parsed
 
 IMAGES, CLASSES = 4, 3
+FEW = 5
+"""Objects that a detector keeps of an image."""
 
 
 def spec(**changes: Any) -> ModelSpec:
     """Small, of three classes."""
     return ModelSpec(**{"outputs": CLASSES, "image_size": 32, "embedding_dim": 5} | changes)
+
+
+def of_few(plugin: ModuleType) -> ModelSpec:
+    """Of a detector that keeps few objects: before it learns anything it is unsure of thousands."""
+    keeps = "most" in plugin.Options.model_fields
+    return spec(options={"most": FEW} if keeps else {})
 
 
 def inputs(plugin: ModuleType, one: ModelSpec) -> torch.Tensor:
@@ -135,7 +143,7 @@ def options_are_checked(plugin: ModuleType) -> None:
 
 def an_image_is_judged_alone(plugin: ModuleType) -> None:
     """In evaluation a prediction does not depend on what else is in the batch."""
-    one = spec()
+    one = of_few(plugin)
     torch.manual_seed(0)
     model = plugin.build(one).eval()
     batch = inputs(plugin, one)
@@ -153,7 +161,7 @@ def boxes_are_in_order(plugin: ModuleType) -> None:
     """A detector returns boxes, scores and labels of each image, best first, in px of the image; masks likewise."""
     if not finds_objects(plugin):
         return
-    one = spec()
+    one = of_few(plugin)
     torch.manual_seed(0)
     with torch.inference_mode():
         said = plugin.build(one).eval()(inputs(plugin, one))

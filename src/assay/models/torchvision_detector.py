@@ -1,4 +1,5 @@
-"""Any detector of torchvision by name: Faster R-CNN, RetinaNet, FCOS, SSD, SSDLite.
+"""Any detector of torchvision by name: Faster R-CNN, RetinaNet, FCOS, SSD, SSDLite. Mask R-CNN is in
+`torchvision_instances`.
 
 Options: `name`; `weights`, none, DEFAULT (COCO's, fetched by torchvision) or the path of a state dict, of which a head
 for other classes is left out; `score`, `overlap` and `most`: of what is found, the least score, the IoU from which on
@@ -43,7 +44,7 @@ class Detector(WithKeptNorms):
 
     def loss(self, images: torch.Tensor, targets: list[dict[str, torch.Tensor]]) -> torch.Tensor:
         """Sum of the network's losses. Regions to ignore are background to it."""
-        wanted = [{"boxes": one["boxes"], "labels": one["labels"] + 1} for one in targets]
+        wanted = [one | {"labels": one["labels"] + 1} for one in targets]
         losses = self.network(list(images.expand(-1, 3, -1, -1)), wanted)
         return torch.stack(list(losses.values())).sum()
 
@@ -55,7 +56,7 @@ def _foreground(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Best first, without the background."""
     order = found["scores"].argsort(descending=True, stable=True)
     order = order[found["labels"][order] > 0]
-    picked = {name: found[name][order] for name in ("boxes", "scores", "labels")}
+    picked = {name: part[order] for name, part in found.items()}
     return picked | {"labels": picked["labels"] - 1}
 
 
@@ -69,6 +70,11 @@ def suited(options: dict[str, Any], training: Pictures) -> Pictures:
 def build(spec: ModelSpec) -> nn.Module:
     """ParamsError for an unknown name or weights that do not fit."""
     options = _options(spec.options)
+    return Detector(network_of(options, spec), options.weights != "none")
+
+
+def network_of(options: Options, spec: ModelSpec) -> Any:
+    """The network of that name, with the weights of the options but for heads of other classes."""
     network = get_model(
         options.name,
         weights=None,
@@ -77,7 +83,7 @@ def build(spec: ModelSpec) -> nn.Module:
         **_limits(options, spec),
     )
     start_from(network, options, [name for name in network.state_dict() if name.startswith("backbone.")])
-    return Detector(network, options.weights != "none")
+    return network
 
 
 def names() -> list[str]:
