@@ -25,8 +25,8 @@ import numpy as np
 
 from assay import plugins
 from assay.commands.terminal import Terminal
+from assay.experiments.learning_curves import area, interval
 from assay.experiments.simulation import curves
-from assay.experiments.simulation.curves import area, interval
 from assay.experiments.simulation.replay import OURS, Trajectory, pool_size
 from assay.experiments.simulation.replay_data import EmbeddedImages, ReplayData, choose_strength
 from assay.experiments.simulation.standing import CONTROL, StrategyCurves, needs, strategy_standings

@@ -1,4 +1,4 @@
-"""Commands that compare versions: diff, attribute, race, reproduce, advise, simulate."""
+"""Commands that compare versions: diff, attribute, race, reproduce, advise, simulate, effort."""
 
 from __future__ import annotations
 
@@ -239,3 +239,46 @@ def simulate(
         "to_accuracy": to_accuracy,
     }
     show(simulate.run(params, layout, changed, html, Terminal()), as_json, simulate.render)
+
+
+@why.command(rich_help_panel=WHY)
+def effort(
+    schemes: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SCHEME]…",
+            help="E.g. masks@25, boxes/otsu, 0.25*masks+boxes; default: effort.schemes, or all.",
+        ),
+    ] = None,
+    hours: Annotated[
+        str | None,
+        typer.Option(metavar="1,4,16", help="Hours of people's time; default: effort.hours."),
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="Orders of the images to annotate; default: effort.seeds.")
+    ] = None,
+    target: Annotated[
+        Literal["auto", "masks", "boxes"] | None,
+        typer.Option(help="What is learnt and measured: masks (Dice) or boxes (AP)."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=512, help="Processes; default: one for each core.")
+    ] = None,
+    html: Html = None,
+    as_json: Json = False,
+) -> None:
+    """Compare what people might draw, boxes or masks say, in the hours there are, on annotations that exist.
+
+    The annotations of train are reduced to polygons, boxes or points; each scheme gets as many images as the seconds of
+    its drawings allow (section `effort`), a learner is trained on them, and all are measured on the full annotation of
+    test, paired, with 95 % intervals. Reports what to draw at each budget, and where curves cross. Fits are cached: a
+    stopped call resumes, a second one computes nothing.
+
+    Examples:  assay effort   ·   assay effort masks@25 boxes points --hours 1,4,16   ·   assay effort --html page.html
+    """
+    from assay.commands import effort
+    from assay.commands.terminal import Terminal
+
+    layout, params = project()
+    changed = {"schemes": schemes or None, "hours": effort.hours(hours), "seeds": seeds, "target": target}
+    show(effort.run(params, layout, changed, html, Terminal(), workers), as_json, effort.render)

@@ -50,8 +50,12 @@ def mask_of(one: Annotation, height: int, width: int) -> dict[str, Any]:
     """The pixels of an object as pycocotools holds them; of one without an outline those of its box."""
     if isinstance(one.segmentation, RLE):
         return as_coco(one.segmentation.counts, height, width)
-    pixels = rasterized(one.segmentation or _rectangle(one), height, width)
-    mask: dict[str, Any] = coco.encode(np.asfortranarray(pixels, np.uint8))
+    parts = one.segmentation or _rectangle(one)
+    mask: dict[str, Any]
+    if all(len(part) == 1 for part in parts):  # without holes there is no need to unroll it
+        mask = coco.merge(coco.frPyObjects([list(ring) for (ring,) in parts], height, width))
+    else:
+        mask = coco.encode(np.asfortranarray(rasterized(parts, height, width), np.uint8))
     return mask
 
 

@@ -28,6 +28,7 @@ from assay.params.bounds import (
 from assay.params.bounds import Fraction as Fraction
 from assay.params.bounds import Section as Section
 from assay.params.bounds import Seed as Seed
+from assay.params.effort import Effort as Effort
 from assay.params.race import TUNABLE as TUNABLE
 from assay.params.race import Race as Race
 from assay.params.race import Range as Range
@@ -273,6 +274,7 @@ class Params(Section):
     race: Race = Race()
     advise: Advise = Advise()
     simulate: Simulate = Simulate()
+    effort: Effort = Effort()
     iterate: Iterate = Iterate()
 
     @model_validator(mode="after")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from assay.experiments.learning_curves import area, budget_needed, interval
 from assay.experiments.simulation import curves
-from assay.experiments.simulation.curves import area, interval, labels_needed, measure
+from assay.experiments.simulation.curves import measure
 
 BUDGETS = np.array([10, 100, 1000])
 
@@ -29,7 +30,7 @@ def test_the_area_is_the_mean_over_the_logarithm_of_the_budget():
     ],
 )
 def test_labels_needed_are_read_off_between_budgets(curve, level, needed):
-    assert labels_needed(np.array([curve]), BUDGETS, level)[0] == pytest.approx(needed)
+    assert budget_needed(np.array([curve]), BUDGETS, level)[0] == pytest.approx(needed)
 
 
 def world(rng: np.random.Generator, n: int = 150, seeds: int = 4) -> np.ndarray:

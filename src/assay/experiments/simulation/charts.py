@@ -63,7 +63,7 @@ def picture(summary: Mapping[str, Any], file: Path) -> None:
 def page(summary: Mapping[str, Any]) -> str:
     """One self-contained HTML page."""
     curves = {
-        split: [{"name": row["name"], "curve": row["curve"]} for row in rows]
+        split: [{"name": row["name"], "curve": [_point(one) for one in row["curve"]]} for row in rows]
         for split, rows in ((summary["chosen_on"], summary["strategies"]), ("test", summary["test"]))
         if rows
     }
@@ -71,10 +71,22 @@ def page(summary: Mapping[str, Any]) -> str:
         "simulate.html.j2",
         told=summary,
         tested={row["name"]: row for row in summary["test"] or ()},
-        chart={"curves": curves, "colors": shown(summary["strategies"]), "control": CONTROL},
+        chart={
+            "curves": curves,
+            "colors": shown(summary["strategies"]),
+            "control": CONTROL,
+            "x": "labels",
+            "y": "accuracy, %",
+        },
         level=f"{100 * summary['to_accuracy']['value']:.1f} %",
         control=CONTROL,
         cold_start=COLD_START,
         points=points,
         needs=needs,
     )
+
+
+def _point(point: Mapping[str, Any]) -> dict[str, Any]:
+    """A point as the script of the page has it."""
+    kept = {key: point[key] for key in ("value", "low", "high", "seeds")}
+    return {"x": point["budget"], "over": point["over_random"], **kept}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.experiments.simulation.curves import LEVEL, Curves, area, interval, labels_needed
+from assay.experiments.learning_curves import LEVEL, Curves, area, budget_needed, interval
 from assay.experiments.simulation.replay_data import DECIDES, REPORTED
 
 Floats = NDArray[np.float64]
@@ -43,8 +43,8 @@ def strategy_standings(
     curves, control = field.curves, field.row(CONTROL)
     areas, drawn_areas = area(curves.mean, curves.budgets), area(curves.drawn, curves.budgets)
     level, drawn_level = field.level(accuracy)
-    needed = labels_needed(curves.mean, curves.budgets, np.full(len(field.names), level))
-    drawn_needed = labels_needed(curves.drawn, curves.budgets, drawn_level[:, None])
+    needed = budget_needed(curves.mean, curves.budgets, np.full(len(field.names), level))
+    drawn_needed = budget_needed(curves.drawn, curves.budgets, drawn_level[:, None])
     count = max(len(field.names) - 1, 1)
     rows = []
     for k, name in enumerate(field.names):
@@ -70,8 +70,8 @@ def _curve(field: StrategyCurves, k: int) -> list[Row]:
     points = []
     for b, budget in enumerate(curves.budgets.tolist()):
         value, drawn = float(curves.mean[k, b]), curves.drawn[:, k, b]
-        same = labels_needed(curves.mean[control], curves.budgets, value)
-        drawn_same = labels_needed(curves.drawn[:, control], curves.budgets, drawn)
+        same = budget_needed(curves.mean[control], curves.budgets, value)
+        drawn_same = budget_needed(curves.drawn[:, control], curves.budgets, drawn)
         ahead = _estimate(value - float(curves.mean[control, b]), drawn - curves.drawn[:, control, b])
         told = _estimate(value, drawn)
         points.append(

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Thread
 
+from assay.experiments.processes import in_processes
 from assay.experiments.simulation.replay import Step, Trajectory, keys, replay
 from assay.experiments.simulation.replay_data import ReplayData
 from assay.experiments.simulation.step_store import StepFolder
 from assay.progress import Progress
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-LOOK = 0.3
-"""Seconds between two updates of the progress bar."""
 REPLAY = "replay"
 
 
@@ -53,28 +47,8 @@ def _side_by_side(
     """Run the trajectories in processes, which map the data from disk into memory."""
     home = folder / REPLAY
     data.save(home)
-    with (
-        _single_threaded(),
-        ProcessPoolExecutor(workers, get_context("spawn"), _enter, (home, folder)) as pool,
-    ):
-        futures: list[Future[None]] = [pool.submit(_work, one) for one in todo]
-        try:
-            _watch(futures, look)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in list((pool._processes or {}).values()):
-                process.terminate()  # steps are written whole or not at all
-            raise
+    in_processes(_work, todo, workers, _enter, (home, folder), look)
     shutil.rmtree(home, ignore_errors=True)
-
-
-def _watch(futures: Sequence[Future[None]], look: Callable[[], None]) -> None:
-    pending = set(futures)
-    while pending:
-        done, pending = wait(pending, LOOK, FIRST_EXCEPTION)
-        for future in done:
-            future.result()
-        look()
 
 
 def _counting(
@@ -108,31 +82,7 @@ class _Worker:
 
 def _enter(home: Path, folder: Path) -> None:
     _Worker.data, _Worker.store = ReplayData.load(home), StepFolder(folder)
-    Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    """End this process when its parent has been killed."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
 
 
 def _work(one: Trajectory) -> None:
     replay(_Worker.data, one, _Worker.store)
-
-
-@contextmanager
-def _single_threaded() -> Iterator[None]:
-    """Context in which new processes have one thread each, by environment variables that they inherit."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -1,0 +1,85 @@
+"""The quick learner of boxes: pyramid and head of `lite0_detector` on frozen feature maps.
+
+A frozen body finds small classes badly: compare schemes by it, not detectors, and look at each class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from assay.data.annotations import Annotation
+from assay.experiments.effort.features import Features, Maps
+from assay.experiments.effort.study_data import StudyData
+from assay.metrics.detected import Detected
+from assay.metrics.detection import judge
+from assay.models.lite0_detector import Detector, Options
+from assay.tasks import detection
+
+OPTIONS = Options(weights="none", width=48, finest=8)
+STEPS, BATCH, RATE, DECAY = 200, 4, 3e-3, 1e-2
+"""The same for every scheme and budget: one-cycle AdamW."""
+CPU = torch.device("cpu")
+
+
+def target(data: StudyData, features: Features, row: int, taught: Sequence[Annotation]) -> detection.Boxes:
+    """What a row of the pool teaches: its boxes."""
+    return detection.targets(_labels([taught]), data.categories)[0]
+
+
+def fit(
+    data: StudyData,
+    features: Features,
+    rows: Sequence[int],
+    targets: Sequence[detection.Boxes],
+    seed: int,
+) -> Detected:
+    """A head trained on rows of the pool with these targets, judged on the test images."""
+    torch.manual_seed(seed)
+    model = Detector(len(data.categories), OPTIONS)
+    if rows:
+        _train(model, features.pool, np.array(rows, np.int64), targets, seed)
+    return judged(data, features.test, model if rows else None)
+
+
+def _labels(images: Sequence[Sequence[Annotation]]) -> list[str]:
+    return [detection.label(objects) or "[]" for objects in images]
+
+
+def _train(
+    model: Detector, pool: Maps, rows: NDArray[np.int64], targets: Sequence[detection.Boxes], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    learnt = [*model.pyramid.parameters(), *model.head.parameters()]
+    optimiser = torch.optim.AdamW(learnt, lr=RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
+    for _ in range(STEPS):
+        batch = rng.choice(len(rows), BATCH, replace=len(rows) < BATCH)
+        wanted = detection.batch(targets, batch, pool.where.take(rows[batch]), CPU)
+        loss = model.loss_on(pool.batch(rows[batch]), wanted)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(learnt, 10.0)
+        optimiser.step()
+        schedule.step()
+
+
+def judged(data: StudyData, test: Maps, model: Detector | None) -> Detected:
+    """What is found on each test image, held against its boxes. None finds nothing."""
+    found = [_nothing() if model is None else _found(model, test, row) for row in range(len(data.test))]
+    table = detection.to_table(detection.predict(found, test.where), data.categories)
+    return judge(table, data.categories, _labels(data.test.objects), data.categories)
+
+
+def _found(model: Detector, test: Maps, row: int) -> list[dict[str, torch.Tensor]]:
+    with torch.inference_mode():
+        return model.eval().found(test.batch(np.array([row])))
+
+
+def _nothing() -> list[dict[str, torch.Tensor]]:
+    return [
+        {"boxes": torch.zeros(0, 4), "scores": torch.zeros(0), "labels": torch.zeros(0, dtype=torch.int64)}
+    ]

@@ -1,0 +1,174 @@
+"""Fits of the study: a learner trained on what a budget buys, measured on the test images; cached in .assay/effort.
+
+A fit is what it learns from and its seed. Two schemes that come to the same images, drawn the same way, share it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.data.files import write_bytes
+from assay.experiments.effort import box_head, decoder
+from assay.experiments.effort.features import feature_maps, one_thread
+from assay.experiments.effort.schemes import Drawing, teacher
+from assay.experiments.effort.study_data import StudyData
+from assay.experiments.processes import in_processes
+from assay.lineage.digests import canonical_digest, code_of
+from assay.metrics.bootstrap import bootstrap_weights
+from assay.metrics.judged import Judged
+from assay.progress import Progress, silent
+
+Floats = NDArray[np.float64]
+
+DRAWS = 2000
+LEARNERS = {"masks": decoder, "boxes": box_head}
+LIBRARIES = ("numpy", "scipy", "torch")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all fits of a study have in common."""
+
+    metric: str
+    image_size: int
+    vertices: int
+    draws_seed: int
+    """Of the bootstrap over the test images, the same for every fit."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Rows of the pool, kind and rule of each, and the seed of the training."""
+
+    rows: tuple[int, ...]
+    drawn: tuple[Drawing, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The metric on the test images, under each bootstrap weighting (DRAWS,), and of each class (classes,)."""
+
+    value: float
+    drawn: Floats
+    classes: Floats
+
+
+def key_of(data: StudyData, setting: Setting, fit: Fit) -> str:
+    """A fingerprint of all that a result depends on."""
+    said = [fit.rows, fit.drawn, fit.seed, vars(setting), data.digest, _code()]
+    return canonical_digest(["effort", *said, {name: version(name) for name in LIBRARIES}])
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    return code_of(__name__)
+
+
+class Bench:
+    """What fits need; each target is made once."""
+
+    def __init__(self, data: StudyData, setting: Setting, progress: Progress) -> None:
+        self.data, self.setting = data, setting
+        self.features = feature_maps(data, setting.image_size, progress)
+        self._learner, self._teach = LEARNERS[data.target], teacher(data, setting.vertices)
+        self._target = cache(self._make_target)
+
+    def _make_target(self, drawing: Drawing, row: int) -> Any:
+        return self._learner.target(self.data, self.features, row, self._teach(drawing, row))
+
+    def measure(self, fit: Fit) -> Measured:
+        """Train and measure."""
+        targets = [self._target(drawing, row) for drawing, row in zip(fit.drawn, fit.rows, strict=True)]
+        with one_thread():
+            judged: Judged = self._learner.fit(self.data, self.features, fit.rows, targets, fit.seed)
+        return measured(judged, self.setting)
+
+
+def measured(judged: Judged, setting: Setting) -> Measured:
+    """The metric of predictions; 0 where none is defined, as nothing is found."""
+    weights = bootstrap_weights(len(judged), DRAWS, setting.draws_seed)
+    drawn = np.concatenate([judged.values(block)[setting.metric] for block in weights])
+    classes = judged.of_classes().get(setting.metric, np.zeros((1, 0)))[0]
+    value = float(np.nan_to_num(judged.values()[setting.metric][0]))
+    return Measured(value, np.nan_to_num(drawn), np.nan_to_num(classes))
+
+
+# --- the cache
+
+
+def read(folder: Path, key: str) -> Measured | None:
+    """A result of the cache; a broken one counts as missing."""
+    try:
+        with np.load(io.BytesIO((folder / f"{key}.npz").read_bytes())) as held:
+            return Measured(float(held["value"]), held["drawn"], held["classes"])
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def write(folder: Path, key: str, result: Measured) -> None:
+    stream = io.BytesIO()
+    np.savez(stream, value=result.value, drawn=result.drawn, classes=result.classes)
+    write_bytes(folder / f"{key}.npz", stream.getvalue())
+
+
+# --- all of them
+
+
+def run_all(
+    data: StudyData, setting: Setting, fits: Sequence[Fit], progress: Progress, workers: int | None
+) -> tuple[list[Measured], int]:
+    """Results of all fits, and the number computed by this call. `workers`: processes; None: one a core."""
+    folder = data.layout.scratch / "effort"
+    keys = [key_of(data, setting, fit) for fit in fits]
+    missing = {key: fit for key, fit in zip(keys, fits, strict=True) if read(folder, key) is None}
+    if missing:
+        bench = Bench(data, setting, progress)
+        workers = min(workers or os.cpu_count() or 1, len(missing))
+        with progress.bar("training", len(missing), "fits") as advance:
+            if workers == 1:
+                for key, fit in missing.items():
+                    write(folder, key, bench.measure(fit))
+                    advance(1)
+            else:
+                _side_by_side(data, setting, missing, folder, workers, advance)
+    results = [read(folder, key) for key in keys]
+    return [one for one in results if one is not None], len(missing)
+
+
+def _side_by_side(
+    data: StudyData, setting: Setting, missing: dict[str, Fit], folder: Path, workers: int, advance: Any
+) -> None:
+    left = list(missing)
+
+    def look() -> None:
+        for key in [key for key in left if (folder / f"{key}.npz").exists()]:
+            left.remove(key)
+            advance(1)
+
+    in_processes(_work, list(missing.items()), workers, _enter, (data, setting, folder), look)
+
+
+class _Worker:
+    bench: Bench
+    folder: Path
+
+
+def _enter(data: StudyData, setting: Setting, folder: Path) -> None:
+    _Worker.bench, _Worker.folder = Bench(data, setting, silent), folder
+
+
+def _work(job: tuple[str, Fit]) -> None:
+    key, fit = job
+    write(_Worker.folder, key, _Worker.bench.measure(fit))

@@ -1,0 +1,166 @@
+"""From a project to the result that `assay effort` prints and its page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assay.errors import ParamsError
+from assay.experiments.effort.fits import Fit, Measured, Setting, key_of, run_all
+from assay.experiments.effort.schemes import USUAL, Drawn, Scheme, drawn, order_of, resolve, why_not
+from assay.experiments.effort.standing import Standing, curves_of, verdict
+from assay.experiments.effort.study_data import StudyData, Target
+from assay.lineage.digests import canonical_digest
+from assay.params import Params
+from assay.params.effort import Effort
+from assay.progress import Progress
+
+HOUR = 3600.0
+METRICS: dict[Target, tuple[str, ...]] = {
+    "masks": ("dice", "miou"),
+    "boxes": ("ap", "ap50", "ap75", "ar", "f1"),
+}
+"""What a target can be measured by; the first, unless `track.primary` is another one."""
+
+
+@dataclass(frozen=True)
+class EffortPlan:
+    """`params.effort` with defaults resolved."""
+
+    asked: Effort
+    schemes: tuple[Scheme, ...]
+    """The full annotation first: the control."""
+    left_out: dict[str, str]
+    """{scheme: why} of those from which nothing can be learnt on these data."""
+    seeds: tuple[int, ...]
+    setting: Setting
+
+    def drawn(self, data: StudyData) -> list[list[list[Drawn]]]:
+        """What each scheme, seed and budget comes to."""
+        orders = [order_of(data, seed) for seed in self.seeds]
+        return [
+            [[drawn(scheme, data, order, hours * HOUR) for hours in self.asked.hours] for order in orders]
+            for scheme in self.schemes
+        ]
+
+
+def plan(asked: Effort, params: Params, data: StudyData) -> EffortPlan:
+    """The plan of a study. ParamsError for a scheme from which nothing can be learnt, unless it is of tags."""
+    names = dict.fromkeys([USUAL[data.target][0], *(asked.schemes or USUAL[data.target])])
+    schemes = [resolve(name, data.target, asked.seconds, asked.vertices) for name in names]
+    left_out = {one.name: why for one in schemes if (why := why_not(one, data))}
+    for scheme in schemes:
+        if scheme.name in left_out and not any(way.kind == "tags" for way in scheme.ways):
+            raise ParamsError(f"effort.schemes: {scheme.name}: {left_out[scheme.name]}")
+    kept = tuple(one for one in schemes if one.name not in left_out)
+    if len(kept) < 2:
+        said = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+        raise ParamsError(
+            f"effort.schemes: nothing to compare {kept[0].name} with{said and f' ({said})'}",
+            hint=f"e.g. {', '.join(USUAL[data.target])}",
+        )
+    valid, primary = METRICS[data.target], params.track.primary
+    setting = Setting(
+        primary if primary in valid else valid[0], asked.image_size, asked.vertices, params.seed
+    )
+    return EffortPlan(asked, kept, left_out, tuple(range(params.seed, params.seed + asked.seeds)), setting)
+
+
+def compute(
+    made: EffortPlan, data: StudyData, progress: Progress, workers: int | None = None
+) -> dict[str, Any]:
+    """Train what is not cached, and return the result. JSON-able; `key`: fingerprint of all inputs."""
+    drawings = made.drawn(data)
+    fits = _fits(made, drawings)
+    flat = [fit for scheme in fits for row in scheme for fit in row]
+    progress.say(
+        f"{len(made.schemes)} schemes × {len(made.seeds)} seeds × {len(made.asked.hours)} budgets: "
+        f"{len(set(flat))} different fits of {data.target}"
+    )
+    found, computed = run_all(data, made.setting, flat, progress, workers)
+    results = _shaped(made, found)
+    names = [scheme.name for scheme in made.schemes]
+    standing = Standing(names, curves_of(results, made.asked.hours, made.setting.draws_seed), len(data.test))
+    rows = _with_details(standing.rows(), made, data, drawings, results)
+    best, crossings, exhausted = standing.best(), standing.crossings(), _exhausted(rows)
+    keys = [key_of(data, made.setting, fit) for fit in flat]
+    return {
+        "key": canonical_digest([names, made.asked.hours, keys]),
+        "computed": computed,
+        "target": data.target,
+        "metric": made.setting.metric,
+        "learner": made.asked.learner,
+        "verdict": verdict(best, crossings, rows, made.setting.metric, exhausted),
+        "schemes": rows,
+        "left_out": made.left_out,
+        "best": best,
+        "crossings": crossings,
+        "hours": list(made.asked.hours),
+        "seconds": _seconds(made),
+        "seeds": list(made.seeds),
+        "classes": list(data.categories),
+        "samples": {"train": len(data.pool), "test": len(data.test), "objects": _objects(data)},
+        "image_size": made.setting.image_size,
+        "vertices": made.setting.vertices,
+    }
+
+
+def _fits(made: EffortPlan, drawings: Sequence[Sequence[Sequence[Drawn]]]) -> list[list[list[Fit]]]:
+    return [
+        [
+            [Fit(one.rows, one.drawings, seed) for one in row]
+            for seed, row in zip(made.seeds, scheme, strict=True)
+        ]
+        for scheme in drawings
+    ]
+
+
+def _shaped(made: EffortPlan, flat: Sequence[Measured]) -> list[list[list[Measured]]]:
+    """By scheme, seed and budget."""
+    found = iter(flat)
+    return [[[next(found) for _ in made.asked.hours] for _ in made.seeds] for _ in made.schemes]
+
+
+def _with_details(
+    rows: list[dict[str, Any]],
+    made: EffortPlan,
+    data: StudyData,
+    drawings: Sequence[Sequence[Sequence[Drawn]]],
+    results: Sequence[Sequence[Sequence[Measured]]],
+) -> list[dict[str, Any]]:
+    """Rows with the images and hours of each point, means over the seeds, and the metric of each class."""
+    for row, of_scheme, measured in zip(rows, drawings, results, strict=True):
+        for b, point in enumerate(row["curve"]):
+            there = [of_seed[b] for of_seed in of_scheme]
+            point["images"] = round(sum(len(one.rows) for one in there) / len(there), 1)
+            point["spent"] = round(sum(one.seconds for one in there) / len(there) / HOUR, 3)
+            point["all_images"] = min(len(one.rows) for one in there) == len(data.pool)
+            of_classes = np.mean([of_seed[b].classes for of_seed in measured], axis=0).tolist()
+            point["classes"] = dict(zip(data.categories, (round(x, 6) for x in of_classes), strict=False))
+    return rows
+
+
+def _exhausted(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """{scheme: hours} from which on all images are annotated."""
+    found = {}
+    for row in rows:
+        if done := [point["hours"] for point in row["curve"] if point["all_images"]]:
+            found[row["name"]] = done[0]
+    return found
+
+
+def _seconds(made: EffortPlan) -> dict[str, Any]:
+    """Prices: of looking at an image, and {scheme: [[what, seconds of one]]}."""
+    return {
+        "image": made.asked.seconds.image,
+        "acts": {scheme.name: [[way.kind, way.act] for way in scheme.ways] for scheme in made.schemes},
+    }
+
+
+def _objects(data: StudyData) -> float:
+    """Mean number of objects on an image of the pool."""
+    counts = [sum(not one.iscrowd for one in image) for image in data.pool.objects]
+    return round(sum(counts) / len(counts), 1)
