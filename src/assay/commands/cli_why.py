@@ -261,6 +261,10 @@ def effort(
         Literal["auto", "masks", "boxes"] | None,
         typer.Option(help="What is learnt and measured: masks (Dice) or boxes (AP)."),
     ] = None,
+    learner: Annotated[
+        Literal["quick", "model"] | None,
+        typer.Option(help="What is trained: a head on a frozen network (seconds), or the model of `train`."),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=512, help="Processes; default: one for each core.")
     ] = None,
@@ -280,5 +284,11 @@ def effort(
     from assay.commands.terminal import Terminal
 
     layout, params = project()
-    changed = {"schemes": schemes or None, "hours": effort.hours(hours), "seeds": seeds, "target": target}
+    changed = {
+        "schemes": schemes or None,
+        "hours": effort.hours(hours),
+        "seeds": seeds,
+        "target": target,
+        "learner": learner,
+    }
     show(effort.run(params, layout, changed, html, Terminal(), workers), as_json, effort.render)

@@ -38,7 +38,7 @@ def run(
 
     asked = with_changes(params.effort, "effort", changed or {})
     data = open_data(layout, asked.target)
-    summary = study.compute(study.plan(asked, params, data), data, progress, workers)
+    summary = study.compute(study.plan(asked, params, data), data, params, progress, workers)
     home = layout.scratch / "effort" / "told" / summary["key"][:16]
     home.mkdir(parents=True, exist_ok=True)
     write_json(home / "effort.json", summary)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.experiments.effort import box_head, decoder
+from assay.experiments.effort import box_head, mask_head
 from assay.layout import Layout
 from assay.params import Params, parse_params
 from assay.progress import silent
@@ -16,6 +16,7 @@ from assay.stages import curate, embed, ingest
 
 SIDE = 64
 IMAGES = 34
+STEPS = 20
 
 
 class Blobs:
@@ -25,7 +26,7 @@ class Blobs:
         self.layout = layout
 
     def params(self, **effort: Any) -> Params:
-        small = {"seeds": 2, "hours": [0.05, 0.2], "image_size": SIDE, "schemes": ["boxes", "boxes/filled"]}
+        small = {"seeds": 2, "hours": [0.05, 0.2], "image_size": SIDE, "schemes": ["boxes"]}
         return parse_params(
             {
                 "task": "detection",
@@ -64,7 +65,7 @@ def blobs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough to see that something was learnt."""
-    monkeypatch.setattr(decoder, "STEPS", 30)
+    monkeypatch.setattr(mask_head, "STEPS", STEPS)
     monkeypatch.setattr(box_head, "STEPS", 3)
 
 

@@ -41,7 +41,7 @@ def seen(taught: list[Annotation]) -> tuple[np.ndarray, np.ndarray]:
 @given(BOXES)
 def test_an_ellipse_lies_in_its_box_and_the_rest_of_the_box_counts_neither_way(corners):
     drawn = boxes(*corners)
-    filled, _ = seen(pseudo_labels.as_drawn(drawn, canvas()))
+    filled, _ = seen(pseudo_labels.filled(drawn, canvas()))
     ellipse, unsure = seen(pseudo_labels.ellipses(drawn, canvas()))
     assert not (ellipse & unsure).any()
     assert ((ellipse | unsure) == filled).all()
@@ -59,7 +59,8 @@ def test_otsu_finds_an_object_of_another_grey(object_is_bright):
 
 def test_otsu_of_one_grey_is_the_whole_box():
     drawn = boxes((3.0, 4.0, 5.0, 6.0))
-    assert pseudo_labels.otsu(drawn, canvas()) == drawn
+    assert pseudo_labels.otsu(drawn, canvas()) == pseudo_labels.filled(drawn, canvas())
+    assert seen(pseudo_labels.filled(drawn, canvas()))[0].sum() == 5 * 6
 
 
 @given(st.lists(st.integers(0, 255), min_size=2, max_size=60))
@@ -94,5 +95,5 @@ def test_around_a_point_there_is_a_box_of_the_typical_size():
 
 
 def test_an_image_without_objects_teaches_that_there_are_none():
-    rules = ("as_drawn", "ellipses", "discs", "otsu", "typical_boxes")
-    assert [getattr(pseudo_labels, rule)([], canvas()) for rule in rules] == [[]] * 5
+    rules = ("as_drawn", "filled", "ellipses", "discs", "otsu", "typical_boxes")
+    assert [getattr(pseudo_labels, rule)([], canvas()) for rule in rules] == [[]] * 6

@@ -17,12 +17,14 @@ from assay.data.images.placement import Placement
 from assay.data.pool import Pool
 from assay.experiments.effort.study_data import StudyData, StudyImages
 from assay.lineage.digests import canonical_digest, code_of
-from assay.models._lite0 import CHANNELS, Body
+from assay.models._lite0 import Body
 from assay.progress import Progress, track
 from assay.training.build import canvas
 from assay.training.inputs import InputSpec, open_inputs, placement_of, to_device
 
 BATCH = 4
+STRIDES = (4, 8, 16, 32)
+"""px, of the maps that are kept."""
 CODE = "assay.models._lite0"
 
 
@@ -79,7 +81,7 @@ def _named(data: StudyData) -> list[tuple[str, StudyImages]]:
 def _opened(data: StudyData, images: StudyImages, spec: InputSpec, folder: Path) -> Maps:
     where = placement_of(spec, images.ids, data.layout)
     assert where is not None
-    return Maps({stride: np.load(folder / f"{stride}.npy", mmap_mode="r") for stride in CHANNELS}, where)
+    return Maps({stride: np.load(folder / f"{stride}.npy", mmap_mode="r") for stride in STRIDES}, where)
 
 
 def _compute(data: StudyData, spec: InputSpec, folder: Path, progress: Progress) -> None:
@@ -96,10 +98,11 @@ def _maps(
 ) -> dict[int, NDArray[np.float16]]:
     inputs = open_inputs(spec, images.ids, data.layout, progress)
     starts = range(0, len(images), BATCH)
-    found: dict[int, list[NDArray[np.float16]]] = {stride: [] for stride in CHANNELS}
+    found: dict[int, list[NDArray[np.float16]]] = {stride: [] for stride in STRIDES}
     for start in track(progress, starts, "features", len(starts), "batches"):
         rows = np.arange(start, min(start + BATCH, len(images)))
         with torch.inference_mode():
-            for stride, maps in body(to_device(inputs.batch(rows), torch.device("cpu"))).items():
-                found[stride].append(maps.numpy().astype(np.float16))
+            maps = body(to_device(inputs.batch(rows), torch.device("cpu")))
+        for stride in STRIDES:
+            found[stride].append(maps[stride].numpy().astype(np.float16))
     return {stride: np.concatenate(parts) for stride, parts in found.items()}

@@ -16,6 +16,7 @@ from pycocotools import mask as coco
 
 from assay.data.annotations import Annotation, Box
 from assay.data.masks import encode
+from assay.data.outlines import Ring
 from assay.metrics.annotated import mask_of, pixels_of
 
 Grey = NDArray[np.uint8]
@@ -65,8 +66,13 @@ def typical_sizes(objects: Sequence[Annotation]) -> dict[str, Typical]:
 
 
 def as_drawn(drawn: Drawn, canvas: Canvas) -> list[Annotation]:
-    """Masks, polygons and boxes teach themselves; a box in place of a mask all of its pixels (`filled`)."""
+    """What is of the kind that is to be learnt teaches itself."""
     return list(drawn)
+
+
+def filled(drawn: Drawn, canvas: Canvas) -> list[Annotation]:
+    """All pixels of each box."""
+    return [_filled(one) for one in drawn]
 
 
 def ellipses(drawn: Drawn, canvas: Canvas) -> list[Annotation]:
@@ -103,7 +109,7 @@ def _thresholded(one: Annotation, grey: Grey) -> Annotation:
     top, left = max(round(y), 0), max(round(x), 0)
     window = grey[top : max(round(y + h), top + 1), left : max(round(x + w), left + 1)]
     if not window.size or window.min() == window.max():
-        return one
+        return _filled(one)
     bright = window > otsu_threshold(window)
     border = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
     mask = np.zeros(grey.shape, bool)
@@ -137,11 +143,20 @@ def _pixels(objects: Drawn, canvas: Canvas) -> NDArray[np.bool_]:
     return pixels_of(coco.merge([mask_of(one, canvas.height, canvas.width) for one in objects]))
 
 
+def _filled(one: Annotation) -> Annotation:
+    x, y, w, h = _box(one)
+    return _outlined(one, (x, y, x + w, y, x + w, y + h, x, y + h))
+
+
 def _ellipse(one: Annotation, box: Box) -> Annotation:
     x, y, w, h = box
     turn = 2 * np.pi * np.arange(CORNERS) / CORNERS
     corners = np.stack([x + w / 2 * (1 + np.cos(turn)), y + h / 2 * (1 + np.sin(turn))], axis=1)
-    return one.model_copy(update={"bbox": None, "segmentation": ((tuple(corners.ravel().tolist()),),)})
+    return _outlined(one, tuple(corners.ravel().tolist()))
+
+
+def _outlined(one: Annotation, ring: Ring) -> Annotation:
+    return one.model_copy(update={"bbox": None, "segmentation": ((ring,),)})
 
 
 def _around(one: Annotation, width: float, height: float) -> Box:

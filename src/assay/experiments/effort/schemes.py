@@ -23,7 +23,7 @@ MASK_RULES: dict[Drawing, pseudo_labels.Rule] = {
     ("polygons", None): pseudo_labels.as_drawn,
     ("boxes", "ellipse"): pseudo_labels.ellipses,
     ("boxes", "otsu"): pseudo_labels.otsu,
-    ("boxes", "filled"): pseudo_labels.as_drawn,
+    ("boxes", "filled"): pseudo_labels.filled,
     ("points", None): pseudo_labels.discs,
 }
 BOX_RULES: dict[Drawing, pseudo_labels.Rule] = {

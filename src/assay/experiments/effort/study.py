@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from assay.errors import ParamsError
+from assay.experiments.effort import network
 from assay.experiments.effort.fits import Fit, Measured, Setting, key_of, run_all
 from assay.experiments.effort.schemes import USUAL, Drawn, Scheme, drawn, order_of, resolve, why_not
 from assay.experiments.effort.standing import Standing, curves_of, verdict
 from assay.experiments.effort.study_data import StudyData, Target
+from assay.experiments.sides import params_digest
 from assay.lineage.digests import canonical_digest
+from assay.lineage.fingerprint import run_code
 from assay.params import Params
 from assay.params.effort import Effort
 from assay.progress import Progress
@@ -70,7 +73,7 @@ def plan(asked: Effort, params: Params, data: StudyData) -> EffortPlan:
 
 
 def compute(
-    made: EffortPlan, data: StudyData, progress: Progress, workers: int | None = None
+    made: EffortPlan, data: StudyData, params: Params, progress: Progress, workers: int | None = None
 ) -> dict[str, Any]:
     """Train what is not cached, and return the result. JSON-able; `key`: fingerprint of all inputs."""
     drawings = made.drawn(data)
@@ -80,19 +83,23 @@ def compute(
         f"{len(made.schemes)} schemes × {len(made.seeds)} seeds × {len(made.asked.hours)} budgets: "
         f"{len(set(flat))} different fits of {data.target}"
     )
-    found, computed = run_all(data, made.setting, flat, progress, workers)
+    if made.asked.learner == "model":
+        found, computed = network.run_all(data, made.setting, flat, params, progress)
+    else:
+        found, computed = run_all(data, made.setting, flat, progress, workers)
     results = _shaped(made, found)
     names = [scheme.name for scheme in made.schemes]
     standing = Standing(names, curves_of(results, made.asked.hours, made.setting.draws_seed), len(data.test))
     rows = _with_details(standing.rows(), made, data, drawings, results)
     best, crossings, exhausted = standing.best(), standing.crossings(), _exhausted(rows)
     keys = [key_of(data, made.setting, fit) for fit in flat]
+    model = [params_digest(params), run_code(params)] if made.asked.learner == "model" else []
     return {
-        "key": canonical_digest([names, made.asked.hours, keys]),
+        "key": canonical_digest([names, made.asked.hours, keys, model]),
         "computed": computed,
         "target": data.target,
         "metric": made.setting.metric,
-        "learner": made.asked.learner,
+        "learner": params.train.model if model else "quick",
         "verdict": verdict(best, crossings, rows, made.setting.metric, exhausted),
         "schemes": rows,
         "left_out": made.left_out,
