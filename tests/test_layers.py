@@ -51,7 +51,7 @@ def offenders(folder: str, forbidden: tuple[str, ...]) -> list[str]:
     ]
 
 
-STUDIES = ("advice", "attribution", "comparison", "race", "reproduction", "simulation")
+STUDIES = ("advice", "attribution", "comparison", "effort", "race", "reproduction", "simulation")
 ABOVE = ("stages", "experiments", "rounds", "commands")
 """What drives the stages, and the stages: nothing below imports them."""
 ANNOTATED = ("annotations", "masks", "outlines", "runs")

@@ -24,7 +24,7 @@ HERE = re.compile(r"`((?:src|docs|flows|tests|benchmarks)/[\w./-]*)`|python (flo
 
 def test_there_are_commands():
     assert {words[0] for _, words in ASSAY} >= {
-        "advise", "annotate", "attribute", "audit", "diff", "iterate", "label", "promote", "queue", "race",
+        "advise", "annotate", "attribute", "audit", "diff", "effort", "iterate", "label", "promote", "queue", "race",
         "reproduce", "resolve", "simulate", "status",
     }  # fmt: skip
 

@@ -59,7 +59,7 @@ def _train(
     for _ in range(STEPS):
         batch = rng.choice(len(rows), BATCH, replace=len(rows) < BATCH)
         wanted = detection.batch(targets, batch, pool.where.take(rows[batch]), CPU)
-        loss = model.loss_on(pool.batch(rows[batch]), wanted)
+        loss = model.loss_of(model.pyramid(pool.batch(rows[batch])), _blank(pool, len(batch)), wanted)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(learnt, 10.0)
@@ -76,7 +76,13 @@ def judged(data: StudyData, test: Maps, model: Detector | None) -> Detected:
 
 def _found(model: Detector, test: Maps, row: int) -> list[dict[str, torch.Tensor]]:
     with torch.inference_mode():
-        return model.eval().found(test.batch(np.array([row])))
+        levels = model.eval().pyramid(test.batch(np.array([row])))
+        return model.found(levels, _blank(test, 1))
+
+
+def _blank(maps: Maps, count: int) -> torch.Tensor:
+    """Images of the size of the canvas: the detector reads no more of them once it has the maps."""
+    return torch.zeros(1).expand(count, 1, *maps.where.canvas)
 
 
 def _nothing() -> list[dict[str, torch.Tensor]]:
