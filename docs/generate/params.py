@@ -26,8 +26,8 @@ HEAD = f"""{NOTICE}
 # Parameters: params.yaml
 
 All keys of params.yaml. Unknown keys are errors, with file, key and what is valid. A key that is not in params.yaml has
-its default. One section per stage of dvc.yaml; `race`, `advise`, `simulate`, `effort` and `iterate` belong to the commands of
-that name and make no stage stale.
+its default. One section per stage of dvc.yaml; `race`, `advise`, `simulate`, `effort` and `iterate` belong to the
+commands of that name and make no stage stale.
 """
 
 

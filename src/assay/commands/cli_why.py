@@ -263,7 +263,9 @@ def effort(
     ] = None,
     learner: Annotated[
         Literal["quick", "model"] | None,
-        typer.Option(help="What is trained: a head on a frozen network (seconds), or the model of `train`."),
+        typer.Option(
+            help="What is trained: a decoder on a frozen network (seconds), or the model of `train`."
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, max=512, help="Processes; default: one for each core.")

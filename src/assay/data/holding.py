@@ -6,7 +6,7 @@
     flow, rounds  one flow run, one `assay iterate`; their stages and acts take the locks above, each for itself
 
 That is the whole rule. So an hour's training keeps nobody from giving labels, and what only looks, or writes nothing
-but .assay/ (status, diff, race, attribute, simulate, advise, effort), waits for nobody. A worktree is a workspace of its own.
+but .assay/ (status, diff, race, attribute, simulate, advise), waits for nobody. A worktree is a workspace of its own.
 
 The system frees a lock with the process that held it, however that ended. Who holds it is written beside it, for the
 one who waits. Several locks are taken all or none, so two commands never wait for each other.

@@ -1,1 +1,1 @@
-"""Studies on trained versions: comparison, attribution, race, advice, simulation, reproduction, effort; most run by cells."""
+"""Studies on trained versions: comparison, attribution, race, advice, simulation, reproduction, effort; run by cells."""

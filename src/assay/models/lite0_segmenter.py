@@ -51,13 +51,9 @@ class Segmenter(nn.Module):
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.logits(self.body(images.expand(-1, 3, -1, -1)))
-
-    def logits(self, maps: dict[int, torch.Tensor]) -> torch.Tensor:
-        """Of maps of the body, which may have been made once for all."""
-        levels = self.pyramid(maps)
-        summed = levels[-1]
-        for finer in reversed(levels[:-1]):
+        maps = self.pyramid(self.body(images.expand(-1, 3, -1, -1)))
+        summed = maps[-1]
+        for finer in reversed(maps[:-1]):
             summed = finer + doubled(summed)
         logits: torch.Tensor = self.head(summed)
         return logits

@@ -109,7 +109,7 @@ class Effort(Section):
     image_size: Annotated[int, within(32, 2048)] = 192
     """Longer side of the images that the quick learner sees, in px."""
     learner: Literal["quick", "model"] = "quick"
-    """What is trained: a small head on a frozen network (seconds), or the model of `train`."""
+    """What is trained: a small decoder on a frozen network (seconds), or the model of `train`."""
 
     @model_validator(mode="after")
     def _ascending(self) -> Effort:

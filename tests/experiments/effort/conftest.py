@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.experiments.effort import box_head, mask_head
+from assay.experiments.effort import box_head, decoder
 from assay.layout import Layout
 from assay.params import Params, parse_params
 from assay.progress import silent
@@ -65,7 +65,7 @@ def blobs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough to see that something was learnt."""
-    monkeypatch.setattr(mask_head, "STEPS", STEPS)
+    monkeypatch.setattr(decoder, "STEPS", STEPS)
     monkeypatch.setattr(box_head, "STEPS", 3)
 
 

@@ -25,7 +25,7 @@ def no_server(monkeypatch):
 def told(project):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(effort, "log", lambda *_: None)
-        patched.setattr("assay.experiments.effort.mask_head.STEPS", 20)
+        patched.setattr("assay.experiments.effort.decoder.STEPS", 20)
         return effort.run(project.params(), project.layout, workers=1)
 
 

