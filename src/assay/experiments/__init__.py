@@ -1,1 +1,1 @@
-"""Studies on trained versions: comparison, attribution, race, advice, simulation, reproduction, effort; run by cells."""
+"""Studies: comparison, attribution, race, advice, simulation, reproduction, effort; those of models run by cells."""
