@@ -17,7 +17,7 @@ from torch import nn
 from assay.data.annotations import Annotation
 from assay.experiments.effort.features import STRIDES, Features, Maps
 from assay.experiments.effort.study_data import StudyData
-from assay.metrics.semantic_segmentation import TERMS, VOID, PixelsClassified, true_pixels
+from assay.metrics.semantic_segmentation import TERMS, VOID, Image, PixelsClassified, true_pixels
 from assay.models._lite0 import CHANNELS, doubled
 from assay.tasks.semantic_segmentation import Outlined
 
@@ -96,8 +96,9 @@ def judged(data: StudyData, test: Maps, model: Decoder | None) -> PixelsClassifi
         for k in place.values():
             ours, theirs = (found == k + 1) & ~void, there.get(k, np.zeros_like(void)) & ~void
             pixels[row, k, :3] = (ours & theirs).sum(), ours.sum(), theirs.sum()
-    nothing = ("",) * len(images)
-    return PixelsClassified(pixels, nothing, (nothing, nothing))
+    # only the sums are asked for: what was found where is not kept
+    rows = zip(images.heights, images.widths, images.labels, strict=True)
+    return PixelsClassified(pixels, tuple(Image(h, w, "", (), label) for h, w, label in rows), place)
 
 
 def _found(model: Decoder, test: Maps, row: int) -> NDArray[np.int64]:
