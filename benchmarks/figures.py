@@ -43,6 +43,7 @@ TABLES = (
     "real",
     "foreign",
     "detections",
+    "objects",
 )
 """Further results of a subject, as lists of rows."""
 

@@ -21,6 +21,7 @@ SUBJECTS = (
     "label_efficiency",
     "selection",
     "label_audit",
+    "object_audit",
     "fuzz",
 )
 """In this order."""
@@ -39,6 +40,8 @@ class Setting:
     """Tiny inputs, one run: a smoke test."""
     idx: Path | None = None
     """Folder of Fashion-MNIST, if available: see pictures.py."""
+    boxes: Path | None = None
+    """Folder in Pascal VOC's format, if available: see object_audit.py."""
 
     def images(self, many: int) -> int:
         return min(many, 300) if self.quick else many
