@@ -287,3 +287,41 @@ def test_a_class_left_out_is_foreign_to_the_others():
         assert not (of.vectors[~of.foreign].argmax(1) == out).any()
         assert (of.classes, of.foreign.sum()) == (3, round(ADDED * 300))
         assert not (of.wrong & of.foreign).any()
+
+
+def test_planted_errors_of_objects_are_what_they_are_called():
+    from benchmarks import object_audit
+
+    data = object_audit.scene(60, 0)
+    boxes = len(data.truth.boxes)
+    for kind, more in (("dropped", -1), ("shifted", 0), ("swapped", 0), ("spurious", 1)):
+        wrong, events = object_audit.planted(data, kind, np.random.default_rng(1))
+        assert 5 < len(events) < 25
+        assert len(wrong.truth.boxes) == boxes + more * len(events)
+        assert {event.kind for event in events} == {kind}
+        if kind != "dropped":
+            labels = [event.label for event in events]
+            assert wrong.truth.images[labels].tolist() == [event.image for event in events]
+        if kind == "shifted":
+            assert not np.allclose(wrong.truth.boxes[labels], [event.box for event in events])
+
+
+def test_the_audit_of_objects_is_a_table_beside_its_peer(tmp_path):
+    row = {
+        "kind": "dropped",
+        "seeds": 6,
+        "ap ours": 0.35,
+        "ap as they are": 0.24,
+        "ap our probabilities": 0.25,
+    }
+    row |= {
+        "ap ahead": [0.1, -0.02, 0.15],
+        "auroc ours": 0.7,
+        "auroc as they are": 0.5,
+        "object ap ours": 0.2,
+    }
+    write_results("object_audit", [Figure("ahead", 0.1, "at least", 0, "")], {"objects": [row]}, tmp_path)
+    wanted = (
+        "| dropped | 6 | 0.350 | 0.240 | 0.250 | +0.100 [−0.020, +0.150] | 0.700 | 0.500 | 0.200 | – | – |"
+    )
+    assert report.table(tmp_path).splitlines()[-1] == wanted

@@ -136,33 +136,29 @@ def _audit(
     that were reviewed are not shown again. It also says whether cleaning pays, and lists slices (`evaluate.slices`) and
     clusters of images on which the last model is significantly worse.
 
+    Of boxes and masks, the options show objects that are probably missed, spurious, of another class or badly placed:
+    on val by the last model, or with --model on train and val.
+
     Examples:  assay audit --html audit.html   ·   assay audit --csv review.csv   ·   assay audit --check 50
     """
     if (above, limit, export, html, apply, check, sort, dry_run, model) == (None,) * 7 + (False, False):
         _run_stage("audit", as_json)
         return
-    from assay.commands import audit
+    from assay.commands import audit, audit_objects
     from assay.commands.terminal import Terminal
-    from assay.labels.listing import render
+    from assay.labels import listing, object_listing
 
     layout, params = project()
-    found = audit.run(
-        params,
-        layout,
-        above,
-        limit,
-        export,
-        html,
-        thumbnails,
-        apply,
-        dry_run,
-        model,
-        check,
-        force,
-        sort or "wrong",
-        Terminal(),
-    )
-    show(found, as_json, render)
+    if audit_objects.has_objects(params):
+        audit_objects.refuse(params.task, check, sort)
+        objects = audit_objects.run(
+            params, layout, above, limit, export, html, thumbnails, apply, dry_run, model, force, Terminal()
+        )
+        show(objects, as_json, object_listing.render)
+        return
+    options = (above, limit, export, html, thumbnails, apply, dry_run, model, check, force, sort or "wrong")
+    found = audit.run(params, layout, *options, Terminal())
+    show(found, as_json, listing.render)
 
 
 WITH_OPTIONS = {"audit": _audit}

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from assay.annotators import now
+from assay.commands import label_objects
 from assay.commands.workspace import writes
 from assay.data import ledger
 from assay.data.edits import ANSWERS, Judgement, answers_to, read_batches, write_batch
@@ -26,8 +27,21 @@ SHOWN = 20
 """Most invalid rows named in an error."""
 
 
-@writes("judgements")
 def run(
+    params: Params,
+    layout: Layout,
+    file: Path,
+    by: str | None = None,
+    skip_bad: bool = False,
+    allow_new_classes: bool = False,
+) -> dict[str, Any]:
+    """Write one edit batch from a file with one row an image, or one row an object (see `label_objects`)."""
+    kind = label_objects.run if label_objects.is_of_objects(file) else label_images
+    return kind(params, layout, file, by, skip_bad, allow_new_classes)
+
+
+@writes("judgements")
+def label_images(
     params: Params,
     layout: Layout,
     file: Path,

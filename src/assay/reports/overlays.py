@@ -57,9 +57,14 @@ def _shapes(row: dict[str, Any]) -> list[Shape]:
 
 def _path(box: Sequence[float], outline: str | None) -> str:
     if outline is None:
-        x, y, w, h = (f"{value:.4g}" for value in box)
-        return f"M{x} {y}h{w}v{h}h-{w}z"
+        return rectangle(box)
     return "".join(_ring(ring) for part in _parts(json.loads(outline)) for ring in part)
+
+
+def rectangle(box: Sequence[float]) -> str:
+    """The path of a box (x, y, width, height)."""
+    x, y, w, h = (f"{value:.4g}" for value in box)
+    return f"M{x} {y}h{w}v{h}h-{w}z"
 
 
 def _parts(outline: Any) -> Sequence[Sequence[Sequence[float]]]:

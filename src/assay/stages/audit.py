@@ -51,7 +51,12 @@ def render(summary: dict[str, Any], console: Console) -> None:
     """Print the findings, and the commands that show them."""
     found = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in summary["issues"].items() if n)
     console.print(f"the audit found: {found or 'nothing'}", highlight=False)
-    if said := summary["labels"]:
+    if (said := summary["labels"]) and not said["judged"]:
+        console.print(
+            "no label of a whole image to judge; objects are judged once there is a model: `assay audit --limit 20`",
+            highlight=False,
+        )
+    elif said:
         console.print(
             f"{said['judged']:,} labels judged, {WrongShare(**said['share'])} of them wrong ({said['share']['by']}): "
             f"{said['suspects']:,} suspects from probability {said['above']:g} on",
