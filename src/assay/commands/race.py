@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import pyarrow as pa
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -76,7 +75,6 @@ def prepare(
     check_pool([start], layout)
     cells.adopt(side, layout)
     known = json.loads(start.train.schema.metadata[b"categories"])
-    refuse_objects(start.train, known, side.params.task)
     if answers is None:
         who: answering.Answers = answering.annotator(layout, params)
     else:
@@ -97,16 +95,6 @@ def refuse_test(choose_on: str) -> None:
             f"--choose-on {choose_on!r}: both tracks choose models on {CHOSEN_ON} and are reported on test",
             hint="a metric is biased on the split that chose the model; label more val images if the choice is too "
             "noisy",
-        )
-
-
-def refuse_objects(train: pa.Table, known: Sequence[str], task: str) -> None:
-    """ParamsError if labels are no classes: the data track asks for one class for each image."""
-    if unknown := set(train["label"].unique().to_pylist()) - set(known):
-        raise ParamsError(
-            f"assay race labels each image with one class, which the task {task} does not do "
-            f"({len(unknown):,} labels are no class)",
-            hint="`assay attribute` compares two versions of any task",
         )
 
 
@@ -226,6 +214,10 @@ def notes(told: dict[str, Any], setup: RaceSetup) -> list[str]:
     unknown = sum(row["about"].get("unknown_class", 0) for row in told["runs"])
     if unknown:
         found.append(f"{unknown:,} answers named a class that the baseline does not have, and were not used")
+    if instead := data_track.replaced(setup.data, setup.race.strategy):
+        found.append(instead)
+    if setup.race.review_share and not setup.data.has_classes:
+        found.append("no label was reviewed: suspicion works with classes, all labels went to new images")
     if setup.answers.about is not None:
         found.append(
             f"only the {len(setup.answers.about):,} images that people judged later have answers: their choice of "

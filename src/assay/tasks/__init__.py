@@ -5,6 +5,7 @@ A task is two files, as a change of how models are measured must train none. `ta
     SAYS_CLASSES: bool                            whether predictions are a probability of each class: the column
                                                   `probabilities`, a list of float32 in the order of the classes
     MODELS: tuple[str, ...]                       optional: models that serve it beside those with its name in TASKS
+    UNUSED: tuple[str, ...]                       optional: keys of `train` without a meaning for it: a race tries none
 
     label(annotations) -> str | None              what the annotations of a sample come to, as text; None: not labelled
     words(label) -> str                           a label as a person reads it

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from assay.params import Train
 
 SAYS_CLASSES = False
+UNUSED = ("label_smoothing", "class_weights")
 VISIBLE = 0.25
 """Share of a box that augmentation has to leave in view for it to be learnt; with less it counts neither way."""
 Floats = NDArray[np.float64]

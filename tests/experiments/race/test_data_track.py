@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from shutil import copyfile
+
 import pyarrow.compute as pc
 import pytest
 
 from assay.annotators import now
-from assay.data.annotations import Annotation
+from assay.data.annotations import Annotation, annotations_json
 from assay.data.edits import Judgement, write_batch
 from assay.errors import EditError, ParamsError
 from assay.experiments.race import answers as answering
@@ -114,7 +117,7 @@ def test_the_table_of_no_step_is_the_baselines_own_and_val_is_never_touched(data
 
 def test_what_is_left_out_goes_and_a_class_nobody_knows_changes_nothing(data, labels):
     first, second, third, *_ = labels.given
-    held = {first: None, second: "a new class", third: labels.given[third]}
+    held = {first: None, second: tag("a new class"), third: tag(labels.given[third])}
     after, asked = data_track.step(
         labels, data, EditAnswers("people", held), Budget(10, 1.0, "random"), seed=0
     )
@@ -124,31 +127,56 @@ def test_what_is_left_out_goes_and_a_class_nobody_knows_changes_nothing(data, la
     assert after.given[second] == labels.given[second]
 
 
+def tag(category):
+    return answering.ImageLabel(category, annotations_json([Annotation(category=category)]))
+
+
 def judged(sample, op="label", category="5"):
     notes = [Annotation(category=category)] if op == "label" else None
     return Judgement(id=sample, op=op, annotations=notes, by="Ada", at=now())
 
 
 def test_what_people_decide_later_wins():
-    told = answering.final(
-        [judged("a"), judged("b"), judged("a", category="7"), judged("b", "exclude"), judged("c", "exclude")]
+    said = [
+        judged("a"),
+        judged("b"),
+        judged("a", category="7"),
+        judged("b", "exclude"),
+        judged("c", "exclude"),
+    ]
+    assert answering.final(said, "classification") == {"a": tag("7"), "b": None, "c": None}
+    said = [judged("a"), judged("a", "exclude"), judged("a", "include")]
+    assert answering.final(said, "classification") == {"a": tag("5")}
+
+
+def test_to_a_detector_an_image_without_objects_has_an_answer(data, labels):
+    """And labels without classes are neither reviewed nor asked of a probe."""
+    box = Annotation(category="5", bbox=(1, 2, 3, 4))
+    ids = sorted(data.unlabelled)[:2]
+    notes = zip(ids, ([], [box]), strict=True)
+    said = [Judgement(id=i, op="label", annotations=held, by="Ada", at=now()) for i, held in notes]
+    held = answering.final(said, "detection")
+    assert [held[i].label for i in ids] == ["[]", '[{"bbox":[1.0,2.0,3.0,4.0],"category":"5"}]']
+    objects = replace(data, task="detection")
+    after, asked = data_track.step(
+        labels, objects, EditAnswers("Ada", held), Budget(10, 1.0, "margin"), seed=0
     )
-    assert told == {"a": "7", "b": None, "c": None}
-    assert answering.final([judged("a"), judged("a", "exclude"), judged("a", "include")]) == {"a": "5"}
+    assert (asked.reviews, asked.new) == (0, 2)
+    made = {row["id"]: row["annotations"] for row in data_track.table(after, objects).to_pylist()}
+    assert made[ids[0]] == "[]"
 
 
 def test_the_batches_between_two_revisions_answer(side, labels, tmp_path):
-    from dataclasses import replace
-
     sample = next(iter(labels.given))
     before, later = (replace(side, root=tmp_path / name) for name in ("before", "later"))
     for root in (before, later):
         write_batch(root.layout.edits, "ada", [judged("x", category="1")])
+        copyfile(side.layout.params, root.layout.params)
     with pytest.raises(EditError, match="no edit batch with a label"):
         answering.batches(before, later)
     write_batch(later.layout.edits, "ada", [judged(sample, category="2")])
     between = answering.batches(before, later)
-    assert between.ask([sample, "x"]) == {sample: "2"}
+    assert between.ask([sample, "x"]) == {sample: tag("2")}
     assert between.about == {sample}
 
 

@@ -46,6 +46,14 @@ def test_auto_fits_the_baseline():
     )
 
 
+def test_what_means_nothing_to_the_task_is_not_tried():
+    detector = {"model": "lite0_detector", "image_size": 320}
+    found = parse_params({**SOURCE, "task": "detection", "train": detector, "track": {"primary": "ap"}})
+    tried = space.resolve(found.race.space, found)
+    assert tried.keys() == {"lr", "weight_decay", "augment", "epochs", "model"}
+    assert tried["model"] == ["lite0_detector"], "no classifier"
+
+
 def test_a_trial_changes_train_and_nothing_else():
     raw = yaml.safe_load("{seed: 3, train: {lr: 0.1, model: cnn, options: {width: 8}}, evaluate: {batch: 7}}")
     tried = space.apply({"lr": 0.5, "model": 'cnn {"blocks": 4}'}, raw)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import yaml
@@ -247,10 +246,3 @@ def test_intervals_cover_what_is_true():
         ahead = MetricStanding(one, compared(trainings(plan, outcomes, ""))).estimates(row)[0]
         wrong += not ahead["low"] <= 0 <= ahead["high"]
     assert wrong <= 7
-
-
-def test_labels_that_are_no_classes_are_refused_by_the_name_of_the_task():
-    labels = pa.table({"label": ["a", '[{"bbox":[0,0,1,1],"category":"a"}]']})
-    with pytest.raises(ParamsError, match=r"which the task detection does not do \(1 labels are no class\)"):
-        command.refuse_objects(labels, ["a", "b"], "detection")
-    command.refuse_objects(labels.slice(0, 1), ["a", "b"], "classification")

@@ -5,18 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from assay import plugins
+from assay import plugins, tasks
 from assay.annotators import AnnotatorContext, ask
+from assay.data.annotations import annotations_json
 from assay.data.edits import Judgement, read_batches
 from assay.errors import EditError, ParamsError
 from assay.experiments.sides import Side
 from assay.layout import Layout
 from assay.params import Params
 
-Answer = str | None
-"""The label of an image; None: exclude the image."""
+
+class ImageLabel(NamedTuple):
+    """The label of an image, and the annotations that it is made of as canonical JSON."""
+
+    label: str
+    annotations: str
+
+
+Answer = ImageLabel | None
+"""None: exclude the image."""
 
 
 class Answers(Protocol):
@@ -55,7 +64,8 @@ class AnnotatorAnswers:
         return f"{self.plugin} {sorted(options.items())}" if options else self.plugin
 
     def ask(self, ids: Sequence[str]) -> dict[str, Answer]:
-        return final(ask(self.plugin, ids, AnnotatorContext(self.layout, self.params)))
+        judgements = ask(self.plugin, ids, AnnotatorContext(self.layout, self.params))
+        return final(judgements, self.params.task)
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,9 @@ class EditAnswers:
 
     @property
     def digest(self) -> str:
-        lines = "\n".join(f"{sample}\t{label}" for sample, label in sorted(self.held.items()))
+        lines = "\n".join(
+            f"{sample}\t{told and told.annotations}" for sample, told in sorted(self.held.items())
+        )
         return hashlib.sha256(lines.encode()).hexdigest()
 
     @property
@@ -98,7 +110,7 @@ def batches(side: Side, later: Side) -> EditAnswers:
     """Answers from the edit batches that `later` has and `side` has not. EditError if they judge no image."""
     before = {name for name, _ in read_batches(side.layout.edits)}
     new = [judged for name, judged in read_batches(later.layout.edits) if name not in before]
-    held = final(judgement for judged in new for judgement in judged)
+    held = final((judgement for judged in new for judgement in judged), side.params.task)
     if not held:
         raise EditError(
             f"no edit batch with a label was written between {side.label} and {later.label}",
@@ -107,15 +119,20 @@ def batches(side: Side, later: Side) -> EditAnswers:
     return EditAnswers(f"the edit batches up to {later.label}", held)
 
 
-def final(judgements: Iterable[Judgement]) -> dict[str, Answer]:
-    """{id: last label}; None if the image is excluded or does not have exactly one label."""
+def final(judgements: Iterable[Judgement], task: str) -> dict[str, Answer]:
+    """{id: last label}; None if the image is excluded, or what it was labelled with is no label of the task."""
     labels: dict[str, Answer] = {}
     excluded: dict[str, bool] = {}
     for judgement in judgements:
         if judgement.op == "label":
-            notes = judgement.annotations or []
-            labels[judgement.id] = notes[0].category if len(notes) == 1 else None
+            labels[judgement.id] = _label(judgement, task)
         elif judgement.op in ("exclude", "include"):
             excluded[judgement.id] = judgement.op == "exclude"
     left_out: dict[str, Answer] = {sample: None for sample, out in excluded.items() if out}
     return {**labels, **left_out}
+
+
+def _label(judgement: Judgement, task: str) -> Answer:
+    notes = judgement.annotations or []
+    label = tasks.load(task).label(notes)
+    return None if label is None else ImageLabel(label, str(annotations_json(notes)))

@@ -3,7 +3,7 @@
 lr: {low: 0.0005, high: 0.02, log: true}     a number in this range; whole for keys that take whole numbers
 augment: [none, light, strong]               one of these
 epochs: auto                                 from half to twice the baseline's
-model: auto                                  the baseline's model and the built-in ones that suit image_size
+model: auto                                  the baseline's model and the built-in ones that suit task and image_size
 model: [cnn, {cnn: {width: 64}}, probe]      names, or a name with its options
 """
 
@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from assay import plugins, tasks
 from assay.params import Params, Range, Space, Train
 
 SMALL = 64
@@ -28,8 +29,12 @@ Choices = Range | list[Any]
 
 
 def resolve(space: Space, params: Params) -> dict[str, Choices]:
-    """The space with `auto` resolved for a baseline, sorted by key; a model is a text such as `cnn {"width": 64}`."""
-    return {key: _choices(key, space[key], params) for key in sorted(space)}
+    """The space with `auto` resolved for a baseline, sorted by key; a model is a text such as `cnn {"width": 64}`.
+
+    Without the keys that mean nothing to the task.
+    """
+    unused = getattr(tasks.load(params.task), "UNUSED", ())
+    return {key: _choices(key, space[key], params) for key in sorted(space) if key not in unused}
 
 
 def _choices(key: str, given: Range | list[Any] | str, params: Params) -> Choices:
@@ -53,7 +58,7 @@ def about(key: str, params: Params) -> Choices:
 
 
 def suitable(params: Params) -> list[dict[str, Any]]:
-    """The model of the baseline, then the built-in ones for its image size.
+    """The model of the baseline, then the built-in ones for its task and image size.
 
     The probe is one of them unless the embeddings are the pixels.
     """
@@ -66,7 +71,8 @@ def suitable(params: Params) -> list[dict[str, Any]]:
         others = [{"torchvision": {"name": name, **weights}} for name in LARGE_MODELS]
     if params.embed.encoder != "pixels":
         others.append({"probe": {}})
-    return [own, *(model for model in others if model != own)]
+    fit = [model for model in others if plugins.serves(next(iter(model)), params.task)]
+    return [own, *(model for model in fit if model != own)]
 
 
 def _small(params: Params) -> bool:
