@@ -1,4 +1,5 @@
 # make demo   install, run the whole pipeline on real digits, print the results
+# make demo-detection   install, detection on generated scenes: data and model change told apart
 # make test   install, run the tests                    make check   format, lint, types, tests
 # make ui     MLflow in the browser                     make server  a Prefect server that serves the flows (make deploy: for workers)
 # make docs   the documentation, as a site in site/
@@ -16,10 +17,10 @@ export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format docs ui server deploy bench bench-selection fuzz lock clean
+.PHONY: help install demo demo-detection test check format docs ui server deploy bench bench-selection fuzz lock clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -7
 
 install: $(STAMP)
 
@@ -31,6 +32,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: install
 	@python flows/pipeline.py && python flows/tour.py
+
+demo-detection: install
+	@python flows/tour.py detection --seeds 2 --steps 1
 
 test: install
 	@$(TESTS)

@@ -1,15 +1,14 @@
-"""The tour of `make demo`: a baseline with wrong labels, a data and a model change at once, and their attribution.
+"""The tours: a baseline with wrong labels, a data and a model change at once, and their attribution.
 
-    python flows/tour.py [--seeds N] [--steps N]
+    python flows/tour.py [classification | detection] [--seeds N] [--steps N]
 
-It runs in a git worktree below .assay/tour with the code of this project; the workspace does not change. The runs are
-in the MLflow store of the project, experiment `assay-tour`.
+A tour runs in a git worktree below .assay/ with the code of this project; the workspace does not change. The runs are
+in the MLflow store of the project, experiment `assay-tour` or `assay-tour-detection`.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import subprocess
@@ -24,10 +23,12 @@ from typing import Any
 import yaml
 from rich.console import Console
 
+from assay import tasks
 from assay.annotators.oracle import answer
 from assay.commands.streams import reported
 from assay.commands.terminal import fail
-from assay.data.files import read_json, read_table
+from assay.data.edits import write_batch
+from assay.data.files import read_table
 from assay.data.suspects import read_judged, suspects
 from assay.errors import AssayError
 from assay.layout import Layout
@@ -39,34 +40,98 @@ from assay.metrics.table import named
 from assay.params import load_params
 from assay.tracking import tracking_uri
 
-PARAMS: dict[str, Any] = {
-    "ingest": {
-        "sources": [
-            {
-                "name": "digits",
-                "format": "demo",
-                "options": {"seed": 1, "images": 2000, "wrong_labels": 0.28, "hidden": 0.5},
-            }
-        ]
-    },
-    "curate": {"splits": {"train": 0.5, "val": 0.2, "test": 0.3}, "split_seed": 0, "near_duplicate": 1.0},
-    "select": {"strategy": "margin", "budget": 100, "annotator": "oracle", "train_limit": 500},
-    "train": {"epochs": 12},
-    "evaluate": {"slices": []},
-    "track": {"experiment": "assay-tour"},
+Changes = dict[str, Any]
+"""Of params.yaml: a section's keys are added to it, any other value replaces."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a tour trains, plants and changes, and how it says so."""
+
+    folder: str
+    """Of the worktree, below .assay/."""
+    params: Changes
+    tweak: Changes
+    """The model change, of `train`, made together with the data change."""
+    metric: str
+    planted: str
+    reviewed: int | None
+    """How many training labels are reviewed: the likeliest to be wrong by the audit; None: all."""
+    review: str
+    """`wrong` is the number of labels that the review corrected, `new` that of newly labelled images."""
+
+
+STORIES = {
+    "classification": Story(
+        folder="tour",
+        params={
+            "ingest": {
+                "sources": [
+                    {
+                        "name": "digits",
+                        "format": "demo",
+                        "options": {"seed": 1, "images": 2000, "wrong_labels": 0.28, "hidden": 0.5},
+                    }
+                ]
+            },
+            "curate": {
+                "splits": {"train": 0.5, "val": 0.2, "test": 0.3},
+                "split_seed": 0,
+                "near_duplicate": 1.0,
+            },
+            "select": {"strategy": "margin", "budget": 100, "annotator": "oracle", "train_limit": 500},
+            "train": {"epochs": 12},
+            "evaluate": {"slices": []},
+            "track": {"experiment": "assay-tour"},
+        },
+        tweak={"lr": 0.006, "epochs": 18},
+        metric="accuracy",
+        planted="500 labelled digits, 28 % of the labels wrong",
+        reviewed=150,
+        review="150 suspects were reviewed ({wrong} were wrong) and {new} new images labelled",
+    ),
+    "detection": Story(
+        folder="tour-detection",
+        params={
+            "task": "detection",
+            "ingest": {
+                "sources": [
+                    {
+                        "name": "scenes",
+                        "format": "scenes",
+                        "options": {"images": 280, "size": 64, "objects": 2.5, "missing": 0.4, "hidden": 0.3},
+                    }
+                ]
+            },
+            "curate": {"splits": {"train": 0.5, "val": 0.2, "test": 0.3}, "near_duplicate": 1.0},
+            "select": {"strategy": "uncertainty", "budget": 20, "annotator": "oracle"},
+            "train": {
+                "model": "lite0_detector",
+                "options": {"finest": 8, "width": 32},
+                "epochs": 6,
+                "batch": 8,
+                "lr": 0.001,
+                "augment": "light",
+                "threads": 1,  # two cells of the attribution at a time
+            },
+            "evaluate": {"slices": [], "bootstrap": 400},
+            "track": {"experiment": "assay-tour-detection", "primary": "ap"},
+            "race": {"labels_per_step": 20},
+        },
+        tweak={"lr": 0.003},
+        metric="ap",
+        planted="some hundred scenes with digits, 40 % of the boxes missing",
+        reviewed=None,
+        review="all training images were reviewed ({wrong} lacked a box) and {new} new ones labelled",
+    ),
 }
-"""Params of the tour: 500 labelled training digits, 28 % of the labels wrong."""
-REVIEWED = 150
-"""Labels reviewed: those that are likeliest to be wrong by the audit."""
-TWEAK = {"lr": 0.006, "epochs": 18}
-"""The model change, made together with the data change."""
-ACCURACY = named("accuracy")
 
 
 @dataclass
 class Tour:
     """The scratch project of the tour, and its output."""
 
+    story: Story
     project: Path
     env: Mapping[str, str]
     console: Console = field(default_factory=Console)
@@ -98,10 +163,10 @@ class Tour:
         found: dict[str, Any] = json.loads(self.run("assay", *args, "--json"))
         return found
 
-    def set(self, changes: Mapping[str, Mapping[str, Any]]) -> None:
+    def set(self, changes: Changes) -> None:
         params = yaml.safe_load(self.layout.params.read_text(encoding="utf-8"))
-        for section, values in changes.items():
-            params[section] = {**params[section], **values}
+        for key, value in changes.items():
+            params[key] = {**params[key], **value} if isinstance(value, dict) else value
         self.layout.params.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
 
     def commit(self, message: str) -> str:
@@ -114,44 +179,40 @@ class Tour:
         """Write an edit batch with the answer of the oracle for each image. Returns {id: label}."""
         import pyarrow as pa
 
-        truth = answer(pa.table({"id": ids}), self.layout, load_params(self.layout.params))
-        said = {judged.id: judged.annotations[0].category for judged in truth if judged.annotations}
-        file = self.layout.scratch / f"{name}.csv"
-        with file.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(["id", "label"])
-            writer.writerows(said.items())
-        self.run("assay", "label", str(file.relative_to(self.project)), "--by", "oracle")
-        return said
+        params = load_params(self.layout.params)
+        truth = [j for j in answer(pa.table({"id": ids}), self.layout, params) if j.op == "label"]
+        write_batch(self.layout.edits, name, truth)
+        label = tasks.load(params.task).label
+        return {judged.id: label(judged.annotations) for judged in truth}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="A data change and a model change, told apart.")
+    parser.add_argument("task", nargs="?", choices=STORIES, default="classification")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each corner of the attribution")
     parser.add_argument("--steps", type=int, default=2, help="steps of the race")
     given = parser.parse_args()
+    story = STORIES[given.task]
     try:
-        tell(tour(Path().resolve(), given.seeds, given.steps))
+        tell(story, tour(story, Path().resolve(), given.seeds, given.steps))
     except AssayError as error:
         return fail(error)
     return 0
 
 
-def tour(root: Path, seeds: int, steps: int) -> dict[str, Any]:
-    """Run the tour, and return its results."""
+def tour(story: Story, root: Path, seeds: int, steps: int) -> dict[str, Any]:
+    """Run a tour, and return its results."""
     begun = perf_counter()
-    this = _begin(root)
-    with this.step(
-        "a project of its own: 500 labelled digits, 28 % of the labels wrong; the test set checked"
-    ):
+    this = _begin(story, root)
+    with this.step(f"a project of its own: {story.planted}; the test set checked"):
         _ruler(this)
-    with this.step("A, the baseline"):
-        this.run("dvc", "repro", "--quiet")
+    with this.step("A, the baseline, as a Prefect flow"):
+        this.run(sys.executable, "flows/pipeline.py")
         a = this.commit("A: the baseline")
     with this.step("B, a data change and a model change together"):
         wrong = _clean(this)
         this.run("assay", "annotate")
-        this.set({"select": {"train_limit": None}, "train": TWEAK})
+        this.set({"select": {"train_limit": None}, "train": story.tweak})
         this.run("dvc", "repro", "--quiet")
         b = this.commit("B: better labels, and another learning rate")
     with this.step("assay diff A B"):
@@ -160,31 +221,29 @@ def tour(root: Path, seeds: int, steps: int) -> dict[str, Any]:
         why = this.json("attribute", a, b, "--seeds", str(seeds), "--html", "attribution.html")
     with this.step(f"assay race --steps {steps}: labels against trials, from A"):
         race = this.json("race", a, "--steps", str(steps), "--seeds", "2", "--html", "race.html")
-    metrics = read_json(this.layout.outputs / "metrics.json")
     return {
         "project": this.project.relative_to(root),
         "diff": diff,
         "why": why,
         "race": race,
         "wrong": wrong,
-        "accuracy": metrics["test"]["accuracy"],
         "bits": same_bits(root),
         "seconds": perf_counter() - begun,
     }
 
 
-def _begin(root: Path) -> Tour:
+def _begin(story: Story, root: Path) -> Tour:
     commit = git_commit(root)
     if commit is None:
         raise AssayError(
             "the tour needs a commit to start from", hint="`git init`, `git add -A`, `git commit`"
         )
-    at = Layout(root).scratch / "tour"
+    at = Layout(root).scratch / story.folder
     worktrees.remove(root, at)
     project = worktrees.add(root, at, commit, git_dirty_patch(root).text)
     env = {**environment(), **worktrees.environment_for(project), "MLFLOW_TRACKING_URI": tracking_uri(root)}
-    this = Tour(project, env)
-    this.set(PARAMS)
+    this = Tour(story, project, env)
+    this.set(story.params)
     for batch in this.layout.edits.glob("*.jsonl"):
         batch.unlink()
     this.layout.scratch.mkdir(exist_ok=True)
@@ -199,32 +258,35 @@ def _ruler(this: Tour) -> None:
 
 
 def _clean(this: Tour) -> int:
-    """Correct the most suspicious training labels by the oracle; returns the number that was wrong."""
+    """Correct training labels by the oracle, the most suspicious ones first; returns the number that was wrong."""
     rows = read_table(this.layout.selection / "train.parquet").to_pylist()
     learnt = {row["id"]: row["label"] for row in rows if row["split"] == "train"}
-    ranking = suspects(read_judged(this.layout.audit), least=0.0)["id"].to_pylist()
-    worst = [sample for sample in ranking if sample in learnt][:REVIEWED]
+    ranking = list(learnt)
+    if this.story.reviewed is not None:
+        ranking = suspects(read_judged(this.layout.audit), least=0.0)["id"].to_pylist()
+    worst = [sample for sample in ranking if sample in learnt][: this.story.reviewed]
     said = this.label_truly(worst, "review")
-    return sum(learnt[sample] != category for sample, category in said.items())
+    return sum(learnt[sample] != label for sample, label in said.items())
 
 
-def tell(found: Mapping[str, Any], console: Console | None = None) -> None:
+def tell(story: Story, found: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the results in ten lines."""
     console = console or Console()
-    why, place = found["why"], found["project"]
-    held = why["metrics"]["accuracy"]
+    why, place, metric = found["why"], found["project"], named(story.metric)
+    held, new = why["metrics"][story.metric], story.params["select"]["budget"]
     console.print("\n[bold]What happened[/]")
     lines = [
-        f"A was trained on 500 digits, 28 % of them with a wrong label: accuracy "
-        f"{ACCURACY.level({'value': held['a']})} (n = {why['samples']}, mean of {len(why['seeds'])} seeds).",
-        f"Then {REVIEWED} suspects were reviewed ({found['wrong']} were wrong) and 100 new images labelled: data.",
-        f"At the same time {', '.join(f'train.{k} = {v}' for k, v in TWEAK.items())} was set: model.",
-        f"B has {ACCURACY.level({'value': held['b']})}: {ACCURACY.change(held['total'])}. Which change caused it?",
+        f"A was trained on {story.planted}: {metric.title} "
+        f"{metric.level({'value': held['a']})} (n = {why['samples']}, mean of {len(why['seeds'])} seeds).",
+        f"Then {story.review.format(wrong=found['wrong'], new=new)}: data.",
+        f"At the same time {', '.join(f'train.{k} = {v}' for k, v in story.tweak.items())} was set: model.",
+        f"B has {metric.level({'value': held['b']})}: {metric.change(held['total'])}. Which change caused it?",
         f"diff, from one seed: {found['diff']['verdict']}",
-        *(f"attribute: {p['player']} {ACCURACY.change(p)}, {p['verdict']}." for p in held["shares"]),
+        *(f"attribute: {p['player']} {metric.change(p)}, {p['verdict']}." for p in held["shares"]),
         f"race: {found['race']['verdict']}",
         f"Look: {place}/diff.html, {place}/attribution.html, {place}/race.html",
-        f"      `make ui`, experiment assay-tour. All of this took {found['seconds'] / 60:.1f} minutes.",
+        f"      `make ui`, experiment {story.params['track']['experiment']}. "
+        f"All of this took {found['seconds'] / 60:.1f} minutes.",
     ]
     for line in lines:
         console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)

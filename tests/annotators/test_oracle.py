@@ -36,6 +36,8 @@ def test_it_answers_what_it_knows_in_the_order_of_the_queue(layout):
 def test_an_image_with_nothing_on_it_is_left_out_with_the_reason(layout):
     (said,) = oracle.answer(pa.table({"id": ["b"]}), layout, PARAMS)
     assert (said.op, said.why) == ("exclude", "nothing on it")
+    (said,) = oracle.answer(pa.table({"id": ["b"]}), layout, PARAMS.model_copy(update={"task": "detection"}))
+    assert (said.op, said.annotations) == ("label", []), "to a detector it is an example"
 
 
 def asked(*ids, strategy="margin") -> Batch:

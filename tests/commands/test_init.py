@@ -73,3 +73,9 @@ def test_a_place_alone_says_what_it_is_and_a_wrong_format_is_noted(tmp_path):
     assert any("looks like the format masks" in note for note in wrong.notes)
     with pytest.raises(UsageError, match="the format is not recognised"):
         prepare(root, "nowhere")
+
+
+def test_generated_scenes_are_detected(tmp_path):
+    scenes = prepare(tmp_path / "new", "scenes")
+    proposed = parse_params(yaml.safe_load(scenes.files["params.yaml"]))
+    assert (proposed.task, proposed.select.annotator, scenes.source.path) == ("detection", "oracle", None)

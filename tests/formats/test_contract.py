@@ -15,6 +15,7 @@ SOURCES = {
     "demo": {
         "options": {"images": 30, "exact_duplicates": 3, "near_duplicates": 4, "corrupt": 3, "blank": 2}
     },
+    "scenes": {"options": {"images": 5, "missing": 0.5}},
     "imagefolder": {"path": "photos"},
     "csv": {"path": "photos.csv"},
     "coco": {"path": "coco.json"},

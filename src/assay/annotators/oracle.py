@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import TypeAdapter
 
+from assay import tasks
 from assay.annotators import AnnotatorContext, now
 from assay.data.annotations import Annotation
 from assay.data.edits import Judgement
@@ -71,14 +72,16 @@ def collect(batches: Sequence[Batch], context: AnnotatorContext) -> Iterator[Ans
             if row.id in known:
                 seen = careless(row.id, known[row.id], classes, options)
                 cost = options.review_seconds if row.strategy == REVIEW else options.seconds
-                yield Answer(row.id, (judge(row.id, seen, batch.at, cost),), where=NAME)
+                said = judge(row.id, seen, context.params.task, batch.at, cost)
+                yield Answer(row.id, (said,), where=NAME)
 
 
 def answer(queue: pa.Table, layout: Layout, params: Params) -> list[Judgement]:
     """The truth without noise for the images of `queue` (column id), in the order of the queue."""
     known, _ = _truth(layout, queue["id"].to_pylist())
     at = now()
-    return [judge(sample, known[sample], at) for sample in queue["id"].to_pylist() if sample in known]
+    ids = [sample for sample in queue["id"].to_pylist() if sample in known]
+    return [judge(sample, known[sample], params.task, at) for sample in ids]
 
 
 def _truth(layout: Layout, ids: Sequence[str]) -> tuple[dict[str, list[Annotation]], list[str]]:
@@ -113,9 +116,9 @@ def _chance(seed: int, purpose: str, sample: str) -> float:
     return int.from_bytes(digest[:7], "big") / 2**56
 
 
-def judge(sample: str, seen: list[Annotation], at: str, seconds: float = 0.0) -> Judgement:
-    """A label; for an image without annotations, an exclusion."""
+def judge(sample: str, seen: list[Annotation], task: str, at: str, seconds: float = 0.0) -> Judgement:
+    """A label; an exclusion for an image without annotations, unless to the task that is a label too."""
     spent = seconds or None
-    if not seen:
+    if not seen and tasks.load(task).label(()) is None:
         return Judgement(id=sample, op="exclude", by=NAME, at=at, why="nothing on it", seconds=spent)
     return Judgement(id=sample, op="label", annotations=seen, by=NAME, at=at, seconds=spent)

@@ -24,7 +24,8 @@ def init(
         str | None,
         typer.Option(
             "--from",
-            help="PATH, or FORMAT:PATH with imagefolder, csv, coco, yolo, voc or masks; or demo: 5,000 real digits.",
+            help="PATH, or FORMAT:PATH with imagefolder, csv, coco, yolo, voc or masks; or without files of your own: "
+            "demo, 5,000 real digits to classify; scenes, digits to detect.",
         ),
     ] = None,
     task: Annotated[

@@ -117,7 +117,7 @@ def _usual(name: str, source: Source) -> dict[str, tuple[Any, str]]:
     splits = {"train": 0.6, "val": 0.2, "test": 0.2}
     return {
         "curate.splits": (splits, "for images without a split of their own; by hash, never reshuffled"),
-        "select.annotator": ("oracle", "has the demo's hidden labels") if source.format == "demo" else people,
+        "select.annotator": people if source.path else ("oracle", "has the hidden labels"),
         "select.ruler_halfwidth": (
             0.05,
             "label val and test until their 95 % interval is within ± this",

@@ -49,6 +49,13 @@ IGNORED = {
 """Lines added to ignore files, if missing."""
 DEMO = {"seed": 0, "wrong_labels": 0.08, "hidden": 0.6, "exact_duplicates": 60, "near_duplicates": 60, "blurred": 40,
         "blank": 12, "corrupt": 9}  # fmt: skip
+GENERATED = {
+    "demo": Source(name="digits", format="demo", options=DEMO),
+    "scenes": Source(
+        name="scenes", format="scenes", options={"seed": 0, "images": 400, "missing": 0.1, "hidden": 0.5}
+    ),
+}
+"""Sources that need no files, by the word of --from."""
 PACKAGES = (
     "packages: 6.6 GB with torch for CUDA, about 2 GB with its CPU build (install that one before assay)"
 )
@@ -68,7 +75,7 @@ class ProjectPlan:
 
 
 def run(root: Path, origin: str | None, dry_run: bool = False, task: str | None = None) -> dict[str, Any]:
-    """Create a project in `root` for the images of `origin` (`PATH`, `FORMAT:PATH`, `demo`); task None: by the data.
+    """Create a project in `root` for the images of `origin` (`PATH`, `FORMAT:PATH`, `demo`, `scenes`); task None: by the data.
 
     UsageError, without writing anything, if a file exists already; SourceError if the source cannot be read.
     """
@@ -92,16 +99,20 @@ def prepare(root: Path, origin: str | None, task: str | None = None) -> ProjectP
 
 
 def source_of(origin: str | None, root: Path) -> Source:
-    """The source of params.yaml for `origin`: PATH of a recognised format, FORMAT:PATH, or `demo`; else UsageError."""
+    """The source of params.yaml for `origin`: PATH of a recognised format, FORMAT:PATH, or one of GENERATED.
+
+    UsageError for anything else.
+    """
+    if origin in GENERATED:
+        return GENERATED[origin]
     kind, _, path = (origin or "").partition(":")
-    if kind == "demo" and not path:
-        return Source(name="digits", format="demo", options=DEMO)
     if kind not in LOOKS or not path:
         kind, path = recognized(Path(origin or "").expanduser()) or "", origin or ""
     if not kind:
         raise UsageError(
             f"--from {origin}: the format is not recognised" if origin else "--from is missing",
-            hint=f"valid: PATH, {', '.join(f'{name}:PATH' for name in LOOKS)}, or demo (5,000 real digits)",
+            hint=f"valid: PATH, {', '.join(f'{name}:PATH' for name in LOOKS)}, demo (5,000 real digits) "
+            "or scenes (generated, with boxes)",
         )
     place = Path(path).expanduser().absolute()
     home = root.absolute()

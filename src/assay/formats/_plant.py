@@ -24,6 +24,7 @@ PURPOSES = (
     "blank",
     "corrupt",
     "pixels",
+    "missing",
 )
 
 
