@@ -9,10 +9,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from assay.commands.first_params import params_text
 from assay.commands.init import IGNORED, prepare
 from assay.commands.recognized import recognized
+from assay.commands.survey import survey
 from assay.errors import UsageError
-from assay.params import parse_params
+from assay.params import Source, parse_params
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,3 +81,14 @@ def test_generated_scenes_are_detected(tmp_path):
     scenes = prepare(tmp_path / "new", "scenes")
     proposed = parse_params(yaml.safe_load(scenes.files["params.yaml"]))
     assert (proposed.task, proposed.select.annotator, scenes.source.path) == ("detection", "oracle", None)
+
+
+def test_several_tags_are_several_decisions(tmp_path):
+    for name in "ab":
+        Image.fromarray(np.eye(8, dtype=np.uint8)).save(tmp_path / f"{name}.png")
+    table = tmp_path / "tags.csv"
+    table.write_text("path,label\na.png,cat;dog\nb.png,cat\n")
+    source = Source(name="tags", format="csv", path=str(table), options={"separator": ";"})
+    found = survey(source, tmp_path)
+    proposed = parse_params(yaml.safe_load(params_text("new", source, found)))
+    assert (found.tags, proposed.task, proposed.track.primary) == (2, "multilabel", "map")

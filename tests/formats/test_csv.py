@@ -47,6 +47,15 @@ def test_columns_by_other_names(write):
     assert (record.path, record.split, record.annotations[0].category) == ("1.jpg", "test", "cat")
 
 
+def test_several_tags_of_an_image(write):
+    table = "path,label\nimages/1.jpg,cat; dog;cat\nimages/2.jpg,;\nimages/3.jpg,\n"
+    tags = [r.annotations and [note.category for note in r.annotations] for r in write(table, separator=";")]
+    assert tags == [["cat", "dog"], [], None], "nothing on it is not nobody has looked"
+    assert [note.category for note in write(table)[0].annotations] == ["cat; dog;cat"]
+    with pytest.raises(ParamsError, match="separator and delimiter are both ';'"):
+        write(table, separator=";", delimiter=";")
+
+
 def test_a_byte_order_mark_and_quotes_are_fine(write):
     (record,) = write('\ufeffpath,label,note\r\nimages/1.jpg,cat,"a, b\r\nc"\r\n')
     assert record.metadata == {"note": "a, b\r\nc"}

@@ -70,10 +70,11 @@ class OneMask(OneBox):
 
 PLACES = {
     "detection": {"bbox": (0, 0, 4, 4)},
+    "multilabel": {},
     "instance_segmentation": {"segmentation": [[0, 0, 4, 0, 4, 4, 0, 4]]},
     "semantic_segmentation": {"segmentation": [[0, 0, 2, 0, 2, 4, 0, 4]]},
 }
-"""Where an object is on its image, of the tasks whose labels have places."""
+"""Where an object is on its image, of the tasks whose labels are made of annotations."""
 KINDS = {"detection": OneBox, "instance_segmentation": OneMask, "semantic_segmentation": Spread}
 
 

@@ -65,11 +65,18 @@ OF_OBJECTS = {
 }
 """Measured on BCCD and on nuclei: see the docstrings of `lite0_detector` and `lite0_segmenter`."""
 
+OF_TAGS = {
+    "select.strategy": ("uncertainty", "what the champion doubts most; coverage until there is one"),
+    "track.primary": ("map", "the metric of promotion and summaries: mean over the classes"),
+}
+"""Where images have several tags."""
+
 
 def task_of(found: Survey) -> tuple[str, str]:
     """The task that suits what was labelled, and what others would."""
     if not found.objects:
-        return "classification", "what an image shows"
+        several = found.tags > 1
+        return ("multilabel", "any number of the classes") if several else ("classification", "what an image shows")
     if found.outlined < found.objects:
         return "detection", "boxes with a class"
     if found.most_of_a_class > 1:
@@ -89,6 +96,8 @@ def params_text(name: str, source: Source, found: Survey, task: str | None = Non
     chosen = {**proposal(found, usable_cores()), **_usual(name, source)}
     if task in OF_OBJECTS:
         chosen |= of_objects(found, OF_OBJECTS[task])
+    if task == "multilabel":
+        chosen |= OF_TAGS
     rest = Params(ingest=Ingest(sources=[source])).model_dump(mode="json")
     lines = [
         "# Each section begins with the values for these data. After a change, `dvc repro` runs what depends on it.",

@@ -33,6 +33,8 @@ class Survey:
     """Of these with an outline."""
     most_of_a_class: int = 0
     """Objects of one class on one image, at most."""
+    tags: int = 0
+    """Most classes that an image is labelled with."""
     classes: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
     side: int | None = None
@@ -56,6 +58,7 @@ def survey(source: Source, root: Path) -> Survey:
         objects=sum(map(len, objects)),
         outlined=sum(note.segmentation is not None for notes in objects for note in notes),
         most_of_a_class=max((n for notes in objects for n in Counter(_names(notes)).values()), default=0),
+        tags=max((len({note.category for note in r.annotations or ()}) for r in records), default=0),
         classes=dict(sorted(Counter(r.annotations[0].category for r in records if r.annotations).items())),
         splits=dict(Counter(record.split for record in records if record.split)),
         side=round(median(side for side, _ in looked)) if looked else None,

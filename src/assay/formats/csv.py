@@ -4,7 +4,8 @@
     images/1.jpg,cat,train,animal-7,2024-05-01T12:00:00,left
     images/2.jpg,,,,,right
 
-`path` is relative to `image_root` (default: the folder of the CSV). An empty `label` is an unlabelled image.
+`path` is relative to `image_root` (default: the folder of the CSV). An empty `label` is an unlabelled image. With the
+option `separator: ";"` a label is a list of tags, `cat;dog`, and `;` alone says that the image shows none.
 `split` (train, val or valid or validation, test), `group` and `captured_at` (ISO 8601) need not be there; every other
 column is metadata. Nothing is taken in from a table with a bad row: all of them are reported together.
 """
@@ -42,6 +43,8 @@ class Options(Section):
     group: str = "group"
     captured_at: str = "captured_at"
     """Those five: what the columns are called."""
+    separator: Annotated[str, Field(pattern=r"^[^\s\"]$")] | None = None
+    """Between the tags of one image; null: a cell is one label, whatever is in it."""
     delimiter: Annotated[str, Field(pattern=r"^[^\r\n\"]$")] = ","
     image_root: str | None = None
     """Where the paths start, relative to the project's root."""
@@ -51,6 +54,8 @@ class Options(Section):
         names = [self.path, self.label, self.split, self.group, self.captured_at]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"two of path, label, split, group, captured_at are the column {min(twice)!r}")
+        if self.separator == self.delimiter:
+            raise ValueError(f"separator and delimiter are both {self.delimiter!r}")
         return self
 
 
@@ -143,13 +148,21 @@ class Table:
         return Record(
             path=path,
             file=self.images / path,
-            annotations=[Annotation(category=label)] if label else None,
+            annotations=self._annotations(label),
             split=split,
             group=group,
             captured_at=captured_at,
             metadata={name: cell for name, cell in cells.items() if cell},
             stat=found,
         )
+
+    def _annotations(self, label: str) -> list[Annotation] | None:
+        """The label, or its tags, each once; None for an empty cell."""
+        if not label:
+            return None
+        tags = label.split(self.options.separator) if self.options.separator else [label]
+        named = dict.fromkeys(tag.strip() for tag in tags)
+        return [Annotation(category=tag) for tag in named if tag]
 
     def _path(self, line: int, cell: str) -> str:
         path = os.path.normpath(cell).replace(os.sep, "/") if cell and "://" not in cell else cell

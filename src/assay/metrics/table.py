@@ -91,6 +91,8 @@ ROWS = (
     Metric("macro_f1", "macro F1"),
     Metric("ece", "ECE", higher_is_better=False),
     Metric("log_loss", "log-loss", unit="", higher_is_better=False),
+    Metric("map", "mean AP"),
+    Metric("micro_f1", "micro F1"),
     Metric("exact", "exact counts"),
     Metric("mae", "mean absolute error", unit="", higher_is_better=False),
     Metric("ap", "AP"),
@@ -112,6 +114,7 @@ OF_TASK: dict[str, tuple[str, ...]] = {
     "counting": ("exact", "mae"),
     "detection": DETECTION,
     "instance_segmentation": DETECTION,
+    "multilabel": ("map", "macro_f1", "micro_f1", "ece", "log_loss"),
     "semantic_segmentation": ("miou", "dice", "boundary_f1"),
 }
 """What each task measures, in the order in which it is shown; any of them can be `track.primary`."""
@@ -127,7 +130,20 @@ OF_A_CLASS = {
         Metric("dice", "Dice"),
     )
 }
-HEADLINE = ("accuracy", "macro_f1", "log_loss", "ece", "exact", "mae", "ap", "ap50", "f1", "miou", "dice")
+HEADLINE = (
+    "accuracy",
+    "map",
+    "macro_f1",
+    "log_loss",
+    "ece",
+    "exact",
+    "mae",
+    "ap",
+    "ap50",
+    "f1",
+    "miou",
+    "dice",
+)
 """What is shown, where it was measured and where there is room for a few."""
 
 

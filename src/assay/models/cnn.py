@@ -16,7 +16,7 @@ from assay.models import ModelSpec, Pictures, parse_options
 from assay.params.bounds import Section, within
 
 INPUT = "pixels"
-TASKS = ("classification", "counting")
+TASKS = ("classification", "counting", "multilabel")
 LARGEST = 64
 """px: of larger images the network would see patches, not what is on them."""
 

@@ -16,7 +16,7 @@ from assay.params.bounds import Section
 from assay.training.linear_probe import scale_of
 
 INPUT = "embeddings"
-TASKS = ("classification", "counting")
+TASKS = ("classification", "counting", "multilabel")
 
 
 GAIN = 6.0

@@ -19,7 +19,7 @@ from assay.models import ModelSpec, Pictures, _torchvision
 from assay.models._torchvision import Normalised, options_of, start_from
 
 INPUT = "pixels"
-TASKS = ("classification", "counting")
+TASKS = ("classification", "counting", "multilabel")
 TRAINED_WITH_AUXILIARIES = frozenset({"googlenet", "inception_v3"})
 HEAD = 2
 """Tensors of the output layer, the last ones of a state dict."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from assay.params import Train
 
 SAYS_CLASSES = False
+UNUSED = ("class_weights",)
 Numbers = NDArray[np.integer[Any]]
 """(height, width): 0 for background, k + 1 for class k; VOID counts neither way."""
 
