@@ -126,6 +126,19 @@ def test_a_class_outside_the_declared_ones_is_refused_with_a_guess(queued, take)
         take(f"id,label\n{queued.unlabelled[0]},evne\n", classes=["even", "odd"], allow_new_classes=True)
 
 
+def test_several_tags_are_written_as_a_list_and_the_separator_alone_is_none_of_them(queued, tmp_path):
+    a, b, c, *_ = queued.unlabelled
+    file = tmp_path / "labels.csv"
+    params = queued.params(task="multilabel", track={"primary": "map"})
+    file.write_text(f"id,label\n{a},odd; even;odd\n{b},;\n{c},even;old\n")
+    with pytest.raises(EditError, match="class 'old' was never seen"):
+        label.run(params, queued.layout, file)
+    label.run(params, queued.layout, file, skip_bad=True)
+    ((_, batch),) = queued.batches
+    said = {j.id: [note.category for note in j.annotations] for j in batch}
+    assert said == {a: ["odd", "even"], b: []}
+
+
 def test_a_class_never_seen_needs_a_word(queued, take):
     row = f"id,label\n{queued.unlabelled[0]},prime\n"
     with pytest.raises(EditError, match="'prime' was never seen"):

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from assay import tasks
 from assay.annotators import AnnotatorContext, now
 from assay.data.edits import read_batches
 from assay.data.files import replacing
@@ -98,9 +99,8 @@ def collect(batches: Sequence[Batch], context: AnnotatorContext) -> Iterator[Ans
 
 def _classes(context: AnnotatorContext) -> ValidLabels:
     snapshot, batches = Snapshot.load(context.layout.snapshot), read_batches(context.layout.edits)
-    return valid_classes(
-        context.params.curate.classes, snapshot, batches, context.options(Options).allow_new_classes
-    )
+    allow_new, separator = context.options(Options).allow_new_classes, tasks.separator(context.params.task)
+    return valid_classes(context.params.curate.classes, snapshot, batches, allow_new, separator)
 
 
 def _csv(file: Path) -> list[tuple[int, dict[str, str]]]:

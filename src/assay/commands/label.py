@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from assay import tasks
 from assay.annotators import now
 from assay.commands import label_objects
 from assay.commands.workspace import writes
@@ -54,7 +55,8 @@ def label_images(
     EditError with all invalid rows, without writing anything, unless `skip_bad`.
     """
     snapshot, batches = Snapshot.load(layout.snapshot), read_batches(layout.edits)
-    classes = valid_classes(params.curate.classes, snapshot, batches, allow_new_classes)
+    separator = tasks.separator(params.task)
+    classes = valid_classes(params.curate.classes, snapshot, batches, allow_new_classes, separator)
     read = read_rows(file, Names.of(snapshot.samples), classes)
     rows, disputed, repeated = without_contradictions(read.rows)
     problems = sorted([*read.problems, *disputed], key=lambda problem: problem.line)
@@ -73,7 +75,7 @@ def label_images(
         "repeated": repeated,
         "open": read.unanswered,
         "bad": [vars(problem) for problem in problems],
-        "new_classes": sorted({row.label for row in rows if row.label} - classes.known),
+        "new_classes": sorted({name for row in rows for name in row.label or ()} - classes.known),
         "ignored_columns": read.ignored,
     }
 

@@ -61,7 +61,8 @@ class Row:
 
     line: int = field(compare=False)
     id: str
-    label: str | None = None
+    label: tuple[str, ...] | None = None
+    """One class, or where an image has tags any number of them."""
     exclude: bool | None = None
     split: Split | None = None
     group: str | None = None
@@ -80,7 +81,8 @@ class Row:
         }
         said: list[dict[str, Any]] = []
         if self.label is not None:
-            said.append({"op": "label", "annotations": [Annotation(category=self.label)]})
+            notes = [Annotation(category=name) for name in self.label]
+            said.append({"op": "label", "annotations": notes})
         if self.exclude is not None:
             said.append({"op": "exclude" if self.exclude else "include"})
         if self.split is not None:
@@ -144,6 +146,13 @@ class ValidLabels:
     declared: bool
     """True: params.yaml names them all. False: they are those seen so far."""
     allow_new: bool = False
+    separator: str | None = None
+    """Between the tags of an image; None: a cell is one label."""
+
+    def read(self, cell: str) -> tuple[str, ...]:
+        """The label, or the tags, each once; the separator alone is none. RowError for an invalid one."""
+        parts = [cell] if self.separator is None else cell.split(self.separator)
+        return tuple(self.check(part) for part in dict.fromkeys(map(str.strip, parts)) if part)
 
     def check(self, label: str) -> str:
         if label in self.known or (not self.declared and (self.allow_new or not self.known)):
@@ -165,13 +174,14 @@ def valid_classes(
     snapshot: Snapshot,
     batches: Iterable[tuple[str, Sequence[Judgement]]],
     allow_new: bool,
+    separator: str | None = None,
 ) -> ValidLabels:
     """The declared classes; without a declaration, those that the snapshot or an edit batch names."""
     if declared is not None:
-        return ValidLabels(frozenset(declared), declared=True)
+        return ValidLabels(frozenset(declared), declared=True, separator=separator)
     notes = [note for _, batch in batches for judgement in batch for note in judgement.annotations or []]
     seen = frozenset(snapshot.categories) | {note.category for note in notes}
-    return ValidLabels(seen, declared=False, allow_new=allow_new)
+    return ValidLabels(seen, declared=False, allow_new=allow_new, separator=separator)
 
 
 @dataclass(frozen=True)
@@ -270,7 +280,7 @@ def parse(line: int, sample: str, record: Mapping[str, str], classes: ValidLabel
     if "too many" in record:
         raise RowError("more cells than the header has columns: a comma in a name needs quotes")
     given = {name: record[name] for name in (*WHAT, *ABOUT) if record.get(name)}
-    label = classes.check(given["label"]) if "label" in given else None
+    label = classes.read(given["label"]) if "label" in given else None
     exclude = _truth(given["exclude"]) if "exclude" in given else None
     split = _split(given["split"]) if "split" in given else None
     row = Row(
@@ -278,7 +288,8 @@ def parse(line: int, sample: str, record: Mapping[str, str], classes: ValidLabel
         _seconds(given.get("seconds")),
     )  # fmt: skip
     if "label" in record and label is None and not exclude:
-        raise RowError("the label is empty (an image with nothing on it: exclude = yes)")
+        nothing = classes.separator or "exclude = yes"
+        raise RowError(f"the label is empty (an image with nothing on it: {nothing})")
     return row
 
 

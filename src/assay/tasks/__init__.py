@@ -6,6 +6,7 @@ A task is two files, as a change of how models are measured must train none. `ta
                                                   `probabilities`, a list of float32 in the order of the classes
     MODELS: tuple[str, ...]                       optional: models that serve it beside those with its name in TASKS
     UNUSED: tuple[str, ...]                       optional: keys of `train` without a meaning for it: a race tries none
+    SEPARATOR: str                                optional: between the tags of an image in a file of labels
 
     label(annotations) -> str | None              what the annotations of a sample come to, as text; None: not labelled
     words(label) -> str                           a label as a person reads it
@@ -50,6 +51,12 @@ from assay.errors import ParamsError
 def load(name: str) -> ModuleType:
     """`tasks/name.py`. PluginError if there is none of that name."""
     return plugins.load("tasks", name)
+
+
+def separator(name: str) -> str | None:
+    """What is between the tags of an image in a file of labels; None where a label is one class."""
+    found: str | None = getattr(load(name), "SEPARATOR", None)
+    return found
 
 
 def shown_in(name: str, labels: Sequence[str]) -> dict[str, NDArray[np.bool_]]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from assay.params import Train
 
 SAYS_CLASSES = False
+SEPARATOR = ";"
 Floats = NDArray[np.float32]
 
 
