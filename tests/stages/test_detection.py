@@ -10,19 +10,23 @@ import pyarrow as pa
 import pytest
 from PIL import Image, ImageDraw
 
+from assay import tasks
 from assay.data.annotations import Annotation
 from assay.data.champion import Champion, sha256, write_champion
+from assay.data.costs import objects_per_image
 from assay.data.edits import Judgement
 from assay.data.files import read_json, read_table
 from assay.data.fold import fold
 from assay.data.images.decode import ImageInfo
 from assay.data.pool import Pool, PoolWriter, content_id
+from assay.data.snapshot import Snapshot
 from assay.errors import ParamsError
 from assay.layout import Layout
-from assay.params import Params, parse_params
+from assay.params import ObjectCost, Params, parse_params
 from assay.progress import silent
 from assay.stages import evaluate, select, train
 from assay.tasks import detection
+from assay.training.predict import predict_ids
 
 IMAGES, UNLABELLED = 24, 4
 WIDTH, HEIGHT = 64, 48
@@ -127,6 +131,24 @@ def test_the_champion_asks_for_what_it_doubts(shapes, params):
     assert (summary["used"], len(queue)) == ("uncertainty", 3)
     assert [row["score"] for row in queue] == sorted((row["score"] for row in queue), reverse=True)
     assert all(row["predicted"] and row["confidence"] is None for row in queue)
+
+
+def test_a_crowded_image_costs_more_and_a_task_without_objects_is_refused(shapes, params):
+    """Behind the test that promotes: with the champion's predictions."""
+    price = ObjectCost(image=10, object=100)
+    asked = params.select.model_copy(update={"strategy": "random", "cost": price, "budget": 700})
+    summary = select.run(params.model_copy(update={"select": asked}), shapes, silent)
+    ids = read_table(shapes.selection / "queue.parquet")["id"].to_pylist()
+    said = predict_ids(shapes.outputs / "model", ids, shapes, 8, silent)[0]
+    expected = 10 + 100 * np.array([sum(scores) for scores in said["scores"].to_pylist()])
+    assert len(ids) >= 1
+    assert summary["cost"] == pytest.approx(expected.sum(), rel=1e-5)
+    assert summary["cost"] <= 700
+    mean = objects_per_image(Snapshot.load(shapes.snapshot))
+    assert 0.5 < mean < 1.5, "up to two of the scene"
+    with pytest.raises(ParamsError, match="the task classification does not predict") as caught:
+        tasks.require_objects("classification", "select.cost")
+    assert "detection" in str(caught.value.hint)
 
 
 def test_strategies_of_classes_are_refused_by_name(shapes, params):

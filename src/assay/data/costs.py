@@ -1,4 +1,4 @@
-"""What it costs to label an image: a metadata column, in the unit of the budget."""
+"""What it costs to label an image, in the unit of the budget: a metadata column, or a price of each object."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.data.metadata import listed, names
@@ -32,6 +33,13 @@ def costs_of(snapshot: Snapshot, column: str | None, ids: Sequence[str]) -> NDAr
             hint=f"give each image that can be asked about one, or exclude it; columns there are: {there}",
         )
     return costs
+
+
+def objects_per_image(snapshot: Snapshot) -> float:
+    """Mean number of objects, with a box or an outline, of the labelled images; 0 without any."""
+    notes = snapshot.annotations
+    objects = pc.sum(pc.or_(notes["bbox"].is_valid(), notes["segmentation"].is_valid())).as_py() or 0
+    return float(objects / max(1, pc.sum(snapshot.samples["labelled"]).as_py() or 0))
 
 
 def _positive(value: object) -> float:

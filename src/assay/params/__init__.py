@@ -111,6 +111,15 @@ class Audit(Section):
     """Thresholds of the checks, by name: see src/assay/checks/images.py, label_errors.py, outliers.py …"""
 
 
+class ObjectCost(Section):
+    """Seconds of labelling an image with objects; by default those of boxes by extreme clicking (Papadopoulos 2017)."""
+
+    image: Annotated[float, within(0, 1_000_000, above=True)] = 10.0
+    """Seconds of an image, whatever is on it."""
+    object: Annotated[float, within(0, 1_000_000)] = 7.0
+    """Seconds of each object; how many there are is expected from the champion's predictions."""
+
+
 class Select(Section):
     strategy: Annotated[str, _plugin("strategies")] = "margin"
     """Strategy that chooses the queue: a file of src/assay/strategies/."""
@@ -118,8 +127,8 @@ class Select(Section):
     """Options of the strategy: the keyword-only arguments of its `select`."""
     budget: Count = 100
     """Size of the queue in images, or in the unit of `cost`."""
-    cost: str | None = None
-    """Metadata column with the labelling cost of each image; null: every image costs 1."""
+    cost: str | ObjectCost | None = None
+    """Metadata column with the labelling cost of each image, or {image, object} in seconds; null: each costs 1."""
     balance: bool = False
     """True: choose images so that the predicted classes get equal numbers of labels."""
     diversity: Annotated[float, within(1, 1000)] = 1.0

@@ -51,7 +51,8 @@ def _check_columns(params: Params, layout: Layout) -> None:
     """Check the metadata columns named in the params, which later stages would refuse only after minutes."""
     from assay.data.metadata import check_columns
 
-    cost = [params.select.cost] if params.select.cost else []
+    asked = params.select.cost
+    cost = [asked] if isinstance(asked, str) and asked else []
     check_columns({"select.cost": cost, "evaluate.slices": params.evaluate.slices}, layout)
 
 

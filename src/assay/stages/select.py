@@ -24,7 +24,7 @@ from rich.markup import escape
 from assay import plugins, tasks
 from assay.data.beliefs import DECIMALS, believed
 from assay.data.champion import Champion, champion_model, read_champion
-from assay.data.costs import costs_of
+from assay.data.costs import costs_of, objects_per_image
 from assay.data.files import fresh_dir, read_json, read_table, write_json, write_table
 from assay.data.queued import Queued, mixed, queue_table, review_queue, ruler_queue
 from assay.data.snapshot import Snapshot
@@ -32,7 +32,7 @@ from assay.data.training_set import kept, labelled, training_set
 from assay.errors import MissingInput
 from assay.layout import Layout
 from assay.lineage.digests import canonical_digest, code_of
-from assay.params import Params
+from assay.params import ObjectCost, Params
 from assay.progress import Progress
 from assay.strategies import (
     COLD_START,
@@ -105,7 +105,10 @@ class QueueInputs:
 
     def costs(self, ids: Sequence[str]) -> NDArray[np.float32]:
         """(n,) what it costs to label each image, in the unit of the budget."""
-        return costs_of(self.snapshot, self.params.select.cost, ids)
+        asked = self.params.select.cost
+        if not isinstance(asked, ObjectCost):
+            return costs_of(self.snapshot, asked, ids)
+        return (asked.image + asked.object * expected_objects(self, ids)).astype(np.float32)
 
     def unlabelled(self, split: str) -> list[str]:
         """Ids to choose from in a split, sorted."""
@@ -123,6 +126,8 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
         tasks.require_classes(params.task, f"strategy {choice.used}")
     if params.select.balance:
         tasks.require_classes(params.task, "select.balance")
+    if isinstance(params.select.cost, ObjectCost):
+        tasks.require_objects(params.task, "select.cost: {image, object}")
     if choice.why:
         progress.say(choice.why)
     inputs = QueueInputs(snapshot, champion, choice, blank(layout), params, layout, progress)
@@ -255,6 +260,14 @@ def believe(inputs: QueueInputs, ids: list[str]) -> pa.Table:
         return predict_ids(model, new, inputs.layout, BATCH, inputs.progress)[0]
 
     return believed(ids, memory(inputs.layout, inputs.champion), predict)
+
+
+def expected_objects(inputs: QueueInputs, ids: Sequence[str]) -> NDArray[np.float64]:
+    """(n,) of the champion's predictions; until there is a champion, the mean of the labelled images."""
+    if inputs.champion is None:
+        return np.full(len(ids), objects_per_image(inputs.snapshot))
+    found: NDArray[np.float64] = inputs.task.objects(believe(inputs, list(ids)))
+    return found
 
 
 def classes_of(inputs: QueueInputs) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ A task is two files, as a change of how models are measured must train none. `ta
     scores(said, targets) -> {"loss": …}          cheap, once an epoch; "loss" decides which one is kept
     to_table(said, categories) -> pa.Table        its columns of predictions.parquet, `predicted` (text) among them
     doubt(table) -> float32 (n,)                  from those columns: 1 where the model cannot tell, 0 where it is sure
+    objects(table) -> float64 (n,)                optional: from those columns, how many objects are to be expected
 
 and `metrics/x.py`
 
@@ -88,5 +89,15 @@ def require_classes(name: str, what: str) -> None:
         able = ", ".join(task for task in plugins.names("tasks") if load(task).SAYS_CLASSES)
         raise ParamsError(
             f"{what} works with a probability of each class, which the task {name} does not give",
+            hint=f"tasks that do: {able}",
+        )
+
+
+def require_objects(name: str, what: str) -> None:
+    """ParamsError if a task does not say how many objects it expects, which `what` works with."""
+    if not hasattr(load(name), "objects"):
+        able = ", ".join(task for task in plugins.names("tasks") if hasattr(load(task), "objects"))
+        raise ParamsError(
+            f"{what} works with the number of objects, which the task {name} does not predict",
             hint=f"tasks that do: {able}",
         )

@@ -218,6 +218,14 @@ def doubt(said: pa.Table) -> NDArray[np.float32]:
     return np.array([1 - best_size(np.sort(one)[::-1])[1] for one in each], np.float32)
 
 
+def objects(said: pa.Table) -> Floats:
+    """(n,) the sum of the scores of each image, taken as probabilities that there is an object."""
+    lists = said["scores"].combine_chunks()
+    sums = np.concatenate([[0.0], np.cumsum(np.asarray(lists.values, np.float64))])
+    offsets = lists.offsets.to_numpy()
+    return np.diff(sums[offsets])
+
+
 def best_size(scores: NDArray[np.float32]) -> tuple[int, float]:
     """How many of the objects, best first, make the highest expected F1, and that F1; scores taken as probabilities.
 

@@ -27,14 +27,14 @@ from assay.metrics.annotated import annotations_of, mask_of, pixels_of
 from assay.metrics.instance_segmentation import Segmented, masked, outlined
 from assay.metrics.objects import Detections, Ints, offsets_of
 from assay.tasks import detection, place_of
-from assay.tasks.detection import UNUSED, VISIBLE, classes, doubt, objective, outputs, words
+from assay.tasks.detection import UNUSED, VISIBLE, classes, doubt, objective, objects, outputs, words
 
 if TYPE_CHECKING:
     import torch
 
     from assay.data.images.placement import Placement
 
-__all__ = ["UNUSED", "classes", "doubt", "objective", "outputs", "words"]
+__all__ = ["UNUSED", "classes", "doubt", "objective", "objects", "outputs", "words"]
 SAYS_CLASSES = False
 SURE = 0.5
 """Value of a mask from which on a pixel belongs to the object."""
