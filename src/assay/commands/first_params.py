@@ -76,7 +76,11 @@ def task_of(found: Survey) -> tuple[str, str]:
     """The task that suits what was labelled, and what others would."""
     if not found.objects:
         several = found.tags > 1
-        return ("multilabel", "any number of the classes") if several else ("classification", "what an image shows")
+        return (
+            ("multilabel", "any number of the classes")
+            if several
+            else ("classification", "what an image shows")
+        )
     if found.outlined < found.objects:
         return "detection", "boxes with a class"
     if found.most_of_a_class > 1:

@@ -75,7 +75,7 @@ class ProjectPlan:
 
 
 def run(root: Path, origin: str | None, dry_run: bool = False, task: str | None = None) -> dict[str, Any]:
-    """Create a project in `root` for the images of `origin` (`PATH`, `FORMAT:PATH`, `demo`, `scenes`); task None: by the data.
+    """Create a project in `root` for the images of `origin` (see `source_of`); task None: the one that suits the data.
 
     UsageError, without writing anything, if a file exists already; SourceError if the source cannot be read.
     """

@@ -28,6 +28,7 @@ from assay.params.bounds import (
 from assay.params.bounds import Fraction as Fraction
 from assay.params.bounds import Section as Section
 from assay.params.bounds import Seed as Seed
+from assay.params.cost import ObjectCost as ObjectCost
 from assay.params.effort import Effort as Effort
 from assay.params.race import TUNABLE as TUNABLE
 from assay.params.race import Race as Race
@@ -109,15 +110,6 @@ class Audit(Section):
     """Checks to run; []: all."""
     limits: dict[str, Annotated[float, within(0, 1_000_000_000)]] = {}
     """Thresholds of the checks, by name: see src/assay/checks/images.py, label_errors.py, outliers.py …"""
-
-
-class ObjectCost(Section):
-    """Seconds of labelling an image with objects; by default those of boxes by extreme clicking (Papadopoulos 2017)."""
-
-    image: Annotated[float, within(0, 1_000_000, above=True)] = 10.0
-    """Seconds of an image, whatever is on it."""
-    object: Annotated[float, within(0, 1_000_000)] = 7.0
-    """Seconds of each object; how many there are is expected from the champion's predictions."""
 
 
 class Select(Section):
