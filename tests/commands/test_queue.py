@@ -26,6 +26,15 @@ def test_the_head_of_the_queue_with_where_the_images_came_from(queued):
     assert "2 of 5 open" in text
 
 
+def test_what_a_model_without_one_confidence_predicts_is_shown_too(queued):
+    """As of a detector: its scores are of objects."""
+    result = queue.run(queued.layout, limit=1)
+    result["rows"][0] |= {"predicted": "3 cells", "confidence": None}
+    assert "3 cells" in shown(queue, result)
+    result["rows"][0] |= {"confidence": 0.5}
+    assert "3 cells (50%)" in shown(queue, result)
+
+
 def test_one_split_only(queued):
     rows = queue.run(queued.layout, None)["rows"]
     some = rows[0]["split"]

@@ -112,5 +112,6 @@ def render(result: dict[str, Any], console: Console) -> None:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, str, str, str]:
-    guess = f"{row['predicted']} ({row['confidence']:.0%})" if row["predicted"] else ""
+    sure = "" if row["confidence"] is None else f" ({row['confidence']:.0%})"
+    guess = f"{row['predicted']}{sure}" if row["predicted"] else ""
     return row["path"] or "", row["split"], guess, row["reason"]
