@@ -82,7 +82,7 @@ def test_rows_that_nobody_has_filled_in_stay_open(queued, take):
     rows = f"id,path,label,exclude,why\n{a},,odd,,\n{b},,,,\n{c},,,,not sure\n"
     result = take(rows)
     assert (result["written"], result["open"], result["bad"]) == ({"label": 1}, 2, [])
-    with pytest.raises(EditError, match="nobody has filled in any of its 2 rows"):
+    with pytest.raises(EditError, match="none of its 2 rows is filled in"):
         take(f"id,label,exclude\n{a},,\n{b},,\n")
 
 

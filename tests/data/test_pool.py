@@ -138,7 +138,7 @@ def test_a_shard_that_lost_its_end_is_an_error_not_short_bytes(make_pool):
     with pytest.raises(PoolError, match="shard 00002 ends before"):
         pool.read(pool.ids[-1])
     with pytest.raises(
-        PoolError, match=r"00002\.tar is damaged: it has 700 bytes, by its index it has 5,120"
+        PoolError, match=r"00002\.tar is damaged: it has 700 bytes, 5,120 by its index"
     ) as error:
         Pool.open(path)
     assert "dvc checkout --force data/pool" in error.value.hint

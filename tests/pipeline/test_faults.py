@@ -293,11 +293,11 @@ def test_bad_rows_of_labels_are_all_named_and_none_is_taken(workspace):
     said = workspace.assay("label", "bad.csv", status=1).stderr
     assert "5 bad rows, nothing was written" in said
     for line, text in {
-        2: "lines 2, 6 say different things of one image",
+        2: "lines 2, 6 contradict each other: they name the same image",
         3: "no image has the id '0123456789abcdef'",
         4: "class 'x' was never seen",
         5: "split is 'training'; valid: train, val, test",
-        6: "lines 2, 6 say different things of one image",
+        6: "lines 2, 6 contradict each other: they name the same image",
     }.items():
         assert f"line {line}: {text}" in said
     assert not list((workspace.root / "data" / "edits").glob("*.jsonl"))

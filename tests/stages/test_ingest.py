@@ -265,5 +265,5 @@ def test_a_metadata_column_that_no_image_has_is_refused_before_anything_costs(pr
     table.write_text(f"path,label,site\n{project.rows[0]['path']},x,north\n")
     with pytest.raises(ParamsError, match=f"{param}: no image has the metadata ink") as caught:
         ingest.run(project.params(**section), project.layout, silent)
-    assert "the sources give: site" in str(caught.value.hint)
+    assert "columns of the sources: site" in str(caught.value.hint)
     assert ingest.run(project.params(evaluate={"slices": ["site"]}), project.layout, silent)["samples"] == 1

@@ -1,1 +1,1 @@
-"""What is held, and how it lies on disk: pool, edits, fold, snapshot, splits, ledger, embeddings."""
+"""Data and their files: pool, edits, fold, snapshot, splits, ledger, embeddings."""

@@ -1,4 +1,4 @@
-"""What an image shows: objects with a class, a box, an outline; and which of them an image has room for."""
+"""Annotations of an image: objects with a category, a box and an outline; and clipping them to the image."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Box = tuple[Finite, Finite, Extent, Extent]
 """x, y, width, height in pixels of the upright image; 0, 0 is the upper left corner of the first pixel."""
 
 TOLERANCE = 1.0
-"""Pixels by which an object may reach beyond its image: coordinates from 1 on, or rounded, are off by as much."""
+"""Pixels that an object may extend beyond its image: one-based or rounded coordinates are off by as much."""
 KEPT = 0.5
-"""Share of a box that has to be inside the image for it to be clipped; with less it is refused."""
+"""Least share of a box inside the image for it to be clipped; with less it is refused."""
 
 
 class Annotation(BaseModel):
@@ -35,7 +35,7 @@ class Annotation(BaseModel):
     bbox: Box | None = None
     segmentation: Outline | None = None
     iscrowd: bool = False
-    """Stands for many objects too close to tell apart: neither learnt nor counted one by one."""
+    """Marks a group of objects that are not annotated one by one, nor trained on or counted one by one."""
     attributes: dict[str, str | bool | int | Finite] = Field(default_factory=dict)
 
     @field_validator("bbox")
@@ -50,12 +50,12 @@ class Annotation(BaseModel):
 
     @property
     def is_tag(self) -> bool:
-        """Whether it says of the whole image what it shows, and not where."""
+        """Whether this is a category of the whole image, without box and outline."""
         return self.bbox is None and self.segmentation is None
 
     @property
     def box(self) -> Box | None:
-        """The box that was drawn, or else that of the outline; None for a tag."""
+        """`bbox`, otherwise the box of the outline; None for a tag."""
         if self.bbox is not None or self.segmentation is None:
             return self.bbox
         return box_of(self.segmentation)
@@ -66,7 +66,7 @@ def _whole_if_so(value: Any) -> Any:
 
 
 def box_of(outline: Polygons | RLE) -> Box:
-    """The smallest box around an outline: of polygons by their corners, of run lengths by their pixels."""
+    """The smallest box around an outline: around the corners of polygons, or the pixels of run lengths."""
     if isinstance(outline, RLE):
         from assay.data.masks import box_of_mask
 
@@ -76,7 +76,7 @@ def box_of(outline: Polygons | RLE) -> Box:
 
 
 def annotations_json(annotations: Sequence[Annotation] | None) -> str | None:
-    """Annotations as canonical JSON: one text for one meaning. None stays None: nobody has looked yet."""
+    """Annotations as canonical JSON: equal annotations give equal texts. None, for an unlabelled image, stays None."""
     if annotations is None:
         return None
     rows = [a.model_dump(mode="json", exclude_defaults=True) for a in annotations]
@@ -94,18 +94,18 @@ def _canonical(value: Any) -> str:
 
 
 def reason(error: ValidationError) -> str:
-    """The first thing that is wrong, in one line: `bbox.2: Input should be greater than 0`."""
+    """The first error in one line, such as `bbox.2: Input should be greater than 0`."""
     first = error.errors(include_url=False)[0]
     where = ".".join(map(str, first["loc"]))
     return f"{where or 'the line'}: {first['msg'].removeprefix('Value error, ')}"
 
 
 Columns = tuple[str, Sequence[float] | None, str | None, bool | None, str | None]
-"""category, bbox, segmentation and attributes as JSON: an annotation as a row of a table."""
+"""An annotation as a row: category, bbox, segmentation as JSON, iscrowd, attributes as JSON."""
 
 
 def to_columns(held: Mapping[str, Any]) -> Columns:
-    """One annotation of canonical JSON, parsed, as the columns of a table."""
+    """The row of one annotation, given as parsed canonical JSON."""
     outline, attributes = held.get("segmentation"), held.get("attributes")
     return (
         held["category"],
@@ -117,7 +117,7 @@ def to_columns(held: Mapping[str, Any]) -> Columns:
 
 
 def from_columns(row: Columns) -> Annotation:
-    """The annotation that `to_columns` took apart."""
+    """The inverse of `to_columns`."""
     return _from_columns(row[0], row[1] and tuple(row[1]), *row[2:])
 
 
@@ -138,10 +138,10 @@ Fit = Literal["taken", "clipped"]
 
 
 def fitted(one: Annotation, width: int, height: int) -> tuple[Annotation, Fit]:
-    """An object as an image of `width` × `height` px can have it. ValueError if it cannot.
+    """An object fitted to an image of `width` × `height` px.
 
-    Taken as it is: what reaches at most TOLERANCE px beyond the image. Clipped at the border: what has at least KEPT
-    of its box inside. Refused: the rest, and a mask of another size than the image.
+    An object within TOLERANCE px of the image is taken unchanged. One with at least KEPT of its box inside is clipped
+    at the border. ValueError for others, and for a mask whose size is not that of the image.
     """
     if isinstance(one.segmentation, RLE) and one.segmentation.size != (height, width):
         had = "{1} × {0}".format(*one.segmentation.size)
@@ -167,7 +167,7 @@ def _clipped(box: Box, width: int, height: int) -> Box | None:
 
 
 def _clip(one: Annotation, box: Box, width: int, height: int) -> Annotation:
-    """Corners beyond the border are moved onto it, which is exact for boxes and keeps polygons closed."""
+    """Move corners beyond the border onto it: exact for boxes; polygons stay closed."""
     held: dict[str, Any] = {"bbox": one.bbox and _clipped(one.bbox, width, height)}
     if isinstance(one.segmentation, tuple):
         held["segmentation"] = _clip_rings(one.segmentation, width, height)
@@ -175,11 +175,11 @@ def _clip(one: Annotation, box: Box, width: int, height: int) -> Annotation:
         return Annotation.model_validate(one.model_dump() | held)
     except ValidationError:
         where = ", ".join(f"{number:g}" for number in box)
-        raise ValueError(f"nothing is left of its outline inside {where}") from None
+        raise ValueError(f"its outline has no area inside the image, box {where}") from None
 
 
 def _clip_rings(parts: Polygons, width: int, height: int) -> list[list[list[float]]]:
-    """The rings that enclose something once their corners are moved into the image."""
+    """The rings with their corners moved into the image, without those that then have no area."""
     moved = [[_moved(ring, width, height) for ring in part] for part in parts]
     return [[part[0], *filter(ring_area, part[1:])] for part in moved if ring_area(part[0])]
 

@@ -1,4 +1,4 @@
-"""What a model said about images, kept from one call to the next: only new images cost anything."""
+"""Cache of a model's predictions: only images that are not in the cache are predicted."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pyarrow.compute as pc
 from assay.data.files import read_table, recall, write_table
 
 DECIMALS = 5
-"""Rounded, as the last bits of a probability depend on which images shared its batch: the same image
-shall have the same probabilities whether it was predicted today or is remembered."""
+"""Decimals of stored floats. The last bits of a probability depend on the other images of the batch; rounded, a cached
+prediction equals a new one."""
 
 Predict = Callable[[list[str]], pa.Table]
 
 
 def believed(ids: Sequence[str], file: Path, predict: Predict) -> pa.Table:
-    """The columns of a task's predictions of `ids`, in their order. `predict` is asked for those that `file` lacks.
+    """The predictions of `ids` (columns of the task), in their order. `predict` is called for the ids not in `file`.
 
-    One file belongs to one model and can be lost at any time; other models' files beside it are removed.
+    A file belongs to one model and may be deleted at any time. The files of other models in its folder are removed.
     """
     known = _read(file)
     new = _unknown(ids, known)
@@ -34,7 +34,7 @@ def believed(ids: Sequence[str], file: Path, predict: Predict) -> pa.Table:
 
 
 def rounded(column: pa.Array) -> pa.Array:
-    """Floats of a column, also those in lists, to DECIMALS; anything else as it is."""
+    """A column with its floats, also those in lists, rounded to DECIMALS; other types unchanged."""
     kind = column.type
     if pa.types.is_list(kind):
         return pa.ListArray.from_arrays(column.offsets, rounded(column.values), type=kind)
@@ -46,7 +46,7 @@ def rounded(column: pa.Array) -> pa.Array:
 
 
 def _read(file: Path) -> pa.Table | None:
-    """What is remembered; None if there is nothing, or nothing that can be read: it is only a cache."""
+    """The cached table; None if it is missing or damaged."""
     known = recall(lambda: read_table(file))
     return known if known is not None and "id" in known.column_names else None
 

@@ -1,4 +1,4 @@
-"""The model promoted last: data/champion/champion.json in git, its weights beside it in DVC."""
+"""The champion, the model promoted last: data/champion/champion.json in git, its weights beside it in DVC."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODEL = "model"
 
 
 class Champion(BaseModel):
-    """What was promoted, how good it was, and by whom. `model_sha256` is that of model.pt."""
+    """A promoted model with its metrics, and who promoted it. `model_sha256` is the hash of model.pt."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
@@ -32,7 +32,7 @@ class Champion(BaseModel):
 
 
 def read_champion(folder: Path) -> Champion | None:
-    """None before the first promotion. PromotionRefused if the file is not what `assay promote` writes."""
+    """The champion; None before the first promotion. PromotionRefused if the file is not valid."""
     if not (file := folder / FILE).exists():
         return None
     try:
@@ -40,8 +40,8 @@ def read_champion(folder: Path) -> Champion | None:
         return None if held is None else Champion.model_validate(held)
     except (ValidationError, ValueError, KeyError, TypeError) as error:
         raise PromotionRefused(
-            f"{file} is not a champion that can be read: {error}",
-            hint='restore it from git, or write {"champion": null} to begin again without one',
+            f"{file} is not a valid champion: {error}",
+            hint='restore it from git, or write {"champion": null} to start without a champion',
         ) from None
 
 
@@ -50,7 +50,7 @@ def write_champion(folder: Path, champion: Champion | None) -> None:
 
 
 def champion_model(folder: Path, champion: Champion) -> Path:
-    """The folder of the champion's weights. MissingInput if they are not there, or another model's."""
+    """The folder of the champion's weights. MissingInput if they are missing or are those of another model."""
     weights = folder / MODEL / "model.pt"
     if not weights.exists():
         raise MissingInput(

@@ -1,4 +1,4 @@
-"""Python's values as Arrow columns, without the half second that `pyarrow.array` takes to import pandas."""
+"""Python values as Arrow columns, without pandas: `pyarrow.array` would import it, which takes 0.5 s."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 import pyarrow as pa
 
 MOST = 2**31 - 1
-"""Bytes of text that fit one array: its offsets are 32 bits wide."""
+"""Largest number of bytes of text in an array: its offsets are 32 bits wide."""
 
 
 def table(rows: Iterable[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
-    """Rows of values in the order of a schema's columns: texts, whole numbers and truths, texts may be None."""
+    """A table of rows in the column order of a schema: texts (or None), integers, booleans."""
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     return pa.table([column(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
 
 
 def column(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """What `pyarrow.array(values, kind)` is, bit for bit."""
+    """Bitwise equal to `pyarrow.array(values, kind)`."""
     if pa.types.is_string(kind):
         return _texts(values)
     if pa.types.is_boolean(kind):

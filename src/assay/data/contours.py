@@ -1,4 +1,4 @@
-"""The outlines of a mask along the edges of its pixels: polygons that come out as the same pixels again."""
+"""Outlines of a mask along the edges of its pixels: polygons that give the same mask when filled."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ RIGHT, DOWN, LEFT, UP = (1, 0), (0, 1), (-1, 0), (0, -1)
 
 
 def polygons_of(mask: Mask) -> Polygons:
-    """Parts with their holes. Pixels that touch at a corner only belong to different parts."""
+    """Parts with their holes. Pixels that only touch at a corner belong to different parts."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return ()
     top, left = int(rows[0]), int(columns[0])
     inside = mask[
         top : rows[-1] + 1, left : columns[-1] + 1
-    ]  # what is traced is most often small on a large image
+    ]  # traced in the box of the mask, which is often small on a large image
     return tuple(tuple(_moved(ring, left, top) for ring in part) for part in _outlines(inside))
 
 
@@ -47,11 +47,11 @@ def _outlines(mask: Mask) -> list[list[list[Vertex]]]:
 
 
 Edge = tuple[Vertex, Vertex]
-"""Where it starts, and its direction: the object lies to the right of it."""
+"""Start and direction of an edge of a pixel; the object is on its right."""
 
 
 def _loops(mask: Mask) -> list[list[Edge]]:
-    """The borders of a mask, each an edge after the other, around objects clockwise (y points down)."""
+    """The closed borders of a mask, each as its edges in order; clockwise around objects (y points down)."""
     leaving: dict[Vertex, list[Vertex]] = {}
     for start, way in _edges(mask):
         leaving.setdefault(start, []).append(way)
@@ -64,7 +64,7 @@ def _loops(mask: Mask) -> list[list[Edge]]:
 
 
 def _followed(leaving: dict[Vertex, list[Vertex]], start: Vertex, way: Vertex) -> Iterable[Edge]:
-    """The edges of a border from one on. Where two leave, it goes on to the right: corners join nothing."""
+    """The edges of a border from `start` on. At a vertex with two edges it turns right: corners connect no parts."""
     at, first = start, way
     while True:
         yield at, way
@@ -93,18 +93,18 @@ def _where(steps: NDArray[np.int8], value: int) -> list[list[int]]:
 
 
 def _top(loop: Sequence[Edge]) -> Vertex:
-    """The first corner by rows: (y, x)."""
+    """(y, x) of the first vertex in row order."""
     return min((y, x) for (x, y), _ in loop)
 
 
 def _is_hole(loop: Sequence[Edge]) -> bool:
-    """Around a hole the highest edge runs to the left, as the object is above it."""
+    """Whether a border is that of a hole: its topmost edge runs to the left, as the object is above it."""
     y, x = _top(loop)
     return ((x, y), RIGHT) not in loop
 
 
 def _edge_to_the_left(mask: Mask, top: Vertex) -> Edge:
-    """The border that is met first to the left of the object's pixel above a hole."""
+    """The first edge to the left of the object's pixel above a hole, whose first vertex is `top`."""
     y, x = top
     row = mask[y - 1, : x + 1][::-1]
     run = int(np.argmin(row)) if not row.all() else len(row)
@@ -112,14 +112,14 @@ def _edge_to_the_left(mask: Mask, top: Vertex) -> Edge:
 
 
 def _corners(loop: Sequence[Edge]) -> list[Vertex]:
-    """Where a border turns."""
+    """The vertices at which a border turns."""
     return [at for n, (at, way) in enumerate(loop) if loop[n - 1][1] != way]
 
 
 def as_one_ring(parts: Sequence[Part]) -> Ring:
-    """Parts and holes as one ring, joined by lines there and back: for formats that have no more.
+    """Parts and holes as one ring, connected by lines of width 0: for formats with one ring per object.
 
-    Where a hole joins its part, and a part the one before it, is where two of their corners are nearest.
+    Each ring, from the largest to the smallest, is connected to the ring so far at their nearest corners.
     """
     rings = sorted((ring for part in parts for ring in part), key=ring_area, reverse=True)
     joined = np.reshape(rings[0], (-1, 2))

@@ -1,4 +1,4 @@
-"""What it costs to label an image, in the unit of the budget: a metadata column, or a price of each object."""
+"""Cost of labelling an image, in the unit of the budget: a metadata column, or a price per object."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from assay.data.snapshot import Snapshot
 from assay.errors import ParamsError
 
 SHOWN = 3
-"""Images that an error names."""
+"""Number of images that an error names."""
 
 
 def costs_of(snapshot: Snapshot, column: str | None, ids: Sequence[str]) -> NDArray[np.float32]:
-    """(n,) of each of `ids`; 1 without a column. ParamsError where one has no positive number there."""
+    """(n,) cost of each of `ids`; 1 without a column. ParamsError if an image has no positive number there."""
     if column is None:
         return np.ones(len(ids), np.float32)
     wanted = set(ids)
@@ -30,7 +30,7 @@ def costs_of(snapshot: Snapshot, column: str | None, ids: Sequence[str]) -> NDAr
         raise ParamsError(
             f"select.cost: {len(wrong):,} of {len(ids):,} images have no positive number in the metadata"
             f" column {column!r}, such as {_named(wrong, told)}",
-            hint=f"give each image that can be asked about one, or exclude it; columns there are: {there}",
+            hint=f"give every image that can be queued a cost, or exclude it; metadata columns: {there}",
         )
     return costs
 
@@ -43,7 +43,7 @@ def objects_per_image(snapshot: Snapshot) -> float:
 
 
 def _positive(value: object) -> float:
-    """The number that a text holds; 0 if it holds none that a cost can be."""
+    """`value` as a positive finite number; 0 if it is none."""
     try:
         number = float(str(value))
     except ValueError:

@@ -28,7 +28,7 @@ KINDS = (
     "moved",
     "regrouped",
 )
-"""How a sample can have changed; one may have in several ways. Bit n of `kinds` is KINDS[n]."""
+"""Kinds of change of a sample, which may have several. Bit n of `kinds` is KINDS[n]."""
 FIELD = {
     "labelled": "label",
     "unlabelled": "label",
@@ -36,7 +36,7 @@ FIELD = {
     "moved": "split",
     "regrouped": "group",
 }
-"""What has a before and an after. labelled: nobody had looked; relabelled: the annotations changed in any way."""
+"""Kind -> field with a value before and after. labelled: it was unlabelled; relabelled: any change of annotations."""
 FIELDS = ("label", "split", "group")
 CHANGED = pa.schema(
     {
@@ -49,7 +49,7 @@ CHANGED = pa.schema(
 
 @dataclass(frozen=True)
 class Difference:
-    """Every sample that changed, one row each (CHANGED, sorted by id): what it was and what it is."""
+    """The samples that changed: CHANGED, one row per sample, sorted by id."""
 
     samples: pa.Table
 
@@ -57,17 +57,17 @@ class Difference:
         return len(self.samples) > 0
 
     def of(self, kind: str) -> pa.Table:
-        """The rows that changed in one of KINDS."""
+        """The rows with a change of this kind, one of KINDS."""
         return self.samples.filter(pa.array(self._kinds & (1 << KINDS.index(kind)) != 0))
 
     def counts(self) -> dict[str, int]:
-        """How many samples changed in each way."""
+        """Kind -> number of samples."""
         return {kind: int((self._kinds >> bit & 1).sum()) for bit, kind in enumerate(KINDS)}
 
     def flows(self, kind: str) -> list[dict[str, Any]]:
-        """From what to what, for a kind with a before and an after: rows of before, after, count, largest first.
+        """Transitions of a kind in FIELD: rows of before, after, count, the largest count first.
 
-        Objects that were drawn anew, as many of each class as before, are no flow.
+        Equal texts are omitted: redrawn objects with the same number per class.
         """
         rows, field = self.of(kind), FIELD[kind]
         columns = (rows[f"{field}_{side}"].to_pylist() for side in ("before", "after"))
@@ -76,7 +76,7 @@ class Difference:
         return [{"before": before, "after": after, "count": n} for (before, after), n in ordered]
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, for JSON: the counts, and each sample with its kinds by name."""
+        """For JSON: the counts, and each sample with the names of its kinds."""
         names = [kinds_of(kinds) for kinds in self._kinds.tolist()]
         rows = [row | {"kinds": kinds} for row, kinds in zip(self.samples.to_pylist(), names, strict=True)]
         return {"counts": self.counts(), "samples": rows}
@@ -92,7 +92,7 @@ def kinds_of(bits: int) -> list[str]:
 
 
 def diff(before: Snapshot, after: Snapshot) -> Difference:
-    """Compare two snapshots. A sample is relabelled when its annotations changed in any way, boxes included."""
+    """Compare two snapshots. Any change of annotations, boxes included, makes a sample relabelled."""
     row_before = positions(after.ids, before.ids)
     b = np.flatnonzero(row_before >= 0)
     a = row_before[b]
@@ -119,7 +119,7 @@ def _exclusion(before: Snapshot, after: Snapshot, a: Rows, b: Rows) -> NDArray[n
 
 
 def _changes(before: Snapshot, after: Snapshot, a: Rows, b: Rows) -> NDArray[np.uint16]:
-    """The bits of FIELD for the samples in rows `a` of `before` and `b` of `after`."""
+    """(n,) bits of the kinds in FIELD, for the samples in rows `a` (n,) of `before` and `b` (n,) of `after`."""
     bits = np.where(_differs(before, after, "split", a, b), _bit("moved"), 0)
     bits |= np.where(_differs(before, after, "group", a, b), _bit("regrouped"), 0)
     old, new = _labels(before, after)
@@ -140,7 +140,7 @@ def _differs(before: Snapshot, after: Snapshot, field: str, a: Rows, b: Rows) ->
 
 
 def _labels(before: Snapshot, after: Snapshot) -> tuple[Codes, Codes]:
-    """The notes of all samples of either side as numbers, equal where the notes are, −1 where nobody has looked."""
+    """Codes of the `notes` of all samples before and after: equal for equal notes, −1 for an unlabelled sample."""
     translated = positions(after.notes.dictionary, before.notes.dictionary)
     unknown = translated < 0
     translated[unknown] = len(before.notes.dictionary) + np.arange(unknown.sum())
@@ -152,7 +152,7 @@ def _labels(before: Snapshot, after: Snapshot) -> tuple[Codes, Codes]:
 
 
 def _table(bits: NDArray[np.uint16], before: tuple[Snapshot, Rows], after: tuple[Snapshot, Rows]) -> pa.Table:
-    """Rows of CHANGED; row −1 of a snapshot: it does not have the sample."""
+    """CHANGED for rows of the two snapshots; row −1: the sample is not in that snapshot."""
     columns: dict[str, Any] = {}
     for side, (snapshot, rows) in (("before", before), ("after", after)):
         picks = pa.array(rows, pa.int64(), mask=rows < 0)

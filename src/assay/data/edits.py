@@ -1,4 +1,4 @@
-"""Edit batches: what people judged, one JSON object a line, one file a batch, never changed once written."""
+"""Edit batches: judgements of people, one JSON object per line, one file per batch; files are never changed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Split = Literal["train", "val", "test"]
 Op = Literal["label", "exclude", "include", "split", "group"]
 
 ANSWERS: tuple[Op, ...] = ("label", "exclude")
-"""The judgements that answer the question what is on an image; a split or a group says nothing of that."""
+"""Ops that answer what is on an image; `split`, `group` and `include` don't."""
 NAME = re.compile(r"^(\d{4,})-([a-z0-9][a-z0-9_.-]*)\.jsonl$")
 
 
@@ -76,15 +76,15 @@ def _parse(line: str, where: str) -> Judgement:
 def answers_to(
     batches: Iterable[tuple[str, Sequence[Judgement]]], ops: Sequence[Op] = ANSWERS
 ) -> Counter[str]:
-    """How often each image was judged, by these ops."""
+    """Number of judgements of each image with one of `ops`."""
     return Counter(judgement.id for _, batch in batches for judgement in batch if judgement.op in ops)
 
 
 def write_batch(edits: Path, source: str, judgements: Iterable[Judgement]) -> Path:
-    """Write the next batch and return its path; an existing batch is never touched, a number never given twice.
+    """Write the next batch and return its path. Existing batches stay untouched; each gets its own number.
 
-    Two people who write at the same time on two clones get two files with one number: no conflict in git,
-    and the order between them is that of their names.
+    Two people who write batches in two clones at the same time may use the same number. Their files differ in the
+    source part of the name, so that git sees no conflict, and fold in the order of their names.
     """
     rows = [j.model_dump_json(exclude_none=True, exclude_defaults=True) for j in judgements]
     if not rows:

@@ -1,12 +1,12 @@
-"""What is stored of each image besides its bytes: a vector, image statistics, a thumbnail, near-duplicates.
+"""Data derived from each image of the pool: embedding, image statistics, thumbnail, near-duplicates.
 
     data/embeddings/00000.npy               (n, d) float32 for the n images of the pool's shard 00000, in its order
     data/embeddings/00000.parquet           id and the statistics of `assay.data.images.traits`
     data/embeddings/00000.thumbnails.npy    (n, 256) int8: see `assay.data.near_duplicates`
-    data/embeddings/00000.pairs.parquet     id, other (the older), similarity; written last: the shard is done
-    data/embeddings/embeddings.json         encoder, options, dim, shards; written when all are done
+    data/embeddings/00000.pairs.parquet     id, other (the older), similarity; written last, marks the shard as done
+    data/embeddings/embeddings.json         encoder, options, dim, shards; written when all shards are done
 
-Nothing here says which images are in the dataset: that is the snapshot's.
+All images of the pool are embedded; the snapshot decides which of them are in the dataset.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from assay.errors import MissingInput, PoolError
 ABOUT = "embeddings.json"
 IN_MEMORY = 2**30
 BLOCK = 20_000
-"""Vectors in memory at once while a scratch file is written."""
+"""Vectors per block of a scratch file."""
 PAIRS = pa.schema({"id": pa.string(), "other": pa.string(), "similarity": pa.float32()})
 SUFFIXES = {
     "vectors": ".npy",
@@ -50,7 +50,7 @@ def _mapped(file: Path) -> NDArray[np.float32]:
 
 
 class Embeddings:
-    """The embeddings of a pool, opened for reading. Vectors are memory-mapped: what is not asked for stays on disk."""
+    """The embeddings of a pool, opened for reading. Vectors are memory-mapped and read on request."""
 
     def __init__(self, path: Path, about: dict[str, Any]) -> None:
         self.path = path
@@ -60,7 +60,7 @@ class Embeddings:
 
     @classmethod
     def open(cls, path: Path) -> Embeddings:
-        """Open a folder. MissingInput if `embed` has not been run, or some of its files are not there."""
+        """Open a folder. MissingInput if `embed` has not been run, or if files of a shard are missing."""
         embeddings = cls(path, read_json(path / ABOUT, made_by="embed"))
         for shard in embeddings.shards:
             for kind in SUFFIXES:
@@ -73,15 +73,15 @@ class Embeddings:
 
     @cached_property
     def ids(self) -> list[str]:
-        """Content ids, in the order in which they came into the pool."""
+        """Content ids, in order of arrival in the pool."""
         return self._id_column.to_pylist()  # type: ignore[no-any-return]
 
     def require(self, ids: pa.ChunkedArray, whose: str) -> None:
-        """MissingInput unless these images, each named once in whatever order, are the embedded ones."""
+        """MissingInput unless `ids` (distinct, in any order) are the embedded images."""
         mine = self._id_column
         if len(ids) != len(mine) or pc.all(pc.is_in(ids, value_set=mine)).as_py() is False:
             raise MissingInput(
-                f"{self.path} is not of the images that are in {whose}",
+                f"{self.path} and {whose} are not of the same images",
                 hint="run `assay embed`, or `dvc repro`",
             )
 
@@ -99,15 +99,15 @@ class Embeddings:
 
     @cached_property
     def pairs(self) -> pa.Table:
-        """PAIRS: near-duplicates, newer and older, from `near_duplicates.FLOOR` on."""
+        """PAIRS: near-duplicates with a similarity of at least `near_duplicates.FLOOR`."""
         return self._tables("pairs") if self.shards else PAIRS.empty_table()
 
     def vectors(self, ids: Sequence[str]) -> NDArray[np.float32]:
-        """(len(ids), dim) float32, in the order of `ids`. PoolError for one that was never embedded."""
+        """(len(ids), dim) float32, in the order of `ids`. PoolError for an id without embedding."""
         return self.at(self.rows(ids))
 
     def at(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(len(rows), dim) float32: the vectors at some of `rows`."""
+        """(len(rows), dim) float32: the vectors at `rows`, as returned by the method `rows`."""
         out = np.empty((len(rows), self.dim), np.float32)
         shard_of = np.searchsorted(self._starts, rows, side="right") - 1
         for number in np.unique(shard_of):
@@ -116,14 +116,14 @@ class Embeddings:
         return out
 
     def at_hand(self, ids: Sequence[str], folder: Path) -> NDArray[np.float32]:
-        """`vectors` up to IN_MEMORY bytes, `mapped` beyond."""
+        """`vectors` up to IN_MEMORY bytes, otherwise `mapped`."""
         fits = 4 * len(ids) * self.dim <= IN_MEMORY
         return self.vectors(ids) if fits else self.mapped(ids, folder)
 
     def mapped(self, ids: Sequence[str], folder: Path) -> NDArray[np.float32]:
-        """What `vectors` gives, as a memory map of a scratch file in `folder`: for more than fits into memory.
+        """`vectors` as a memory map of a scratch file in `folder`, for arrays larger than memory.
 
-        The file has no name any more and goes with the array.
+        The file is unlinked already; the system frees it together with the array.
         """
         rows = self.rows(ids)
         if not len(rows):
@@ -136,7 +136,7 @@ class Embeddings:
             return np.memmap(file, np.float32, "r", shape=(len(rows), self.dim))
 
     def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        """Where the vectors of some images are, counted over all shards. PoolError as `vectors`."""
+        """(len(ids),) rows of the vectors, counted over all shards. PoolError for an id without embedding."""
         wanted = pa.array(ids, pa.string())
         found = pc.index_in(wanted, value_set=self._id_column)
         if found.null_count:
@@ -149,10 +149,10 @@ class Embeddings:
         return pa.concat_tables(read_table(part(self.path, s, kind)) for s in self.shards).combine_chunks()
 
     def _vectors(self, shard: str) -> NDArray[np.float32]:
-        """Mapped anew each time: what was read of a map counts as memory of this process as long as it is there."""
+        """Mapped anew at each call: pages read through a map count as memory of the process until it is closed."""
         return _mapped(part(self.path, shard, "vectors"))
 
     @cached_property
     def _starts(self) -> NDArray[np.int64]:
-        """The row at which each shard begins."""
+        """(shards,) first row of each shard."""
         return np.cumsum([0, *(len(self._vectors(shard)) for shard in self.shards)])[:-1]

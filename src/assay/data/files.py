@@ -1,7 +1,7 @@
-"""Files that are either whole or not there: written aside, flushed to disk, renamed into place.
+"""Atomic files: written to a temporary file, flushed to disk, renamed into place.
 
-What is written aside is called `<name>.<pid>-<n>.tmp`: no other process and no other thread writes to it, and what a
-killed process has left is known by its pid and removed by the next writer.
+Temporary files are named `<name>.<pid>-<n>.tmp`, unique to a process and a thread. Those of a killed process are
+recognised by their pid, and removed by the next writer.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ASIDE = ".tmp"
-"""Suffix of what is being written: see above."""
+"""Suffix of temporary files."""
 _OWNER = re.compile(rf"\.(\d+)-\d+{re.escape(ASIDE)}$")
 _number = count()
 _swept: set[Path] = set()
 
 
 def sync_dir(path: Path) -> None:
-    """Make the renames in a folder survive a power cut."""
+    """Flush a folder to disk, so that renames in it survive a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -41,19 +41,19 @@ def sync_dir(path: Path) -> None:
 
 
 def aside_of(path: Path) -> Path:
-    """Where to write what is to become `path`; nobody else writes there."""
+    """A new temporary path beside `path`."""
     return path.with_name(f"{path.name}.{os.getpid()}-{next(_number)}{ASIDE}")
 
 
 def sweep(folder: Path) -> None:
-    """Remove what processes that are gone have left half-written in a folder."""
+    """Remove temporary files of processes that no longer run from a folder."""
     for left in folder.glob(f"*{ASIDE}"):
         if (found := _OWNER.search(left.name)) and not is_alive(int(found[1])):
             _remove(left)
 
 
 def _prepare(folder: Path) -> None:
-    """Make a folder to write in; the first time in a process, sweep it."""
+    """Make a folder; `sweep` it the first time in this process."""
     folder.mkdir(parents=True, exist_ok=True)
     if folder not in _swept:
         _swept.add(folder)
@@ -61,7 +61,7 @@ def _prepare(folder: Path) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is a process of that number on this machine."""
+    """Whether a process with this pid runs on this machine."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -73,9 +73,9 @@ def is_alive(pid: int) -> bool:
 
 @contextmanager
 def replacing(path: Path, new: bool = False) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it takes its place if the block ends well, and goes if not.
+    """Yield a temporary path: renamed to `path` if the block succeeds, removed if it raises.
 
-    `new`: FileExistsError if `path` is there by then, whoever has made it, also at this very moment.
+    `new`: FileExistsError if `path` exists at the end of the block; atomic, so that one of several writers succeeds.
     """
     _prepare(path.parent)
     aside = aside_of(path)
@@ -95,12 +95,12 @@ def replacing(path: Path, new: bool = False) -> Iterator[Path]:
 def _place(aside: Path, path: Path) -> None:
     try:
         aside.replace(path)
-    except OSError as error:  # it is `path` that is in the way, a folder say
+    except OSError as error:  # name `path`, not the temporary file: it may be a folder
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def claim(aside: Path, path: Path) -> None:
-    """Give a finished file its name. FileExistsError if another file has it."""
+    """Rename a finished file to `path`. FileExistsError if `path` exists."""
     try:
         os.link(aside, path)
     except FileExistsError:
@@ -114,7 +114,7 @@ def claim(aside: Path, path: Path) -> None:
 
 @contextmanager
 def fresh_dir(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path` that takes its place, whole, if the block ends well."""
+    """Yield an empty temporary folder that replaces `path` if the block succeeds."""
     _prepare(path.parent)
     aside, old = aside_of(path), aside_of(path)
     aside.mkdir()
@@ -126,7 +126,7 @@ def fresh_dir(path: Path) -> Iterator[Path]:
             try:
                 aside.replace(path)
                 break
-            except OSError as error:  # another took the place in between: it was first, we are the later
+            except OSError as error:  # another writer made `path` in between: the later one replaces it
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
                 _remove(old)
@@ -145,10 +145,10 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def alone_in(folder: Path, wait: bool = True) -> Iterator[None]:
-    """Hold a folder, so that of several writers one is in it. BlockingIOError if another is and `wait` is False.
+    """Lock a folder for one writer at a time. BlockingIOError if it is locked and `wait` is False.
 
-    The lock is on the folder itself: nothing lies in it, and it is free when its holder ends, however that was. A file
-    system that cannot lock a folder (NFS) is let pass: names are claimed by one process only there too.
+    The lock is on the folder itself: it needs no file, and the system releases it when the process ends. On file
+    systems that cannot lock a folder (NFS) there is no lock; `claim` still gives each name to one process only.
     """
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(folder, os.O_RDONLY)
@@ -170,28 +170,28 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_numbered(folder: Path, files: Callable[[], Iterable[Path]], name: str, data: bytes) -> Path:
-    """Write `<number>-<name>.jsonl`, the number after those of `files`; of several at once, each has its own.
+    """Write `<number>-<name>.jsonl` with the number after the largest of `files`.
 
-    Nothing that is there is ever touched, whatever it is called.
+    Concurrent writers get different numbers. Existing files are never overwritten.
     """
     with alone_in(folder):
         while True:
             number = 1 + max((int(file.name.split("-", 1)[0]) for file in files()), default=0)
             path = folder / f"{number:04d}-{name}.jsonl"
-            # only a file system that cannot lock a folder lets another one in here
+            # FileExistsError: only without the lock of the folder, see `alone_in`
             with suppress(FileExistsError), replacing(path, new=True) as aside:
                 aside.write_bytes(data)
                 return path
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Sorted keys, two spaces, one newline at the end: the same value is the same bytes."""
+    """JSON with sorted keys, an indent of 2 and one newline at the end: equal values give equal bytes."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_bytes(path, f"{text}\n".encode())
 
 
 def write_table(path: Path, table: pa.Table, new: bool = False) -> None:
-    """Parquet, zstd. The same table is the same bytes for one version of pyarrow. `new`: see `replacing`."""
+    """Parquet, zstd. With one version of pyarrow, equal tables give equal bytes. `new`: see `replacing`."""
     import pyarrow.parquet as pq
 
     with replacing(path, new) as aside:
@@ -199,28 +199,28 @@ def write_table(path: Path, table: pa.Table, new: bool = False) -> None:
 
 
 def read_json(path: Path, made_by: str | None = None) -> Any:
-    """Parsed JSON. MissingInput if the file is absent, saying which stage writes it; DamagedFile if it is no JSON."""
+    """A JSON object. MissingInput, naming the stage `made_by`, if the file is absent; DamagedFile if it is none."""
     _require(path, made_by)
     with legible(path):
         value = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(value, dict):  # as is all that is written here
+        if not isinstance(value, dict):  # all files read here are objects
             raise ValueError(f"it holds {type(value).__name__}")
         return value
 
 
 def read_table(path: Path, columns: list[str] | None = None, made_by: str | None = None) -> pa.Table:
-    """A Parquet file. MissingInput if it is absent, saying which stage writes it; DamagedFile if it is none."""
+    """A Parquet file. MissingInput, naming the stage `made_by`, if it is absent; DamagedFile if it is none."""
     import pyarrow.parquet as pq
 
     _require(path, made_by)
     with legible(path):
-        with pq.ParquetFile(path) as file:  # pq.read_table would import pandas, half a second
+        with pq.ParquetFile(path) as file:  # pq.read_table would import pandas, which takes 0.5 s
             table = file.read(columns=columns)
         return table if columns is None else table.select(columns)
 
 
 def recall(read: Callable[[], T]) -> T | None:
-    """What a file that is only a memory (.assay/) gives; None if it is not there, or not what was written there."""
+    """The result of reading a cache file (.assay/); None if the file is absent or damaged."""
     with suppress(MissingInput, OSError, ValueError, LookupError, TypeError, AttributeError, EOFError):
         return read()
     return None
@@ -228,13 +228,13 @@ def recall(read: Callable[[], T]) -> T | None:
 
 @contextmanager
 def legible(path: Path) -> Iterator[None]:
-    """DamagedFile for what a parser makes of an empty, a cut or a foreign file; it says how to get a sound one."""
+    """Turn the errors of parsers, for an empty, truncated or foreign file, into DamagedFile with how to restore it."""
     try:
         yield
     except (ValueError, KeyError, TypeError, NotImplementedError, EOFError) as error:
         raise _damaged(path, error) from None
     except OSError as error:
-        if error.errno is not None:  # the system's, as no permission; Arrow has none
+        if error.errno is not None:  # of the system, such as no permission; Arrow's have no errno
             raise
         raise _damaged(path, error) from None
 
@@ -247,18 +247,18 @@ def _damaged(path: Path, error: Exception) -> DamagedFile:
 
 
 def _mend(path: Path) -> str:
-    """How to get a sound file in the place of a damaged one, by who keeps it."""
+    """How to restore a damaged file: from git, from DVC, or by making it again."""
     parts = path.absolute().parts
     if ".assay" in parts:
         entry = Path(*parts[: parts.index(".assay") + 3])
-        return f"it is only a memory, and is made anew: rm -r {entry}"
+        return f"it is only a cache and is made again: rm -r {entry}"
     if path.name == "champion.json" or "edits" in parts or "ledger" in parts:
         return f"git checkout {path}"
     for n, part in enumerate(parts[:-1]):
         if part in ("data", "outputs"):
             out = "/".join(parts[n : n + 2])
-            return f"`dvc checkout --force {out}` brings it back; else `dvc repro --force` makes it anew"
-    return "restore it, or make it anew"
+            return f"`dvc checkout --force {out}` restores it; otherwise `dvc repro --force` makes it again"
+    return "restore it, or make it again"
 
 
 def _require(path: Path, made_by: str | None) -> None:

@@ -30,11 +30,11 @@ def fold(
     seed: int,
     classes: Sequence[str] | None = None,
 ) -> Snapshot:
-    """The dataset version that a pool and the judgements up to now make.
+    """The snapshot of a pool with all edit batches applied.
 
-    `pairs` (id, other) are near-duplicates: a newcomer follows the oldest sample it duplicates into its split.
-    `classes` are the declared categories in the model's order; None: all that occur, sorted. EditError for a
-    judgement on an image that is not in the pool.
+    `pairs` (id, other) are near-duplicates: a new sample gets the split of the oldest sample it duplicates. `classes`
+    are the declared categories in the model's order; None: all that occur, sorted. EditError for a judgement of an
+    image that is not in the pool, and for an object that does not fit its image.
     """
     order = pc.sort_indices(pool.index["id"])
     base = pool.index.take(order)
@@ -72,19 +72,19 @@ def fold(
 
 
 def current(imports: pa.Table) -> pa.Table:
-    """What is still so: the last row of each (source, path, id) from which the image is not gone."""
+    """The last row of each (source, path, id), without those whose image is gone from there."""
     latest = _latest_of_each_origin(imports)
     return latest.filter(pc.invert(latest["gone"]))
 
 
 def split_claims(imports: pa.Table) -> pa.Table:
-    """What the sources say of the splits: (id, source, split), a row for each origin that claims one."""
+    """Splits given by the sources: (id, source, split), one row for each origin that gives one."""
     latest = current(imports.select([*ORIGIN, "split", "gone"]))
     return latest.filter(pc.is_valid(latest["split"])).select(["id", "source", "split"])
 
 
 def _latest_of_each_origin(imports: pa.Table) -> pa.Table:
-    """The last row of each (source, path, id), in order of arrival."""
+    """The last row of each (source, path, id), in the order of `imports`."""
     rows = imports.select(ORIGIN).append_column("row", pa.array(np.arange(len(imports)), pa.int64()))
     last = rows.group_by(ORIGIN, use_threads=False).aggregate([("row", "max")])["row_max"]
     if len(last) == len(imports):
@@ -93,7 +93,7 @@ def _latest_of_each_origin(imports: pa.Table) -> pa.Table:
 
 
 def _last_of_each_id(ids: pa.Array, imports: pa.Table, field: str) -> pa.Array:
-    """For each id the last value that is not null, or null: (n,) of text."""
+    """(n,) of text: the last non-null value of each id; null if it has none."""
     values = imports.filter(pc.is_valid(imports[field]))
     row_of = pc.index_in(values["id"], value_set=ids)
     rows = row_of.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -104,7 +104,7 @@ def _last_of_each_id(ids: pa.Array, imports: pa.Table, field: str) -> pa.Array:
 
 
 def _gone(ids: pa.Array, imports: pa.Table) -> np.ndarray:
-    """True for the samples of which every origin is gone: (n,) bool. Only mirrored sources report that."""
+    """(n,) bool: whether an image is gone from every origin. Only mirrored sources report this."""
     rows = pc.index_in(imports["id"], value_set=ids).to_numpy(zero_copy_only=False).astype(np.int64)
     gone = imports["gone"].to_numpy(zero_copy_only=False).astype(bool)
     there = np.bincount(rows, weights=~gone, minlength=len(ids))
@@ -112,7 +112,7 @@ def _gone(ids: pa.Array, imports: pa.Table) -> np.ndarray:
 
 
 def _whereabouts(imports: pa.Table, here: pa.Table, gone: pa.Array) -> pa.Table:
-    """Where the images are; of those that are gone from everywhere, where they have been."""
+    """Rows of the current origins; for an image that is gone everywhere, those of its former origins."""
     return pa.concat_tables([here, imports.filter(pc.is_in(imports["id"], value_set=gone))])
 
 
@@ -134,7 +134,7 @@ def _claimed_splits(ids: pa.Array, claims: pa.Table) -> pa.Array:
 
 
 def _may_be_val(ids: pa.Array, claims: pa.Table) -> np.ndarray:
-    """True for what only sources without a val of their own claim, and for train: (n,) bool."""
+    """(n,) bool: whether a sample is claimed for train only, and by sources without a val split only."""
     with_val = pc.unique(claims.filter(pc.equal(claims["split"], "val"))["source"])
     firm = pc.or_(pc.is_in(claims["source"], value_set=with_val), pc.not_equal(claims["split"], "train"))
     is_claimed, is_firm = (
@@ -145,7 +145,7 @@ def _may_be_val(ids: pa.Array, claims: pa.Table) -> np.ndarray:
 
 
 def _apply(batches: Batches, base: pa.Table) -> dict[str, dict[int, Any]]:
-    """What the batches decide in the end: for each field a map from row to value."""
+    """The last decision on each sample: field -> row of the sample -> value."""
     ids, sizes = base["id"].combine_chunks(), base.select(["width", "height"])
     flat = [(name, judgement) for name, batch in batches for judgement in batch]
     found = pc.index_in(pa.array([j.id for _, j in flat], pa.string()), value_set=ids).to_pylist()
@@ -164,15 +164,15 @@ def _apply(batches: Batches, base: pa.Table) -> dict[str, dict[int, Any]]:
 
 
 def _fitted(name: str, judgement: Judgement, width: int, height: int) -> list[Annotation]:
-    """The objects of a judgement as its image can have them: see `assay.data.annotations.fitted`."""
+    """The annotations of a judgement, clipped to the image: see `assay.data.annotations.fitted`."""
     notes = judgement.annotations or []
     try:
         return [note if note.is_tag else fitted(note, width, height)[0] for note in notes]
     except ValueError as error:
         raise EditError(
             f"data/edits/{name}.jsonl judges image {judgement.id[:12]}: {error}",
-            hint="boxes are x, y, width, height in pixels of the upright image: judge it again in a later batch, "
-            "or take the line out",
+            hint="boxes are x, y, width, height in pixels of the upright image: correct the image in a later batch, "
+            "or delete the line",
         ) from None
 
 
@@ -209,7 +209,7 @@ def _assign(
     fractions: Mapping[str, float],
     seed: int,
 ) -> np.ndarray:
-    """The split of each sample (n,). A `loose` one was claimed for train; val is taken from those, by the same hash."""
+    """(n,) the split of each sample. Of the `loose` samples, claimed for train, the hash assigns some to val."""
     hashed = splits.hashed(pc.coalesce(group, ids).to_pylist(), fractions, seed)
     is_decided = pc.is_valid(decided).to_numpy(zero_copy_only=False) & ~(loose & (hashed == "val"))
     split = np.where(is_decided, decided.to_numpy(zero_copy_only=False), hashed).astype(object)
@@ -229,7 +229,7 @@ def _rows(pairs: pa.Table, ids: pa.Array) -> np.ndarray:
 
 
 def _explode(ids: pa.Array, annotations: pa.Array) -> pa.Table:
-    """One row an annotation, sorted by (id, index). The same text is parsed once, however often it occurs."""
+    """One row per annotation, sorted by (id, index). Each distinct text is parsed once."""
     encoded = annotations.dictionary_encode()
     parsed = [json.loads(text) for text in encoded.dictionary.to_pylist()]
     if all(len(p) == 1 and p[0].keys() == {"category"} for p in parsed):
@@ -247,7 +247,7 @@ def _explode(ids: pa.Array, annotations: pa.Array) -> pa.Table:
 
 
 def _explode_tags(ids: pa.Array, encoded: pa.DictionaryArray, categories: list[str]) -> pa.Table:
-    """The common case, one category an image and no boxes, without a Python object for each row."""
+    """`_explode` for one category per image and no boxes, without a Python object per row."""
     there = pc.is_valid(encoded.indices)
     n = pc.sum(there).as_py() or 0
     columns = [

@@ -1,15 +1,15 @@
-"""One writer at a time: the locks of a workspace, each held by a command for as long as it runs.
+"""Locks of a workspace: a command holds them while it runs, so that there is one writer at a time.
 
-    pipeline      whoever writes data/ or outputs/: every stage, `promote`
-    judgements    whoever writes data/edits/ or data/ledger/: `label`, `annotate`, `resolve`, `audit --apply`; and the
+    pipeline      writers of data/ or outputs/: every stage, `promote`
+    judgements    writers of data/edits/ or data/ledger/: `label`, `annotate`, `resolve`, `audit --apply`; and the
                   stages that read them
-    flow, rounds  one flow run, one `assay iterate`; their stages and acts take the locks above, each for itself
+    flow, rounds  one flow run, one `assay iterate`; their stages and actions take the locks above one by one
 
-That is the whole rule. So an hour's training keeps nobody from giving labels, and what only looks, or writes nothing
-but .assay/ (status, diff, race, attribute, simulate, advise), waits for nobody. A worktree is a workspace of its own.
+Labels can therefore be given during a training. Commands that only read, or write .assay/ only (status, diff, race,
+attribute, simulate, advise), take no lock. A worktree is a workspace of its own.
 
-The system frees a lock with the process that held it, however that ended. Who holds it is written beside it, for the
-one who waits. Several locks are taken all or none, so two commands never wait for each other.
+The system releases a lock when its process ends, in whatever way. A note beside the lock names its holder, for the
+message of a waiting command. Several locks are taken all or none, so that two commands never wait for each other.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from assay.errors import WorkspaceBusy
 Name = Literal["pipeline", "judgements", "flow", "rounds"]
 FOLDER = "locks"
 PAUSE = 0.1
-"""Seconds between two looks at a lock that another holds."""
+"""Seconds between two attempts to take a lock."""
 WAIT = "ASSAY_WAIT"
-"""Environment variable: seconds that a command waits for another; 0 refuses at once. Not set: as long as it takes."""
+"""Environment variable: seconds that a command waits for a lock; 0 refuses at once. Not set: no limit."""
 
 
 @contextmanager
@@ -48,10 +48,17 @@ def holding(
     about: str = "",
     hint: str = "wait for it, or end it",
 ) -> Iterator[None]:
-    """Hold locks of the workspace whose scratch folder is given; who holds them already in this thread goes on.
+    """Hold locks of the workspace with the scratch folder `scratch`; locks already held by this thread are re-entered.
 
-    `say` is told once whom it waits for, `in_the_way` names others that have to end first, `about` says more of us.
-    WorkspaceBusy, with who holds it, after `wait` seconds (None: what ASSAY_WAIT says, else no limit).
+    Args:
+        wait: Seconds; None: the value of ASSAY_WAIT, otherwise no limit.
+        say: Called once with a message that names the holder, before waiting.
+        in_the_way: Returns the name of another process to wait for, which holds none of the locks.
+        about: Text about this process in the note of the lock.
+        hint: Of the error.
+
+    Raises:
+        WorkspaceBusy: A lock, or `in_the_way`, was not free within `wait` seconds; names the holder.
     """
     home = scratch / FOLDER
     home.mkdir(parents=True, exist_ok=True)
@@ -76,7 +83,7 @@ def _acquire(
     say: Callable[[str], None] | None,
     in_the_way: Callable[[], str | None],
 ) -> str | None:
-    """Take all the locks; who is in the way if that is not done in time."""
+    """Take all the locks within `wait` seconds; returns None, or the name of the holder that prevented it."""
     deadline, told = time.monotonic() + wait, False
     while (other := _take_all(locks) or _unless(in_the_way(), locks)) is not None:
         if time.monotonic() >= deadline:
@@ -89,7 +96,7 @@ def _acquire(
 
 
 def _take_all(locks: list[FileLock]) -> str | None:
-    """Take all or none; who holds the first that cannot be had."""
+    """Take all locks or none; returns None, or the holder of the first lock that is taken."""
     for n, lock in enumerate(locks):
         try:
             lock.acquire(timeout=0)
@@ -117,7 +124,7 @@ def _patience() -> float:
         return float("inf")
 
 
-# --- who it is
+# --- the note that names the holder
 
 
 def _note(lock: FileLock) -> Path:
@@ -125,7 +132,7 @@ def _note(lock: FileLock) -> Path:
 
 
 def _sign(lock: FileLock, about: str) -> None:
-    """Say who we are. A full disk is no reason to stop: then nobody can read it."""
+    """Write the note about this process. Errors, such as a full disk, are ignored: the lock works without it."""
     program = Path(sys.argv[0]).name.replace("__main__.py", "assay")
     us = {
         "pid": os.getpid(),
@@ -139,7 +146,7 @@ def _sign(lock: FileLock, about: str) -> None:
 
 
 def holder(lock: FileLock) -> str:
-    """`assay ingest` (process 4242 on host, since …); `another process` where it has not been written, or not yet."""
+    """`assay ingest` (process 4242 on host, since …); `another process` if the note is missing or outdated."""
     try:
         who = json.loads(_note(lock).read_text(encoding="utf-8"))
         if who["host"] == socket.gethostname() and not is_alive(who["pid"]):

@@ -1,4 +1,4 @@
-"""A file of labels, as people write it in a spreadsheet: rows checked one by one, none lost silently."""
+"""A CSV file of labels, as written with a spreadsheet: each row is checked and either taken or reported."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ SHOWN = (
     "proposed",
     "reason",
 )
-"""What exported files tell people beside: nobody has to hear that it is not read back."""
+"""Columns that exported files show for information; they are ignored without a warning when read."""
 YES, NO = frozenset({"true", "yes", "y", "1", "x"}), frozenset({"false", "no", "n", "0"})
 SPLITS: Mapping[str, Split] = {"train": "train", "val": "val", "test": "test"}
 PREFIX = 8
-"""Digits from which on the beginning of an id stands for it."""
+"""Least number of first digits that may stand for an id."""
 
 
 def to_fill_in(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """A CSV of `columns` for people, no cell a formula: what a row lacks is empty, what it has besides is left out."""
+    """A CSV with `columns`, formulas quoted. A missing value gives an empty cell; other keys of a row are ignored."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, extrasaction="ignore", restval="", lineterminator="\n")
     writer.writeheader()
@@ -52,12 +52,12 @@ def to_fill_in(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str
 
 
 class RowError(EditError):
-    """Why a row cannot be taken."""
+    """A row is invalid; the message says why."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What one line says of one image."""
+    """The decisions of one line about one image; None: not decided."""
 
     line: int = field(compare=False)
     id: str
@@ -71,7 +71,7 @@ class Row:
     seconds: float | None = field(default=None, compare=False)
 
     def judgements(self, by: str, at: str) -> Iterator[Judgement]:
-        """Its meaning, one judgement for each thing said; `by` if the row names nobody."""
+        """One judgement per decision; `by` is the default of the row's `by`."""
         about: dict[str, Any] = {
             "id": self.id,
             "by": self.by or by,
@@ -95,7 +95,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Problem:
-    """A row that was not taken."""
+    """Why a row was refused."""
 
     line: int
     text: str
@@ -103,7 +103,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Names:
-    """How people may name an image: its id, the first digits of it, or where it came from."""
+    """The valid names of images: an id, its first digits, or an origin."""
 
     ids: Sequence[str]
     """Sorted."""
@@ -140,11 +140,11 @@ class Names:
 
 @dataclass(frozen=True)
 class ValidLabels:
-    """Which labels are valid."""
+    """The valid labels."""
 
     known: frozenset[str]
     declared: bool
-    """True: params.yaml names them all. False: they are those seen so far."""
+    """True: `known` is `curate.classes` of params.yaml. False: the labels seen so far."""
     allow_new: bool = False
     separator: str | None = None
     """Between the tags of an image; None: a cell is one label."""
@@ -176,7 +176,7 @@ def valid_classes(
     allow_new: bool,
     separator: str | None = None,
 ) -> ValidLabels:
-    """The declared classes; without a declaration, those that the snapshot or an edit batch names."""
+    """The declared classes; without a declaration, those in the snapshot or in an edit batch."""
     if declared is not None:
         return ValidLabels(frozenset(declared), declared=True, separator=separator)
     notes = [note for _, batch in batches for judgement in batch for note in judgement.annotations or []]
@@ -186,9 +186,9 @@ def valid_classes(
 
 @dataclass(frozen=True)
 class LabelFile:
-    """What a file says: the rows that can be taken, and those that cannot.
+    """The content of a file: valid rows and problems.
 
-    ignored: columns that mean nothing here. unanswered: how many rows nobody has filled in.
+    ignored: names of unknown columns. unanswered: number of rows that are not filled in.
     """
 
     rows: list[Row]
@@ -198,10 +198,9 @@ class LabelFile:
 
 
 def read_rows(file: Path, names: Names, classes: ValidLabels) -> LabelFile:
-    """Every row of `file`, checked against the images and the classes there are.
+    """The rows of `file`, checked against the names of the images and the valid classes.
 
-    EditError if the file as a whole cannot be read, has no column to name an image or to say something, or if none of
-    its rows is filled in.
+    EditError if the file cannot be read, if it lacks a column of WHO or of WHAT, or if no row is filled in.
     """
     rows, problems = [], []
     header, records = csv_records(file)
@@ -209,7 +208,7 @@ def read_rows(file: Path, names: Names, classes: ValidLabels) -> LabelFile:
     filled = [(line, record) for line, record in records if not is_open(record)]
     if records and not filled:
         raise EditError(
-            f"{file}: nobody has filled in any of its {len(records):,} rows",
+            f"{file}: none of its {len(records):,} rows is filled in",
             hint="write classes into the column `label`, or exclude = yes, and save the file",
         )
     for line, record in filled:
@@ -222,19 +221,19 @@ def read_rows(file: Path, names: Names, classes: ValidLabels) -> LabelFile:
 
 
 def is_open(record: Mapping[str, str]) -> bool:
-    """Whether nobody has filled in a row yet."""
+    """Whether a row is not filled in yet."""
     return "too many" not in record and not any(record.get(name) for name in WHAT)
 
 
 def without_contradictions(rows: Iterable[Row]) -> tuple[list[Row], list[Problem], int]:
-    """(one row an image, the rows that contradict each other, how many only repeat another)."""
+    """(one row per image, the rows that contradict each other, the number of rows that repeat another)."""
     of: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         of[row.id].append(row)
     agreed = [held[0] for held in of.values() if all(row == held[0] for row in held)]
     disputed = [held for held in of.values() if any(row != held[0] for row in held)]
     problems = [
-        Problem(row.line, f"lines {_lines(held)} say different things of one image")
+        Problem(row.line, f"lines {_lines(held)} contradict each other: they name the same image")
         for held in disputed
         for row in held
     ]
@@ -247,7 +246,7 @@ def _lines(rows: list[Row]) -> str:
 
 
 def csv_records(file: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """(header, (line, its cells by the header) of each line). EditError if it is no such file."""
+    """(header, [(number of the line, column -> cell)]). EditError if the file is no CSV."""
     text = read_text(file, EditError)
     try:
         rows = csv_rows(text, delimiter_of(text))
@@ -264,7 +263,7 @@ def _cells(header: list[str], cells: list[str]) -> dict[str, str]:
 
 
 def _check_header(file: Path, header: list[str]) -> None:
-    for group, purpose in ((WHO, "name the image"), (WHAT, "say something about it")):
+    for group, purpose in ((WHO, "name the image"), (WHAT, "decide something about it")):
         if not set(header) & set(group):
             raise EditError(
                 f"{file}, line 1: no column to {purpose}; there are: {', '.join(header) or 'none'}",
@@ -272,11 +271,11 @@ def _check_header(file: Path, header: list[str]) -> None:
                 or f"one of {', '.join(group)}; `assay queue --csv FILE` writes such a file",
             )
     if twice := {name for name in header if name and header.count(name) > 1}:
-        raise EditError(f"{file}, line 1: column {', '.join(sorted(twice))} is there twice")
+        raise EditError(f"{file}, line 1: column {', '.join(sorted(twice))} occurs twice")
 
 
 def parse(line: int, sample: str, record: Mapping[str, str], classes: ValidLabels) -> Row:
-    """What a line says of an image. RowError if that cannot be taken, or is nothing."""
+    """The row of a line. RowError if a cell is invalid or the label is missing."""
     if "too many" in record:
         raise RowError("more cells than the header has columns: a comma in a name needs quotes")
     given = {name: record[name] for name in (*WHAT, *ABOUT) if record.get(name)}

@@ -1,12 +1,12 @@
-"""The ledger: every image sent to an annotator is accounted for, and every answer that came.
+"""The ledger: record of all images sent to annotators, and of all refused answers.
 
-    data/ledger/0001-file-3f2a9c1d.jsonl       what went out, a line an image; immutable, named by number and content
-    data/ledger/refused/file-8b1a9953.jsonl    answers that could not be taken, and why; named by content
+    data/ledger/0001-file-3f2a9c1d.jsonl       a sent batch, one line per image; immutable, named by number and content
+    data/ledger/refused/file-8b1a9953.jsonl    refused answers with the reason; named by content
 
-Text, in git, beside the edits, and like them: nothing that is there is written again, and two people who send or
-collect at the same time on two clones get files with two names. What was answered is not written here: it is in
-data/edits/. An image that went out is answered once there is one more judgement on it than when it went out, whoever
-judged; so a second look at a labelled image is accounted for like a first one, also if it says the same.
+The files are text, in git, like the edits: they are never rewritten, and two people who send or collect at the same
+time in two clones get files with different names. Accepted answers are in data/edits/. A sent image is answered once
+it has more judgements than at the time of sending, whoever gave them; a second look counts like a first one, also if
+it confirms the label.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
 
 class SentImage(BaseModel):
-    """One image as it went out. `label`: the one it had; `judged`: how many answers there were to it before."""
+    """One image as sent. `label`: its label at that time; `judged`: number of its answers at that time."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,7 +52,7 @@ class SentImage(BaseModel):
 
 @dataclass(frozen=True)
 class Batch:
-    """What went out at one time to one annotator, best first."""
+    """The images sent to one annotator at one time, in the order of the queue."""
 
     name: str
     annotator: str
@@ -66,7 +66,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came for one image: judgements, or the trouble with it. `said`: as it came."""
+    """An annotator's answer for one image: judgements, or why there are none. `said`: the answer as received."""
 
     id: str
     judgements: tuple[Judgement, ...] = ()
@@ -77,7 +77,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer that could not be taken."""
+    """A refused answer."""
 
     id: str
     kind: Kind
@@ -88,7 +88,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Settled:
-    """The answers, sorted: what is news, what could not be taken, and how many said only what is known."""
+    """Answers by outcome: new judgements, refused answers, and the number of repeated ones."""
 
     judgements: list[Judgement]
     refused: list[Refusal]
@@ -96,7 +96,7 @@ class Settled:
 
 
 def write(ledger: Path, annotator: str, rows: Sequence[SentImage], at: str) -> Batch:
-    """Put a batch on record before it goes out."""
+    """Record a batch; called before it is sent."""
     head = json.dumps({"annotator": annotator, "at": at})
     lines = [row.model_dump_json(exclude_none=True, exclude_defaults=True) for row in rows]
     data = ("\n".join([head, *lines]) + "\n").encode()
@@ -105,7 +105,7 @@ def write(ledger: Path, annotator: str, rows: Sequence[SentImage], at: str) -> B
 
 
 def read(ledger: Path) -> list[Batch]:
-    """Everything that ever went out, oldest first. EditError names the file and the line that is damaged."""
+    """All sent batches, oldest first. EditError for a damaged file."""
     return [_read(file) for file in _files(ledger)]
 
 
@@ -134,22 +134,22 @@ def _named(annotator: str, data: bytes) -> str:
     return f"{annotator}-{hashlib.sha256(data).hexdigest()[:8]}"
 
 
-# --- what is open
+# --- open images
 
 
 def open_ids(sent: Batch, answered: Mapping[str, int]) -> list[str]:
-    """The images of a batch that nobody has answered since it went out."""
+    """The images of a batch without an answer since it was sent; `answered`: number of answers of each image."""
     return [row.id for row in sent.rows if answered.get(row.id, 0) <= row.judged]
 
 
 def reviewed(sent: Iterable[Batch], answered: Mapping[str, int]) -> set[str]:
-    """The images whose last second look has been taken."""
+    """The images sent for a second look that have been answered since they were sent last."""
     asked = {row.id: row.judged for batch in sent for row in batch.rows if row.strategy == REVIEW}
     return {sample for sample, judged in asked.items() if answered.get(sample, 0) > judged}
 
 
 def account(sent: Iterable[Batch], answered: Mapping[str, int]) -> list[dict[str, Any]]:
-    """A line for each batch: sent = answered + open."""
+    """One row per batch: sent = answered + open."""
     rows = []
     for batch in sent:
         left = len(open_ids(batch, answered))
@@ -158,16 +158,16 @@ def account(sent: Iterable[Batch], answered: Mapping[str, int]) -> list[dict[str
     return rows
 
 
-# --- what came
+# --- answers
 
 
 def settle(
     sent: Sequence[Batch], answers: Iterable[Answer], batches: Sequence[tuple[str, list[Judgement]]]
 ) -> Settled:
-    """Sort what an annotator has answered to `sent`, all that it was ever sent; `batches`: the edits there are.
+    """Sort the answers of an annotator. `sent`: all batches sent to it; `batches`: all edit batches.
 
-    One answer is taken for an image that is open; the same one again counts as repeated, another one is refused, as is
-    the answer to an image that was not asked about. Nothing is dropped without a word.
+    One answer is accepted for each open image, and an equal one counts as repeated. An answer that differs, and one to
+    an image that was not sent, is refused. Every answer is counted as one of these.
     """
     answered = answers_to(batches)
     asked = {row.id for batch in sent for row in batch.rows}
@@ -180,9 +180,9 @@ def settle(
     usable: dict[str, list[Answer]] = defaultdict(list)
     for answer in answers:
         if answer.id and answer.id not in asked:
-            refused.append(_refusal(answer, "not asked", "nobody asked about this image"))
+            refused.append(_refusal(answer, "not asked", "this image was not sent"))
         elif answer.trouble or not answer.judgements:
-            refused.append(_refusal(answer, "not usable", answer.trouble or "it says nothing"))
+            refused.append(_refusal(answer, "not usable", answer.trouble or "the answer is empty"))
         else:
             usable[answer.id].append(answer)
     taken: list[Judgement] = []
@@ -191,10 +191,10 @@ def settle(
         if sample not in waiting:
             news = [a for a in held if not {_content(j) for j in a.judgements} <= known[sample]]
             repeated += len(held) - len(news)
-            refused += [_refusal(a, "answered already", "another answer was taken before") for a in news]
+            refused += [_refusal(a, "answered already", "another answer was accepted before") for a in news]
         elif len({tuple(map(_content, a.judgements)) for a in held}) > 1:
             where = ", ".join(a.where for a in held)
-            refused += [_refusal(a, "contradiction", f"{where} say different things of it") for a in held]
+            refused += [_refusal(a, "contradiction", f"{where} contradict each other") for a in held]
         else:
             taken += held[0].judgements
             repeated += len(held) - 1
@@ -202,7 +202,7 @@ def settle(
 
 
 def _content(judgement: Judgement) -> str:
-    """What is judged, without who, when and why."""
+    """The judgement as JSON without who, when and why."""
     return judgement.model_dump_json(include={"id", "op", "annotations", "split", "group"}, exclude_none=True)
 
 
@@ -211,7 +211,7 @@ def _refusal(answer: Answer, kind: Kind, why: str) -> Refusal:
 
 
 def write_refused(ledger: Path, annotator: str, refused: Sequence[Refusal]) -> Path:
-    """Put refused answers on record; the same ones again are the same file."""
+    """Record refused answers; equal answers give the same file."""
     lines = [json.dumps(asdict(row), ensure_ascii=False) for row in refused]
     data = ("\n".join(lines) + "\n").encode()
     file = ledger / REFUSED / f"{_named(annotator, data)}.jsonl"

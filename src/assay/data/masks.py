@@ -1,4 +1,4 @@
-"""Masks of objects: outlines to pixels and back, and what is less than a mask. Pixel rules are pycocotools' own."""
+"""Masks of objects: outlines to pixels, boxes and tags, and back. Pixels are filled by the rules of pycocotools."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Mask = NDArray[np.bool_]
 
 
 def encode(mask: Mask) -> RLE:
-    """A mask as run lengths. ValueError for one without a pixel."""
+    """A mask as run lengths. ValueError for an empty mask."""
     return _rle(coco.encode(np.asfortranarray(mask, np.uint8)))
 
 
@@ -34,7 +34,7 @@ def _unrolled(counts: str | bytes, height: int, width: int) -> Mask:
 
 
 def rasterized(outline: Polygons | RLE, height: int, width: int) -> Mask:
-    """The pixels of an outline on an image of height × width px: parts are joined, then holes taken out."""
+    """(height, width) mask of an outline: the union of its parts, each without its holes."""
     if isinstance(outline, RLE):
         return decode(outline)
     mask = np.zeros((height, width), bool)
@@ -44,7 +44,7 @@ def rasterized(outline: Polygons | RLE, height: int, width: int) -> Mask:
 
 
 def _filled(rings: Sequence[Sequence[float]], height: int, width: int) -> Mask:
-    """The pixels in any of some rings."""
+    """The pixels in any of the rings."""
     if not rings:
         return np.zeros((height, width), bool)
     joined = coco.merge(coco.frPyObjects([list(ring) for ring in rings], height, width))
@@ -52,12 +52,12 @@ def _filled(rings: Sequence[Sequence[float]], height: int, width: int) -> Mask:
 
 
 def rle_of(outline: Polygons | RLE, height: int, width: int) -> RLE:
-    """An outline as run lengths. ValueError where it covers no pixel."""
+    """An outline as run lengths. ValueError if it covers no pixel."""
     return outline if isinstance(outline, RLE) else encode(rasterized(outline, height, width))
 
 
 def by_number(numbers: NDArray[np.integer[Any]]) -> dict[int, RLE]:
-    """The mask of each number of a map (height, width), 0 left out: number -> run lengths."""
+    """Number -> run lengths of its pixels in a map (height, width), without number 0."""
     height, width = numbers.shape
     flat = np.ascontiguousarray(numbers.T).ravel()
     starts = np.flatnonzero(np.append(True, flat[1:] != flat[:-1]))
@@ -73,14 +73,14 @@ def by_number(numbers: NDArray[np.integer[Any]]) -> dict[int, RLE]:
 
 
 def _of_spans(starts: NDArray[np.int64], ends: NDArray[np.int64], height: int, width: int) -> RLE:
-    """A mask by the spans of its pixels, down the columns."""
+    """Mask of the spans [start, end) of pixels, counted down the columns."""
     edges = np.stack([starts, ends], axis=1).ravel()
     counts = np.diff(np.concatenate([[0], edges, [height * width]]))
     return RLE.model_validate({"size": (height, width), "counts": counts.tolist()})
 
 
 def area(rle: RLE) -> int:
-    """Pixels."""
+    """Number of pixels."""
     return int(coco.area(_coco(rle)))
 
 
@@ -99,12 +99,12 @@ def iou(these: Sequence[RLE], those: Sequence[RLE]) -> NDArray[np.float64]:
 
 
 def as_box(one: Annotation) -> Annotation:
-    """What somebody who draws boxes would have drawn; a tag stays one. Crowd and attributes stay."""
+    """The annotation reduced to its box; tags, `iscrowd` and attributes are kept."""
     return one.model_copy(update={"bbox": one.box, "segmentation": None})
 
 
 def as_tags(annotations: Sequence[Annotation]) -> list[Annotation]:
-    """What somebody who names what is on an image would have named: each category once, sorted."""
+    """The annotations reduced to tags: each category once, sorted."""
     return [Annotation(category=name) for name in sorted({one.category for one in annotations})]
 
 

@@ -1,4 +1,4 @@
-"""Where ids are among other ids: the join that everything about two snapshots stands on."""
+"""Positions of ids in other ids: the join behind all comparisons of two snapshots."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 
 Rows = NDArray[np.int64]
 ID_LENGTH, KEY_LENGTH = 64, 16
-"""Hex digits of a content id, and of the key it is searched by: 64 bits."""
+"""Hex digits of a content id, and of its search key (64 bits)."""
 
 
 def whole(column: pa.ChunkedArray) -> pa.Array:
-    """A column as one array. `combine_chunks` copies it even where there is one chunk."""
+    """A column as one array. A single chunk is not copied; `combine_chunks` would copy it."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def positions(wanted: pa.Array, ids: pa.Array) -> Rows:
-    """The row of each of `wanted` in `ids`, −1 where it is not there.
+    """The row of each of `wanted` in `ids`; −1 if it is not in there.
 
-    What `pc.index_in` says, five times faster for content ids in order, as snapshots hold them: their first 64 bits are
-    searched by halving, and what is found there is compared in full.
+    Equal to `pc.index_in`, and five times faster for sorted content ids, as in snapshots: a binary search by the first
+    64 bits, then a comparison of the whole ids.
     """
     keys, searched = _keys(ids), _keys(wanted)
     if keys is None or searched is None or not np.all(keys[1:] > keys[:-1]):
@@ -39,7 +39,7 @@ def positions(wanted: pa.Array, ids: pa.Array) -> Rows:
 
 
 def _keys(ids: pa.Array) -> NDArray[np.uint64] | None:
-    """The first 64 bits of content ids as numbers, in the order of the ids; None if these are other texts."""
+    """The first 64 bits of content ids as numbers, in the order of the ids; None if a text has another length."""
     if ids.type != pa.string() or ids.null_count:
         return None
     starts = np.frombuffer(ids.buffers()[1], np.int32)[ids.offset : ids.offset + len(ids) + 1]
@@ -53,12 +53,12 @@ def _keys(ids: pa.Array) -> NDArray[np.uint64] | None:
 
 
 def _packed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Eight hex digits in the eight bytes of each word -> the 32 bits they stand for.
+    """Eight hex digits in the eight bytes of each word -> 32 bits.
 
-    Other texts give numbers too, equal ones for equal texts; whether they are in order is looked at by the caller.
+    Words that are no hex digits give numbers as well, equal ones for equal words; the caller checks the order.
     """
     digits = (words & _every(0x0F)) + np.uint64(9) * (words >> np.uint64(6) & _every(0x01))
-    for bits in (4, 8, 16):  # neighbours move together: 8 digits, 4 pairs, 2 quadruples
+    for bits in (4, 8, 16):  # merge neighbours: 8 digits, 4 pairs, 2 quadruples
         digits = (digits | digits >> np.uint64(bits)) & MASKS[bits]
     return digits
 

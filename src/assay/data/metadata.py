@@ -1,4 +1,4 @@
-"""The metadata columns that came with the images: a JSON object of texts for each image."""
+"""Metadata columns of the images, given by the sources: a JSON object of texts for each image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from assay.layout import Layout
 
 
 def names(texts: pa.ChunkedArray) -> set[str]:
-    """The columns that any image has."""
+    """The columns that at least one image has."""
     return {name for text in pc.unique(texts).to_pylist() for name in json.loads(text or "{}")}
 
 
@@ -22,7 +22,7 @@ def listed(found: set[str]) -> str:
 
 
 def check_columns(wanted: dict[str, list[str]], layout: Layout) -> None:
-    """ParamsError for a column, by the param that names it, that no image of the pool has."""
+    """ParamsError if no image of the pool has a column of `wanted`, a map from param to the columns that it names."""
     if not any(wanted.values()):
         return
     there = names(side_table(layout.pool, "imports")["metadata"])
@@ -30,6 +30,6 @@ def check_columns(wanted: dict[str, list[str]], layout: Layout) -> None:
         if unknown := sorted(set(columns) - there):
             raise ParamsError(
                 f"{param}: no image has the metadata {', '.join(unknown)}",
-                hint=f"the sources give: {listed(there)}; change {param} in params.yaml (what stands there at first is "
-                "the demo's)",
+                hint=f"columns of the sources: {listed(there)}; change {param} in params.yaml (its first value is "
+                "that of the demo)",
             )

@@ -1,20 +1,20 @@
-"""Near-duplicates: pictures that are one picture, saved, brightened, scaled or compressed again.
+"""Near-duplicates: copies of one picture, saved, brightened, scaled or compressed again.
 
-Two images are compared by 16×16 grey thumbnails, each brought to mean 0 and deviation 1. With d their difference,
-½·mean(d²) is 1 − their correlation. Where two pictures are one, d is noise all over; where they are two of a kind
-(two trousers, two plates under one camera with a scratch on one) d has a peak. Noise of that mean square over
-256 cells peaks at about 3 deviations, so a peak p counts as 1 − p²/18:
+Two images are compared by 16×16 grey thumbnails, each normalised to mean 0 and standard deviation 1. With d their
+difference, ½·mean(d²) is 1 − their correlation. For copies of one picture, d is noise in all cells. For two similar
+pictures (two trousers, or two plates under one camera, one of them scratched) d has a peak. The maximum of noise over
+256 cells is about 3 standard deviations, so a peak p limits the similarity to 1 − p²/18:
 
     similarity = 1 − max(½·mean(d²), max(d²) / 18)
 
-At 0.99, the default, the peak lets 345 of the 13,532 pairs through that correlation alone finds among the
-60,000 pictures of Fashion-MNIST (of those of two classes 2 of 219), none of 10 among 5,000 digits, and keeps nine of
-ten digits that were saved as JPEG of quality 30. A turn, a crop, a mirror image or a shift by a thirtieth is not a
-near-duplicate but another picture of the thing: what is filmed or taken in series needs a `group`.
+At the default threshold, 0.99, correlation alone finds 13,532 pairs among the 60,000 images of Fashion-MNIST, 219 of
+them of two classes; with the peak 345 are left, 2 of them of two classes. Among 5,000 digits, correlation finds 10, and
+with the peak none is left. Nine of ten digits saved as JPEG of quality 30 are still found. A rotation, a crop, a mirror
+image or a shift by a thirtieth is no near-duplicate: frames of a video and pictures of a series need a `group`.
 
-Splits hang on this, so it comes out the same on every machine: sums are of whole numbers that a float holds exactly,
-in whatever order they are added; the few divisions and roots are those of IEEE 754; and a similarity is rounded to
-millionths. Where a processor may round otherwise, in the search for candidates, there is slack.
+Splits depend on the result, so it is equal on every machine: sums are of integers that a float represents exactly, in
+any order of addition; the few divisions and roots are those of IEEE 754; similarities are rounded to millionths. The
+search for candidates, where processors may round differently, has a tolerance (SLACK).
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ import numpy as np
 SIDE = 16
 CELLS = SIDE * SIDE
 FLOOR = 0.97
-"""Pairs below this are not looked for: the least that `curate.near_duplicate` can be."""
+"""Least similarity of stored pairs: the lower bound of `curate.near_duplicate`."""
 FLAT = 2.0
-"""A thumbnail whose deviation is below this many grey levels shows nothing: it is nobody's duplicate."""
+"""Standard deviation, in grey levels, below which a thumbnail counts as flat and has no duplicates."""
 PEAK = 18.0
 KEPT = 16
-"""Pairs kept for each image: its best, and besides them the oldest at every threshold."""
+"""Number of most similar pairs kept for each image; the oldest at every threshold is kept as well."""
 FREQUENCIES = 9
 SLACK = 1e-4
 DECIMALS = 6
 EXACT_IN_FLOAT32 = 2**24 // 255
-"""Pixels whose sum float32 holds."""
+"""Largest number of uint8 pixels whose sum float32 represents exactly."""
 BLOCK = (1024, 8192)
 PIECE = 1024
 
 
 def thumbnails(luma: np.ndarray) -> np.ndarray:
-    """(n, 256) int8 of grey images (n, h, w) uint8: cells averaged by area, mean 0, the largest ±127; 0 if flat."""
+    """(n, 256) int8 of grey images (n, h, w) uint8: area averages of the cells, mean 0, scaled to ±127; 0 if flat."""
     n, (h, w) = len(luma), luma.shape[1:]
     cells = area_sums(luma, SIDE, SIDE).reshape(n, CELLS).astype(np.int64)
     cells = CELLS * cells - cells.sum(axis=1, keepdims=True)
@@ -55,7 +55,7 @@ def thumbnails(luma: np.ndarray) -> np.ndarray:
 
 
 def area_sums(luma: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """(n, rows, columns) of grey images (n, h, w) uint8: h·w times the mean of each cell. Whole numbers, exact."""
+    """(n, rows, columns) of grey images (n, h, w) uint8: h·w times the mean of each cell; exact integers."""
     h, w = luma.shape[1:]
     kind = np.float32 if h * w <= EXACT_IN_FLOAT32 else np.float64
     return np.asarray(
@@ -72,10 +72,11 @@ def overlaps(n: int, m: int) -> np.ndarray:
 
 
 def find_pairs(new: np.ndarray, earlier: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of a shard with the shards before it and with itself: rows (p, 2) newer and older, similarity (p,) float32.
+    """Pairs within a shard and with earlier shards: rows (p, 2) newer and older, and similarity (p,) float32.
 
-    Thumbnails (n, 256) int8 in order of age. The newer is a row of `new`; the older is counted over all of `earlier`,
-    then `new`. Sorted by newer, then older; at most KEPT and a few for each newer image: see `_keep`.
+    `new`, `earlier`: thumbnails (n, 256) int8 in order of arrival. The newer row is one of `new`; the older one is
+    counted over all of `earlier`, then `new`. Sorted by newer, then older; KEPT pairs and a few more for each newer
+    image: see `_keep`.
     """
     found: list[tuple[np.ndarray, np.ndarray]] = []
     offset = 0
@@ -138,7 +139,7 @@ def _standardised(thumbs: np.ndarray) -> np.ndarray:
 def _confirm(
     new: np.ndarray, old: np.ndarray, rows: np.ndarray, offset: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Those of the candidates (c, 2) that are pairs, and their similarity. The first sieve is the cheaper one."""
+    """The candidates (c, 2) that are pairs, and their similarity. The correlation, cheaper, is tested first."""
     rows = rows[_correlation(new, old, rows) >= FLOOR]
     pieces = (rows[start : start + PIECE] for start in range(0, len(rows), PIECE))
     parts = [similarity(new[r[:, 0]], old[r[:, 1]]) for r in pieces]
@@ -148,7 +149,7 @@ def _confirm(
 
 
 def _correlation(new: np.ndarray, old: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The correlation (c,) of rows (c, 2) of two shards; the sums are of whole numbers below 2^24, hence exact."""
+    """(c,) correlation of rows (c, 2) of two shards; exact, as all sums are integers below 2^24."""
     product = np.empty(len(rows), np.float64)
     for start in range(0, len(rows), PIECE):  # pieces that fit the processor's cache
         r = rows[start : start + PIECE]
@@ -168,24 +169,25 @@ def _moments(thumbs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The similarity (n,) float32 of thumbnails a and b (n, 256) int8, row by row, in whole millionths; 0 if flat."""
+    """(n,) float32 similarity of thumbnails a and b (n, 256) int8, row by row, rounded to millionths; 0 if flat."""
     apart = 1 - _correlation(a, b, np.tile(np.arange(len(a))[:, None], 2))
     peak = np.abs(_exactly(a) - _exactly(b)).max(axis=1, initial=0) ** 2 / PEAK
     return np.asarray(np.round(1 - np.maximum(apart, peak), DECIMALS), np.float32)
 
 
 def _exactly(thumbs: np.ndarray) -> np.ndarray:
-    """(n, 256) float64 with mean 0 and deviation 1, of whole numbers by one division each; 0 where flat."""
+    """(n, 256) float64 with mean 0 and deviation 1, each value one division of integers; 0 where flat."""
     total, norm = _moments(thumbs)
     whole = CELLS * thumbs.astype(np.float64) - total[:, None]
     return np.asarray(np.divide(whole, norm[:, None], out=np.zeros_like(whole), where=norm[:, None] > 0))
 
 
 def _keep(newer: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """True (p,) for the KEPT best pairs of each newer image, and for its oldest at every threshold.
+    """(p,) True for the KEPT best pairs of each newer image, and for its oldest match at every threshold.
 
-    Both are sorted by newer, then older. The second kind are those more similar than every older match: with them,
-    whatever the threshold, "the oldest sample it duplicates" is right however many duplicates there are.
+    `newer`, `scores` (p,): sorted by newer, then older. The oldest match at some threshold is one more similar than
+    every older match. With these, "the oldest sample that it duplicates" is right at every threshold, even if there are
+    more than KEPT duplicates.
     """
     starts = np.flatnonzero(np.r_[True, newer[1:] != newer[:-1]])
     group = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(newer)]))

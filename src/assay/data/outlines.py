@@ -1,8 +1,8 @@
-"""Outlines of objects as values: polygons with parts and holes, and run lengths. One form for one meaning.
+"""Outlines of objects: polygons with parts and holes, and run lengths, each in canonical form.
 
-Polygons are `[[x, y, x, y, …], …]`, a ring for each part, as COCO has them; a part with holes is a list of rings, the
-outer one first. Run lengths are COCO's: `{"size": [height, width], "counts": …}`, down the columns, background first;
-counts may come as numbers and are held as COCO's compressed text.
+Polygons are `[[x, y, x, y, …], …]`, one ring per part, as in COCO; a part with holes is a list of rings, the outer one
+first. Run lengths are those of COCO: `{"size": [height, width], "counts": …}`, down the columns, background first;
+counts given as numbers are stored as COCO's compressed text.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, model_validator
 
 Ring = tuple[float, ...]
-"""x, y, x, y, … of at least three corners, in pixels of the upright image."""
+"""x, y, x, y, … of three or more corners, in pixels of the upright image."""
 Part = tuple[Ring, ...]
-"""The outer ring, and those of its holes."""
+"""The outer ring, then the rings of its holes."""
 
 FEWEST = 6
-"""Numbers that make a ring: three corners."""
+"""Least length of a ring: three corners."""
 
 
 NUMBERS = {int, float}
 BEYOND = 1e15
-"""Pixels that no image has; NaN is not below it."""
+"""Bound of coordinates, in pixels; also excludes NaN."""
 
 
 def _ring(values: Any) -> Ring:
@@ -40,7 +40,7 @@ def _ring(values: Any) -> Ring:
 
 
 def encloses(value: Any) -> bool:
-    """Whether a polygon, with holes or without, is sound: corners that are numbers, and an area."""
+    """Whether a polygon, with or without holes, is valid: finite corners, and rings with an area."""
     try:
         return bool(_part(value))
     except ValueError:
@@ -70,11 +70,11 @@ def _written(parts: tuple[Part, ...]) -> list[Any]:
 
 
 Polygons = Annotated[tuple[Part, ...], BeforeValidator(_parts), PlainSerializer(_written)]
-"""Parts of one object; what is in an outer ring and in none of its holes belongs to it."""
+"""Parts of one object: the area in the outer ring of a part and in none of its holes belongs to the object."""
 
 
 class RLE(BaseModel):
-    """A mask as run lengths: `size` (height, width) and compressed `counts`. Holds at least one pixel."""
+    """A mask of at least one pixel as run lengths: `size` (height, width) and compressed `counts`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -86,7 +86,7 @@ class RLE(BaseModel):
     def _in_one_form(cls, value: Any) -> Any:
         if not isinstance(value, dict) or not {"size", "counts"} <= value.keys():
             return value
-        from assay.data import runs  # numpy: a project without masks does not wait for it
+        from assay.data import runs  # here, as it imports numpy: only projects with masks need it
 
         height, width = _size(value["size"])
         return {**value, "size": (height, width), "counts": runs.canonical(value["counts"], height, width)}

@@ -1,15 +1,15 @@
 """The pool: every image once, as encoded bytes in append-only tar shards.
 
-    data/pool/shards/00000.tar       the bytes, one member an image, named by content id (WebDataset reads it too)
-    data/pool/shards/00000.parquet   its index: id, offset, size and what the image is
-    data/pool/imports/00000.parquet  what came along with the images: origin, annotations, split, group, metadata
+    data/pool/shards/00000.tar       encoded bytes, one member per image, named by content id (WebDataset reads it too)
+    data/pool/shards/00000.parquet   index of the shard: id, offset, size, width, height, mode, format
+    data/pool/imports/00000.parquet  origin, annotations, split, group and metadata of the images
     data/pool/quarantine/…           files that are no usable image, with the reason
-    data/pool/truth/…                replays only: the hidden answers, for the oracle and benchmarks alone
-    data/pool/report.json            the books: files seen = samples + duplicates + quarantined + ignored
+    data/pool/truth/…                replays only: the hidden labels, read by the oracle and the benchmarks only
+    data/pool/report.json            counts: files seen = samples + duplicates + quarantined + ignored
 
-Nothing that is there is ever written again: DVC hashes, stores and pushes only what is new. A shard exists once its
-index does; the index is renamed into place after the tar, and what came along after that. So a kill at any moment
-leaves a pool that opens and that holds everything that had been reported as stored.
+Existing files are never rewritten: DVC hashes, stores and pushes only new ones. A shard exists once its index does.
+The tar gets its name first, then the index, then the rows of the side tables. After a kill at any moment the pool
+opens, and contains everything that was reported as stored.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from assay.data.images.decode import ImageInfo
 from assay.data.shards import BLOCK, END, INDEX, read_index, tar_header
 from assay.errors import MissingInput, PoolError
 
-# `gone`: the image is at that path no more, and is elsewhere in the source, or the source is mirrored.
+# `gone`: the image is no longer at that path; it moved inside the source, or the source is mirrored
 IMPORTS = pa.schema(
     {
         "id": pa.string(),
@@ -67,7 +67,7 @@ def content_id(data: bytes) -> str:
 
 
 class Pool:
-    """A pool opened for reading. Random access by offset; no shard is ever unpacked."""
+    """A pool opened for reading. Images are read by offset; shards are not unpacked."""
 
     def __init__(self, path: Path, index: pa.Table) -> None:
         self.path = path
@@ -76,9 +76,9 @@ class Pool:
 
     @classmethod
     def open(cls, path: Path) -> Pool:
-        """Open the pool in a folder. MissingInput if there is none, PoolError if it contradicts itself.
+        """Open the pool in a folder. MissingInput if there is none, PoolError if it is inconsistent.
 
-        What can be seen without reading an image is looked at: see `assay.data.shards`. `assay verify` reads them all.
+        Checks the indexes and the lengths of the shards (`assay.data.shards`); `assay verify` checks every image.
         """
         if not path.is_dir():
             raise MissingInput(f"{path} is not there", hint="run `assay ingest` first, or `dvc pull`")
@@ -101,18 +101,18 @@ class Pool:
 
     @cached_property
     def imports(self) -> pa.Table:
-        """What came with the images, in order of arrival: see IMPORTS."""
+        """IMPORTS: what the sources gave with the images, in order of arrival."""
         return side_table(self.path, "imports")
 
     @cached_property
     def quarantine(self) -> pa.Table:
-        """Files that were not taken in, and why: see QUARANTINE."""
+        """QUARANTINE: files that were not taken in, and why."""
         return side_table(self.path, "quarantine")
 
     @cached_property
     def shards(self) -> list[str]:
         """Names of the shards, oldest first."""
-        import pyarrow.compute as pc  # a tenth of a second that ingest does not need
+        import pyarrow.compute as pc  # here, as the import takes 0.1 s and ingest does not need it
 
         return pc.unique(self.index["shard"]).to_pylist()  # type: ignore[no-any-return]
 
@@ -126,7 +126,7 @@ class Pool:
         return shard, offset, size
 
     def rows(self, ids: Sequence[str] | pa.Array) -> np.ndarray:
-        """Rows of `index` (int64) for content ids, in the order given. PoolError for an id that is not there."""
+        """Rows of `index` (int64) for content ids, in the order given. PoolError for an unknown id."""
         import pyarrow.compute as pc
 
         wanted = pa.array(ids, pa.string()) if not isinstance(ids, pa.Array) else ids
@@ -148,14 +148,14 @@ class Pool:
         return self._read_row(self._row_of[sample])
 
     def read_many(self, ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """Ids with their bytes, each once, in storage order: the disk is read forwards."""
+        """Ids with their bytes, each once, in storage order, so that the disk is read sequentially."""
         rows = np.unique(self.rows(ids))
         names = self.index["id"].take(pa.array(rows)).to_pylist()
         for row, name in zip(rows.tolist(), names, strict=True):
             yield name, self._read_row(row)
 
     def iter_shard(self, shard: str) -> Iterator[tuple[str, bytes]]:
-        """Ids with their bytes of one shard, in storage order."""
+        """Ids and bytes of the images of one shard, in storage order."""
         import pyarrow.compute as pc
 
         rows = np.flatnonzero(pc.equal(self.index["shard"], shard).to_numpy())
@@ -182,23 +182,23 @@ def side_table(path: Path, kind: str) -> pa.Table:
 
 
 class PoolWriter:
-    """Appends to a pool, one shard at a time. It holds the folder until it is left: a second writer gets a PoolError.
+    """Context manager that appends to a pool, one shard at a time. It locks the folder: PoolError for a second writer.
 
-    Samples and rows are held back until `commit`, which makes them all visible or, if killed, none of the rows.
+    `commit` makes the added samples and rows visible. Killed during `commit`, the pool has none of the rows.
     """
 
     def __init__(self, path: Path, shard_images: int, shard_bytes: int) -> None:
         self.path = path
         self._limits = (shard_images, shard_bytes)
         self._tar: BinaryIO | None = None
-        self._end = 0  # of the open shard: asking the file would be a system call for each image
+        self._end = 0  # of the open shard; counted here, as `tell` is a system call per image
         self._index: list[tuple[Any, ...]] = []
         self._rows: dict[str, list[tuple[Any, ...]]] = {kind: [] for kind in SIDE_TABLES}
         self._held = _hold(path)
         (path / "shards").mkdir(exist_ok=True)
         self._sweep()
         self.known = set(read_index(path)["id"].to_pylist())
-        """Content ids in the pool, with those not committed yet."""
+        """Content ids in the pool, including those not committed yet."""
 
     def __enter__(self) -> PoolWriter:
         return self
@@ -210,7 +210,7 @@ class PoolWriter:
             if kind is None:
                 self.commit()
             elif self._tar is not None:
-                with suppress(OSError):  # on a full disk there is no room for what is still buffered either
+                with suppress(OSError):  # on a full disk, flushing the buffer fails as well
                     self._tar.close()
                 self._sweep()
 
@@ -238,11 +238,11 @@ class PoolWriter:
         return True
 
     def add_row(self, kind: str, row: tuple[Any, ...]) -> None:
-        """One row for a side table: the order of the columns is that of its schema."""
+        """Add a row, in the order of the schema's columns, to a side table."""
         self._rows[kind].append(row)
 
     def commit(self) -> None:
-        """Make everything added so far part of the pool, durably: the bytes first, then what refers to them."""
+        """Store everything added so far, durably: first the bytes, then the tables that refer to them."""
         if self._tar is not None:
             self._close_shard(self._tar)
         for kind, schema in SIDE_TABLES.items():
@@ -262,7 +262,7 @@ class PoolWriter:
         self._tar, self._end, self._index = None, 0, []
 
     def _sweep(self) -> None:
-        """Remove what a killed writer left behind: half-written files, and a tar that never got its index."""
+        """Remove half-written files, and tars without an index, of a killed writer."""
         for leftover in self.path.rglob(f"*{ASIDE}"):
             leftover.unlink()
         for tar in (self.path / "shards").glob("*.tar"):
@@ -271,7 +271,7 @@ class PoolWriter:
 
 
 def _hold(path: Path) -> ExitStack:
-    """The folder of a pool, held until the stack is closed. PoolError if another writer holds it."""
+    """Lock the folder of a pool until the stack is closed. PoolError if another writer has locked it."""
     with ExitStack() as stack:
         try:
             stack.enter_context(alone_in(path, wait=False))
@@ -284,5 +284,5 @@ def _hold(path: Path) -> ExitStack:
 
 
 def _next(folder: Path) -> str:
-    """The number of the next file of a folder: one above all that are there, also where one is missing."""
+    """Number of the next file of a folder: the largest number plus one; gaps are not filled."""
     return f"{max((int(file.stem) for file in folder.glob('*.parquet')), default=-1) + 1:05d}"

@@ -1,4 +1,4 @@
-"""The queue: which images to label next, or to look at again, and why."""
+"""The queue: the images to label or review next, each with the reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from assay.data.suspects import REVIEW, read_judged, share_of, suspects, worth
 from assay.data.training_set import drawn_order
 
 RULER = "ruler"
-"""Who asks for val and test images, in the column `strategy`."""
+"""Strategy, in the queue, of val and test images."""
 QUEUE = pa.schema(
     {
         "rank": pa.int32(),
@@ -34,7 +34,7 @@ QUEUE = pa.schema(
 
 @dataclass(frozen=True)
 class Queued:
-    """One image to be labelled, and why."""
+    """One image of the queue."""
 
     id: str
     score: float
@@ -46,22 +46,22 @@ class Queued:
 
 
 def queue_table(queue: Sequence[Queued]) -> pa.Table:
-    """QUEUE rows, rank 0 first."""
+    """QUEUE rows, ranks from 0."""
     rows = [{"rank": rank, **asdict(row)} for rank, row in enumerate(queue)]
     return pa.Table.from_pylist(rows, schema=QUEUE)
 
 
 def ruler_size(halfwidth: float) -> int:
-    """Labels for the 95 % interval of an accuracy to be ± `halfwidth`, at worst (p = ½): ¼ (1.96 / h)²."""
+    """Labels for a 95 % interval of an accuracy of ± h, `halfwidth`, in the worst case p = ½: ¼ (1.96 / h)²."""
     return ceil(0.25 * (1.96 / halfwidth) ** 2)
 
 
 def ruler_queue(
     unlabelled: Mapping[str, Sequence[str]], have: Mapping[str, int], halfwidth: float, seed: int
 ) -> list[Queued]:
-    """Test and val images drawn at random, until each split that `unlabelled` names is large enough.
+    """Test and val images drawn at random, until each split in `unlabelled` has `ruler_size` labels.
 
-    No model chooses them, and no prediction is shown with them: neither may lean on what it is to measure.
+    No model chooses them and no prediction is shown with them: either would bias the estimate of the model's accuracy.
     """
     need = ruler_size(halfwidth)
     turns: list[tuple[float, Queued]] = []
@@ -82,9 +82,9 @@ def review_queue(
     costs: Callable[[list[str]], NDArray[np.floating]],
     new_ones: bool,
 ) -> tuple[list[Queued], float]:
-    """Labels to look at again, the likeliest to be wrong first, and what they cost.
+    """Labels to review, the most probably wrong first, and their total cost.
 
-    A share of the budget; `auto`: those worth more than a new label, or all, if there is nothing new to label.
+    `share`: of the budget. `auto`: the labels with `worth` ≥ 1; all suspects if there are no new images (`new_ones`).
     """
     if share == 0 or budget <= 0:
         return [], 0.0
@@ -106,6 +106,6 @@ def _review(row: dict[str, Any]) -> Queued:
 
 
 def mixed(some: list[Queued], others: list[Queued]) -> list[Queued]:
-    """Both in their order, each spread evenly over the whole."""
+    """The two lists interleaved: each keeps its order and is spread evenly over the result."""
     turns = [((n + 0.5) / len(rows), row) for rows in (some, others) for n, row in enumerate(rows)]
     return [row for _, row in sorted(turns, key=lambda turn: turn[0])]

@@ -1,4 +1,4 @@
-"""What a format yields: one image of a source, with whatever came along with it."""
+"""Records: what a format reads and writes, one image with its annotations and metadata each."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from assay.data.annotations import Annotation
 
 IGNORED = "ignored"
 DANGLING = "dangling link"
-"""A reason of `skip`: what it leads to may be back tomorrow."""
+"""A reason of `skip`. The target of the link may exist again at the next ingest."""
 
 
 class Issue(NamedTuple):
-    """What is wrong with an object that a source names. `where`: file and row."""
+    """A defect of an object in a source. `where`: file and row."""
 
     where: str
     what: str
@@ -28,12 +28,12 @@ class Issue(NamedTuple):
         return f"{self.where}: {self.what}: {self.outcome}"
 
 
-@dataclass(slots=True)  # not frozen: sixty thousand of them are made at every look
+@dataclass(slots=True)  # not frozen, which would make construction slower: one per image at every ingest
 class Record:
-    """One image of a source: its bytes are in `file`, or in `data` where there is no file.
+    """One image of a source: its bytes are in `file`, or in `data` if there is no file.
 
-    `path` (relative, forward slashes) tells it from the others of its source. `annotations` is None for an
-    image that nobody has labelled; an empty list says that somebody looked and there is nothing on it.
+    `path` (relative, forward slashes) is unique within its source. `annotations`: None for an unlabelled image, an
+    empty list for a labelled image without objects.
     """
 
     path: str
@@ -45,20 +45,20 @@ class Record:
     captured_at: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     skip: str | None = None
-    """Why this is not to be read: IGNORED is only counted, whatever else it says is the reason of its quarantine."""
+    """Why the file is not read: IGNORED files are only counted; any other text is a reason of quarantine."""
     truth: list[Annotation] | None = None
-    """Only replays have it: the right answer, kept apart for the oracle and the benchmarks."""
+    """The right annotations, in replays only; stored apart, for the oracle and the benchmarks."""
     stat: os.stat_result | None = field(default=None, compare=False, repr=False)
-    """Of `file`, where the format had it at hand: spares ingest a second look."""
+    """Of `file`, if the format has it already: saves ingest a system call."""
     issues: list[Issue] = field(default_factory=list)
-    """What was wrong with its objects: those that were refused are not among `annotations`."""
+    """Defects of its objects; refused objects are not in `annotations`."""
     beside: tuple[str, ...] = ()
-    """Other files and folders that it was read from, there or not: ingest looks again when one of them changes."""
+    """Other files and folders that it was read from, existing or not: a change of one makes ingest read the source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One image of a data set that is written in a format. `path`: relative, forward slashes, every path once."""
+    """One image of a data set that a format writes. `path`: relative, forward slashes, unique."""
 
     path: str
     read: Callable[[], bytes]
@@ -71,7 +71,7 @@ class Outgoing:
 
 @dataclass
 class Written:
-    """What came of writing. `lost`: what the format cannot hold -> objects; `options`: what reading it back needs."""
+    """Result of writing. `lost`: kind of loss -> objects; `options`: source options that read the data set again."""
 
     objects: int = 0
     lost: Counter[str] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""COCO's run lengths, of background and object in turn, down the columns: as numbers (n,) and as compressed text."""
+"""COCO's run lengths, down the columns, background and object alternating: as numbers (n,) and as compressed text."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 LARGEST = 2**31
-"""Pixels of a mask: beyond, COCO's run lengths overflow."""
+"""Pixels at which COCO's run lengths overflow."""
 
 Runs = NDArray[np.int64]
 
 
 def canonical(counts: Any, height: int, width: int) -> str:
-    """The one compressed text of a mask, from such text or from numbers. ValueError for counts that make no mask."""
+    """Canonical compressed text of a mask, from compressed text or numbers. ValueError for invalid counts."""
     if height * width >= LARGEST:
         raise ValueError(f"{height} × {width} pixels are too many for a mask")
     runs = uncompressed(counts) if isinstance(counts, str | bytes) else _whole(counts)
@@ -29,7 +29,7 @@ def _whole(counts: Any) -> Runs:
 
 
 def merged(runs: Runs, pixels: int) -> Runs:
-    """The same mask by runs of which at most the first is empty. ValueError unless they fill `pixels` and hold any."""
+    """The same mask with no empty run but the first. ValueError if the sum is not `pixels`, or the mask is empty."""
     if runs.size and runs.min() < 0:
         raise ValueError("a run length is negative")
     if (total := int(runs.sum())) != pixels:
@@ -44,9 +44,9 @@ def merged(runs: Runs, pixels: int) -> Runs:
 
 
 def uncompressed(counts: str | bytes) -> Runs:
-    """Run lengths from COCO's compressed text: digits of 5 bits, the lowest first, in characters from `0` (48) on.
+    """Run lengths from COCO's compressed text: digits of 5 bits, the lowest first, as characters 48 (`0`) and above.
 
-    From the fourth on each is the difference to the last but one. ValueError for text that is none.
+    From the fourth run on, the difference to the run before the last one is stored. ValueError for invalid text.
     """
     text = counts.encode("ascii", "replace") if isinstance(counts, str) else counts
     digits = np.frombuffer(text, np.uint8).astype(np.int64) - 48
@@ -59,12 +59,12 @@ def uncompressed(counts: str | bytes) -> Runs:
     place = np.arange(len(digits)) - np.repeat(starts, ends - starts + 1)
     values = np.add.reduceat((digits & 31) << 5 * place, starts)
     values -= np.where(digits[ends] & 16, 1 << 5 * (ends - starts + 1), 0)
-    for first in (1, 2):  # even and odd runs are summed apart; run 0 stands by itself
+    for first in (1, 2):  # odd and even runs separately; run 0 is in neither sum
         values[first::2] = np.cumsum(values[first::2])
     return values
 
 
 def compressed(runs: Runs, height: int, width: int) -> str:
-    """COCO's compressed text of run lengths: what `uncompressed` reads."""
+    """COCO's compressed text of run lengths; the inverse of `uncompressed`."""
     held = coco.frPyObjects({"size": [height, width], "counts": runs.tolist()}, height, width)
     return str(held["counts"].decode())

@@ -1,6 +1,6 @@
-"""A shard of a pool: a plain tar of encoded images, and beside it the index that says where each of them lies.
+"""A shard of a pool: a plain tar of encoded images, and an index with the offset of each.
 
-shards/00000.tar        members <content id>.<suffix>, in order of arrival, closed by two empty blocks
+shards/00000.tar        members <content id>.<suffix>, in order of arrival, then two empty blocks
 shards/00000.parquet    INDEX, written last: a tar without it is not part of the pool
 """
 
@@ -29,15 +29,15 @@ INDEX = pa.schema(
 )
 BLOCK = 512
 END = bytes(2 * BLOCK)
-"""What closes a tar."""
+"""End of a tar: two empty blocks."""
 MEND = (
-    "`dvc checkout --force data/pool` brings back what was recorded; if that is damaged too, delete both files of the "
-    "shard, and `assay ingest` takes its images in again"
+    "`dvc checkout --force data/pool` restores the recorded version; if that is damaged too, delete both files of the "
+    "shard: `assay ingest` then takes its images in again"
 )
 
 
 def read_index(path: Path) -> pa.Table:
-    """INDEX of all shards of a pool, oldest first, with the column `shard`. PoolError if they contradict themselves."""
+    """INDEX of all shards of a pool, oldest first, with the column `shard`. PoolError if they are inconsistent."""
     tables = []
     for file in sorted((path / "shards").glob("*.parquet")):
         table = read_table(file)
@@ -53,18 +53,18 @@ def read_index(path: Path) -> pa.Table:
 
 
 def shard_trouble(tar: Path, index: pa.Table) -> str | None:
-    """What is wrong with a shard, as far as its length and the names of its columns tell; None if nothing is."""
+    """The defect of a shard, by its length and its schema, without reading images; None if there is none."""
     if index.schema != INDEX:
         return f"{tar.with_suffix('.parquet')} is no index of a shard: its columns are {index.column_names}"
     if not tar.exists():
         return f"{tar} is missing"
     if (length := tar.stat().st_size) != (expected := tar_length(index)):
-        return f"{tar} is damaged: it has {length:,} bytes, by its index it has {expected:,}"
+        return f"{tar} is damaged: it has {length:,} bytes, {expected:,} by its index"
     return None
 
 
 def tar_length(index: pa.Table) -> int:
-    """Bytes of a tar that holds what an index says."""
+    """Length in bytes of the tar of an index."""
     if not len(index):
         return len(END)
     last = len(index) - 1
@@ -76,13 +76,13 @@ def _require_ids_once(path: Path, index: pa.Table) -> None:
     ids = index["id"].combine_chunks()
     if _may_repeat(ids) and (twice := len(ids) - len(set(ids.to_pylist()))):
         raise PoolError(
-            f"{path} has {twice:,} images twice: two writers have been at work in it",
+            f"{path} has {twice:,} images twice: two processes wrote to it at once",
             hint="`assay verify` names them; delete both files of the later shard and run `assay ingest`",
         )
 
 
 def _may_repeat(ids: pa.Array) -> bool:
-    """False if no id is there twice, by a number made of 16 of their 64 digits: a fifth of the time of the texts."""
+    """False if all ids are distinct, by a hash of 16 of their 64 digits: a fifth of the time of comparing texts."""
     digits = np.frombuffer(ids.buffers()[2] or b"", np.uint8)
     if len(digits) != 64 * len(ids):
         return True
@@ -94,13 +94,13 @@ def _may_repeat(ids: pa.Array) -> bool:
 BLANK = tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT)
 MODE_AND_OWNER, TIME, REST = BLANK[100:124], BLANK[136:148], BLANK[156:]
 FIXED_SUM = sum(MODE_AND_OWNER + TIME + REST) + 8 * ord(" ")
-"""All of a header but name, size and checksum; in the sum, the checksum itself counts as eight blanks."""
+"""The constant parts of a header, and their sum; in a checksum, the checksum field counts as eight blanks."""
 
 
 def tar_header(name: str, size: int) -> bytes:
-    """A POSIX ustar header without owner or time: the same images are the same shard, bit for bit.
+    """A POSIX ustar header without owner and time, so that equal images give bitwise equal shards.
 
-    What `TarInfo.tobuf` makes of an ASCII name of at most 100, at a tenth of its cost, which is that of a decode.
+    Equals `TarInfo.tobuf` for an ASCII name of at most 100 characters, at a tenth of its cost, that of a decode.
     """
     called, octal = name.encode("ascii"), b"%011o\0" % size
     checksum = b"%06o\0 " % (FIXED_SUM + sum(called) + sum(octal))

@@ -1,4 +1,4 @@
-"""How the classes are spread over the splits on either side of a change, and how far that moved."""
+"""Distribution of the classes in each split before and after a change, and the distance between the two."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Spread:
-    """What a snapshot holds, excluded samples left out: in the order of PROTECTION."""
+    """Counts of a snapshot without excluded samples; the splits in the order of PROTECTION."""
 
     categories: tuple[str, ...]
     classes: Counts
@@ -30,7 +30,7 @@ class Spread:
 
 
 def spread(snapshot: Snapshot, categories: tuple[str, ...] | None = None) -> Spread:
-    """Count a snapshot; `categories` are the columns (None: its own). A category not among them is not counted."""
+    """Count a snapshot; `categories` are the columns (None: its own). Other categories are not counted."""
     categories = snapshot.categories if categories is None else categories
     samples = snapshot.samples
     split = _codes(samples["split"], PROTECTION)
@@ -62,11 +62,11 @@ def total_variation(before: Counts, after: Counts) -> float | None:
 
 
 def shift(before: Snapshot, after: Snapshot) -> dict[str, Any]:
-    """Counts by split and class on both sides, and how far the shares of the classes moved.
+    """Counts by split and class before and after, and the total variation between the shares of the classes.
 
     `splits`: rows of split, labelled, unlabelled, the last two [before, after]. `classes`: rows of category, and
-    [before, after] for each split and `all`. `variation`: the same names, each with `total`, the total variation, and
-    the `classes` that make it up, largest first, with their `shares` [before, after].
+    [before, after] for each split and `all`. `variation`: for each split and `all`, `total`, the total variation, and
+    the `classes` whose share changed, largest change first, with their `shares` [before, after].
     """
     categories = tuple(dict.fromkeys((*before.categories, *after.categories)))
     a, b = (spread(snapshot, categories) for snapshot in (before, after))

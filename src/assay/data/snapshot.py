@@ -49,15 +49,15 @@ ANNOTATIONS = pa.schema(
     }
 )
 RARE: dict[str, Any] = {"iscrowd": False, "attributes": None}
-"""What most annotations say, where the digest passes over a column: earlier versions do not have it."""
+"""Column -> default. The digest omits a column of defaults only, as files of earlier versions lack the column."""
 Label = Callable[[Sequence[Annotation]], str | None]
-"""What the annotations of a sample come to for a task, as text; None: it does not count as labelled."""
+"""Annotations of a sample -> its label for a task, as text; None: the sample is not labelled for the task."""
 MEANING = ("id", "group", "captured_at", "metadata", "split", "labelled", "excluded")
-"""The columns the digest is taken over: not where an image came from, nor what its bytes say by themselves."""
+"""Columns of the digest: without origins, and without the columns that the bytes of the image determine."""
 
 
 def one_category(annotations: Sequence[Annotation]) -> str | None:
-    """The category of a sample that has exactly one annotation: what a classifier can learn from."""
+    """The category of a sample with exactly one annotation: the label of classification."""
     return annotations[0].category if len(annotations) == 1 else None
 
 
@@ -81,7 +81,7 @@ class Snapshot:
         )
 
     def write(self, path: Path, label: Label = one_category) -> None:
-        """Write samples, annotations, the ruler and snapshot.json into a folder that is there."""
+        """Write samples, annotations, the ruler and snapshot.json into an existing folder."""
         write_table(path / "samples.parquet", self.samples.cast(SAMPLES))
         write_table(path / "annotations.parquet", self.annotations)
         write_table(path / "ruler.parquet", self.ruler(label))
@@ -108,7 +108,7 @@ class Snapshot:
 
     @property
     def _told(self) -> pa.Table:
-        """The annotations, without the columns that tell nothing."""
+        """The annotations without columns of RARE that contain defaults only."""
         notes = self.annotations
         return notes.drop_columns([name for name in RARE if _is_usual(notes, name)])
 
@@ -117,7 +117,7 @@ class Snapshot:
         return self._digest
 
     def labels(self) -> dict[str, str]:
-        """The category of each sample that has exactly one: what a classifier can learn from."""
+        """Id -> category of the samples with exactly one annotation."""
         table = self.single_labels
         return dict(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
 
@@ -131,7 +131,7 @@ class Snapshot:
         return pa.table({"id": rows["id"], "label": rows["category"]}).sort_by("id")
 
     def labelled_by(self, label: Label) -> pa.Table:
-        """(id, label) of the samples that `label` gives a label, sorted by id."""
+        """(id, label) of the samples for which `label` is not None, sorted by id."""
         if label is one_category:
             return self.single_labels
         labels = {sample: label(notes) for sample, notes in self.annotations_of(self.ids.to_pylist()).items()}
@@ -140,7 +140,7 @@ class Snapshot:
         return pa.table(columns, names=["id", "label"])
 
     def annotations_of(self, ids: Sequence[str]) -> dict[str, list[Annotation]]:
-        """The annotations of those of `ids` that somebody has looked at: [] where there was nothing."""
+        """Id -> annotations of the labelled ones of `ids`; [] for a sample without objects."""
         samples, wanted = self.samples, set(ids)
         looked_at = samples["id"].filter(samples["labelled"]).to_pylist()
         held: dict[str, list[Annotation]] = {sample: [] for sample in looked_at if sample in wanted}
@@ -156,14 +156,14 @@ class Snapshot:
 
     @cached_property
     def annotated(self) -> Rows:
-        """The row of `samples` that each annotation belongs to."""
+        """(annotations,) the row of `samples` of each annotation."""
         return positions(whole(self.annotations["id"]), self.ids)
 
     @cached_property
     def notes(self) -> pa.DictionaryArray:
-        """The annotations of each sample as one text: `cat`, with boxes `cat 0,0,8,8; dog 4,0,4,4`: (n,).
+        """(n,) the annotations of each sample as one text: `cat`, with boxes `cat 0,0,8,8; dog 4,0,4,4`.
 
-        Null where nobody has looked, empty where somebody looked and found nothing.
+        Null for an unlabelled sample, "" for a labelled one without objects.
         """
         a = self.annotations
         is_tags = a["bbox"].null_count == a["segmentation"].null_count == len(a)
@@ -181,7 +181,7 @@ class Snapshot:
 
     @cached_property
     def words(self) -> pa.DictionaryArray:
-        """`notes` in short, for people: where there are objects, how many of each category: `12 cell, 1 dust`."""
+        """(n,) `notes` in short, for people: samples with objects as counts by category, `12 cell, 1 dust`."""
         objects = pc.or_(*(pc.is_valid(self.annotations[name]) for name in ("bbox", "segmentation")))
         if not pc.any(objects).as_py():
             return self.notes
@@ -195,25 +195,28 @@ class Snapshot:
         return pa.array(said, pa.string()).dictionary_encode()
 
     def ruler(self, label: Label = one_category) -> pa.Table:
-        """What models are measured on: (id, label, metadata) of the labelled test samples, sorted by id."""
+        """The test set: (id, label, metadata) of the labelled test samples that are not excluded, sorted by id."""
         s = self.samples
         return self.measurable(pc.and_(pc.equal(s["split"], "test"), pc.invert(s["excluded"])), label)
 
     def measurable(self, chosen: pa.ChunkedArray, label: Label = one_category) -> pa.Table:
-        """(id, label, metadata) of those of the chosen samples (n,) that have a label, sorted by id."""
+        """(id, label, metadata) of the samples that are labelled and chosen (n,) bool, sorted by id."""
         rows = self.samples.filter(chosen).select(["id", "metadata"])
         joined = self.labelled_by(label).join(rows, "id", join_type="inner").sort_by("id")
         return joined.select(["id", "label", "metadata"]).combine_chunks()
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a sample, with `label` where there is exactly one (None elsewhere)."""
+        """One row per sample; `label`: the category of its only annotation, otherwise None."""
         row_of_label = pc.index_in(self.samples["id"], value_set=whole(self.single_labels["id"]))
         labels = self.single_labels["label"].take(row_of_label)
         frame: pd.DataFrame = self.samples.append_column("label", labels).to_pandas()
         return frame
 
     def counts(self) -> dict[str, Any]:
-        """How many: in all, excluded, and labelled and unlabelled for each split and class (excluded left out)."""
+        """Number of samples, of excluded ones, of labelled and unlabelled ones by split, of annotations by class.
+
+        The counts by split omit excluded samples.
+        """
         kept = self.samples.filter(pc.invert(self.samples["excluded"]))
         groups = kept.group_by(["split", "labelled"]).aggregate([([], "count_all")])
         columns = (groups[name].to_pylist() for name in ("split", "labelled", "count_all"))
@@ -230,7 +233,7 @@ class Snapshot:
 
 
 def _with_all_columns(annotations: pa.Table) -> pa.Table:
-    """Annotations of an earlier version of assay, with the columns that came later."""
+    """The annotations with the columns of RARE that a file of an earlier version of assay lacks."""
     for name in (name for name in RARE if name not in annotations.column_names):
         usual = pa.scalar(RARE[name], ANNOTATIONS.field(name).type)
         annotations = annotations.append_column(name, pa.repeat(usual, len(annotations)))
@@ -238,7 +241,7 @@ def _with_all_columns(annotations: pa.Table) -> pa.Table:
 
 
 def _is_usual(annotations: pa.Table, name: str) -> bool:
-    """Whether a column says what RARE does of every annotation."""
+    """Whether a column contains only its default, see RARE."""
     column = annotations[name]
     if RARE[name] is None:
         return bool(column.null_count == len(column))
@@ -250,7 +253,7 @@ def _place(row: tuple[Any, ...]) -> tuple[str, int]:
 
 
 def _hash_column(state: Any, column: pa.Array) -> None:
-    """Feed a column's values, in a form that has no accidents of memory in it, to a hash."""
+    """Update a hash with the values of a column, independently of its chunks, offsets and values under nulls."""
     if pa.types.is_list(column.type):
         state.update(pc.fill_null(pc.list_value_length(column), -1).to_numpy(zero_copy_only=False).tobytes())
         column = column.flatten()
@@ -265,7 +268,7 @@ def _hash_column(state: Any, column: pa.Array) -> None:
 
 
 def _bytes_of(text: pa.Array) -> memoryview | bytes:
-    """The texts of an array one after the other, in UTF-8, as they lie in memory."""
+    """The texts of an array, concatenated, in UTF-8; a view of its memory."""
     _, offsets, data = text.buffers()
     if data is None or not len(text):
         return b""
@@ -274,7 +277,7 @@ def _bytes_of(text: pa.Array) -> memoryview | bytes:
 
 
 def _written(annotations: pa.Table) -> pa.Array:
-    """Each annotation as one text: category, box, outline, whether a crowd, attributes; what there is of them."""
+    """Each annotation as one text: category, and where given box, outline, `crowd`, attributes."""
     boxes = pc.binary_join(pc.cast(annotations["bbox"], pa.list_(pa.string())), ",")
     crowd = pc.if_else(annotations["iscrowd"], "crowd", pa.scalar(None, pa.string()))
     parts = (annotations["category"], boxes, annotations["segmentation"], crowd, annotations["attributes"])
@@ -282,14 +285,14 @@ def _written(annotations: pa.Table) -> pa.Array:
 
 
 def _gather(rows: Rows, texts: pa.Array, n: int) -> pa.Array:
-    """The texts of each of `n` rows, in their order, joined: (n,)."""
+    """(n,) the texts of each row, joined in their order; `rows` (texts,): the row of each text."""
     order = np.argsort(rows, kind="stable")
     offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(np.int32)
     return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), texts.take(pa.array(order))), "; ")
 
 
 def _looked_at(text: pa.DictionaryArray, rows: Rows, labelled: pa.ChunkedArray) -> pa.DictionaryArray:
-    """`text` in the order of `rows`, empty where a row is −1, null where `labelled` is false."""
+    """`text` in the order of `rows`; "" where a row is −1, null where `labelled` is false."""
     codes = np.append(text.indices.to_numpy(zero_copy_only=False).astype(np.int32), -1)[rows]
     words, nothing = text.dictionary, np.int32(len(text.dictionary))
     if (empty := pc.index(words, "").as_py()) >= 0:

@@ -1,4 +1,4 @@
-"""Is every byte of a pool what it was when it came in? An id is the hash of the bytes, so they can be asked."""
+"""Integrity of a pool: the hash of every image is compared with its id."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from assay.errors import AssayError
 
 THREADS = min(8, os.cpu_count() or 1)
 TOLD = 256
-"""Images between two moves of the bar."""
+"""Images per update of the progress bar."""
 
 
 @dataclass(frozen=True)
 class Damage:
-    """What is wrong with a file of a pool, or with one of its images."""
+    """A defect of a file of a pool, or of one of its images."""
 
     file: str
     what: str
@@ -32,7 +32,7 @@ class Damage:
 
 @dataclass(frozen=True)
 class CheckedShard:
-    """A shard, read to its end: the images it names, and how many bytes of them were read."""
+    """Result of reading a shard: ids in its index, bytes read, and defects."""
 
     ids: list[str]
     bytes: int
@@ -47,7 +47,7 @@ def verify(pool: Path, advance: Callable[[int], None] = lambda _: None) -> list[
 
 
 def expected(pool: Path) -> int:
-    """Images that there should be, by the indexes that can be read."""
+    """Number of images in the readable indexes."""
     import pyarrow.parquet as pq
 
     found = 0
@@ -58,11 +58,11 @@ def expected(pool: Path) -> int:
 
 
 def other_damage(pool: Path, checked: list[CheckedShard]) -> Iterator[Damage]:
-    """What no shard by itself can tell: ids that are there twice, and tables beside the shards."""
+    """Defects outside single shards: ids that occur twice, and damaged side tables."""
     seen = Counter(sample for shard in checked for sample in shard.ids)
     for sample, times in seen.items():
         if times > 1:
-            yield Damage("shards", f"is there {times} times", sample)
+            yield Damage("shards", f"occurs {times} times", sample)
     for file in sorted(pool.glob("*/*.parquet")):
         if file.parent.name != "shards":
             try:
@@ -82,12 +82,12 @@ def _shard(file: Path, pool: Path, advance: Callable[[int], None]) -> CheckedSha
     if damage and (not tar.exists() or "offset" not in index.column_names):
         return CheckedShard([], 0, damage)
     size, wrong = _images(tar, index, advance)
-    damage += [Damage(name, "other bytes than its id says", sample) for sample in wrong]
+    damage += [Damage(name, "its bytes do not match its id", sample) for sample in wrong]
     return CheckedShard(index["id"].to_pylist(), size, damage)
 
 
 def _images(tar: Path, index: pa.Table, advance: Callable[[int], None]) -> tuple[int, list[str]]:
-    """Bytes read, and the ids of the images that are not what they are called."""
+    """(bytes read, ids of the images whose hash is not their id)."""
     from assay.data.pool import content_id
 
     read, count, told, wrong = 0, 0, 0, []

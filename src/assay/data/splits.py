@@ -1,4 +1,4 @@
-"""Which split a sample belongs to: decided by a hash, so that new data never moves old data."""
+"""Assignment of samples to splits, by a hash: new samples never change the split of old ones."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 PROTECTION = ("train", "val", "test")
-"""From the least to the most protected: where claims contradict each other, the test set is left alone."""
+"""From the least to the most protected split: of contradicting claims, the most protected split wins."""
 
 
 def hashed(keys: Sequence[str], fractions: Mapping[str, float], seed: int) -> np.ndarray:
-    """The split of each key, (n,) of str: its hash, as a number in [0, 1), against the cumulated fractions.
+    """(n,) of str: the split of each key, by comparing its hash, a number in [0, 1), with the cumulated fractions.
 
-    A key's split depends on nothing but the key, the seed and the fractions: not on the other keys.
+    The split of a key depends on the key, the seed and the fractions only, not on the other keys.
     """
     prefix = f"{seed}:".encode()
     first8 = b"".join(hashlib.sha256(prefix + key.encode()).digest()[:8] for key in keys)
@@ -25,11 +25,11 @@ def hashed(keys: Sequence[str], fractions: Mapping[str, float], seed: int) -> np
 
 
 def follow_oldest(splits: np.ndarray, age: np.ndarray, pairs: np.ndarray, fixed: np.ndarray) -> np.ndarray:
-    """Splits (n,) after every newcomer has followed the oldest sample it duplicates.
+    """(n,) splits, with every new sample in the split of the oldest sample that it duplicates.
 
-    `age` (n,) counts arrivals, `pairs` (m, 2) are rows of near-duplicates, `fixed` (n,) marks samples whose split
-    somebody has decided. Older samples never move; a newcomer that bridges two splits follows one of them,
-    and the leakage check reports the other.
+    `age` (n,): order of arrival; `pairs` (m, 2): rows of near-duplicates; `fixed` (n,): samples that keep their split.
+    Older samples never move. A new sample with duplicates in two splits follows the oldest; the leakage check reports
+    the other pairs.
     """
     splits = splits.copy()
     if not len(pairs):
@@ -46,7 +46,7 @@ def follow_oldest(splits: np.ndarray, age: np.ndarray, pairs: np.ndarray, fixed:
 
 
 def most_protected(claims: pa.Table) -> dict[str, str]:
-    """For a table of (id, split) claims, the most protected split that anyone claims for each id."""
+    """Id -> the most protected of its splits, of a table of claims (id, split)."""
     best: dict[str, str] = {}
     for sample, split in zip(claims["id"].to_pylist(), claims["split"].to_pylist(), strict=True):
         if sample not in best or PROTECTION.index(split) > PROTECTION.index(best[sample]):

@@ -1,8 +1,8 @@
-"""What spreadsheets make of a table: formulas, separators, numbers; and how to tell that they did.
+"""Effects of spreadsheets on tables: formulas, separators, numbers.
 
-A cell that a spreadsheet would run as a formula (a class named `=cmd|…`) goes out behind an apostrophe, and loses it
-when it comes back. So does a cell that begins with apostrophes before such a sign, so that nothing is ever ambiguous:
-`=x` is `'=x` in the file, `'=x` is `''=x`, and `'tis` is `'tis`.
+A cell that a spreadsheet would run as a formula (a class named `=cmd|…`) is written with an apostrophe before it, which
+reading removes. A cell that begins with apostrophes before such a sign gets one more, so that the mapping is one to
+one: `=x` is `'=x` in the file, `'=x` is `''=x`, and `'tis` is `'tis`.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from collections.abc import Collection, Sequence
 
 FORMULA = re.compile(r"'*\s*[=+\-@\t\r\n＝＋－＠]")
 SEPARATORS = {";": "';'", "\t": '"\\t"', "|": "'|'", ",": "','"}
-"""What may stand between cells, and how it is written in params.yaml."""
+"""Separator of cells -> how it is written in params.yaml."""
 
 
 def quoted(cell: object) -> object:
-    """A cell as it goes out. Numbers are no texts: −1 stays −1."""
+    """A cell as written to a file. Numbers are not quoted: −1 stays −1."""
     return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) else cell
 
 
 def unquoted(cell: str) -> str:
-    """A cell as it was before `quoted`; one that was never quoted stays as it is."""
+    """The inverse of `quoted`; other cells stay as they are."""
     return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
 def header_hint(names: Sequence[str], wanted: Collection[str], delimiter: str = ",") -> str | None:
-    """Why a header does not have the columns it has to, where that can be told."""
+    """A probable reason why a header lacks the columns `wanted`; None if there is none."""
     first = names[0] if names else ""
     if first.lower().replace('"', "").startswith("sep="):
         return "line 1 is Excel's `sep=`, the header comes after it: delete the line"
@@ -42,7 +42,7 @@ def header_hint(names: Sequence[str], wanted: Collection[str], delimiter: str = 
 
 
 def path_hint(cell: str) -> str:
-    """Why a path may lead nowhere; empty where it looks like one."""
+    """A probable reason why a path names no file; empty if it looks like a relative path."""
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", cell):
         return ": it is an address; download the images and name the files"
     if "\\" in cell:
@@ -51,5 +51,5 @@ def path_hint(cell: str) -> str:
 
 
 def as_number(text: str) -> float | None:
-    """`3`, `3.0`, `03` and `3e0` are one number to a spreadsheet."""
+    """The number that a spreadsheet sees in a text (`3`, `3.0`, `03` and `3e0` are equal); None if it is none."""
     return float(text) if re.fullmatch(r"[+-]?\d{1,15}(\.\d{0,15})?([eE][+-]?\d{1,2})?", text) else None

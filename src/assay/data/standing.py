@@ -1,4 +1,4 @@
-"""What people have judged up to this moment, whether or not a snapshot has folded it in yet."""
+"""Current state of the judgements on each image, whether or not a snapshot contains them yet."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Batches = Iterable[tuple[str, list[Judgement]]]
 
 @dataclass(frozen=True)
 class Standing:
-    """The last word on one image; None where nobody has said anything."""
+    """The last judgement of each field of an image; None: not judged."""
 
     annotations: str | None = None
-    """Canonical JSON; `[]`: somebody looked, and there is nothing on it."""
+    """Canonical JSON; `[]`: labelled, without objects."""
     excluded: bool | None = None
     split: str | None = None
     group: str | None = None
 
     @property
     def answered(self) -> bool:
-        """True if there is no need to ask about it again."""
+        """Whether the image has a label or is excluded: it need not be queued."""
         return self.annotations is not None or bool(self.excluded)
 
 
@@ -35,7 +35,7 @@ NOTHING = Standing()
 
 
 def after(before: Standing, judgement: Judgement) -> Standing:
-    """The standing of an image once a judgement on it has been added."""
+    """The standing `before` with a judgement added."""
     match judgement.op:
         case "label":
             return replace(before, annotations=annotations_json(judgement.annotations))
@@ -48,7 +48,7 @@ def after(before: Standing, judgement: Judgement) -> Standing:
 
 
 def standings(batches: Batches, before: Mapping[str, Standing] | None = None) -> dict[str, Standing]:
-    """The last word on each image that the batches judge, and on those of `before`."""
+    """Id -> standing of the images in `before` and in the batches, after all judgements."""
     held = dict(before or {})
     for _, batch in batches:
         for judgement in batch:
@@ -57,10 +57,9 @@ def standings(batches: Batches, before: Mapping[str, Standing] | None = None) ->
 
 
 def recorded(snapshot: Snapshot, ids: Iterable[str]) -> dict[str, Standing]:
-    """What a snapshot says of some images.
+    """Id -> standing of `ids` in a snapshot.
 
-    In plain Python: the first value that pyarrow makes from Python's imports pandas, which `assay status` has no
-    time for.
+    Plain Python: pyarrow imports pandas to convert Python values, which takes too long for `assay status`.
     """
     from assay.data.training_set import annotation_texts
 
@@ -76,12 +75,12 @@ def recorded(snapshot: Snapshot, ids: Iterable[str]) -> dict[str, Standing]:
 
 
 def pending(batches: Sequence[tuple[str, list[Judgement]]], snapshot: Snapshot) -> dict[str, Standing]:
-    """The images about which the batches say something that the snapshot does not say yet."""
+    """Id -> standing of the images with judgements that the snapshot does not contain yet."""
     said = standings(batches)
     known = recorded(snapshot, said)
     return {sample: word for sample, word in said.items() if not _says(known.get(sample, NOTHING), word)}
 
 
 def _says(known: Standing, word: Standing) -> bool:
-    """True if all that `word` says is known."""
+    """Whether each field that `word` sets has the same value in `known`."""
     return all(value is None or value == getattr(known, name) for name, value in vars(word).items())

@@ -1,7 +1,7 @@
-"""Suspects: labels that are probably wrong and images that do not belong, that nobody has looked at since.
+"""Suspects: labels that are probably wrong, and outlier images, without a second look so far.
 
-`probability` is that of a wrong label, `outlier` the outlier score of the image (`assay.labels`). An image that is
-of no class need not have a label that looks wrong: beside the two there is the order of
+`probability`: of a wrong label. `outlier`: outlier score of the image (`assay.labels`). An image of no class can have
+a label with a low `probability`, so a third score combines both:
 
     combined = 1 − (1 − probability)(1 − outlier)
 """
@@ -27,23 +27,23 @@ NAME = "label_errors"
 FILE = f"{NAME}.parquet"
 SHARE = b"share"
 REVIEW = "review"
-"""The strategy, in the queue, of images that have a label and are to be looked at again."""
+"""Strategy, in the queue, of labelled images that need a second look."""
 MARK = "audit check"
-"""How the `why` of an answer begins that `assay audit --check` asked for."""
+"""Prefix of `why` in the answers to `assay audit --check`."""
 LIKELY, POSSIBLE = 0.5, 0.1
-"""Probabilities of being wrong: of a suspect, where nothing else is said; and of what a second look tells of."""
+"""Probability of a wrong label. LIKELY: default threshold of a suspect. POSSIBLE: least one offered for review."""
 FOREIGN = 0.5
-"""Outlier score above which an image is proposed for exclusion: that of the limit of the check `outliers`."""
+"""Outlier score above which an image is proposed for exclusion: the limit of the check `outliers` has this score."""
 Order = Literal["wrong", "outlier", "combined"]
 ORDERS: dict[Order, str] = {"wrong": "probability", "outlier": "outlier", "combined": "combined"}
-"""Orders of a review, and the column that each sorts by, the largest first."""
+"""Order of a review -> column that it sorts by, largest first."""
 Floats = NDArray[np.float64]
 Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
 
 @dataclass(frozen=True)
 class WrongShare:
-    """Of labels that are wrong, with a 95 % interval, and whether answers of people stand behind it."""
+    """Share of wrong labels with a 95 % interval; `by`: estimated by a model, or measured by second looks."""
 
     value: float
     low: float
@@ -52,7 +52,7 @@ class WrongShare:
 
     @property
     def can_be_nothing(self) -> bool:
-        """Whether the interval reaches down to nothing: whatever contradicts the labels may be hard images."""
+        """Whether the interval contains 0: the labels may all be right, and the suspects hard images."""
         return self.low <= 0
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ def with_share(judged: pa.Table, share: WrongShare) -> pa.Table:
 
 
 def share_of(judged: pa.Table) -> WrongShare:
-    """The one estimate of the share of wrong labels: what audit, advise and queue say alike."""
+    """Share of wrong labels, from the schema's metadata: audit, advise and queue all report this estimate."""
     held = (judged.schema.metadata or {}).get(SHARE)
     if held is None:
         value = float(pc.mean(judged["probability"]).as_py() or 0.0)
@@ -74,7 +74,7 @@ def share_of(judged: pa.Table) -> WrongShare:
 
 
 def read_judged(audit: Path, columns: list[str] | None = None) -> pa.Table:
-    """Every label that was judged, the likeliest to be wrong first. MissingInput if the check did not run."""
+    """The audited labels, the most probably wrong first. MissingInput if the check did not run."""
     if not (audit / FILE).exists():
         raise MissingInput(
             f"{audit / FILE} is not there: no label was audited",
@@ -90,14 +90,14 @@ def read_judged(audit: Path, columns: list[str] | None = None) -> pa.Table:
 
 
 def looked_at(judged: pa.Table, batches: Batches) -> set[str]:
-    """Those of the judged that somebody has looked at since they were judged."""
+    """Ids of the audited images that got an answer after the audit."""
     said = answers_to(batches)
     rows = zip(judged["id"].to_pylist(), judged["judgements"].to_pylist(), strict=True)
     return {sample for sample, before in rows if said[sample] > before}
 
 
 def second_looks(audit: Path, batches: Batches) -> tuple[set[str], set[str]]:
-    """(images with a label that may be wrong, and no second look yet; those that had one since they were judged)."""
+    """(ids with a possibly wrong label and no second look yet, ids with a second look since the audit)."""
     if not (audit / FILE).exists():
         return set(), set()
     judged = read_judged(audit, ["id", "probability", "looks", "judgements"])
@@ -106,7 +106,7 @@ def second_looks(audit: Path, batches: Batches) -> tuple[set[str], set[str]]:
 
 
 def suspects(judged: pa.Table, least: float = LIKELY, most: float = 1.0) -> pa.Table:
-    """Those of the judged that are wrong with a probability from `least` to `most`, and had one look only."""
+    """The audited labels with one look only and a probability in [least, most]."""
     likely = pc.and_(
         pc.greater_equal(judged["probability"], least), pc.less_equal(judged["probability"], most)
     )
@@ -114,16 +114,15 @@ def suspects(judged: pa.Table, least: float = LIKELY, most: float = 1.0) -> pa.T
 
 
 def combined(probability: Floats, outlier: Floats) -> Floats:
-    """(n,) 1 − (1 − probability)(1 − outlier): what the combined order sorts by."""
+    """(n,) 1 − (1 − probability)(1 − outlier)."""
     both: Floats = 1 - (1 - probability) * (1 - outlier)
     return both
 
 
 def for_review(judged: pa.Table, least: float, order: Order = "wrong") -> pa.Table:
-    """The suspects from probability `least` on and the images that do not belong, with `combined` and `proposed`.
+    """The audited labels with a probability of at least `least`, and the outliers, with `combined` and `proposed`.
 
-    `proposed`: "exclude" for an image that does not belong, "relabel" for the others. Images that had a second look are
-    left out.
+    `proposed`: "exclude" for an outlier, "relabel" for the others. Images with a second look are omitted.
     """
     wrong, outlier = judged["probability"], judged["outlier"]
     foreign = pc.greater(outlier, FOREIGN)
@@ -136,11 +135,11 @@ def for_review(judged: pa.Table, least: float, order: Order = "wrong") -> pa.Tab
 
 
 def worth(probability: float, rate: float, classes: int) -> float:
-    """What a second look at a label is worth, in new labels.
+    """Value of a second look at a label, in new labels.
 
-    Of n labels of which a share e is wrong, alike for all of k classes, n (1 − γe)² right ones teach as much, with
+    With a share e of wrong labels, uniform over k classes, n labels are worth n (1 − γe)² correct ones, where
     γ = k / (k − 1): G. Patrini et al., Making deep neural networks robust to label noise, CVPR 2017 (the correction
-    multiplies a loss by 1 / (1 − γe)). A label put right adds 2γ (1 − γe) of them, a new one (1 − γe)².
+    multiplies a loss by 1 / (1 − γe)). A corrected label adds 2γ (1 − γe) of them, a new label (1 − γe)².
     """
     gamma = classes / max(1, classes - 1)
     return probability * 2 * gamma / max(1 - gamma * rate, 0.05)

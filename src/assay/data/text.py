@@ -1,7 +1,6 @@
-"""Text that people and their tools write: UTF-8, or one line that says where it is not, and how to convert it.
+"""Text files of users: UTF-8, or an error that gives the line and byte and how to convert the file.
 
-Lines of JSONL end at LF and nowhere else: a text inside may hold U+2028, U+0085 or others at which `str.splitlines`
-ends a line.
+Lines of JSONL end at LF only: their texts may contain U+2028, U+0085 or others at which `str.splitlines` splits.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ Failure = type[AssayError]
 
 
 def read_text(file: Path, failure: Failure) -> str:
-    """A text file without its byte order mark. `failure` for what cannot be read or is not UTF-8."""
+    """A text file without its byte order mark. `failure` if it cannot be read or is not UTF-8."""
     return decode(read_data(file, failure), file, failure)
 
 
 def read_data(file: Path, failure: Failure) -> bytes:
-    """The bytes of a file that a person named or wrote. `failure` says in a line why there are none."""
+    """The bytes of a user's file. `failure` if it cannot be read."""
     try:
         return file.read_bytes()
     except FileNotFoundError:
@@ -45,9 +44,9 @@ def read_data(file: Path, failure: Failure) -> bytes:
 
 
 def files_in(folder: Path, endings: tuple[str, ...], failure: Failure) -> list[Path]:
-    """The files of a folder with names of some endings; none if it is not there. `failure` if it cannot be listed.
+    """The files of a folder with one of some endings; [] without the folder. `failure` if it cannot be listed.
 
-    `Path.glob` finds nothing in a folder that it may not read, or that is a file: as if nobody had ever judged.
+    `Path.glob` would return nothing for a folder without read permission, or for a file of that name.
     """
     try:
         return sorted(entry for entry in folder.iterdir() if entry.name.endswith(endings))
@@ -73,7 +72,7 @@ def decode(data: bytes, file: Path, failure: Failure) -> str:
 
 
 def refuse_wide(data: bytes, file: Path, failure: Failure) -> None:
-    """`failure` for text in UTF-16 or UTF-32, and for what is no text at all."""
+    """`failure` for text in UTF-16 or UTF-32, and for binary data."""
     named = next((name for mark, name in WIDE.items() if data.startswith(mark)), None)
     if named is None and b"\0" not in data:
         return
@@ -88,7 +87,7 @@ def refuse_wide(data: bytes, file: Path, failure: Failure) -> None:
 
 
 def not_utf8(data: bytes) -> Iterator[tuple[int, int]]:
-    """(line, first byte in it that is not UTF-8), both from 1; lines end at CR, LF or both."""
+    """(line, its first byte that is not UTF-8) of each bad line, both from 1; lines end at CR, LF or CRLF."""
     for number, line in enumerate(LINE_END.split(data), 1):
         try:
             line.decode("utf-8")
@@ -107,14 +106,14 @@ def _byte(data: bytes, line: int, byte: int) -> int:
 
 
 def json_lines(text: str) -> Iterator[tuple[int, str]]:
-    """(number, line) of JSONL, blank lines left out."""
+    """(number, line) of JSONL without blank lines; numbers from 1."""
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             yield number, line
 
 
 class NotCsv(Exception):
-    """What cannot be split into rows and cells, from `line` on."""
+    """The text is no CSV from `line` on."""
 
     def __init__(self, line: int, error: csv.Error) -> None:
         super().__init__(f"not CSV from here on: {error}")
@@ -122,7 +121,7 @@ class NotCsv(Exception):
 
 
 def csv_rows(text: str, delimiter: str) -> Iterator[tuple[range, list[str]]]:
-    """(its lines, its cells) of each row of a CSV, empty rows included. NotCsv for what is none."""
+    """(lines, cells) of each row of a CSV, including empty rows. NotCsv for a syntax error."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     start = 1
     try:
@@ -134,6 +133,6 @@ def csv_rows(text: str, delimiter: str) -> Iterator[tuple[range, list[str]]]:
 
 
 def delimiter_of(text: str) -> str:
-    """What separates the cells, by the first line: comma, semicolon (Excel in many countries) or tab."""
+    """The separator most frequent in the first line: comma, semicolon (Excel in many countries) or tab."""
     first = io.StringIO(text, newline="").readline()
     return max(",;\t", key=first.count)

@@ -1,4 +1,4 @@
-"""What a model learns from: the labelled training and validation samples of a snapshot."""
+"""The training set: the labelled train and val samples of a snapshot."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ TRAIN = pa.schema({"id": pa.string(), "split": pa.string(), "label": pa.string()
 
 
 def training_set(snapshot: Snapshot, limit: int | None, seed: int, label: Label = one_category) -> pa.Table:
-    """TRAIN rows sorted by id: train (at most `limit`, drawn by seed) and val; one label each, not excluded.
+    """TRAIN rows sorted by id: train (at most `limit`, drawn by `seed`) and val, without excluded samples.
 
-    The schema's metadata carries `digest` and `categories`: train needs no file that the queue changes.
+    The schema's metadata has `digest` and `categories`, so that the stage train depends on no file of the queue.
     """
     rows = labelled(snapshot, label)
     rows = rows.filter(pc.not_equal(rows["split"], "test"))
@@ -44,7 +44,7 @@ def kept(snapshot: Snapshot) -> pa.Table:
 
 
 def labelled(snapshot: Snapshot, label: Label = one_category) -> pa.Table:
-    """(id, split, label) of the kept samples that a task can learn from or be measured on, by id."""
+    """(id, split, label) of the samples that are labelled for a task and not excluded, sorted by id."""
     rows, single = kept(snapshot), snapshot.labelled_by(label)
     found = positions(whole(rows["id"]), whole(single["id"]))
     labels = single["label"].take(pa.array(found[found >= 0]))
@@ -53,19 +53,19 @@ def labelled(snapshot: Snapshot, label: Label = one_category) -> pa.Table:
 
 
 def _limited(rows: pa.Table, limit: int, seed: int) -> pa.Table:
-    """All of val, and the first `limit` of train in the order of a draw: a larger limit adds, never swaps."""
+    """All of val, and the first `limit` of train in drawn order: a larger limit only adds samples."""
     ids = rows.filter(pc.equal(rows["split"], "train"))["id"].to_pylist()
     drawn = pa.array(drawn_order(ids, seed, "train_limit")[:limit], pa.string())
     return rows.filter(pc.or_(pc.equal(rows["split"], "val"), pc.is_in(rows["id"], value_set=drawn)))
 
 
 def drawn_order(ids: Sequence[str], seed: int, purpose: str) -> list[str]:
-    """`ids` in a random order in which any two keep their order, whatever else comes or goes."""
+    """`ids` in a random order. The order of any two ids does not depend on the others."""
     return sorted(ids, key=lambda sample: hashlib.sha256(f"{seed}:{purpose}:{sample}".encode()).digest())
 
 
 def annotation_texts(snapshot: Snapshot, ids: Iterable[str]) -> dict[str, str]:
-    """The annotations of those of `ids` that have any, as canonical JSON."""
+    """Id -> annotations as canonical JSON, for those of `ids` that have any."""
     wanted = set(ids)
     columns = (snapshot.annotations[name].to_pylist() for name in ANNOTATIONS.names)
     held: dict[str, list[tuple[Any, ...]]] = {}
@@ -82,7 +82,7 @@ def _text(*rows: Columns) -> str:
 
 
 def training_digest(table: pa.Table, categories: Sequence[str]) -> str:
-    """SHA-256 over what a model can learn: the categories in their order, and the rows."""
+    """SHA-256 of the input of training: the categories in order, and id, split and annotations of the rows."""
     state = hashlib.sha256(json.dumps(categories, ensure_ascii=False).encode())
     for row in zip(*(table[name].to_pylist() for name in ("id", "split", "annotations")), strict=True):
         state.update(("\n" + "\t".join(row)).encode())

@@ -1,4 +1,4 @@
-"""A dataset version together with what it was folded from: all that is discrete, hence all that a gate may look at."""
+"""A snapshot together with the inputs of its fold. All of it is discrete, so that gates decide alike on any machine."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from assay.data.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class Version:
-    """The snapshot, the near-duplicates that its splits follow, what came with the images, and what people judged."""
+    """A snapshot with near-duplicates, imports and edit batches."""
 
     snapshot: Snapshot
     pairs: pa.Table
-    """PAIRS from `curate.near_duplicate` on: see `near_pairs`."""
+    """PAIRS with a similarity of at least `curate.near_duplicate`: see `near_pairs`."""
     imports: pa.Table
-    """The pool's: what each origin of an image said of it."""
+    """IMPORTS of the pool."""
     batches: Batches
 
     @cached_property
@@ -34,7 +34,7 @@ class Version:
     def split_of(self) -> dict[str, str]:
         """The split of each sample that is not excluded."""
         split = self.kept["split"].combine_chunks().dictionary_encode()
-        names = split.dictionary.to_pylist()  # one text for each split, not for each sample
+        names = split.dictionary.to_pylist()  # one Python text per split, not per sample
         codes = split.indices.to_pylist()
         return {sample: names[code] for sample, code in zip(self.kept["id"].to_pylist(), codes, strict=True)}
 
@@ -45,10 +45,10 @@ class Version:
         return [row for row in rows if row[0] in self.split_of and row[1] in self.split_of]
 
     def judged(self, op: Op) -> set[str]:
-        """The samples that an edit batch decided something about: `label`, `split`, …"""
+        """Ids of the samples with a judgement of this op."""
         return set(answers_to(self.batches, [op]))
 
 
 def near_pairs(pairs: pa.Table, threshold: float) -> pa.Table:
-    """The pairs that are near-duplicates at a threshold."""
+    """The pairs with a similarity of at least `threshold`."""
     return pairs.filter(pc.greater_equal(pairs["similarity"], pa.scalar(threshold, pa.float32())))

@@ -1,35 +1,34 @@
-"""Encoded bytes -> what the image is, and its pixels.
+"""Encoded bytes -> properties of the image, and its pixels.
 
-JPEG, PNG, GIF, WebP, BMP, TIFF, PPM/PGM/PBM, JPEG 2000 and AVIF are read. What becomes of the rest:
+JPEG, PNG, GIF, WebP, BMP, TIFF, PPM/PGM/PBM, JPEG 2000 and AVIF are read. Special cases:
 
     zero bytes                   refused  "empty file"
-    no image of these kinds      refused  "not an image"; "unsupported: HEIC" where the kind is known
-    cut off                      refused  "truncated"
+    other formats                refused  "not an image"; "unsupported: HEIC" if the format is known
+    truncated                    refused  "truncated"
     damaged                      refused  "corrupt: <what the decoder says>"
     several frames or pages      refused  "animated: 12 frames", "multi-page: 3 pages"
-    more than max_pixels         refused  "too large: 3000000000 pixels > 100000000": by the header, undecoded
-    float, signed, 32-bit        refused  "unsupported: …": nothing says which value is white
+    more than max_pixels         refused  "too large: 3000000000 pixels > 100000000": by the header, without decoding
+    float, signed, 32-bit        refused  "unsupported: …": the file does not define which value is white
     16 bits, 12 or fewer in use  refused  "unsupported: 16 bits declared, but no sample above 4095"
-    12-bit JPEG, camera raw      refused  "unsupported: …", as is whatever else the decoder says it cannot do
+    12-bit JPEG, camera raw      refused  "unsupported: …", like everything else that the decoder does not support
     pixels beyond the palette    refused  "corrupt: …"
-    Exif- or TIFF-rotated        taken    turned upright: width, height and boxes are the upright image's; not by XMP
+    Exif- or TIFF-rotated        taken    turned upright, as are width, height and boxes; XMP is ignored
     grey where 0 is white        taken    inverted, of any depth: TIFF's photometric interpretation 0
-    more than 8 bits             taken    the 8 highest of the bits declared: 65535 is white, of 12 bits 4095 is
-    fewer than 8 bits            taken    spread over 0…255
+    more than 8 bits             taken    the 8 highest of the declared bits: white is 65535, for 12 bits 4095
+    fewer than 8 bits            taken    scaled to 0…255
     CMYK, YCCK                   taken    converted to RGB as ink on white paper; 255 is full ink, in JPEG none
     YCbCr, Lab                   taken    converted to RGB: JFIF's matrix; Lab under D50
-    palette, 1-bit               taken    its colours
-    alpha, transparent colour    taken    laid over white; a BMP's alpha that is 0 everywhere is none
-    channels beyond colours      taken    without them, alpha apart; of several grey ones none: refused
-    gamma, colour profile        taken    as if they were not there: pixels as stored
-    JPEG with a second picture   taken    the first: phones put a preview or a depth map behind it
-    JPEG with a few stray bytes  taken    up to 8 before the end, any number after: cameras do that
+    palette, 1-bit               taken    as its colours
+    alpha, transparent colour    taken    composited on white; a BMP's alpha that is 0 everywhere is ignored
+    additional channels          taken    without these, apart from alpha; several grey channels are refused
+    gamma, colour profile        taken    ignored: pixels as stored
+    JPEG with a second picture   taken    the first: phones append a preview or a depth map
+    JPEG with a few stray bytes  taken    up to 8 before the end, any number after: some cameras write these
 
-The bits declared are those of the container, unless a PGM states its maxval or a TIFF a MaxSampleValue (281) of
-2ⁿ − 1. Never by the pixels: two images of one camera are scaled alike. Grey is luma (Rec. 601), for a JPEG its Y.
-`mode` and `format` are recorded as found, in Pillow's words. Refused means `BadImage`, and never another
-exception or a warning, whatever the bytes. Every function may be called from several threads; the same bytes
-give the same pixels.
+The declared bits are those of the container, unless a PGM states its maxval or a TIFF a MaxSampleValue (281) of
+2ⁿ − 1. They do not depend on the pixels, so that all images of a camera are scaled alike. Grey is luma (Rec. 601), for
+a JPEG its Y. `mode` and `format` are those of Pillow. A refused image raises `BadImage`; no bytes cause another
+exception or a warning. All functions are thread-safe, and equal bytes give equal pixels.
 """
 
 from __future__ import annotations
@@ -57,10 +56,10 @@ Color = Literal["rgb", "gray"]
 
 JPEG = b"\xff\xd8"
 GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
-"""Pillow's modes of one channel, whatever its depth, with or without alpha."""
+"""Pillow's modes of one channel, of any depth, with or without alpha."""
 JPEG_MODES = {"Gray": "L", "YCbCr": "RGB", "RGB": "RGB", "CMYK": "CMYK", "YCCK": "CMYK"}
-"""The JPEGs that libjpeg-turbo decodes by itself, and their modes. A quarter of Pillow's cost, and Pillow does not
-pass on what libjpeg warns of: of damage in the middle it makes grey blocks."""
+"""Colour spaces of JPEGs decoded by libjpeg-turbo -> Pillow's mode. It takes a quarter of the time of Pillow, and
+reports the warnings of libjpeg; Pillow drops these and returns grey blocks for damaged parts."""
 AS_IS = frozenset({"1", "L", "RGB"})
 """Modes that are grey or RGB already."""
 SIMPLE = AS_IS | {"P", "LA", "RGBA"}
@@ -91,14 +90,14 @@ PLUGINS: tuple[tuple[str, bytes, str], ...] = (
     ("DDS", rb"DDS ", ""),
     ("DICOM", rb".{128}DICM", ""),
 )
-"""Name, how the file begins, class in Pillow, or over it (none: known, not read). The classes are called directly, as
-`Image.open` has a limit of pixels of its own and takes a phone's JPEG with a second picture for a series."""
+"""Name, pattern of the first bytes, class of Pillow or a subclass ("": known, not read). The classes are called
+directly, as `Image.open` has its own limit of pixels and opens a phone's JPEG with a second picture as a series."""
 KINDS = [(name, re.compile(magic, re.DOTALL), plugin) for name, magic, plugin in PLUGINS]
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """What a sound image is: size in pixels, upright; Pillow's mode and format."""
+    """Properties of a valid image: upright size in pixels; Pillow's mode and format."""
 
     width: int
     height: int
@@ -107,17 +106,17 @@ class ImageInfo:
 
 
 def sniff(head: bytes) -> None:
-    """BadImage if no image that is read here begins like this."""
+    """BadImage if the first bytes are not those of a supported format."""
     _kind(head)
 
 
 def inspect(data: bytes, max_pixels: int) -> ImageInfo:
-    """Decode an image once, completely. BadImage(reason) if it is none, or too large: the module's table."""
+    """Properties of an image, which is decoded completely once. BadImage with a reason: see the table above."""
     if (header := _plain_jpeg(data)) is None:
         return _inspect_any(data, max_pixels)
     width, height, mode = header
     _check_size(width, height, max_pixels)
-    _jpeg_samples(data, "CMYK" if mode == "CMYK" else "GRAY")  # every bit is read, colours need no transform
+    _jpeg_samples(data, "CMYK" if mode == "CMYK" else "GRAY")  # all bits, without colour transform
     return ImageInfo(*orientation.size_upright(width, height, orientation.of_jpeg(data)), mode, "JPEG")
 
 
@@ -127,9 +126,9 @@ def decode(data: bytes, color: Color = "rgb") -> Pixels:
 
 
 def decode_resized(data: bytes, size: int | Canvas, color: Color = "rgb", fit: Fit = "squeeze") -> Pixels:
-    """The image on a canvas, uint8 (height, width, 3 or 1), antialiased bilinear; as it is if of that size.
+    """The image on a canvas, uint8 (height, width, 3 or 1), antialiased bilinear; unchanged if it has that size.
 
-    `size` of a square canvas, or height and width; `fit`: see `placement`.
+    `size`: side of a square canvas, or height and width; `fit`: see `placement`.
     """
     canvas = (size, size) if isinstance(size, int) else size
     pixels = _decode(data, color, at_least=2 * max(canvas))
@@ -159,7 +158,7 @@ def thumbnail(data: bytes, size: int) -> bytes:
 
 
 def _decode(data: bytes, color: Color, at_least: int = 0) -> Pixels:
-    """Upright pixels; a large JPEG may come out smaller, no side shorter than `at_least` (0: full size)."""
+    """Upright pixels. A large JPEG may be decoded to a smaller size, with sides of at least `at_least` (0: full)."""
     if (header := _plain_jpeg(data)) is not None:
         return orientation.upright(_jpeg_pixels(data, header[2], color, at_least), orientation.of_jpeg(data))
     with refusing():
@@ -168,7 +167,7 @@ def _decode(data: bytes, color: Color, at_least: int = 0) -> Pixels:
 
 
 def _plain_jpeg(data: bytes) -> tuple[int, int, str] | None:
-    """Width, height and mode of a JPEG as stored; None for whatever Pillow has to look at: odd subsampling."""
+    """Stored width and height, and mode, of a JPEG; None for files left to Pillow, such as odd subsampling."""
     if data[:2] != JPEG:
         return None
     try:
@@ -185,12 +184,12 @@ def _jpeg_pixels(data: bytes, mode: str, color: Color, at_least: int) -> Pixels:
 
 
 def _jpeg_samples(data: bytes, space: str, at_least: int = 0) -> Pixels:
-    """Decode a plain JPEG, to fewer pixels by the DCT if they do. What libjpeg warns of is refused, too."""
+    """Decode a plain JPEG, scaled in the DCT to sides of at least `at_least`. Warnings of libjpeg are refused too."""
     size = {"min_height": at_least, "min_width": at_least}
     try:
         return _uint8(simplejpeg.decode_jpeg(data, colorspace=space, **size))
     except ValueError as error:
-        if not HARMLESS.fullmatch(str(error)):  # libjpeg tells the first trouble only: there was no other
+        if not HARMLESS.fullmatch(str(error)):  # libjpeg reports the first defect only; this is a last one
             raise BadImage(reason(error)) from None
     except MemoryError:
         raise BadImage("too large: does not fit in memory") from None
@@ -211,12 +210,12 @@ def _inspect_any(data: bytes, max_pixels: int) -> ImageInfo:
         if mode.startswith("I"):
             _pixels(image, "gray")
         elif mode not in SIMPLE or "transparency" in image.info:
-            _pixels(image.crop((0, 0, 1, 1)), "rgb")  # whether it converts is not up to the pixels
+            _pixels(image.crop((0, 0, 1, 1)), "rgb")  # one pixel shows whether the mode converts
     return ImageInfo(*orientation.size_upright(image.width, image.height, turn), mode, name)
 
 
 def _kind(data: bytes) -> tuple[str, str]:
-    """Name and Pillow class by the first bytes."""
+    """Name of the format and class of its reader, by the first bytes."""
     if not data:
         raise BadImage("empty file")
     found = next(((name, plugin) for name, magic, plugin in KINDS if magic.match(data)), None)
@@ -228,7 +227,7 @@ def _kind(data: bytes) -> tuple[str, str]:
 
 
 def _open(data: bytes) -> Any:
-    """Pillow's image with the header read and the pixels not."""
+    """Pillow's image, with only the header read."""
     name, plugin = _kind(data)
     module, cls = plugin.rsplit(".", 1)
     try:
@@ -239,9 +238,9 @@ def _open(data: bytes) -> Any:
 
 
 def _load(data: bytes, max_pixels: float = inf) -> Image.Image:
-    """Pillow's image with its pixels, checked. Raises whatever Pillow does: call it within `refusing`."""
+    """Pillow's image with its pixels, checked. May raise any exception of Pillow: call it within `refusing`."""
     image: Image.Image = _open(data)
-    for xmp in XMP:  # Exif alone says which way up, as in the JPEGs that Pillow does not see
+    for xmp in XMP:  # only Exif defines the orientation, as in `orientation.of_jpeg`
         image.info.pop(xmp, None)
     if image.format == "PNG":
         mend_colour_key(image, data)
@@ -254,13 +253,13 @@ def _load(data: bytes, max_pixels: float = inf) -> Image.Image:
     if image.mode == "P" and colours < 256 and np.asarray(image).max() >= colours:
         raise BadImage(f"corrupt: pixels beyond the {colours} colours of the palette")
     if image.format == "BMP" and image.mode == "RGBA" and not np.asarray(image)[..., 3].any():
-        return image.convert("RGB")  # an alpha that nobody filled in, as browsers take it
+        return image.convert("RGB")  # an unused alpha, ignored as in browsers
     check_colours(image, data)
     return image
 
 
 def _colours(image: Image.Image) -> int:
-    """Colours in the palette of an opened image, before Pillow fills it up with black; 0 without one."""
+    """Number of colours in the palette of an image not loaded yet (Pillow then pads it with black); 0 without one."""
     if image.palette is None:
         return 0
     return len(image.palette.palette) // (4 if "X" in str(image.palette.rawmode) else 3)
@@ -274,7 +273,7 @@ def _check_size(width: int, height: int, max_pixels: float) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The Exif orientation that is still to be undone (Pillow turns TIFFs by itself). Bad Exif is no Exif."""
+    """The Exif orientation that is still to be undone (Pillow turns TIFFs itself). Invalid Exif is ignored."""
     try:
         return orientation.checked(image.getexif().get(orientation.TAG))
     except Exception:
@@ -282,7 +281,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _pixels(image: Image.Image, color: Color) -> Pixels:
-    """Any of Pillow's modes -> uint8 (h, w, 3 or 1). Grey is the luma of what is not grey already."""
+    """Any of Pillow's modes -> uint8 (h, w, 3 or 1). Colours become grey as luma."""
     if image.mode.startswith("I"):
         image = Image.fromarray(eight_highest(image))
     elif image.mode == "F":
@@ -296,7 +295,7 @@ def _pixels(image: Image.Image, color: Color) -> Pixels:
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    straight = image.convert("LA") if image.mode == "La" else image  # which converts to nothing else
+    straight = image.convert("LA") if image.mode == "La" else image  # La converts only to LA
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), straight.convert("RGBA")).convert(
         "RGB"
     )

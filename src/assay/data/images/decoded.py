@@ -1,11 +1,11 @@
-"""Images decoded once: a memory-mapped cache of pixels, keyed by content id, one for each canvas and colour.
+"""Memory-mapped cache of decoded pixels, keyed by content id, one for each canvas, colour and fit.
 
-    <dir>/28-gray/decoder.json   what decoded them: another decoder starts the cache anew
-    <dir>/28-gray/ids.bin        32 bytes a row: the content id
-    <dir>/28-gray/pixels.bin     size × size × channels bytes a row, same order
+    <dir>/28-gray/decoder.json   code and libraries that decoded; a change of them empties the cache
+    <dir>/28-gray/ids.bin        32 bytes per row: the content id
+    <dir>/28-gray/pixels.bin     height × width × channels bytes per row, same order
 
-Pixels reach the disk before the ids that vouch for them, so after a kill whatever has no id, or is no whole row, is
-cut off by the next writer. Writers take turns by a file lock; readers need none, as rows never change.
+Pixels are flushed to disk before their ids. After a kill, the next writer cuts off incomplete rows and rows without an
+id. A file lock admits one writer at a time; readers need no lock, as rows never change.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ from assay.progress import Progress
 
 ID_BYTES = 32
 CHUNK_BYTES = 32 << 20
-"""Pixels that are decoded, and become durable, at a time."""
+"""Bytes of pixels that are decoded and flushed to disk at a time."""
 CHUNK_IMAGES = 2048
 
 Encoded = tuple[str, bytes]
 
 
 class EncodedImages(Protocol):
-    """Where encoded bytes come from: a Pool."""
+    """Source of encoded bytes, such as a Pool."""
 
     def read_many(self, ids: Sequence[str]) -> Iterator[Encoded]: ...
 
 
 class DecodedCache:
-    """The decoded images of one canvas and colour. Cheap to open; `rows` decodes what is missing."""
+    """The decoded images of one canvas, colour and fit. Opening is cheap; `rows` decodes missing images."""
 
     def __init__(
         self, path: Path, size: int | Canvas, color: Literal["rgb", "gray"], fit: Fit = "squeeze"
@@ -63,9 +63,9 @@ class DecodedCache:
         self._row_of: dict[bytes, int] = {}
 
     def rows(self, pool: EncodedImages, ids: Sequence[str], progress: Progress) -> NDArray[np.int64]:
-        """Rows of `pixels` (int64) for content ids, in their order; decodes those that are not there yet.
+        """Rows of `pixels` (int64) for content ids, in their order; decodes missing images.
 
-        Raises PoolError naming the image if one cannot be decoded.
+        PoolError names an image that cannot be decoded.
         """
         keys = [bytes.fromhex(sample) for sample in ids]
         self._read_ids()
@@ -81,13 +81,13 @@ class DecodedCache:
 
     @property
     def pixels(self) -> NDArray[np.uint8]:
-        """(N, height, width, channels), memory-mapped for reading: what is never touched costs no memory."""
+        """(N, height, width, channels), memory-mapped for reading: only rows that are read take memory."""
         if not self._row_of:
             return np.zeros((0, *self.shape), np.uint8)
         return np.memmap(self.path / "pixels.bin", np.uint8, "r", shape=(len(self._row_of), *self.shape))
 
     def _read_ids(self) -> None:
-        """Load the rows that are whole. A stale decoder, or no cache at all, counts as none."""
+        """Load the index of the complete rows; empty if there is no cache, or one by another decoder."""
         self._row_of = {}
         with suppress(MissingInput, OSError, ValueError):
             if read_json(self.path / "decoder.json") == _decoder():
@@ -97,10 +97,10 @@ class DecodedCache:
                 self._row_of = {key: row for row, key in enumerate(islice(keys, whole))}
 
     def _mend(self) -> None:
-        """Under the lock: read again, as another writer may have been here, and cut off what a kill left over."""
+        """Under the lock: read the index again, as another writer may have written, and cut off incomplete rows."""
         self._read_ids()
         if not self._row_of:
-            # new files, never the old ones emptied: somebody may have those mapped
+            # new files instead of truncated ones: another process may have mapped the old ones
             shutil.rmtree(self.path)
             self.path.mkdir()
             write_json(self.path / "decoder.json", _decoder())
@@ -130,7 +130,7 @@ class DecodedCache:
 
     def _decode_all(self, batch: list[Encoded], threads: ThreadPoolExecutor) -> NDArray[np.uint8]:
         out = np.empty((len(batch), *self.shape), np.uint8)
-        # a few slices for each thread rather than a task for each image, which would cost more than a tiny image
+        # a few slices per thread: a task per image would cost more than decoding a small image
         cuts = np.array_split(np.arange(len(batch)), min(len(batch), 4 * (os.cpu_count() or 1)))
         list(threads.map(lambda rows: self._decode_slice(batch, rows, out), cuts))
         return out
@@ -154,7 +154,7 @@ def folder_name(canvas: Canvas, color: str, fit: Fit) -> str:
 
 
 def _decoder() -> dict[str, str]:
-    """What the pixels depend on besides the image: our code that decodes, and the libraries it calls."""
+    """What the pixels depend on besides the image: hash of the decoding code, and versions of the libraries."""
     module = sys.modules[decode_resized.__module__]
     owners = {getattr(part, "__module__", getattr(part, "__name__", "")) for part in vars(module).values()}
     names = sorted({module.__name__, *(name for name in owners if str(name).startswith("assay.data."))})

@@ -1,4 +1,4 @@
-"""Size and orientation of an image by its header, and objects turned from the pixels as stored to the upright image."""
+"""Size and orientation of an image from its header, and objects mapped from the stored to the upright image."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOVES: dict[int, Callable[[float, float, float, float], Point]] = {
     7: lambda x, y, w, h: (h - y, w - x),
     8: lambda x, y, w, h: (y, w - x),
 }
-"""Orientation -> where a point of the stored image (w × h px) is in the upright one: TURNS, for points."""
+"""Orientation -> map of a point of the stored image (w × h px) to the upright one: TURNS for points."""
 
 
 class Frame(NamedTuple):
@@ -42,18 +42,16 @@ class Frame(NamedTuple):
 
 
 def frame_of(file: Path) -> Frame | None:
-    """The frame of an image file; None for what is no readable image."""
+    """The frame of an image file; None if it is no readable image."""
     try:
         with Image.open(file) as image:
             return Frame(*image.size, _orientation(image, file))
-    except (
-        Exception
-    ):  # Pillow raises whatever a damaged header leads to; ingest says what is wrong with the file
+    except Exception:  # for a damaged header Pillow may raise any exception; ingest reports the defect
         return None
 
 
 def _orientation(image: Image.Image, file: Path) -> int:
-    """Pillow turns TIFFs by itself, and decodes all of a PNG to look for Exif behind the pixels."""
+    """The Exif orientation. Pillow turns TIFFs itself; for Exif after the pixels of a PNG it would decode all of it."""
     if image.format == "TIFF" or (
         image.format == "PNG" and "exif" not in image.info and b"eXIf" not in file.read_bytes()
     ):
@@ -64,7 +62,7 @@ def _orientation(image: Image.Image, file: Path) -> int:
 
 
 def turned(one: Annotation, frame: Frame) -> Annotation:
-    """An object in pixels of the stored image, in those of the upright one."""
+    """An object, in pixels of the stored image, mapped to the upright one."""
     if frame.orientation == UPRIGHT or one.is_tag:
         return one
     outline = one.segmentation

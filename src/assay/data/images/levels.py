@@ -1,4 +1,4 @@
-"""More than eight bits -> uint8: the eight highest of the bits that the file declares. Pillow does it for colours."""
+"""More than eight bits -> uint8: the eight highest of the bits that the file declares. Pillow does so for colours."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from assay.data.images.orientation import Pixels
 from assay.errors import BadImage
 
 DIM = 2**12
-"""Sixteen bits declared and not twelve in use: near black, were the declaration believed."""
+"""Samples of 16 declared bits all below this are refused: by the declaration the image would be almost black."""
 
 
 def eight_highest(image: Image.Image) -> Pixels:
-    """(h, w) of an image in one of Pillow's modes I and I;16; 0 is black and a transparent grey white."""
+    """(h, w) of an image in one of Pillow's modes I and I;16: 0 is black, a transparent grey becomes white."""
     samples, bits = np.asarray(image), _declared_bits(image)
     top = int(samples.max())
     if top >= 2**bits or samples.min() < 0:
         raise BadImage(f"unsupported: samples up to {top}, {bits} bits declared")
-    if bits == 16 and 0 < top < DIM and image.format != "PPM":  # whose maxval is a declaration
+    if bits == 16 and 0 < top < DIM and image.format != "PPM":  # a PPM declares its maxval
         raise BadImage(f"unsupported: 16 bits declared, but no sample above {top}")
     shown = (samples >> (bits - 8)).astype(np.uint8)
     if getattr(image, "inverted", False):
@@ -30,7 +30,7 @@ def eight_highest(image: Image.Image) -> Pixels:
 
 
 def check_colours(image: Image.Image, data: bytes) -> None:
-    """BadImage for colours of 16 bits declared and not twelve in use; Pillow keeps the high bytes only."""
+    """BadImage for colours of 16 declared bits with all samples below DIM. Pillow keeps only their high bytes."""
     if image.mode not in ("LA", "RGB", "RGBA") or _bits_of_container(image, data) != 16:
         return
     highest = [band.getextrema()[1] for band in image.split()[: 1 if image.mode == "LA" else 3]]
@@ -45,5 +45,5 @@ def _bits_of_container(image: Image.Image, data: bytes) -> int:
 
 
 def _declared_bits(image: Image.Image) -> int:
-    """Pillow spreads the samples of PPM and JPEG 2000 over 16 bits, and PNG's are by its specification."""
+    """16 but for TIFF: Pillow scales samples of PPM and JPEG 2000 to 16 bits, and PNG has 16 by its specification."""
     return tiff.declared_bits(image) if isinstance(image, tiff.Tiff) else 16

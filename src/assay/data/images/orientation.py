@@ -1,4 +1,4 @@
-"""Which way up: the Exif orientation of an image, and the turn that undoes it."""
+"""The Exif orientation of an image, and the transform that makes its pixels upright."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TURNS: dict[int, Callable[[Pixels], Pixels]] = {
     7: lambda p: p[::-1, ::-1].swapaxes(0, 1),
     8: lambda p: p.swapaxes(0, 1)[::-1],
 }
-"""Orientation -> from pixels (h, w, …) as stored to pixels as meant; 5 to 8 swap height and width."""
+"""Orientation -> map of stored pixels (h, w, …) to upright pixels; 5 to 8 swap height and width."""
 
 EXIF = b"Exif\0\0"
 APP1, START_OF_SCAN, FILL = b"\xe1", b"\xda", b"\xff"
@@ -32,7 +32,7 @@ SHORT = 3
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:
-    """The pixels (h, w, …) the right way up, contiguous."""
+    """The pixels (h, w, …) of the upright image, contiguous."""
     return np.ascontiguousarray(TURNS[orientation](pixels))
 
 
@@ -42,7 +42,7 @@ def size_upright(width: int, height: int, orientation: int) -> tuple[int, int]:
 
 
 def of_jpeg(data: bytes) -> int:
-    """The Exif orientation of a JPEG, 1 to 8; 1 where there is none or it makes no sense."""
+    """The Exif orientation of a JPEG, 1 to 8; 1 if it is missing or invalid."""
     if EXIF not in data:
         return UPRIGHT
     try:
@@ -52,7 +52,7 @@ def of_jpeg(data: bytes) -> int:
 
 
 def _exif_block(data: bytes) -> bytes:
-    """Walk the segments of a JPEG's header to its Exif block; empty if there is none before the pixels."""
+    """The Exif block among the header segments of a JPEG; b"" if there is none before the pixels."""
     at = 2
     while data[at : at + 1] == FILL and (marker := data[at + 1 : at + 2]) != START_OF_SCAN:
         if marker == FILL:

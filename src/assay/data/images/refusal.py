@@ -1,4 +1,4 @@
-"""From whatever a decoder of broken bytes comes up with to a `BadImage` with a short, stable reason."""
+"""Conversion of any exception of a decoder to a `BadImage` with a short, reproducible reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VARYING = re.compile(r"<.*?>|\b0x[0-9a-f]{6,}\b")
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Any exception inside becomes BadImage; Pillow's warnings become nothing."""
+    """Turn any exception of the block into BadImage, and suppress Pillow's warnings."""
     try:
         with _quiet:
             yield
@@ -29,14 +29,14 @@ def refusing() -> Iterator[None]:
         raise
     except Image.DecompressionBombError:
         raise BadImage("too large: more than Pillow's own limit") from None
-    except MemoryError:  # most often a size that damage made up
+    except MemoryError:  # most often due to a damaged size
         raise BadImage("corrupt: the decoder asks for more memory than there is") from None
     except Exception as error:
         raise BadImage(reason(error)) from None
 
 
 def reason(error: Exception) -> str:
-    """One short line, the same at every run: without addresses in memory."""
+    """One short line, equal in every run: memory addresses are removed."""
     text = " ".join(VARYING.sub("", str(error)).split()) or type(error).__name__
     if isinstance(error, EOFError) or TRUNCATED.search(text):
         return "truncated"
@@ -45,10 +45,10 @@ def reason(error: Exception) -> str:
 
 
 class _Quiet:
-    """Warnings off, for as long as any thread is inside.
+    """Context manager that turns warnings off while any thread is inside.
 
-    The filters of `warnings` belong to the whole process: each thread saving and restoring its own would
-    leave them in the wrong state, so the first one in saves and the last one out restores.
+    The filters of `warnings` are global: threads that save and restore them independently would leave them in the
+    wrong state. The first thread to enter saves them, the last one to leave restores them.
     """
 
     def __init__(self) -> None:

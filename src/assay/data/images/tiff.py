@@ -1,7 +1,7 @@
-"""TIFF: what a file declares about its pixels, checked before Pillow reads them (tag numbers of TIFF 6.0).
+"""TIFF: check of the tags that describe the pixels, before Pillow reads them (tag numbers of TIFF 6.0).
 
-Pillow unpacks the samples but leaves some of their meaning out: 16-bit inversion, signs, subsampled planes. What it
-would get wrong is read as something that it gets right, or refused.
+Pillow unpacks the samples but ignores some of the tags: 16-bit inversion, signs, subsampled planes. For files that it
+would misread, the tags are changed in memory so that it reads them correctly; the others are refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SENSOR_WHITES = {2**bits - 1: bits for bits in range(9, 16)}
 
 
 class Tiff(TiffImagePlugin.TiffImageFile):
-    """Pillow's reader, stopped at what it would misread. `inverted`: 0 is white, which is still to be undone."""
+    """Pillow's reader, which refuses files that it would misread. `inverted`: 0 is white; the caller has to invert."""
 
     inverted = False
 
@@ -41,20 +41,20 @@ class Tiff(TiffImagePlugin.TiffImageFile):
             raise BadImage(f"unsupported: TIFF of {kind}") from None
 
     def _reword(self, tags: Any) -> None:
-        """Change the tags in memory to what makes Pillow read the samples as they are."""
+        """Change the tags in memory so that Pillow reads the samples unchanged."""
         if tags[PHOTOMETRIC] == MIN_IS_WHITE and max(tags.get(BITS, (1,))) > 8:
             self.inverted = True
             tags[PHOTOMETRIC] = MIN_IS_BLACK
         if tags[PHOTOMETRIC] == PALETTE and max(tags[COLOUR_MAP]) < 256:
-            # colours of 8 bits, by old writers: libtiff takes them so, too
+            # 8-bit colours of old writers: libtiff scales them as well
             tags[COLOUR_MAP] = tuple(256 * value for value in tags[COLOUR_MAP])
         unpacked = tags.get(COMPRESSION, UNCOMPRESSED) == UNCOMPRESSED
         if unpacked and (tags[PHOTOMETRIC] == YCBCR or tags.get(PLANAR) == SEPARATE_PLANES):
-            tags[COMPRESSION] = DEFLATED  # Pillow leaves these to libtiff, which looks at the file itself
+            tags[COMPRESSION] = DEFLATED  # makes Pillow use libtiff, which reads the tags of the file itself
 
 
 def check(tags: Any) -> None:
-    """BadImage unless the tags of the first directory say what Pillow takes them to say."""
+    """BadImage if Pillow would misread the tags of the first directory."""
     photometric, bits = tags.get(PHOTOMETRIC), max(tags.get(BITS, (1,)))
     sensor = SENSOR_WHITES.get(tags.get(MAX_VALUE, (0,))[0]) if bits > 8 else None
     packing = tags.get(COMPRESSION, UNCOMPRESSED)
@@ -77,7 +77,7 @@ def check(tags: Any) -> None:
 
 
 def declared_bits(image: Tiff) -> int:
-    """The bits a grey sample has: those of its container, unless MaxSampleValue is the white of a sensor, as 4095."""
+    """Bits of a grey sample: those of its container, unless MaxSampleValue is that of a sensor, such as 4095."""
     tags = image.tag_v2
     bits: int = max(tags.get(BITS, (1,)))
     return SENSOR_WHITES.get(tags.get(MAX_VALUE, (0,))[0], bits)

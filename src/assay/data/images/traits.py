@@ -1,8 +1,8 @@
-"""Image statistics: what can be said of a picture without knowing what is on it. For the audit, and for slices.
+"""Image statistics that do not depend on the content: brightness, contrast, entropy, sharpness. For audit and slices.
 
-Computed for stacks of images of one size at a time, from a histogram of their luma, in whole numbers: 15,000 images
-of 32×32 a second on one core. Dark and bright are told by percentiles, as cleanvision does: a black background
-does not make a picture dark, nor a white one bright.
+Computed for stacks of images of one size, from a histogram of their luma, in integers: 15,000 images of 32×32 per
+second on one core. Dark and bright images are detected by percentiles, as in cleanvision: a black background does not
+make an image dark, nor a white one bright.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from assay.data.near_duplicates import area_sums
 Row = dict[str, np.ndarray]
 
 LARGEST = 256
-"""Longest side at which statistics are taken; larger images are averaged down by a whole factor first."""
+"""Longest side for statistics; larger images are first reduced by an integer factor, averaging."""
 SHARPNESS_AT = 64
-"""Longest side at which sharpness is measured, so that a small and a large copy are alike."""
+"""Longest side for sharpness, so that a small and a large copy of an image have similar values."""
 DECIMALS = 6
 LUMA = np.array([19595, 38470, 7471], np.uint32)
-"""Rec. 601 luma as whole numbers out of 65536."""
+"""Rec. 601 luma as integers out of 65536."""
 
 
 def shrink(pixels: np.ndarray) -> np.ndarray:
@@ -46,7 +46,7 @@ def measure(grey: np.ndarray) -> Row:
     histogram = np.bincount(flat.ravel(), minlength=256 * n).reshape(n, 256)
     values = {name: trait(histogram) for name, trait in TRAITS.items()}
     values["sharpness"] = _sharpness(grey)
-    # rounded, as the last digits of a logarithm are the processor's own
+    # rounded, as the last digits of a logarithm depend on the processor
     return {name: np.round(v, DECIMALS).astype(np.float32) for name, v in values.items()}
 
 
@@ -88,7 +88,7 @@ NAMES = (*TRAITS, "sharpness")
 
 
 def _sharpness(grey: np.ndarray) -> np.ndarray:
-    """(n,) deviation of the Laplacian over that of the image itself: contrast does not count. 0 if flat.
+    """(n,) standard deviation of the Laplacian over that of the image: independent of the contrast. 0 if flat.
 
     Photographs and digits have 0.3 to 3; blurred by a Gaussian of 1/14 of their width (2 pixels of 28), at most 0.27.
     """
