@@ -115,11 +115,11 @@ def test_what_belongs_to_no_image_is_listed(read):
 @pytest.mark.parametrize(
     ("held", "why"),
     [
-        ("[]", "not COCO's"),
+        ("[]", "not in COCO's format"),
         ("{", "no JSON"),
         ('{"images": [], "annotations": []}', "no list of objects categories"),
-        ({"images": [image(1), image(1)]}, "1 ids of images are there twice: 1"),
-        ({"categories": [*CATS, CATS[0]]}, "1 ids of categories are there twice: 7"),
+        ({"images": [image(1), image(1)]}, "1 ids of images occur twice: 1"),
+        ({"categories": [*CATS, CATS[0]]}, "1 ids of categories occur twice: 7"),
         ({"images": [{"file_name": "1.png"}]}, r"images\[0\] and 0 more have no id"),
     ],
 )

@@ -129,7 +129,7 @@ def test_many_bad_rows_are_counted(write):
         ("file,label\n", {}, "no column path; there is file, label"),
         ("", {}, "no column label, path; there is nothing"),
         ("path,label\n", {"group": "patient"}, "no column patient"),
-        ("path,label,a,a\n", {}, "columns without a name of their own: 'a'"),
+        ("path,label,a,a\n", {}, "columns with an empty or repeated name: 'a'"),
         ('path,label\n"images/1.jpg,cat\n', {}, "line 2: not CSV from here on"),
     ],
 )

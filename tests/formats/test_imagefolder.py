@@ -121,7 +121,7 @@ def test_links_are_followed_and_loops_are_not(tmp_path):
     (tmp_path / "photos/kitten").symlink_to("cat")
     records = read(tmp_path)
     assert list(said(records)) == ["cat/1.jpg", "cat/2.jpg", "kitten/1.jpg", "kitten/2.jpg"]
-    back, own = "loop: a link to a folder that it is in", "loop: a link that leads to itself"
+    back, own = "loop: a link to a folder that contains it", "loop: a link that leads to itself"
     assert skipped(records) == {
         f"{folder}/{name}": why
         for folder in ("cat", "kitten")

@@ -31,7 +31,7 @@ def test_classes_that_look_like_splits_are_told(tmp_path, names):
 def test_a_folder_above_the_splits_is_told(tmp_path):
     found = remarks(tmp_path, "data/train/cat/1.png", "data/test/cat/2.png")
     assert [line.partition(":")[0] for line in found] == [
-        "folder 'data' was taken for a class, and holds 'test', 'train'"
+        "folder 'data' was read as a class, but contains 'test', 'train'"
     ]
 
 

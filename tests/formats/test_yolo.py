@@ -49,7 +49,7 @@ def test_an_empty_text_is_not_a_missing_one(read):
         ("0 0.5 0.5 0 0.1", "greater than 0"),
         ("0 0.5 nan 0.1 0.1", "finite"),
         ("0 1.5 0.5 0.1 0.1", "outside the image"),
-        ("2 0.5 0.5 0.1 0.1", "class 2: the names go to 1"),
+        ("2 0.5 0.5 0.1 0.1", "class 2: the last name is that of 1"),
         ("0.5 0.5 0.5 0.1 0.1", "class 0.5"),
         ("0 10 5 4 4", "in pixels"),
         ("0 0.5 0.5 0.1 0.1 0.9", "6 numbers are neither"),

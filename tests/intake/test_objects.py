@@ -66,7 +66,7 @@ def test_objects_read_are_those_taken_fixed_and_refused(run, tmp_path):
     ]
     told = unchanged.books(summary)
     assert "    4 objects = 1 taken + 1 fixed + 2 refused" in told
-    assert "    check: labels/1.txt, line 4: class 3: the names go to 0: refused" in told
+    assert "    check: labels/1.txt, line 4: class 3: the last name is that of 0: refused" in told
     report = read_json(tmp_path / "data/pool/report.json")
     assert len(report["sources"]["s"]["object_issues"]) == 3
     (tmp_path / "raw/labels/1.txt").write_text("")

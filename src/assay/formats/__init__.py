@@ -1,16 +1,15 @@
-"""How images get in: one file a format, chosen in params.yaml by `ingest.sources[].format`.
+"""Formats of sources, one file each, chosen in params.yaml by `ingest.sources[].format`.
 
 A format has
 
     Options                                   a pydantic model of `source.options`, unknown keys refused
-    read(source, root) -> Iterator[Record]    sorted by path, every path once; the same at every reading
-    fingerprint(source) -> str                only where there are no files to look at: changes when the
-                                              images would
-    write(images, classes, folder) -> Written only where it writes too (`assay export`): Outgoing images, into an
-                                              empty folder that `read` finds the same in, but for what it counts as lost
+    read(source, root) -> Iterator[Record]    sorted by path, each path once; deterministic
+    fingerprint(source) -> str                only for formats without files: changes when the images would
+    write(images, classes, folder) -> Written only for formats of `assay export`: writes Outgoing images into an
+                                              empty folder; `read` returns the same, apart from what is counted as lost
 
-What is wrong with a source as a whole is a SourceError; what is wrong with one image is ingest's to find out. An entry
-that is not to be read is a record as well, which says why in `skip`: so the books of ingest hold all that is there.
+`read` raises SourceError for defects of the whole source; ingest finds the defects of single images. An entry that is
+not read is also a record, with the reason in `skip`, so that the counts of ingest cover all entries.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from assay.params import Source
 from assay.params.bounds import complaints
 
 SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""What a source may call a split, in lower case -> split."""
+"""Name of a split in sources, in lower case -> split."""
 ABSENT = (
-    "mount it, or mend ingest.sources[].path in params.yaml: relative to the project's root, ~ is the home folder, "
+    "mount it, or correct ingest.sources[].path in params.yaml: relative to the project's root, ~ is the home folder, "
     "$NAME is not expanded"
 )
 
@@ -36,7 +35,7 @@ O = TypeVar("O", bound=BaseModel)  # noqa: E741
 
 
 def options_of(source: Source, model: type[O]) -> O:
-    """The options of a source, checked. ParamsError names the source, the key and what is valid."""
+    """The options of a source, validated. ParamsError names the source, the key and the valid options."""
     try:
         return model.model_validate(source.options)
     except ValidationError as error:
@@ -49,7 +48,7 @@ def options_of(source: Source, model: type[O]) -> O:
 
 
 def place_of(source: Source, root: Path) -> Path:
-    """Where a source is. ParamsError if it has no path, SourceError if nothing is there."""
+    """The path of a source. ParamsError if it has none, SourceError if it does not exist."""
     if source.path is None:
         raise ParamsError(
             f"source {source.name!r} has no path",

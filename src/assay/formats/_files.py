@@ -1,4 +1,4 @@
-"""The files that a source of objects names: found, missing, named twice."""
+"""Files of sources with objects: finding images, missing and repeated ones; writing them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from assay.params import Source
 
 
 def path_of(file: Path, base: Path) -> str:
-    """A file's path from a folder on, with forward slashes; bytes that are no UTF-8 spelt out."""
+    """The path of a file relative to a folder, with forward slashes; bytes that are no UTF-8 are escaped."""
     path = os.path.relpath(file, base).replace(os.sep, "/")
     return path if path.isascii() else path.encode("utf-8", "backslashreplace").decode()
 
 
 def found_image(folder: Path, name: str) -> Path | None:
-    """The file of that name in a folder; None if there is none. Backslashes are taken for slashes."""
+    """The file of that name in a folder, or None. Backslashes count as slashes."""
     file = folder / name.replace("\\", "/")
     try:
         return Path(os.path.normpath(file)) if file.is_file() else None
@@ -36,13 +36,13 @@ def found_image(folder: Path, name: str) -> Path | None:
 
 
 def no_such_image(path: str, file: Path, named_in: str, rows: Sequence[str]) -> Record:
-    """The record of an image that is named and not there; `rows`: where its objects are named."""
+    """The record of a missing image, named in a file; `rows`: the rows of its objects."""
     issues = [Issue(row, "its image is not there", "refused") for row in rows]
     return Record(path, file, skip=f"missing: named in {named_in}", issues=issues, beside=(os.fspath(file),))
 
 
 def images_below(folder: Path) -> Iterator[Path]:
-    """The images in a folder and below it, hidden ones left out, sorted."""
+    """The images in a folder and below it, without hidden ones, sorted."""
     for top, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (
@@ -51,7 +51,7 @@ def images_below(folder: Path) -> Iterator[Path]:
 
 
 def refuse_repeats(source: Source, records: Sequence[Record]) -> None:
-    """SourceError for paths that are there twice: they would say different things of one image."""
+    """SourceError for repeated paths: their annotations would contradict each other."""
     twice = sorted(path for path, n in Counter(record.path for record in records).items() if n > 1)
     if twice:
         listed = "\n".join(f"  {path}" for path in twice[:20])
@@ -62,15 +62,15 @@ def refuse_repeats(source: Source, records: Sequence[Record]) -> None:
 
 
 def put(file: Path, data: bytes) -> None:
-    """Write a file of a folder that is being made."""
+    """Write a file, making its folder."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data)
 
 
 def is_held(one: Annotation, written: Written, kept: Set[str] = frozenset(), boxes: bool = True) -> bool:
-    """Whether a format without crowds and tags can hold an object; counts it, and what is lost of it.
+    """Whether a format without crowds and tags can store an object; counts the object, and its losses.
 
-    `kept`: the attributes that stay. `boxes`: whether an object without an outline can be held.
+    `kept`: the attributes that the format stores. `boxes`: whether it stores objects without an outline.
     """
     kinds = {"tags": one.is_tag, "crowds": one.iscrowd, "boxes": not boxes and one.segmentation is None}
     if why := next((kind for kind, is_so in kinds.items() if is_so), None):
@@ -83,7 +83,7 @@ def is_held(one: Annotation, written: Written, kept: Set[str] = frozenset(), box
 
 
 def png_of(numbers: NDArray[np.unsignedinteger[Any]]) -> bytes:
-    """A map of numbers (height, width), of 8 or 16 bits, as a grey PNG."""
+    """A grey PNG of a map (height, width) of 8 or 16 bits."""
     stream = io.BytesIO()
     Image.fromarray(numbers).save(stream, "PNG")
     return stream.getvalue()

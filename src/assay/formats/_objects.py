@@ -1,16 +1,16 @@
-"""What a source says of the objects on one image, object by object: taken, fixed or refused by one rule.
+"""Validation of the objects that a source gives for an image: each is taken, fixed or refused.
 
 | an object that …                                              | is                                                  |
 |---------------------------------------------------------------|-----------------------------------------------------|
-| has a NaN, no width or height, a ring of two corners          | refused; only its box is, if the outline is sound   |
+| has a NaN, no width or height, a ring of two corners          | refused; with a valid outline, only its box is      |
 | has an unknown class                                          | refused                                             |
-| reaches at most 1 px beyond the image                         | taken as it is                                      |
-| reaches further, with half of its box or more inside          | fixed: clipped at the border                        |
-| lies outside                                                  | refused                                             |
-| is on an image of another size than the source states         | refused, with all of that image, which is unlabelled|
+| extends at most 1 px beyond the image                         | taken unchanged                                     |
+| extends further, with at least half of its box inside         | fixed: clipped at the border                        |
+| is outside the image                                          | refused                                             |
+| is on an image of another size than the source states         | refused with all others; the image stays unlabelled |
 | is on an image whose stored pixels have the stated size       | fixed: turned to the upright image (Exif)           |
 
-An image keeps the objects that were taken: what was refused is listed by file and row, and counted.
+Refused objects are counted, and listed by file and row; the image keeps the other objects.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from assay.data.images.frames import Frame, frame_of, turned
 from assay.data.records import Issue, Record
 
 SHOWN = 5
-"""Issues that are spelt out below a source's books; data/pool/report.json has them all."""
+"""Number of issues printed below the counts of a source; data/pool/report.json lists all."""
 
 
 @dataclass
 class Sheet:
-    """The objects of one image as they are read. `annotations` is None where no object can be placed."""
+    """Collects the objects of one image. `annotations` is None if no object can be placed on the image."""
 
     frame: Frame | None
     stored: bool = False
-    """Whether coordinates are those of the pixels as stored."""
+    """Whether coordinates refer to the stored, not the upright image."""
     problem: str | None = None
     """Why no object can be placed on the image."""
     notes: list[Annotation] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
 
     def add(self, where: str, said: Mapping[str, Any]) -> None:
-        """One object, in pixels: the fields of Annotation."""
+        """Add an object: fields of Annotation, in pixels."""
         if self.problem is not None or self.frame is None:
             return self.refuse(where, self.problem or "the image cannot be read")
         try:
@@ -73,10 +73,9 @@ class Sheet:
 
 
 def sheet(file: Path, stated: tuple[int, int] | None = None) -> Sheet:
-    """A sheet for an image file. `stated`: width and height that the source gives it, None if it gives none.
+    """A sheet for an image file. `stated`: its width and height according to the source, if any.
 
-    The stated size tells which way up the coordinates are: the upright image where it has that size, or else the
-    pixels as stored.
+    Coordinates refer to the upright image if it has the stated size, otherwise to the stored pixels if those have.
     """
     frame = frame_of(file)
     if frame is None or stated is None or stated == frame.upright:
@@ -92,9 +91,9 @@ def has_objects(record: Record) -> bool:
 
 
 def fit_to_image(record: Record, size: tuple[int, int] | None) -> None:
-    """Leave a record the objects that its image has room for; none where the image was refused (None).
+    """Clip or refuse the objects of a record by the size of its image; None: the image was refused, with all objects.
 
-    What a Sheet has taken stays as it is: this is for formats of one's own, and for images that are damaged further in.
+    For plug-in formats, and for images whose damage only decoding finds. Objects taken by a Sheet stay unchanged.
     """
     notes = record.annotations or []
     if size is None:
@@ -118,7 +117,7 @@ def fit_to_image(record: Record, size: tuple[int, int] | None) -> None:
 
 
 class Counts:
-    """The books of a source's objects: read = taken + fixed + refused."""
+    """Counts of the objects of a source: read = taken + fixed + refused."""
 
     def __init__(self) -> None:
         self.numbers: Counter[str] = Counter()
@@ -139,7 +138,7 @@ class Counts:
         return {"objects": dict(self.numbers), "object_issues": self.issues}
 
     def remarks(self) -> list[str]:
-        """The first issues, and how many more there are."""
+        """The first SHOWN issues, and the number of the others."""
         more = len(self.issues) - SHOWN
         rest = [f"and {more:,} more: `object_issues` in data/pool/report.json"] if more > 0 else []
         return self.issues[:SHOWN] + rest

@@ -1,4 +1,4 @@
-"""Trouble to plant in grey images: what real collections have, drawn from a seed. Images are uint8 (h, w)."""
+"""Defects of real collections, to plant in the demo's grey images, uint8 (h, w); reproducible from a seed."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ PURPOSES = (
 
 
 def stream(seed: int, purpose: str) -> Rng:
-    """A stream of numbers for one purpose: more of one trouble changes nothing about another."""
+    """A random stream for one purpose: the number of planted defects of one kind does not affect the others."""
     return np.random.default_rng([seed, PURPOSES.index(purpose)])
 
 
 def blur(image: Grey, passes: int = 8) -> Grey:
-    """Out of focus: a binomial filter, again and again. In integers: the same on every machine."""
+    """Defocus by a repeated binomial filter, in integers: equal on every machine."""
     blurred = image.astype(np.int32)
     for _ in range(passes):
         for axis in (0, 1):
@@ -46,7 +46,7 @@ def blur(image: Grey, passes: int = 8) -> Grey:
 
 
 def blank(image: Grey, rng: Rng) -> Grey:
-    """The lens cap was on: next to black, with the noise of a sensor."""
+    """An almost black image with sensor noise, as with a covered lens."""
     return rng.integers(0, 4, image.shape, dtype=np.uint8)
 
 
@@ -76,16 +76,16 @@ NEAR: tuple[tuple[str, Callable[[Grey, Rng], bytes]], ...] = (
     ("jpg", _recompressed),
     ("png", _shifted),
 )
-"""Ways to be almost the same picture, in turn: suffix and encoder."""
+"""Kinds of near-duplicates, used in turn: suffix and encoder."""
 
 
 def near_copy(image: Grey, turn: int, rng: Rng) -> tuple[str, bytes]:
-    """Suffix and bytes of a picture that is almost `image`."""
+    """Suffix and bytes of a near-duplicate of `image`."""
     suffix, encode = NEAR[turn % len(NEAR)]
     return suffix, encode(image, rng)
 
 
 def corrupt(image: Grey, turn: int) -> bytes:
-    """Bytes that are no image any more: cut off, empty, or something else altogether, in turn."""
+    """Bytes that are no image: truncated, empty, or HTML, in turn."""
     whole = encode_png(image)
     return (whole[: len(whole) // 2], b"", f"<html>404: image {turn} not found</html>\n".encode())[turn % 3]

@@ -1,4 +1,4 @@
-"""What looks wrong with the classes of a source, and is no error: somebody may have meant it."""
+"""Remarks on the classes of a source: probable mistakes that are not errors, as they may be intended."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ SPLIT_LIKE = frozenset(SPLIT_NAMES) | {
 
 
 class ClassRemarks:
-    """The classes that the labels of a source name, as they come by."""
+    """Collects the classes in the labels of a source, record by record."""
 
     def __init__(self) -> None:
         self.named: set[str] = set()
         self.over_splits: dict[str, set[str]] = defaultdict(set)
-        """Class -> the folders just below its own that are named like splits."""
+        """Class -> folders directly below its own that are named like splits."""
 
     def meet(self, record: Record) -> None:
         for note in record.annotations or ():
@@ -32,9 +32,9 @@ class ClassRemarks:
                 self.over_splits[top].add(below)
 
     def remarks(self, options: dict[str, Any]) -> list[str]:
-        """A line for each thing that is odd; `options` of the source may say that it is meant."""
+        """One line per probable mistake; `options` of the source may state that one is intended."""
         found = [
-            f"folder {top!r} was taken for a class, and holds {_listed(below)}: let the source's path end with it"
+            f"folder {top!r} was read as a class, but contains {_listed(below)}: add it to the end of the source's path"
             for top, below in sorted(self.over_splits.items())
         ]
         like = {name for name in self.named - set(self.over_splits) if name.lower() in SPLIT_LIKE}

@@ -1,12 +1,14 @@
 """COCO's JSON: boxes, polygons, run lengths, crowds.
 
-`path` is one JSON file, or a folder with several (`instances_train2017.json`, `train/_annotations.coco.json`, …): the
-option `files` says which. An image named in a file and without annotations has nothing on it; one that no file names
-is not read. A split is taken from the name of the file or of its folder. `width` and `height` of an image tell which
-way up its coordinates are. `attributes` (text, numbers, truths) are kept; keypoints and captions are not.
+`path` is one JSON file, or a folder with several (`instances_train2017.json`, `train/_annotations.coco.json`, …),
+selected by the option `files`. An image in a file without annotations is labelled, without objects; images in no file
+are not read. The split is taken from the name of the file or of its folder. `width` and `height` of an image decide
+whether its coordinates refer to the upright or the stored image. `attributes` (texts, numbers, booleans) are kept;
+keypoints and captions are not.
 
-Refused as a whole, with all that is wrong: a file that is no such JSON, two images or two categories of one id, an
-image in two files. An annotation of no image, or of no category, is listed. Two annotations of one id are two.
+The source is refused, with a list of the defects, for a file that is no such JSON, for two images or categories with
+one id, and for an image in two files. Annotations without an image or a category are listed. Annotations with equal ids
+are both read.
 """
 
 from __future__ import annotations
@@ -41,23 +43,23 @@ BESIDE = (
     "{above}/{stem}",
     "{above}/images/{stem}",
 )
-"""Where the images of a file may be, the first that has one of them: `stem` is its name from the first _ on."""
+"""Possible folders of the images of a file, the first with one of them is used; `stem`: its name after the first _."""
 LARGEST = 2**31
-"""A size beyond this is no number to work with."""
+"""Bound of a valid width or height."""
 Said = dict[str, Any]
 
 
 class Options(Section):
     files: list[str] = FILES
-    """Which files of a folder: patterns of names, at any depth."""
+    """The files of a folder: patterns of names, at any depth."""
     images: str | None = None
-    """The folder that `file_name` starts from, relative to the project's root; by default it is looked for."""
+    """The folder of `file_name`, relative to the project's root; by default it is searched."""
     splits: bool = True
-    """False: names of files and folders claim no split."""
+    """False: names of files and folders give no split."""
 
 
 def read(source: Source, root: Path) -> Iterator[Record]:
-    """The images that the files name, sorted by path. SourceError if a file is not COCO's."""
+    """The images of the files, sorted by path. SourceError if a file is no COCO JSON."""
     options = options_of(source, Options)
     place = place_of(source, root)
     base = place if place.is_dir() else place.parent
@@ -99,7 +101,7 @@ class File:
         missing = [key for key in KEYS if not isinstance(held, dict) or not _is_rows(held.get(key))]
         if missing:
             raise SourceError(
-                f"{self.where}: not COCO's: no list of objects {', '.join(missing)}",
+                f"{self.where}: not in COCO's format: no list of objects {', '.join(missing)}",
                 hint="it has to be an instances file: {images: […], annotations: […], categories: […]}",
             )
         self._refuse_twice(held["images"], "images")
@@ -107,14 +109,14 @@ class File:
         return {key: held[key] for key in KEYS}
 
     def _refuse_twice(self, rows: list[Said], key: str) -> None:
-        """SourceError for ids that are missing, or that two rows have: what refers to them could mean either."""
+        """SourceError for rows without an id, or with the same id: references to it would be ambiguous."""
         wrong = [n for n, row in enumerate(rows) if type(row.get("id")) not in (int, str)]
         if wrong:
             raise SourceError(f"{self.where}: {key}[{wrong[0]}] and {len(wrong) - 1} more have no id")
         twice = [str(one) for one, n in Counter(row["id"] for row in rows).items() if n > 1]
         if twice:
             raise SourceError(
-                f"{self.where}: {len(twice)} ids of {key} are there twice: {', '.join(twice[:10])}",
+                f"{self.where}: {len(twice)} ids of {key} occur twice: {', '.join(twice[:10])}",
                 hint="give each its own id: annotations refer to them",
             )
 
@@ -122,7 +124,7 @@ class File:
         return {row["id"]: str(row.get("name", "")).strip() for row in self.held["categories"]}
 
     def _folder(self) -> Path:
-        """Where the images are: see BESIDE."""
+        """The folder of the images: see BESIDE."""
         named = [str(row.get("file_name", "")) for row in self.held["images"][:20]]
         named = [name for name in named if name]
         stem = self.file.stem.partition("_")[2] or self.file.stem
@@ -131,7 +133,7 @@ class File:
         return next((p for p in places if any(found_image(p, name) for name in named)), places[0])
 
     def records(self) -> Iterator[Record]:
-        """A record for each image, and one for each image that annotations name and that is not there."""
+        """A record for each image, and a skipped one for each unknown `image_id` of annotations."""
         of: dict[Any, list[tuple[int, Said]]] = defaultdict(list)
         for n, row in enumerate(self.held["annotations"]):
             of[_id(row.get("image_id"))].append((n, row))
@@ -182,19 +184,19 @@ def _is_rows(value: Any) -> bool:
 
 
 def _id(value: Any) -> int | str | None:
-    """What may be an id; None for anything else."""
+    """`value` if its type is that of an id, otherwise None."""
     return value if type(value) in (int, str) else None
 
 
 def _size(image: Said) -> tuple[int, int] | None:
-    """Width and height, where they are numbers above 0."""
+    """Width and height; None unless both are numbers above 0."""
     size = [image.get(side) for side in ("width", "height")]
     width, height = (int(v) if isinstance(v, int | float) and 0 < v < LARGEST else 0 for v in size)
     return (width, height) if width and height else None
 
 
 def _split(file: Path, base: Path) -> str | None:
-    """By the words of the file's name, or else by the folder it is in."""
+    """The split by a word of the file's name, otherwise by the name of its folder."""
     words = re.split(r"[^a-z]+", file.stem.lower())
     if file.parent != base:
         words.append(file.parent.name.lower())
@@ -202,7 +204,7 @@ def _split(file: Path, base: Path) -> str | None:
 
 
 def _box(value: Any) -> tuple[list[float] | None, str | None]:
-    """The box, and what is wrong with it."""
+    """(box, defect): one of them is None, or both."""
     if value in (None, []):
         return None, None
     sound = isinstance(value, list) and len(value) == 4 and all(type(v) in (int, float) for v in value)
@@ -212,7 +214,7 @@ def _box(value: Any) -> tuple[list[float] | None, str | None]:
 
 
 def _outline(value: Any) -> tuple[Any, str | None]:
-    """The outline, without the polygons that enclose nothing; and how many those are."""
+    """The outline without polygons that have no area, and a text with their number."""
     if not value or not isinstance(value, list):
         return value or None, None
     from assay.data.outlines import encloses
@@ -231,7 +233,7 @@ def _attributes(row: Said) -> dict[str, Any]:
 def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:
     """annotations/instances_SPLIT.json with the images in SPLIT/. Polygons with holes become run lengths.
 
-    Lost: tags. An object without a box gets that of its outline.
+    Lost: tags. An object without a box gets the box of its outline.
     """
     numbers = {name: n for n, name in enumerate(classes, 1)}
     held: dict[str, dict[str, list[Said]]] = {}
@@ -267,7 +269,7 @@ def _fields(one: Annotation, image: Outgoing) -> Said:
 
 
 def _outline_of(outline: Polygons, mask: masks.Mask, iscrowd: bool) -> Any:
-    """Run lengths for crowds and where there are holes, unless no pixel is covered; or else the polygons."""
+    """Run lengths for crowds and for holes, unless the mask is empty; otherwise the polygons."""
     if mask.any() and (iscrowd or any(len(part) > 1 for part in outline)):
         return masks.encode(mask).model_dump(mode="json")
     return [list(part[0]) for part in outline]

@@ -1,13 +1,13 @@
-"""A table of images: one row each, with a header.
+"""A CSV table with a header, one image per row.
 
     path,label,split,group,captured_at,camera
     images/1.jpg,cat,train,animal-7,2024-05-01T12:00:00,left
     images/2.jpg,,,,,right
 
 `path` is relative to `image_root` (default: the folder of the CSV). An empty `label` is an unlabelled image. With the
-option `separator: ";"` a label is a list of tags, `cat;dog`, and `;` alone says that the image shows none.
-`split` (train, val or valid or validation, test), `group` and `captured_at` (ISO 8601) need not be there; every other
-column is metadata. Nothing is taken in from a table with a bad row: all of them are reported together.
+option `separator: ";"` a label is a list of tags, `cat;dog`; `;` alone is an image without tags. `split` (train, val or
+valid or validation, test), `group` and `captured_at` (ISO 8601) are optional; every other column is metadata. A table
+with bad rows is refused as a whole, with a list of them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from assay.layout import locate
 from assay.params import SPLITS, Section, Source
 
 SHOWN = 20
-"""Bad rows that are spelt out; of the rest their number."""
+"""Number of bad rows listed in an error; the others are counted."""
 
 
 class Options(Section):
@@ -42,12 +42,12 @@ class Options(Section):
     split: str = "split"
     group: str = "group"
     captured_at: str = "captured_at"
-    """Those five: what the columns are called."""
+    """The names of these five columns."""
     separator: Annotated[str, Field(pattern=r"^[^\s\"]$")] | None = None
-    """Between the tags of one image; null: a cell is one label, whatever is in it."""
+    """Between the tags of one image; null: each cell is one label."""
     delimiter: Annotated[str, Field(pattern=r"^[^\r\n\"]$")] = ","
     image_root: str | None = None
-    """Where the paths start, relative to the project's root."""
+    """The folder of the paths, relative to the project's root."""
 
     @model_validator(mode="after")
     def _each_its_own(self) -> Options:
@@ -60,7 +60,7 @@ class Options(Section):
 
 
 def read(source: Source, root: Path) -> Iterator[Record]:
-    """The rows of `source.path`, sorted by path. SourceError names every bad row by its line."""
+    """The rows of `source.path`, sorted by path. SourceError lists the bad rows by line."""
     options = options_of(source, Options)
     file = place_of(source, root)
     if not file.is_file():
@@ -72,14 +72,14 @@ def read(source: Source, root: Path) -> Iterator[Record]:
 
 @dataclass
 class Table:
-    """One reading of a CSV; `problems`: (line, what is wrong)."""
+    """Reader of one CSV; `problems`: (line, defect)."""
 
     where: str
     options: Options
     images: Path
     problems: list[tuple[int, str]] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
-    """Where a path was met first."""
+    """Path -> line of its first occurrence."""
 
     def records(self, data: bytes, file: Path) -> list[Record]:
         refuse_wide(data, file, SourceError)
@@ -93,12 +93,12 @@ class Table:
             )
             raise SourceError(
                 f"{self.where}: {len(self.problems)} bad rows, nothing was taken in:\n{self._shown()}",
-                hint=hint or "mend them and run it again",
+                hint=hint or "correct them and run it again",
             )
         return sorted(records, key=lambda record: record.path)
 
     def _readable(self, text: str, bad: Set[int]) -> list[Record]:
-        """The records of all rows but those with lines that are `bad`: what they say is not known."""
+        """The records of all rows without `bad` lines, whose bytes cannot be decoded."""
         records = []
         try:
             rows = csv_rows(text, self.options.delimiter)
@@ -129,12 +129,12 @@ class Table:
             )
         if twice := sorted(name for name, n in Counter(names).items() if n > 1 or not name):
             raise SourceError(
-                f"{self.where}: columns without a name of their own: {', '.join(map(repr, twice))}"
+                f"{self.where}: columns with an empty or repeated name: {', '.join(map(repr, twice))}"
             )
         return names
 
     def _record(self, line: int, row: dict[str, str]) -> Record | None:
-        """A row as a record, or None and its problems noted."""
+        """A row as a record; None if it has problems, which are noted."""
         before = len(self.problems)
         cells = {name: cell.strip() for name, cell in row.items()}
         path = self._path(line, cells.pop(self.options.path))
@@ -178,7 +178,7 @@ class Table:
         except (FileNotFoundError, NotADirectoryError, ValueError):
             self._note(line, f"{path} is not in {self.images}{path_hint(path)}")
             return None
-        except OSError:  # there, but not to be read: ingest says why
+        except OSError:  # exists but cannot be read: ingest reports why
             return None
         if not stat.S_ISREG(found.st_mode):
             self._note(line, f"{path} is not a file")

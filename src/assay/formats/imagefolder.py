@@ -1,4 +1,4 @@
-"""Folders named after classes, as torchvision's ImageFolder has them; a level of splits above is optional.
+"""Folders named after classes, as in torchvision's ImageFolder, optionally below folders of splits.
 
     photos/cat/1.jpg                cat
     photos/cat/2024/2.jpg           cat: the first folder is the class
@@ -6,9 +6,9 @@
     photos/4.jpg, photos/test/5.jpg unlabelled
     photos/unlabelled/6.jpg         unlabelled
 
-Every entry is a record. Ingest only counts the hidden ones (.name) and those that `ignore` names; a file that is no
-image, a pipe, a folder that cannot be listed, a link that leads nowhere or back are quarantined with their reason.
-Other links are followed.
+Every entry is a record. Ingest only counts hidden entries (.name) and those matched by `ignore`. A file that is no
+image, a pipe, a folder that cannot be listed, a dangling link and a link to a folder above are quarantined with the
+reason. Other links are followed.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ IGNORE = [
 
 class Options(Section):
     splits: bool = True
-    """False: `train`, `val` and `test` at the top are classes like others."""
+    """False: `train`, `val` and `test` at the top are classes."""
     unlabelled: str = "unlabelled"
-    """The folder of images without a label, in the place of a class."""
+    """The folder of images without a label, beside the folders of classes."""
     ignore: list[str] = IGNORE
-    """Patterns of file names to pass over; those of the default never match a name that ends as an image does."""
+    """Patterns of file names to ignore; those of the default don't apply to names with the suffix of an image."""
 
 
 def read(source: Source, root: Path) -> Iterator[Record]:
@@ -64,13 +64,13 @@ def read(source: Source, root: Path) -> Iterator[Record]:
     except OSError as error:
         raise SourceError(
             f"source {source.name!r}: {folder} cannot be listed: {error.strerror}",
-            hint="give read permission to it, or take it out of ingest.sources",
+            hint="give read permission to it, or remove it from ingest.sources",
         ) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A folder of the walk: the path so far and what its folders say."""
+    """A folder of the walk, with the split and label given by the names of the folders above."""
 
     identity: tuple[int, int]
     """Device and inode."""
@@ -79,7 +79,7 @@ class Place:
     split: str | None = None
     annotations: list[Annotation] | None = None
     is_settled: bool = False
-    """A folder has said what the label is, or that there is none; those further in say nothing."""
+    """Whether a folder above gave the label, or none; the names of folders below then have no meaning."""
 
     def lies_in(self, identity: tuple[int, int]) -> bool:
         place: Place | None = self
@@ -89,11 +89,11 @@ class Place:
 
 
 Entry = tuple[str, "os.DirEntry[str]", Place]
-"""Name, with a slash behind that of a folder, and the folder it is in."""
+"""Name (a folder's ends with a slash), entry, and the folder that contains it."""
 
 
 class Walk:
-    """One reading of a folder."""
+    """Reader of one folder."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
@@ -102,9 +102,9 @@ class Walk:
         self._is_usual = _matcher([pattern for pattern in options.ignore if pattern in IGNORE])
 
     def records(self, top: str) -> Iterator[Record]:
-        """All in and below a folder, however deep; folders sort with their slash, so it is by the whole path.
+        """All entries in and below a folder, sorted by the whole path: folders sort with their slash.
 
-        OSError if the top itself cannot be listed.
+        OSError if `top` itself cannot be listed.
         """
         rest = _listed(top, Place(_identity(os.stat(top))))  # noqa: PTH116
         while rest:
@@ -115,7 +115,7 @@ class Walk:
             try:
                 inner = self._step_in(name, _identity(entry.stat()), place)
                 if place.lies_in(inner.identity):
-                    yield _skipped(name, entry, place, "loop: a link to a folder that it is in")
+                    yield _skipped(name, entry, place, "loop: a link to a folder that contains it")
                 else:
                     rest += _listed(entry.path, inner)
             except OSError as error:
@@ -149,7 +149,7 @@ class Walk:
 
 
 def _listed(folder: str, place: Place) -> list[Entry]:
-    """What is in a folder, the last first."""
+    """The entries of a folder in reverse order."""
     with os.scandir(folder) as entries:
         named = [(f"{entry.name}/" if is_folder(entry) else entry.name, entry, place) for entry in entries]
     return sorted(named, key=lambda entry: entry[0], reverse=True)
@@ -168,5 +168,5 @@ def _identity(found: os.stat_result) -> tuple[int, int]:
 
 
 def _readable(path: str) -> str:
-    """A path that is text: bytes that are no UTF-8 are spelt out, as surrogates."""
+    """A path as valid text: bytes that are no UTF-8, surrogates in `path`, are escaped."""
     return path if path.isascii() else path.encode("utf-8", "backslashreplace").decode()

@@ -1,13 +1,13 @@
-"""Masks as images: one map an image, or one PNG an object.
+"""Masks as images: one map per image, or one PNG per object.
 
     images/1.png, masks/1.png                  `of: instances`: 0 background, each other number an object
-                                               `of: classes`: each number a class, by its place in `classes`
-    images/1.png, masks/1/a.png, masks/1/b.png each PNG an object: what is not 0
-    1/images/1.png, 1/masks/a.png              the same, a folder an image
+                                               `of: classes`: each number a class, by its position in `classes`
+    images/1.png, masks/1/a.png, masks/1/b.png one object per PNG: its pixels are not 0
+    1/images/1.png, 1/masks/a.png              the same, with a folder per image
 
-`path` is the folder with all of it. A mask belongs to the image of the same name; an image without a mask is
-unlabelled, one whose mask is empty has nothing on it. The size of a mask tells which way up it is. Maps are grey (8 or
-16 bits) or of indices; colours are refused.
+`path` is the folder that contains these. A mask belongs to the image of the same name. An image without a mask is
+unlabelled; one with an empty mask is labelled, without objects. The size of a mask decides whether it refers to the
+upright or the stored image. Maps are grey (8 or 16 bits) or indexed; colours are refused.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ Numbers = NDArray[np.integer[Any]]
 
 class Options(Section):
     of: Literal["instances", "classes"] = "instances"
-    """What the numbers of a map are."""
+    """What the numbers of a map mean."""
     images: str = "images"
     """The folder of images, below `path`."""
     masks: str = "masks"
     """The folder of masks, below `path`."""
     category: Annotated[str, Field(min_length=1)] = "object"
-    """The class of every object, of instances."""
+    """The class of all objects, for instances."""
     classes: list[str] = Field(default_factory=list)
-    """The names of the numbers, from 0 on; the first is the background."""
+    """The names of the numbers, from 0; the first is the background."""
     ignore: Annotated[int, within(0, 65_535)] = 255
-    """The number of pixels that are of no class, of classes."""
+    """The number of pixels without a class, for classes."""
 
     @model_validator(mode="after")
     def _classes_have_names(self) -> Options:
@@ -57,7 +57,7 @@ class Options(Section):
 
 
 def read(source: Source, root: Path) -> Iterator[Record]:
-    """The images, sorted by path. SourceError if the folders are not there."""
+    """The images, sorted by path. SourceError if the folders are missing."""
     options = options_of(source, Options)
     place = place_of(source, root)
     pairs = list(_pairs(place, options))
@@ -73,7 +73,7 @@ def read(source: Source, root: Path) -> Iterator[Record]:
 
 
 def _pairs(place: Path, options: Options) -> Iterator[tuple[Path, Path | None]]:
-    """Each image with its map, or with the folder of its PNGs."""
+    """Each image with its map or the folder of its PNGs, None if it has no mask."""
     own = (place / options.images,) if (place / options.images).is_dir() else ()
     for folder in own or sorted(place.glob(f"*/{options.images}")):
         home = folder.parent / options.masks
@@ -90,7 +90,7 @@ def _mask_of(stem: Path) -> Path | None:
 
 
 def _strays(place: Path, options: Options, used: set[Path]) -> list[Record]:
-    """Masks of no image, as records that are not read."""
+    """Masks without an image, as skipped records."""
     home = place / options.masks
     if not home.is_dir():
         return []
@@ -121,7 +121,7 @@ def _record(file: Path, mask: Path | None, place: Path, options: Options) -> Rec
 
 
 def _add(held: Sheet, numbers: Numbers, where: str, options: Options, whole: bool) -> None:
-    """The objects of a map; `whole`: it is one object."""
+    """Add the objects of a map; `whole`: the map is one object."""
     if whole:
         numbers = (numbers != 0).astype(np.uint8)
         if not numbers.any():
@@ -140,18 +140,18 @@ def _add(held: Sheet, numbers: Numbers, where: str, options: Options, whole: boo
 
 
 def _numbers(file: Path) -> tuple[Numbers | None, str]:
-    """The numbers of a map (height, width), or None and what is wrong with it."""
+    """(height, width) numbers of a map and ""; or None and the defect."""
     try:
         with Image.open(file) as image:
             if image.mode not in ("P", "L", "1", "I;16", "I;16B", "I"):
-                return None, f"a mask of mode {image.mode}: it has to be grey or of indices"
+                return None, f"a mask of mode {image.mode}: it has to be grey or indexed"
             return np.asarray(image).astype(np.int64), ""
-    except Exception as error:  # Pillow raises whatever a damaged file leads to
+    except Exception as error:  # for a damaged file Pillow may raise any exception
         return None, reason(error)
 
 
 def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:
-    """images/ and masks/: maps of instances (16 bits) where there is one class, of classes where there are more.
+    """images/ and masks/: maps of instances (16 bits) for one class, of classes for several.
 
     Lost: boxes without an outline, tags, crowds, attributes, splits, objects beyond 65,535 and classes beyond 254;
     where outlines overlap, the pixels go to the later object.

@@ -1,14 +1,14 @@
 """Pascal VOC: boxes in XML, masks of classes and of instances in PNGs.
 
-    Annotations/1.xml          the boxes of JPEGImages/1.jpg; XMLs and images may also lie side by side
+    Annotations/1.xml          the boxes of JPEGImages/1.jpg; XMLs and images may also be in one folder
     ImageSets/Main/train.txt   the names of the images of a split: train, val, test
-    SegmentationObject/1.png   0 background, 255 border of no meaning, else the number of an object
+    SegmentationObject/1.png   0 background, 255 ignored border, other numbers: objects
     SegmentationClass/1.png    the same pixels by class, in the order of `options.classes`
 
-Coordinates are pixels from 1 on, the last one included: a box of xmin = xmax is 1 px wide. `one_based: false` takes
-them as distances from 0 to the right and lower edge. An image without XML is unlabelled; an XML without objects says
-that nothing is on it. difficult, truncated, occluded and pose become attributes. An object of SegmentationObject is the
-one of that place in the XML where the classes agree, and one of its own otherwise.
+Coordinates are pixels from 1, the last one included: a box of xmin = xmax is 1 px wide. With `one_based: false` they
+are distances from 0 to the right and lower edge. An image without XML is unlabelled; one with an XML without objects is
+labelled. difficult, truncated, occluded and pose become attributes. Object n of SegmentationObject is the n-th object
+of the XML if their classes are equal, otherwise an additional object.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 class Options(Section):
     one_based: bool = True
-    """Whether coordinates begin at 1 and include the last pixel, as VOC's own do."""
+    """Whether coordinates start at 1 and include the last pixel, as in VOC."""
     classes: list[str] = CLASSES
-    """What the numbers in SegmentationClass mean, from 1 on."""
+    """The classes of the numbers in SegmentationClass, from 1."""
     splits: bool = True
-    """False: ImageSets claims no split."""
+    """False: ImageSets gives no split."""
 
 
 def read(source: Source, root: Path) -> Iterator[Record]:
@@ -64,7 +64,7 @@ def read(source: Source, root: Path) -> Iterator[Record]:
 
 
 class Reading:
-    """One reading of a folder."""
+    """Reader of one folder."""
 
     def __init__(self, source: Source, place: Path, options: Options) -> None:
         self.place, self.options = place, options
@@ -73,7 +73,8 @@ class Reading:
         self.pictures = [file for file in self.images if not file.parent.name.startswith("Segmentation")]
         if not self.xmls:
             raise SourceError(
-                f"source {source.name!r}: no .xml below {place}", hint="name the folder that has Annotations"
+                f"source {source.name!r}: no .xml below {place}",
+                hint="name the folder that contains Annotations",
             )
         self.by_stem = {(file.parent, file.stem): file for file in self.pictures}
         self.splits = _splits(place) if options.splits else {}
@@ -88,7 +89,7 @@ class Reading:
                 yield self._record(xml, tree)
 
     def unlabelled(self) -> Iterator[Record]:
-        """A record for each image that no XML is of."""
+        """A record for each image without an XML."""
         for file in self.pictures:
             if file not in self.met:
                 split = self.splits.get(file.stem)
@@ -127,7 +128,7 @@ class Reading:
         return held.add(where, fields | outline)
 
     def _image(self, xml: Path, name: str) -> Path | None:
-        """By the name in the XML or that of the XML, beside it or in the folder of images next to its own."""
+        """The image by the name in the XML or of the XML; in the folder of the XML, or in JPEGImages or images."""
         stems = dict.fromkeys((Path(name.replace("\\", "/")).stem, xml.stem))
         folders = (xml.parent, xml.parent.parent / "JPEGImages", xml.parent.parent / "images")
         found = (self.by_stem.get((folder, stem)) for stem in stems for folder in folders)
@@ -142,7 +143,7 @@ class Reading:
         return tuple(os.fspath(self._segmented(file, kind)) for kind in ("Object", "Class"))
 
     def _outlines(self, file: Path, said: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Issue]]:
-        """What the PNGs add to each object of the XML, then the fields of objects that only they have."""
+        """Fields that the PNGs add to each object of the XML, then those of objects in the PNGs only; and issues."""
         added: list[dict[str, Any]] = [{} for _ in said]
         numbers, classes = (_numbers(self._segmented(file, kind)) for kind in ("Object", "Class"))
         if numbers is None or classes is None or numbers.shape != classes.shape:
@@ -182,7 +183,7 @@ def _size(tree: ElementTree.Element) -> tuple[int, int] | None:
 
 
 def _box(one: ElementTree.Element, one_based: bool) -> dict[str, Any]:
-    """The fields of an object; `wrong` where its coordinates are no numbers."""
+    """The fields of an object; `wrong`, a message, if its coordinates are no numbers."""
     texts = [one.findtext(f"bndbox/{side}") for side in SIDES]
     try:
         left, top, right, bottom = (float(text or "") for text in texts)
@@ -203,7 +204,7 @@ def _attributes(one: ElementTree.Element) -> dict[str, str | bool]:
 
 
 def _splits(place: Path) -> dict[str, str]:
-    """Split by name of image; of one in several the most protected: test before val before train."""
+    """Name of an image -> split; of several splits, the most protected: test before val before train."""
     found: dict[str, str] = {}
     for file in sorted(place.rglob("ImageSets/Main/*.txt"), key=lambda f: f.stem == "test"):
         if (split := SPLIT_NAMES.get(file.stem.lower())) is not None:
@@ -213,7 +214,7 @@ def _splits(place: Path) -> dict[str, str]:
 
 
 def _numbers(file: Path) -> np.ndarray | None:
-    """The numbers of a PNG of indices (height, width); None where there is none."""
+    """(height, width) numbers of an indexed or grey PNG; None if there is none."""
     try:
         with Image.open(file) as image:
             return np.asarray(image) if image.mode in ("P", "L") else None
@@ -222,10 +223,10 @@ def _numbers(file: Path) -> np.ndarray | None:
 
 
 def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:
-    """VOCdevkit/VOC2012, as torchvision has it: XMLs, images, lists of splits, and PNGs where there are outlines.
+    """VOCdevkit/VOC2012, as in torchvision: XMLs, images, lists of splits, and PNGs for images with outlines.
 
-    File names have no folders, as VOC's have none. Lost: crowds, tags, attributes other than FLAGS and pose, outlines
-    from the 255th object of an image or the 255th class on; where outlines overlap, the pixels go to the later object.
+    File names have no folders, as in VOC. Lost: crowds, tags, attributes other than FLAGS and pose, outlines from the
+    255th object of an image or the 255th class on; where outlines overlap, the pixels go to the later object.
     """
     home = folder / "VOCdevkit" / "VOC2012"
     written = Written(options={"classes": list(classes)})
@@ -246,7 +247,7 @@ def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> W
 
 
 class _Stems:
-    """Names without folders, each its own."""
+    """Unique names without folders."""
 
     def __init__(self) -> None:
         self.given: set[str] = set()
@@ -286,7 +287,7 @@ def _add_text(parent: ElementTree.Element, tag: str, value: object) -> None:
 def _write_masks(
     home: Path, stem: str, image: Outgoing, held: list[Annotation], classes: Sequence[str], written: Written
 ) -> None:
-    """Numbers of objects, by their place in the XML, and of classes."""
+    """Write the maps of objects, numbered as in the XML, and of classes."""
     maps = {kind: np.zeros((image.height, image.width), np.uint8) for kind in ("Object", "Class")}
     for number, one in enumerate(held, 1):
         kind = classes.index(one.category) + 1

@@ -1,14 +1,14 @@
-"""YOLO's text files: boxes and polygons in shares of the image's width and height.
+"""YOLO's text files: boxes and polygons relative to the image's width and height.
 
     data.yaml                  path, train, val, test (a folder, a list of them, or a .txt of paths), names, nc
-    images/train/1.jpg         labels/train/1.txt: a line an object
+    images/train/1.jpg         labels/train/1.txt: one object per line
     7 0.5 0.5 0.2 0.1          class, centre x, y, width, height
     7 0.1 0.1 0.4 0.1 0.4 0.3  class, corners of a polygon
 
-`path` is data.yaml, or the folder it is in. A folder that cannot be found from `path:` in the YAML is looked for beside
-it: what tools write there is often a place of their own machine. An empty text says that nothing is on the image;
-without a text it is unlabelled, or has nothing on it under `without_text: nothing`. Shares are those of the upright
-image. A folder that is both train and val claims no split. Folders named after classes are read by `imagefolder`.
+`path` is data.yaml, or its folder. A folder that is not below `path:` of the YAML is searched beside the YAML, as tools
+often write a path of another machine. An image with an empty text is labelled, without objects. An image without a text
+is unlabelled, or has no objects with `without_text: nothing`. Coordinates refer to the upright image. A folder that is
+both train and val gives no split. Folders named after classes are read by `imagefolder`.
 """
 
 from __future__ import annotations
@@ -35,27 +35,27 @@ from assay.params import Section, Source
 
 YAMLS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 BOX, POLYGON = 5, 7
-"""Numbers of a line: of a box, and of a polygon at least."""
+"""Length of a line, in numbers: that of a box, and the least of a polygon."""
 LARGEST_SHARE = 2.0
-"""A coordinate beyond this is in pixels."""
+"""Relative coordinates above this are taken for pixels, and refused."""
 
 
 class Options(Section):
     names: list[str] = Field(default_factory=list)
-    """The classes from 0 on, where no YAML names them."""
+    """The classes from 0, if no YAML names them."""
     without_text: Literal["unlabelled", "nothing"] = "unlabelled"
-    """What an image without a text is."""
+    """Meaning of an image without a text."""
 
 
 def read(source: Source, root: Path) -> Iterator[Record]:
-    """The images of all splits, sorted by path. SourceError if there is no YAML that says where they are."""
+    """The images of all splits, sorted by path. SourceError if no YAML locates them."""
     options = options_of(source, Options)
     reading = Reading(source, place_of(source, root), options)
     return iter(sorted(reading.records(), key=lambda record: record.path))
 
 
 class Reading:
-    """One reading of a data set."""
+    """Reader of one data set."""
 
     def __init__(self, source: Source, place: Path, options: Options) -> None:
         self.where, self.options = f"source {source.name!r}: {place}", options
@@ -70,7 +70,7 @@ class Reading:
                 return {"train": "images"}
             raise SourceError(
                 f"{self.where}: no {' or '.join(YAMLS)}",
-                hint="name the YAML; or, where there is none but images/ and labels/, set options.names; "
+                hint="name the YAML; or, with images/ and labels/ but no YAML, set options.names; "
                 "folders named after classes are read by format: imagefolder",
             )
         try:
@@ -78,7 +78,7 @@ class Reading:
         except yaml.YAMLError as error:
             raise SourceError(f"{self.yaml}: no YAML: {str(error).splitlines()[0]}") from None
         if not isinstance(said, dict):
-            raise SourceError(f"{self.yaml}: not YOLO's: no keys train, val, names")
+            raise SourceError(f"{self.yaml}: not a YAML of YOLO: no keys train, val, names")
         return said
 
     def _names(self) -> dict[int, str]:
@@ -90,7 +90,7 @@ class Reading:
         raise SourceError(f"{self.where}: names: neither a list nor numbers with names")
 
     def records(self) -> Iterator[Record]:
-        """A record for each image, and for each text that is of none."""
+        """A record for each image, and for each text without an image."""
         claims: dict[Path, set[str]] = {}
         folders: set[Path] = set()
         for split in ("train", "val", "valid", "test"):
@@ -101,7 +101,7 @@ class Reading:
             raise SourceError(
                 f"{self.where}: no image in train, val or test: "
                 f"{', '.join(str(self.said.get(split)) for split in ('train', 'val', 'test'))}",
-                hint="they are relative to `path:` of the YAML, or to the folder that it is in",
+                hint="they are relative to `path:` of the YAML, or to the folder of the YAML",
             )
         beside = tuple(map(os.fspath, sorted(folders)))
         for file, splits in claims.items():
@@ -110,7 +110,7 @@ class Reading:
         yield from self._strays({_text_of(file) for file in claims})
 
     def _images(self, said: Any) -> Iterator[tuple[Path, Path]]:
-        """Images of a split, each with the folder or list that has it."""
+        """Images of a split, each with the folder or list that contains it."""
         for name in said if isinstance(said, list) else [said] if said else []:
             place = self._found(str(name))
             if place is not None and place.is_file():
@@ -120,13 +120,13 @@ class Reading:
                 yield from ((file, place) for file in images_below(place))
 
     def _listed(self, listing: Path, line: str) -> Path:
-        """An image that a list names, relative to the list where it begins with a dot."""
+        """An image of a list, by a path relative to the list or to `home`."""
         starts = (listing.parent, self.home)
         found = [Path(os.path.normpath(start / line)) for start in starts]
         return next((file for file in found if file.is_file()), found[0])
 
     def _found(self, name: str) -> Path | None:
-        """A folder or list: from `path:`, from the YAML's own folder, or without the `../` that exports write."""
+        """A folder or list, relative to `path:` or to the YAML's folder, there also without the `../` of exports."""
         top = Path(str(self.said.get("path") or ""))
         bare = name.removeprefix("../").removeprefix("./")
         tries = (self.home / top / name, self.home / name, self.home / bare, self.home / Path(name).name)
@@ -161,22 +161,22 @@ class Reading:
                 held.add(where, said)
 
     def _object(self, words: Sequence[str], held: Sheet) -> dict[str, Any] | str:
-        """The fields of a line, or what is wrong with it."""
+        """The fields of a line, or its defect."""
         try:
             number, shares = float(words[0]), [float(word) for word in words[1:]]
         except ValueError:
             return f"{' '.join(words)[:40]!r} is not a class and numbers"
         if not number.is_integer() or int(number) not in self.names:
-            return f"class {words[0]}: the names go to {max(self.names, default=-1)}"
+            return f"class {words[0]}: the last name is that of {max(self.names, default=-1)}"
         if len(words) != BOX and (len(words) < POLYGON or len(words) % 2 == 0):
             return f"{len(words)} numbers are neither a box (5) nor a polygon (7, 9, …)"
         if any(abs(share) > LARGEST_SHARE for share in shares):
-            return "coordinates are no shares of the image's width and height: they are in pixels"
+            return "coordinates are not relative to the image's width and height: they are in pixels"
         width, height = held.frame.upright if held.frame else (1, 1)
         return {"category": self.names[int(number)], **_placed(shares, width, height)}
 
     def _strays(self, used: set[Path]) -> Iterator[Record]:
-        """Texts of no image, as records that are not read."""
+        """Texts without an image, as skipped records."""
         for folder in sorted({text.parent for text in used}):
             for text in sorted(folder.glob("*.txt")) if "labels" in folder.parts else ():
                 if text not in used and text.name != "classes.txt":
@@ -186,7 +186,7 @@ class Reading:
 
 
 def _placed(shares: list[float], width: int, height: int) -> dict[str, Any]:
-    """A box or a polygon in pixels. Ten decimals: what a division and a multiplication by the size leave exact."""
+    """A box or a polygon in pixels, to ten decimals: exact after a division and a multiplication by the size."""
     across, down = ([round(v * side, 10) for v in shares[k::2]] for k, side in enumerate((width, height)))
     if len(shares) > 4:
         return {"segmentation": [[v for corner in zip(across, down, strict=True) for v in corner]]}
@@ -200,7 +200,7 @@ def _yaml_in(folder: Path) -> Path | None:
 
 
 def _text_of(image: Path) -> Path:
-    """labels/…/1.txt of images/…/1.jpg: the last folder of that name counts; beside the image where there is none."""
+    """labels/…/1.txt for images/…/1.jpg (the last folder `images`); without such a folder, beside the image."""
     parts = list(image.with_suffix(".txt").parts)
     for at in range(len(parts) - 2, -1, -1):
         if parts[at] == "images":
@@ -210,10 +210,10 @@ def _text_of(image: Path) -> Path:
 
 
 def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:
-    """data.yaml, images/SPLIT and labels/SPLIT; where all is tags, SPLIT/CLASS/ as for classification.
+    """data.yaml, images/SPLIT and labels/SPLIT; if all annotations are tags, SPLIT/CLASS/ as for classification.
 
-    With an outline anywhere, all objects are polygons, as trainers take a file for either; parts and holes are joined
-    to one ring. Lost: crowds, attributes, tags beside objects.
+    With any outline all objects are written as polygons, as trainers don't accept both; parts and holes are joined to
+    one ring. Lost: crowds, attributes, tags beside objects.
     """
     held = list(images)
     notes = [note for image in held for note in image.annotations]
@@ -245,7 +245,7 @@ def _line(one: Annotation, numbers: Mapping[str, int], image: Outgoing, outlined
 
 
 def _ring_of(outline: Polygons | RLE, image: Outgoing) -> Ring:
-    """A polygon of one part as it is; of whatever has parts, holes or pixels, one around the same pixels."""
+    """A polygon of one part unchanged; for parts, holes or run lengths, one ring around the same pixels."""
     if not isinstance(outline, RLE) and len(outline) == len(outline[0]) == 1:
         return outline[0][0]
     found = polygons_of(rasterized(outline, image.height, image.width))
