@@ -1,7 +1,7 @@
-"""What a plug-in of a kind has to keep: for the tests of assay's own, and for `assay check-plugin FILE`.
+"""Contracts of plug-ins, as checks: run by the tests on assay's own plug-ins, and by `assay check-plugin FILE`.
 
-A check is a function of a plug-in's module. Its docstring is a sentence of the contract; it raises, saying what is
-wrong, where the plug-in breaks it.
+A check is a function of the plug-in's module. Its docstring is a sentence of the contract. It raises Broken with the
+defect if the plug-in violates the contract.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from assay.plugins import at_fault
 
 Check = Callable[[ModuleType], None]
 KINDS = ("annotators", "checks", "encoders", "formats", "models", "strategies", "tasks")
-"""Kinds whose contract is written down here: each is a module of this package with CHECKS."""
+"""Kinds with a contract: each is a module of this package with CHECKS."""
 
 
 class Broken(AssayError):
-    """A plug-in does not keep its contract."""
+    """A plug-in violates its contract."""
 
 
 def of_kind(kind: str) -> tuple[Check, ...]:
-    """The checks of a kind. PluginError if its contract is not written down."""
+    """The checks of a kind. PluginError if it has none."""
     if kind not in KINDS:
         raise PluginError(
-            f"there is no written contract for {kind}",
-            hint=f"{', '.join(KINDS)} have one; of {kind} the docstring of assay.{kind} says what is asked",
+            f"there are no checks for {kind}",
+            hint=f"{', '.join(KINDS)} have checks; the contract of {kind} is in the docstring of assay.{kind}",
         )
     found: tuple[Check, ...] = import_module(f"assay.contracts.{kind}").CHECKS
     return found
 
 
 def require(holds: object, otherwise: str) -> None:
-    """Broken, with `otherwise` as its words, unless something holds."""
+    """Raise Broken with the message `otherwise` unless `holds`."""
     if not holds:
         raise Broken(otherwise)
 
 
 def outcome(check: Check, plugin: ModuleType) -> str | None:
-    """What is wrong, as a sentence; None if nothing is. Whatever the plug-in raises is something wrong."""
+    """The defect found by a check, as a sentence; None if there is none. Any exception of the plug-in is a defect."""
     try:
         check(plugin)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""The contract of an annotator: see assay.annotators. Nothing is sent: what a batch costs people is not for a check."""
+"""The contract of an annotator: see assay.annotators. The checks send nothing, as a batch takes people's time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from assay.contracts import Check, require
 
 def it_says_whether_it_waits(plugin: ModuleType) -> None:
     """WAITS is True or False, and a docstring says who answers."""
-    require(plugin.__doc__, "it has no docstring: that is where a person reads who answers")
+    require(plugin.__doc__, "it has no docstring: it tells users who answers")
     require(isinstance(getattr(plugin, "WAITS", None), bool), "WAITS is neither True nor False")
 
 
@@ -42,9 +42,9 @@ def it_sends_and_collects(plugin: ModuleType) -> None:
 
 
 def unasked_it_answers_nothing(plugin: ModuleType, context: AnnotatorContext) -> None:
-    """Of no batches it collects no answers."""
+    """Without batches, collect returns no answers."""
     answers = list(plugin.collect([], context))
-    require(not answers, f"{len(answers)} answers to no batch at all")
+    require(not answers, f"collect returns {len(answers)} answers without a batch")
 
 
 CHECKS: tuple[Check, ...] = (it_says_whether_it_waits, it_has_options, it_sends_and_collects)

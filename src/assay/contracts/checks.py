@@ -1,4 +1,4 @@
-"""The contract of a check: see assay.checks. Findings are checked on a small project with something of everything."""
+"""The contract of a check: see assay.checks. Findings are checked on a small project with every kind of input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from assay.data.findings import FINDINGS
 
 def it_has_check(plugin: ModuleType) -> None:
     """There is check(context), and LIMITS, if there are any, are {name: number}."""
-    require(plugin.__doc__, "it has no docstring: that is where a person reads what it looks for")
+    require(plugin.__doc__, "it has no docstring: it tells users what the check finds")
     require(callable(getattr(plugin, "check", None)), "there is no check(context)")
     limits = getattr(plugin, "LIMITS", {})
     require(isinstance(limits, dict), "LIMITS is no {name: number}")
@@ -24,7 +24,7 @@ def findings_have_the_form(plugin: ModuleType, context: Context) -> None:
     found = plugin.check(context)
     require(
         getattr(found, "schema", None) is not None and found.schema.equals(FINDINGS),
-        "its table has not the columns of assay.data.findings.FINDINGS",
+        "its table does not have the columns of assay.data.findings.FINDINGS",
     )
     known = {*context.split_of, "", None}
     for row in found.to_pylist():
@@ -41,10 +41,10 @@ def nothing_is_found_twice(plugin: ModuleType, context: Context) -> None:
 
 
 def it_finds_the_same_again(plugin: ModuleType, context: Context) -> None:
-    """Looking again finds the same, in the same order."""
+    """A second call finds the same, in the same order."""
     require(
         plugin.check(context).equals(plugin.check(context)),
-        "the second look found otherwise: draw from context.seed alone",
+        "the second call found something else: draw from context.seed only",
     )
 
 

@@ -15,7 +15,7 @@ from assay.errors import ParamsError
 
 IMAGES = 6
 RTOL, ATOL = 1e-3, 1e-4
-"""How far a vector may change with what else is in its batch: kernels sum in another order."""
+"""Tolerance of a vector to the other images of its batch: kernels may sum in another order."""
 
 
 def images(encoder: Encoder, n: int = IMAGES) -> NDArray[np.uint8]:
@@ -26,7 +26,7 @@ def images(encoder: Encoder, n: int = IMAGES) -> NDArray[np.uint8]:
 
 def it_says_what_it_takes(plugin: ModuleType, options: dict[str, Any]) -> None:
     """load(options, device) gives an encoder with dim, size, color, fingerprint, machine and encode(images)."""
-    require(plugin.__doc__, "it has no docstring: that is where a person reads what it computes")
+    require(plugin.__doc__, "it has no docstring: it tells users what the encoder computes")
     encoder = plugin.load(options, "cpu")
     for name in ("dim", "size"):
         value = getattr(encoder, name, None)
@@ -37,7 +37,7 @@ def it_says_what_it_takes(plugin: ModuleType, options: dict[str, Any]) -> None:
 
 
 def vectors_have_the_form(plugin: ModuleType, options: dict[str, Any]) -> None:
-    """Encode gives finite float32 vectors (n, dim), different ones for different images, also for blank ones."""
+    """Vectors are float32 (n, dim), finite also for blank images, and different for different images."""
     encoder = plugin.load(options, "cpu")
     vectors = encoder.encode(images(encoder))
     wanted = (IMAGES, encoder.dim)
@@ -50,23 +50,26 @@ def vectors_have_the_form(plugin: ModuleType, options: dict[str, Any]) -> None:
 
 
 def the_same_images_give_the_same_bits(plugin: ModuleType, options: dict[str, Any]) -> None:
-    """Loaded again, it gives the same vectors bit for bit, and leaves the images as they were."""
+    """Loaded again, it gives bitwise the same vectors; it does not change the images."""
     first, second = (plugin.load(options, "cpu") for _ in range(2))
     batch = images(first)
     before = batch.copy()
     same = first.encode(batch).tobytes() == second.encode(batch).tobytes()
-    require(same, "the same images have other vectors the second time")
+    require(same, "the second call gives other vectors for the same images")
     require(np.array_equal(batch, before), "encode() has changed the images")
     facts = [(encoder.fingerprint, encoder.machine) for encoder in (first, second)]
-    require(facts[0] == facts[1], "fingerprint or machine is another one the second time")
+    require(facts[0] == facts[1], "fingerprint or machine differs after loading again")
 
 
 def a_vector_is_of_its_image_alone(plugin: ModuleType, options: dict[str, Any]) -> None:
-    """A vector does not depend on what else is in the batch."""
+    """A vector does not depend on the other images of the batch."""
     encoder = plugin.load(options, "cpu")
     batch = images(encoder)
     together, alone = encoder.encode(batch)[2:3], encoder.encode(batch[2:3])
-    require(np.allclose(together, alone, RTOL, ATOL), "an image has another vector among others")
+    require(
+        np.allclose(together, alone, RTOL, ATOL),
+        "the vector of an image depends on the other images of the batch",
+    )
 
 
 def it_refuses_misspelt_options(plugin: ModuleType, options: dict[str, Any]) -> None:
@@ -76,7 +79,7 @@ def it_refuses_misspelt_options(plugin: ModuleType, options: dict[str, Any]) -> 
     except ParamsError as error:
         require("no_such_option" in str(error), f"the refusal does not name the key: {error}")
         return
-    require(False, "load takes an option that there is not: use options_of(NAME, Options, options)")
+    require(False, "load accepts an unknown option: use options_of(NAME, Options, options)")
 
 
 def _by_default(rule: Callable[[ModuleType, dict[str, Any]], None]) -> Check:

@@ -1,4 +1,4 @@
-"""The contract of a format: see assay.formats. What needs images to read is checked on a source of the project."""
+"""The contract of a format: see assay.formats. Checks that need images run on a source of the project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from assay.params import Source
 
 def it_has_options(plugin: ModuleType) -> None:
     """Options is a pydantic model that refuses unknown keys, and there is read(source, root)."""
-    require(plugin.__doc__, "it has no docstring: that is where a person reads what it takes")
+    require(plugin.__doc__, "it has no docstring: it tells users what the format reads")
     require(isinstance(getattr(plugin, "Options", None), type), "there is no class Options")
     require(issubclass(plugin.Options, BaseModel), "Options is no pydantic model")
     require(
@@ -27,12 +27,12 @@ def it_has_options(plugin: ModuleType) -> None:
 
 
 def records_are_in_order(plugin: ModuleType, source: Source, root: Path) -> None:
-    """Records are sorted by path, every path once, relative; each with a file or with bytes."""
+    """Records are sorted by path; paths are unique and relative; each record has either a file or bytes."""
     records = list(plugin.read(source, root))
     require(records, "it reads nothing")
     require(all(isinstance(record, Record) for record in records), "it yields something that is no Record")
     out_of = next((after.path for before, after in pairwise(records) if before.path >= after.path), None)
-    require(out_of is None, f"{out_of!r} comes after a path that is not before it: sort by path")
+    require(out_of is None, f"{out_of!r} is out of order: sort by path, each path once")
     for record in records:
         require(
             (record.file is None) != (record.data is None), f"{record.path}: neither or both of file and data"
@@ -41,10 +41,10 @@ def records_are_in_order(plugin: ModuleType, source: Source, root: Path) -> None
 
 
 def it_reads_the_same_again(plugin: ModuleType, source: Source, root: Path) -> None:
-    """Reading again finds the same."""
+    """A second reading gives the same records."""
     require(
         list(plugin.read(source, root)) == list(plugin.read(source, root)),
-        "the second reading found otherwise",
+        "the second reading gives other records",
     )
 
 
@@ -57,7 +57,7 @@ def it_refuses_misspelt_options(plugin: ModuleType, source: Source, root: Path) 
         named = f"source {source.name!r}" in str(error) and "options.imagez" in str(error)
         require(named, f"the refusal does not name the source and the key: {error}")
         return
-    require(False, "it takes an option that there is not: use options_of(source, Options)")
+    require(False, "it accepts an unknown option: use options_of(source, Options)")
 
 
 CHECKS: tuple[Check, ...] = (it_has_options,)

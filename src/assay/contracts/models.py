@@ -26,20 +26,20 @@ def spec(**changes: Any) -> ModelSpec:
 
 
 def of_few(plugin: ModuleType) -> ModelSpec:
-    """Of a detector that keeps few objects: before it learns anything it is unsure of thousands."""
+    """A small specification; a detector keeps few objects, as an untrained one detects thousands."""
     keeps = "most" in plugin.Options.model_fields
     return spec(options={"most": FEW} if keeps else {})
 
 
 def inputs(plugin: ModuleType, one: ModelSpec) -> torch.Tensor:
-    """(4, …): a batch as INPUT says."""
+    """(4, …): a batch of the kind INPUT."""
     if plugin.INPUT == "embeddings":
         return torch.rand(IMAGES, one.embedding_dim)
     return torch.rand(IMAGES, one.channels, one.image_size, one.image_size)
 
 
 def it_says_what_it_sees(plugin: ModuleType) -> None:
-    """INPUT is "pixels" or "embeddings", and for pixels `suited` says of what size."""
+    """INPUT is "pixels" or "embeddings"; for pixels, `suited` gives their size."""
     require(
         getattr(plugin, "INPUT", None) in ("pixels", "embeddings"),
         'INPUT is neither "pixels" nor "embeddings"',
@@ -51,14 +51,14 @@ def it_says_what_it_sees(plugin: ModuleType) -> None:
 
 
 def it_says_which_tasks(plugin: ModuleType) -> None:
-    """TASKS names the tasks it can be built for."""
+    """TASKS lists the tasks that it supports."""
     named = getattr(plugin, "TASKS", None)
     require(
         isinstance(named, tuple) and named and all(isinstance(name, str) for name in named),
         f'TASKS is {named!r}, not a tuple of names of tasks: ("classification",)',
     )
     written = literals(parsed(Path(str(plugin.__file__)).read_text(encoding="utf-8"))).get("TASKS")
-    require(written == named, "TASKS is computed: assay reads it without an import, so write the names out")
+    require(written == named, "TASKS is computed: write out the names, as assay reads them without an import")
 
 
 def finds_objects(plugin: ModuleType) -> bool:
@@ -67,7 +67,7 @@ def finds_objects(plugin: ModuleType) -> bool:
 
 
 def outlines(plugin: ModuleType) -> bool:
-    """Whether it gives the masks of what it finds."""
+    """Whether it returns a mask for each object."""
     return "instance_segmentation" in getattr(plugin, "TASKS", ())
 
 
@@ -86,14 +86,14 @@ def it_learns_a_step(color: str) -> Callable[[ModuleType], None]:
 
     check.__name__ = f"it_learns_a_step_from_{color}_images"
     check.__doc__ = (
-        f"{color} images give logits (n, classes), of each pixel where those are classified, of a detector a loss; "
-        "and each parameter its gradient."
+        f"{color} images give logits (n, classes), of each pixel where those are classified, or a detector's loss; "
+        "each parameter gets a gradient."
     )
     return check
 
 
 def loss_of(plugin: ModuleType, model: Any, images: torch.Tensor) -> torch.Tensor:
-    """A scalar to learn by. Broken if what the model returns has another form."""
+    """A scalar loss. Broken if the model's result has a wrong shape or value."""
     if finds_objects(plugin):
         loss: torch.Tensor = model.loss(images, [objects() for _ in images])
         require(loss.shape == () and loss.isfinite(), f"the loss is {loss}, not a finite scalar")
@@ -108,7 +108,7 @@ def loss_of(plugin: ModuleType, model: Any, images: torch.Tensor) -> torch.Tenso
 
 
 def objects() -> dict[str, torch.Tensor]:
-    """Two objects on an image of 32 × 32 px, as a detector learns them."""
+    """Targets of a detector: two objects on an image of 32 × 32 px."""
     boxes = torch.tensor([[4.0, 6.0, 20.0, 28.0], [10.0, 2.0, 30.0, 12.0]])
     masks = torch.zeros(2, 32, 32, dtype=torch.bool)
     for mask, (x1, y1, x2, y2) in zip(masks, boxes.int().tolist(), strict=True):
@@ -125,12 +125,12 @@ def a_seed_repeats(plugin: ModuleType) -> None:
         return torch.cat([p.detach().flatten() for p in plugin.build(spec()).parameters()])
 
     require(
-        torch.equal(built(0), built(0)), "two builds with one seed differ: draw from torch's generator alone"
+        torch.equal(built(0), built(0)), "two builds with one seed differ: draw from torch's generator only"
     )
 
 
 def options_are_checked(plugin: ModuleType) -> None:
-    """Options is a pydantic model, and build refuses a key that it has not, with ParamsError."""
+    """Options is a pydantic model, and build refuses an unknown key with ParamsError."""
     require(isinstance(getattr(plugin, "Options", None), type), "there is no class Options")
     require(issubclass(plugin.Options, BaseModel), "Options is no pydantic model")
     try:
@@ -138,11 +138,11 @@ def options_are_checked(plugin: ModuleType) -> None:
     except ParamsError as error:
         require("train.options.no_such_option" in str(error), f"the refusal does not name the key: {error}")
         return
-    require(False, "build takes an option that there is not: use parse_options(Options, spec.options, NAME)")
+    require(False, "build accepts an unknown option: use parse_options(Options, spec.options, NAME)")
 
 
 def an_image_is_judged_alone(plugin: ModuleType) -> None:
-    """In evaluation a prediction does not depend on what else is in the batch."""
+    """In evaluation mode, a prediction does not depend on the other images of the batch."""
     one = of_few(plugin)
     torch.manual_seed(0)
     model = plugin.build(one).eval()
@@ -153,7 +153,7 @@ def an_image_is_judged_alone(plugin: ModuleType) -> None:
         together, alone = together[0]["scores"], alone[0]["scores"]
     require(
         together.shape == alone.shape and torch.allclose(together, alone, atol=1e-4),
-        "in eval() an image is judged otherwise among others",
+        "in eval(), the prediction for an image depends on the other images of the batch",
     )
 
 
@@ -169,8 +169,8 @@ def boxes_are_in_order(plugin: ModuleType) -> None:
     for found in said:
         boxes, scores, labels = (found[name] for name in ("boxes", "scores", "labels"))
         require(boxes.shape == (len(scores), 4), f"boxes are {tuple(boxes.shape)} of {len(scores)} scores")
-        require(bool((scores.diff() <= 0).all()), "the scores do not fall: best first")
-        require(bool(((labels >= 0) & (labels < CLASSES)).all()), "a label is no number of a class")
+        require(bool((scores.diff() <= 0).all()), "the scores are not in descending order")
+        require(bool(((labels >= 0) & (labels < CLASSES)).all()), "a label is no class index")
         if outlines(plugin):
             _masks_are_of_objects(found)
             continue

@@ -15,7 +15,7 @@ POOLS = 20
 
 
 def candidates(seed: int, unit_costs: bool = True) -> Candidates:
-    """Up to 30 images, some of them alike, some labelled, with a champion's probabilities."""
+    """Up to 30 images, some of them equal, some labelled, with a champion's probabilities."""
     rng = np.random.default_rng(seed)
     n, d, k = (int(rng.integers(1, most)) for most in (31, 6, 5))
     embeddings = rng.normal(size=(n, d)).astype(np.float32)
@@ -30,55 +30,57 @@ def candidates(seed: int, unit_costs: bool = True) -> Candidates:
 
 
 def choose(plugin: ModuleType, pool: Candidates, budget: int, seed: int = 0) -> NDArray[np.int64]:
-    """What a strategy with its default options picks."""
+    """The picks of a strategy with its default options."""
     picks: NDArray[np.int64] = plugin.select(pool, budget, np.random.default_rng(seed))
     return picks
 
 
 def spends_the_budget(plugin: ModuleType, pool: Candidates, budget: int) -> None:
-    """Of images that cost 1 each it picks as many as it may, each once, none of them labelled."""
+    """Of images that cost 1 each it picks as many as the budget allows, each once, none of them labelled."""
     picks = choose(plugin, pool, budget)
     require(picks.dtype == np.int64, f"picks are {picks.dtype}, not int64")
     right = min(budget, int((~pool.labelled).sum()))
-    require(len(picks) == right, f"{len(picks)} picks of {right} that could be paid")
+    require(len(picks) == right, f"{len(picks)} picks, the budget allows {right}")
     require(len(set(picks.tolist())) == len(picks), "an image is picked twice")
     require(not pool.labelled[picks].any(), "a labelled image is picked")
 
 
 def honours_costs(plugin: ModuleType, pool: Candidates, budget: int) -> None:
-    """It spends no more than the budget, and leaves nothing that could still be paid."""
+    """It spends no more than the budget, until no image is affordable."""
     picks = choose(plugin, pool, budget)
     spent = pool.costs[picks].sum()
     require(spent <= budget, f"{spent} spent of {budget}: use assay.strategies' own walk over costs")
     rest = np.setdiff1d(np.flatnonzero(~pool.labelled), picks)
-    require((pool.costs[rest] + spent > budget).all(), "an image that could still be paid is left")
+    require((pool.costs[rest] + spent > budget).all(), "an affordable image is not picked")
 
 
 def repeats(plugin: ModuleType, pool: Candidates, budget: int, seed: int = 0) -> None:
-    """The same seed picks the same, and what it was handed is as it was."""
+    """The same seed gives the same picks; select does not change its arguments."""
     before = {
         k: None if v is None else v.copy() for k, v in vars(pool).items() if v is None or hasattr(v, "copy")
     }
     first = choose(plugin, pool, budget, seed).tolist()
-    require(choose(plugin, pool, budget, seed).tolist() == first, "one seed picks otherwise the second time")
+    require(
+        choose(plugin, pool, budget, seed).tolist() == first, "a second call with the seed gives other picks"
+    )
     for field, value in before.items():
         same = value is None or np.array_equal(getattr(pool, field), value, equal_nan=value.dtype.kind == "f")
         require(same, f"select() has changed {field}")
 
 
 def begins_alike(plugin: ModuleType, pool: Candidates, budget: int) -> None:
-    """Unless NESTED is False, what it picks for a smaller budget is the beginning of that for a larger one."""
+    """Unless NESTED is False, the picks of a smaller budget are the first ones of a larger budget."""
     if getattr(plugin, "NESTED", True):
         longer = choose(plugin, pool, budget).tolist()
         shorter = choose(plugin, pool, budget - 1).tolist()
         require(
             shorter == longer[: len(shorter)],
-            "a smaller budget is not the beginning of a larger: NESTED = False",
+            "the picks of a smaller budget are not the first ones of a larger: set NESTED = False",
         )
 
 
 def explains(plugin: ModuleType, pool: Candidates, budget: int) -> None:
-    """`explain`, if there is one, has a finite score and a sentence for each pick."""
+    """`explain`, if defined, gives a finite score and a sentence for each pick."""
     if not hasattr(plugin, "explain") or pool.probabilities is None:
         return
     picks = choose(plugin, pool, budget)
@@ -87,12 +89,12 @@ def explains(plugin: ModuleType, pool: Candidates, budget: int) -> None:
     for score, sentence in told:
         require(
             isinstance(score, float) and np.isfinite(score) and sentence,
-            f"({score!r}, {sentence!r}) explains nothing",
+            f"({score!r}, {sentence!r}) is no finite float with a sentence",
         )
 
 
 def says_what_it_needs(plugin: ModuleType) -> None:
-    """NEEDS lists the columns of Candidates that it reads, and it does without the others."""
+    """NEEDS lists the columns of Candidates that it reads; it works without the others."""
     needs = getattr(plugin, "NEEDS", None)
     valid = isinstance(needs, tuple) and NEEDS.issuperset(needs)
     require(valid, f"NEEDS is {needs!r}, not a tuple of some of: {', '.join(sorted(NEEDS))}")
@@ -102,11 +104,13 @@ def says_what_it_needs(plugin: ModuleType) -> None:
     pool = Candidates(
         np.ones((5, width), np.float32), beliefs, np.zeros(5, bool), np.ones(5, np.float32), doubt=doubt
     )
-    require(len(choose(plugin, pool, 2)), "nothing is picked of five images without what it does not need")
+    require(
+        len(choose(plugin, pool, 2)), "it picks none of five images without the columns that are not in NEEDS"
+    )
 
 
 def options_have_defaults(plugin: ModuleType) -> None:
-    """Keyword-only arguments of select are its options, each with a type and a default."""
+    """The keyword-only arguments of select are its options, each with a type and a default."""
     check_options(plugin, {})
 
 
@@ -133,4 +137,4 @@ CHECKS: tuple[Check, ...] = (
     _on_each_pool(begins_alike),
     _on_each_pool(explains),
 )
-"""On pools that are the same each time; assay's own strategies are also tested on pools that hypothesis looks for."""
+"""On fixed pools; assay's own strategies are also tested on pools generated by hypothesis."""

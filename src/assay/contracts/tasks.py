@@ -29,7 +29,7 @@ CATEGORIES = ("a", "b", "c")
 
 def it_has_its_functions(plugin: ModuleType) -> None:
     """SAYS_CLASSES is True or False, and every function of the contract takes its arguments."""
-    require(plugin.__doc__, "it has no docstring: that is where a person reads what a label means")
+    require(plugin.__doc__, "it has no docstring: it tells users what a label means")
     says = getattr(plugin, "SAYS_CLASSES", None)
     require(isinstance(says, bool), "SAYS_CLASSES is neither True nor False")
     for name, arguments in ARGUMENTS.items():
@@ -37,7 +37,7 @@ def it_has_its_functions(plugin: ModuleType) -> None:
 
 
 def an_image_without_annotations_has_a_label_or_none(plugin: ModuleType) -> None:
-    """label([]) is a text, which words and classes can read, or None."""
+    """label([]) is None, or a text that words and classes accept."""
     label = plugin.label([])
     require(label is None or isinstance(label, str), f"label([]) is {label!r}, neither text nor None")
     if label is not None:

@@ -1,1 +1,1 @@
-"""How a model learns and predicts: inputs, augmentation, the loop, the linear probe."""
+"""Training and prediction of models: inputs, augmentation, the training loop, the linear probe."""

@@ -1,9 +1,9 @@
-"""Batched augmentation: one set of tensor operations for the whole batch, with other random numbers for each image.
+"""Batched augmentation: one set of tensor operations for the whole batch, with its own random numbers per image.
 
-none     images as they are
-light    shifted, turned and scaled a little: right for digits, parts, scans, anything with an upright
-flips    light, and mirrored left to right half of the time
-strong   more of that, brightness and contrast, and a rectangle erased
+none     images unchanged
+light    small shift, rotation and scale: for digits, parts, scans and other images with a fixed orientation
+flips    light, and mirrored left to right with probability ½
+strong   larger changes, brightness and contrast, and an erased rectangle
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Recipe:
-    """How far an image may be moved: shift and erase in parts of its side, angle in degrees, the rest as factors."""
+    """Largest changes of an image: shift and erase relative to its side, angle in degrees, scale and light relative."""
 
     shift: float = 0.0
     angle: float = 0.0
@@ -43,10 +43,9 @@ Draw = Callable[[int], torch.Tensor]
 
 
 def augment(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[torch.Tensor, Affines]:
-    """(n, c, h, w) in 0…1 -> the same shape, changed as the recipe allows; and where its pixels went, (n, 2, 3).
+    """(n, c, h, w) in 0…1 -> augmented images of the same shape, and the maps (n, 2, 3) of their pixels.
 
-    All chance comes from the generator, which is one of the CPU, whatever the device of the images: the same draws
-    everywhere.
+    All random numbers come from the generator, which is on the CPU on any device of the images: equal draws everywhere.
     """
     n = len(images)
     if recipe == Recipe():
@@ -66,14 +65,14 @@ def augment(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) ->
 
 
 def _moves(recipe: Recipe, shape: torch.Size, draw: Draw) -> torch.Tensor:
-    """(n, 2, 3) from the image that is made to the one there is, in coordinates of −1…1: as `affine_grid` has it."""
+    """(n, 2, 3) maps from the augmented to the original image, in coordinates of −1…1, as for `affine_grid`."""
     height, width = shape
     turn, zoom, dx, dy, mirror = draw(5).unbind(1)
     angle = turn * math.radians(recipe.angle)
     scale = 1 + zoom * recipe.scale
     cos, sin = angle.cos() * scale, angle.sin() * scale
     flip = torch.where(mirror < 0, -1.0, 1.0) if recipe.flip else torch.ones_like(mirror)
-    # grid_sample's coordinates run from −1 to 1 on both axes: a turn of an oblong image must know its sides
+    # the coordinates of grid_sample run from −1 to 1 on both axes: a rotation depends on the aspect ratio
     aspect = height / width
     top = torch.stack([cos * flip, -sin * aspect, dx * recipe.shift * 2], 1)
     bottom = torch.stack([sin * flip / aspect, cos, dy * recipe.shift * 2], 1)
@@ -81,17 +80,17 @@ def _moves(recipe: Recipe, shape: torch.Size, draw: Draw) -> torch.Tensor:
 
 
 def _moved(images: torch.Tensor, moves: torch.Tensor) -> torch.Tensor:
-    """Turned, scaled, shifted and mirrored in one resampling; what comes into view repeats the edge."""
+    """The images resampled once by their maps; pixels from outside the image repeat its edge."""
     n, _, height, width = images.shape
     grid = F.affine_grid(moves, [n, 1, height, width], align_corners=False)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def pixel_maps(moves: Affines, height: int, width: int) -> Affines:
-    """From `moves` (n, 2, 3) to where the pixels of the image went: the inverse, in pixels."""
+    """(n, 2, 3) maps of the pixels from the original to the augmented image: the inverse of `moves`, in pixels."""
     half = np.array([width / 2, height / 2])
     linear = np.linalg.inv(moves[:, :, :2] * half[:, None] / half)
-    # in pixels p of the image made: what was at half (A (p / half − 1) + t + 1) is at p now
+    # pixel p of the augmented image is pixel half (A (p / half − 1) + t + 1) of the original
     begun = half * (1 + moves[:, :, 2] - moves[:, :, :2].sum(2))
     return np.concatenate([linear, -linear @ begun[:, :, None]], axis=2)
 
@@ -103,7 +102,7 @@ def _relight(images: torch.Tensor, most: float, draw: Draw) -> torch.Tensor:
 
 
 def _erase(images: torch.Tensor, side: float, draw: Draw) -> torch.Tensor:
-    """Paint a rectangle, at most `side` of the image each way, in the mean of the image (DeVries & Taylor 2017)."""
+    """Fill a rectangle, of sides up to `side` of the image's, with the image's mean (DeVries & Taylor 2017)."""
     _, _, height, width = images.shape
     x, y, w, h = ((draw(4) + 1) / 2).unbind(1)
     inside = _within(width, x, w * side).unsqueeze(1) & _within(height, y, h * side).unsqueeze(2)
@@ -111,6 +110,6 @@ def _erase(images: torch.Tensor, side: float, draw: Draw) -> torch.Tensor:
 
 
 def _within(length: int, centre: torch.Tensor, extent: torch.Tensor) -> torch.Tensor:
-    """(n, length) bool: which pixels of an axis lie at most half of `extent` from `centre`, all in 0…1."""
+    """(n, length) bool: pixels of an axis within `extent` / 2 of `centre`; all in 0…1."""
     places = (torch.arange(length, device=centre.device) + 0.5) / length
     return (places - centre.unsqueeze(1)).abs() <= extent.unsqueeze(1) / 2

@@ -1,4 +1,4 @@
-"""From params and a table of labels to what a training starts with: the model, its inputs, its examples."""
+"""Set-up of a training from params and a table of labels: the model, its inputs, its examples."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from assay.training.fit import Examples, derive
 from assay.training.inputs import InputSpec, open_inputs, placement_of, to_device
 
 STEP = 4
-"""px: sizes that are read off the training images are multiples of it."""
+"""px: image sizes derived from the training images are multiples of this."""
 GRID = 32
-"""px: sides of a letterbox's canvas are multiples of it, as the coarsest feature maps of most networks are 1/32."""
+"""px: sides of a letterbox's canvas are multiples of this, as the coarsest feature maps of most networks are 1/32."""
 NO_PICTURES = Pictures(0, "rgb")
-"""What a model on embeddings sees."""
+"""Of a model on embeddings."""
 
 
 def specify(
     params: Params, categories: list[str], layout: Layout, ids: pa.ChunkedArray
 ) -> tuple[ModelSpec, InputSpec]:
-    """What the model has to fit, and what it is fed with; `ids`: of the training images."""
+    """Specification of the model, and of its inputs; `ids`: of the training images."""
     model, settings = plugins.load("models", params.train.model), params.train
     embedded = model.INPUT == "embeddings"
     fed = NO_PICTURES if embedded else pictures(settings, layout, ids)
@@ -50,13 +50,13 @@ def specify(
     )
     dim = Embeddings.open(layout.embeddings).dim if embedded else 0
     outputs = tasks.load(params.task).outputs(categories)
-    # with the defaults of today: a model that was saved is built by them, whatever they become
+    # with all defaults written out: a saved model is built with these, even if the defaults change
     options = parse_options(model.Options, settings.options, settings.model).model_dump(mode="json")
     return ModelSpec(outputs, fed.size, fed.color, dim, options), inputs
 
 
 def pictures(settings: Train, layout: Layout, ids: pa.ChunkedArray) -> Pictures:
-    """What the model is fed with: as set, or what `auto` comes to for this model and these training images."""
+    """Size, colour and fit of the inputs: as in params; `auto` depends on the model and the training images."""
     of_images = training_pictures(Pool.open(layout.pool).index, ids)
     suited: Pictures = plugins.load("models", settings.model).suited(settings.options, of_images)
     return Pictures(
@@ -67,10 +67,10 @@ def pictures(settings: Train, layout: Layout, ids: pa.ChunkedArray) -> Pictures:
 
 
 def training_pictures(index: pa.Table, ids: pa.ChunkedArray) -> Pictures:
-    """The median of the longer sides in a pool's `index`, to a multiple of STEP; grey if all images are."""
+    """The median of the longer sides in a pool's `index`, as a multiple of STEP; grey if all images are grey."""
     rows = index.filter(pc.is_in(index["id"], value_set=ids.combine_chunks()))
     longer = pc.max_element_wise(rows["width"], rows["height"]).to_numpy()
-    # the lower median, a whole number, rounded: a round of labels should not give the model another size
+    # the lower median, an integer, rounded, so that a round of labels rarely changes the model's size
     median = int(np.sort(longer)[(len(longer) - 1) // 2])
     grey = pc.all(pc.is_in(rows["mode"], value_set=pa.array(GREY_MODES))).as_py()
     return Pictures(max(STEP, STEP * round(median / STEP)), "gray" if grey else "rgb")
@@ -103,7 +103,7 @@ def examples(
 
 
 def build(params: Params, spec: ModelSpec, train: Examples) -> nn.Module:
-    """The model before its first step; `prepare`, where it has one, sees all training inputs once."""
+    """The untrained model; its function `prepare`, if any, gets all training inputs once."""
     plugin = plugins.load("models", params.train.model)
     torch.manual_seed(derive(params.seed, "init"))
     model: nn.Module = plugin.build(spec)
@@ -119,7 +119,7 @@ def build(params: Params, spec: ModelSpec, train: Examples) -> nn.Module:
 
 
 def _try(model: nn.Module, name: str, train: Examples) -> None:
-    """Run a project's own model on two inputs. PluginFailed if it raises: layers of torch do not name the file."""
+    """Run a plug-in model on two inputs. PluginFailed if it raises: errors of torch's layers don't name the file."""
     batch = to_device(train.inputs.batch(np.arange(min(2, len(train)))), torch.device("cpu"))
     try:
         with torch.random.fork_rng(devices=[]), torch.inference_mode():

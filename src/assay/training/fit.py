@@ -1,7 +1,7 @@
-"""The training loop: one function that reads from top to bottom.
+"""The training loop, in one function.
 
-Everything random is drawn from generators seeded by (seed, purpose, epoch), so a run that was killed resumes from the
-last checkpoint, of a whole epoch, and ends in the same bits as one that was left alone.
+All random numbers come from generators seeded by (seed, purpose, epoch). A killed run therefore resumes from the last
+checkpoint, written after a whole epoch, and ends with the same bits as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ OnEpoch = Callable[[Row], None]
 State = dict[str, Any]
 
 SAVING = 0.05
-"""Most of the time of training that may go into checkpoints: with short epochs of a large model, not each gets one."""
+"""Largest share of the training time for checkpoints: short epochs of a large model don't all write one."""
 
 WARM_UP = 0.1
-"""Part of all steps over which the learning rate rises; then it falls to zero along a half cosine."""
+"""Share of all steps with a rising learning rate; after them it falls to 0 along a half cosine."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """One split: what goes in, and what should come out, as the task has it: n of each."""
+    """One split: n inputs and n targets of the task."""
 
     inputs: Inputs
     targets: Any
     """A sequence."""
     placement: Placement | None = None
-    """Where the images are on the inputs, for tasks whose targets have places."""
+    """Placement of the images on the inputs, for tasks whose targets have coordinates."""
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -57,7 +57,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The weights of the best epoch, on the CPU, and one history row for each epoch that was run."""
+    """The weights of the best epoch, on the CPU, and one row of history per epoch."""
 
     weights: dict[str, torch.Tensor]
     best_epoch: int
@@ -75,10 +75,10 @@ def fit(
     progress: Progress,
     on_epoch: OnEpoch | None = None,
 ) -> Fitted:
-    """Train, and keep the epoch with the least val loss; without val samples, the last one.
+    """Train, and return the weights of the epoch with the least val loss; without val samples, of the last one.
 
-    `on_epoch` gets every row of the history as it comes; those that a checkpoint brings back as well. Raises
-    AssayError when the loss is no number any more.
+    `on_epoch` is called with every row of the history, first with those of a checkpoint. AssayError if the loss is not
+    finite.
     """
     device = pick_device(settings.device)
     model.to(device).to(memory_format=torch.channels_last)
@@ -110,7 +110,7 @@ def fit(
             chance = torch.Generator().manual_seed(derive(seed, "augmentation", epoch))
             order = np.random.default_rng(derive(seed, "order", epoch)).permutation(len(train))
             total = torch.zeros((), device=device)
-            # even batches: no last batch of a single image, which batch norm could not take
+            # batches of equal size: batch norm fails on a last batch of a single image
             for step, rows in enumerate(np.array_split(order, steps)):
                 images = to_device(train.inputs.batch(rows), device)
                 where = None if train.placement is None else train.placement.take(rows)
@@ -158,7 +158,7 @@ def schedule(step: int, steps: int) -> float:
 
 
 def best_epoch(history: list[Row]) -> int:
-    """The first epoch with the least val loss; the last one if there is none to go by."""
+    """The first epoch with the least val loss; without val loss, the last epoch."""
     if not history or "val_loss" not in history[0]:
         return len(history)
     return int(min(history, key=lambda row: row["val_loss"])["epoch"])
@@ -169,12 +169,12 @@ def _out_of_patience(history: list[Row], patience: int) -> bool:
 
 
 def derive(seed: int, purpose: str, epoch: int = 0) -> int:
-    """A seed of its own for each purpose and epoch: none of them disturbs another's numbers."""
+    """A seed for a purpose and an epoch: more draws for one purpose don't change the numbers of another."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}/{epoch}".encode()).digest()[:7], "big")
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one. AssayError if CUDA is asked for and absent."""
+    """`auto` is CUDA if available. AssayError for "cuda" without a CUDA device."""
     if name == "cuda" and not torch.cuda.is_available():
         raise AssayError("train.device is cuda, and torch sees no CUDA device here", hint="use auto or cpu")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
@@ -182,16 +182,16 @@ def pick_device(name: str) -> torch.device:
 
 @contextmanager
 def deterministic(threads: int) -> Iterator[None]:
-    """Only algorithms that repeat bit by bit, and the number of threads they depend on; put back at the end."""
+    """Only deterministic algorithms, and `threads` threads, on which results depend; restored at the end."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when CUDA starts
     os.environ.setdefault("TORCHINDUCTOR_DETERMINISTIC", "1")  # read when a model compiles itself
     before = torch.get_num_threads(), torch.get_deterministic_debug_mode()
     fill, torch.utils.deterministic.fill_uninitialized_memory = (  # type: ignore[attr-defined]
         torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
-        False,  # costs time, and would only show bugs of kernels
+        False,  # takes time, and would only reveal bugs of kernels
     )
     torch.set_num_threads(threads)
-    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms would import the compiler, 4 s
+    torch.set_deterministic_debug_mode("error")  # use_deterministic_algorithms imports the compiler: 4 s
     try:
         with torch.random.fork_rng():
             yield
@@ -206,7 +206,7 @@ def diverged(epoch: int, settings: Train) -> AssayError:
     return AssayError(
         f"training diverged: the loss of epoch {epoch} is not a number (train.lr {settings.lr:g}, "
         f"precision {settings.precision})",
-        hint=f"lower train.lr, ten times for a start{', or use bfloat16 or float32' if half else ''}",
+        hint=f"lower train.lr, first by a factor of ten{', or use bfloat16 or float32' if half else ''}",
     )
 
 
@@ -220,7 +220,7 @@ def _decayed(model: nn.Module, decay: float) -> list[dict[str, Any]]:
 
 
 def _short(value: float) -> float:
-    """Six significant digits: what is compared, shown and kept is one number."""
+    """Six significant digits, so that compared, shown and stored values are equal."""
     return float(f"{value:.6g}")
 
 
@@ -249,20 +249,20 @@ def _save(
 
 
 def save(state: State, path: Path) -> None:
-    """`torch.save` by way of memory: on a full disk torch itself fails in words of its own, this with OSError."""
+    """`torch.save` through memory: on a full disk this raises OSError, torch itself another error."""
     stream = io.BytesIO()
     torch.save(state, stream)
     path.write_bytes(stream.getbuffer())
 
 
 def _resume(path: Path, progress: Progress) -> State | None:
-    """The state after the last whole epoch, if this very run was begun before."""
+    """The state after the last epoch in the checkpoint; None if it is missing or damaged."""
     try:
         state: State = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         return None
-    except Exception:  # damaged files make torch raise anything; and it can be lost
-        progress.say(f"the checkpoint {path} cannot be read: beginning again")
+    except Exception:  # for damaged files torch may raise any exception
+        progress.say(f"the checkpoint {path} cannot be read: starting from the first epoch")
         return None
     progress.say(f"resuming after epoch {len(state['history'])}")
     return state

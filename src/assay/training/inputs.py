@@ -1,4 +1,4 @@
-"""What a model is fed: rows of pixels or of embeddings, gathered a batch at a time from memory-mapped files."""
+"""Inputs of a model: pixels or embeddings, read batch by batch from memory-mapped files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Inputs(Protocol):
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of an array that is, as a rule, memory-mapped."""
+    """Rows of an array, usually memory-mapped."""
 
     array: NDArray[Any]
     rows: NDArray[np.int64]
@@ -48,7 +48,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Encoded:
-    """The embeddings of some images, computed when asked for."""
+    """The embeddings of some images, computed on request."""
 
     encoder: Any
     images: Rows
@@ -63,11 +63,11 @@ class Encoded:
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a model was, or will be, trained on; part of model.json."""
+    """Description of a model's inputs; part of model.json."""
 
     kind: Literal["pixels", "embeddings"]
     image_size: int
-    """px, the longer side; 0 of a model on embeddings."""
+    """px, the longer side; 0 for a model on embeddings."""
     color: Literal["rgb", "gray"]
     encoder: str | None = None
     encoder_options: dict[str, Any] = field(default_factory=dict)
@@ -83,10 +83,10 @@ class InputSpec:
 
 
 def open_inputs(spec: InputSpec, ids: Sequence[str], layout: Layout, progress: Progress) -> Inputs:
-    """The inputs of some images, in the order of their ids; decodes what was never decoded.
+    """The inputs of images, in the order of `ids`; images not in the decoded cache are decoded.
 
-    A model that was trained on the embeddings of another encoder than today's still gets the ones it knows: they
-    are computed for these images alone.
+    For a model trained on another encoder than the current one, the embeddings of these images are computed with the
+    model's encoder.
     """
     if spec.kind == "pixels":
         return _pixels(ids, spec.shape, spec.color, spec.fit, layout, progress)
@@ -99,7 +99,7 @@ def open_inputs(spec: InputSpec, ids: Sequence[str], layout: Layout, progress: P
 
 
 def placement_of(spec: InputSpec, ids: Sequence[str], layout: Layout) -> Placement | None:
-    """Where the images of the pool are on what the model is fed with; None for a model on embeddings."""
+    """Placement of images of the pool on the inputs of a model; None for a model on embeddings."""
     if spec.kind != "pixels":
         return None
     index = Pool.open(layout.pool).index
@@ -122,16 +122,16 @@ def _pixels(
 
 
 def to_device(batch: NDArray[Any], device: torch.device) -> torch.Tensor:
-    """uint8 (n, h, w, c) -> float32 (n, c, h, w) in 0…1; float32 (n, d) as it is.
+    """uint8 (n, h, w, c) -> float32 (n, c, h, w) in 0…1; float32 (n, d) unchanged.
 
-    The pixels stay where they are in memory, which is the order that torch calls channels_last.
+    The order of pixels in memory does not change: it is torch's channels_last.
     """
     tensor = torch.from_numpy(batch).to(device)
     return tensor if tensor.ndim == 2 else tensor.permute(0, 3, 1, 2).float().div_(255)
 
 
 def outputs_of(model: nn.Module, inputs: Inputs, batch: int, device: torch.device) -> Iterator[Any]:
-    """What a model returns, a batch at a time, at least one. Leaves the model in evaluation mode."""
+    """The outputs of a model, batch by batch, at least one batch. Leaves the model in evaluation mode."""
     model.eval()
     rows = np.arange(len(inputs))
     for start in range(0, max(len(rows), 1), batch):

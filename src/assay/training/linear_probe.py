@@ -1,7 +1,7 @@
 """A linear probe: multinomial logistic regression on standardised embeddings (scikit-learn's, L-BFGS).
 
-What can be known of labels in seconds: it stands in for the network wherever many trainings, or out-of-fold beliefs,
-are needed. `models/probe.py` is the same model trained by the training loop, to be promoted.
+It trains in seconds, and replaces the network where many trainings or out-of-fold predictions are needed.
+`models/probe.py` is the same model trained by the training loop, which can be promoted.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 FLAT = 1e-6
-"""Standard deviation under which a dimension counts as constant: it says nothing of how much others vary."""
+"""Standard deviation below which a dimension counts as constant, and is left out of the median variance."""
 PRIOR = 100
-"""Vectors that the median variance of all dimensions counts for, in the variance of each. A channel that is nearly
-always zero looks constant in a few labels: divided by that deviation it reaches values up to 10⁶ in other images, and
-decides alone. Accuracy without and with it after 10, 30, 100 and 1,000 labels at random, `efficientnet_lite0`, three
+"""Weight, in vectors, of the median variance in the variance of each dimension. With few labels, a channel that is
+nearly always zero seems constant: divided by its deviation, it reaches values up to 10⁶ in other images and dominates
+the logits. Accuracy without and with this prior after 10, 30, 100 and 1,000 random labels, `efficientnet_lite0`, three
 draws: digits 27.8 → 33.0, 45.9 → 53.4, 67.9 → 72.4, 85.0 → 85.8; hands 20.8 → 27.9, 38.3 → 44.0, 59.5 → 63.7, 80.8 →
 81.8; CIFAR-10 15.5 → 16.9, 31.1 → 34.4, 46.4 → 47.0, 62.3 → 62.5. With 30 or 300 it is within a point of that."""
 
 AT_ONCE = 1 << 20
-"""Numbers of which the variances are computed at a time."""
+"""Numbers per block in the computation of variances."""
 
 
 @dataclass(frozen=True)
 class LinearProbe:
-    """logits = ((x − mean) / scale) W + b. A class that was not seen has probability 0: its bias is −∞."""
+    """logits = ((x − mean) / scale) W + b. A class without labels has probability 0: its bias is −∞."""
 
     mean: Floats
     """(d,)"""
@@ -42,7 +42,7 @@ class LinearProbe:
     """(classes,)"""
 
     def standardised(self, vectors: Floats) -> Floats:
-        """(n, d) as the probe sees them."""
+        """(n, d) -> (n, d): (x − mean) / scale."""
         return _standardised(vectors, self.mean, self.scale)
 
     def probabilities(self, vectors: Floats) -> Floats:
@@ -58,7 +58,7 @@ def softmax(logits: Floats) -> Floats:
 
 
 def scale_of(variances: NDArray[np.float64], n: int) -> Floats:
-    """(d,) standard deviations to divide by: the variances (d,) of n vectors, shrunk to their median."""
+    """(d,) standard deviations to divide by: roots of the variances (d,) of n vectors, shrunk to their median."""
     vary = variances[variances > FLAT**2]
     if not len(vary):
         return np.ones(len(variances), np.float32)
@@ -72,7 +72,7 @@ def _standardised(vectors: Floats, mean: Floats, scale: Floats, out: Floats | No
 
 
 def _variances(vectors: Floats) -> NDArray[np.float64]:
-    """(d,) in double precision, some columns at a time: numpy copies what it takes the variance of."""
+    """(d,) in double precision, by blocks of columns, as numpy copies the array that it computes the variance of."""
     parts = np.array_split(vectors, max(1, vectors.size // AT_ONCE), axis=1)
     return np.concatenate([part.var(0, dtype=np.float64) for part in parts])
 
@@ -85,10 +85,10 @@ def fit(
     sample_weight: NDArray[np.floating] | None = None,
     overwrite: bool = False,
 ) -> LinearProbe:
-    """From (n, d) and their classes (n,) in 0…classes−1, n ≥ 1. `strength` is scikit-learn's C: less is stronger.
-    `overwrite`: the vectors are standardised in place, and are the caller's no more.
+    """A probe of vectors (n, d) with classes (n,) in 0…classes−1, n ≥ 1. `strength` is scikit-learn's C: the smaller,
+    the stronger the regularisation. `overwrite`: the vectors are standardised in place.
 
-    One BLAS thread: small matrices gain nothing from more, and sums shall come out the same on every machine.
+    One BLAS thread: small matrices are not faster with more, and sums are then equal on every machine.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -104,7 +104,7 @@ def fit(
         return LinearProbe(mean, scale, weights, bias)
     model = LogisticRegression(C=strength, max_iter=200, tol=1e-3)
     with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that is nearly there believes as well
+        warnings.simplefilter("ignore", ConvergenceWarning)  # an almost converged probe will do
         model.fit(_standardised(vectors, mean, scale, vectors if overwrite else None), targets, sample_weight)
     if len(seen) == 2:  # one row of coefficients: the logit of the second class against the first
         weights[:, seen[1]], bias[seen] = model.coef_[0], [0, model.intercept_[0]]

@@ -1,4 +1,4 @@
-"""What a saved model says about images of the pool."""
+"""Predictions of a saved model on images of the pool."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from assay.training.inputs import Inputs, InputSpec, open_inputs, outputs_of, pl
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model folder, read: the module in evaluation mode and the content of model.json."""
+    """A loaded model: the module in evaluation mode, and the content of model.json."""
 
     module: nn.Module
     about: dict[str, Any]
@@ -40,7 +40,7 @@ class LoadedModel:
 
 
 def load_model(model_dir: Path) -> LoadedModel:
-    """Read outputs/model, or a copy of it. MissingInput if it is not there, AssayError if it does not fit together."""
+    """Read outputs/model, or a copy of it. MissingInput if a file is missing, AssayError if the weights don't fit."""
     about = read_json(model_dir / "model.json", made_by="train")
     weights = model_dir / "model.pt"
     if not weights.exists():
@@ -50,14 +50,14 @@ def load_model(model_dir: Path) -> LoadedModel:
         image_size=about["inputs"]["image_size"],
         color=about["inputs"]["color"],
         embedding_dim=about["embedding_dim"],
-        # weights to start from are not needed any more, and may be gone
+        # the initial weights are not needed, and may no longer exist
         options=about["options"] | ({"weights": "none"} if "weights" in about["options"] else {}),
     )
     with torch.random.fork_rng():
         module = plugins.load("models", about["model"]).build(spec)
     try:
         module.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    except Exception as error:  # damaged files make torch raise anything
+    except Exception as error:  # for damaged files torch may raise any exception
         raise AssayError(
             f"{weights} does not fit the model {about['model']}: {in_a_line(error)}",
             hint="the file is damaged (`dvc checkout`), or the code of the model has changed since (train again)",
@@ -68,7 +68,7 @@ def load_model(model_dir: Path) -> LoadedModel:
 def predict_ids(
     model_dir: Path, ids: Sequence[str], layout: Layout, batch: int, progress: Progress
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """What a saved model says about images of the pool, in the order of `ids`, as columns; and the classes it knows."""
+    """Predictions of a saved model for `ids`, in their order, as columns of its task; and the model's categories."""
     model = load_model(model_dir)
     settings, task = model.about["train"], tasks.load(model.about["task"])
     device = pick_device("cpu" if settings["device"] == "cpu" else "auto")
@@ -81,7 +81,7 @@ def predict_ids(
 
 
 class _Counted:
-    """Inputs that move a progress bar."""
+    """Inputs that advance a progress bar."""
 
     def __init__(self, inputs: Inputs, advance: Any) -> None:
         self._inputs, self._advance = inputs, advance

@@ -1,4 +1,4 @@
-"""A snapshot as a torch data set, for other people's training code. Our own reads the decoded cache."""
+"""A snapshot as a torch data set, for training code outside assay, which itself reads the decoded cache."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from assay.data.images.decode import Color, decode, decode_resized
 from assay.data.pool import Pool
 
 USUAL = 224
-"""px: what most networks were made for."""
+"""px: the input size of most networks."""
 
 
 class ImageDataset(Dataset[tuple[Any, int]]):
-    """(image, class index) by position; the image is a uint8 tensor (3, h, w), or what `transform` makes of it.
+    """(image, class index) by position; the image is a uint8 tensor (3, h, w), or the result of `transform`.
 
-    `size`: each image is squeezed to (3, size, size) first, as the models here are fed; None: as it is stored. Safe to
-    hand to a DataLoader with workers: each opens its own files.
+    `size`: images are first squeezed to (3, size, size), like the inputs of assay's models; None: stored size. Works in
+    a DataLoader with workers: each opens its own files.
     """
 
     def __init__(
@@ -64,10 +64,10 @@ def dataset(
     color: Color = "rgb",
     size: int | None = None,
 ) -> ImageDataset:
-    """The labelled, not excluded images of one split of a revision's snapshot (or the workspace's), sorted by id.
+    """The labelled, not excluded images of one split, sorted by id, from the snapshot of a revision (or workspace).
 
-    Images of different sizes come squeezed to `size` × `size` px, by default at most USUAL: a batch is one tensor. A
-    `transform` gets them as they are stored, unless `size` is given too.
+    Images of different sizes are squeezed to `size` × `size` px, by default at most USUAL, so that a batch is one
+    tensor. A `transform` gets images of their stored size, unless `size` is given.
     """
     snapshot = api.snapshot(rev, root)
     samples = snapshot.samples
@@ -81,7 +81,7 @@ def dataset(
 
 
 def common_size(samples: pa.Table) -> int | None:
-    """Px for images of different sizes: the median of the longer sides, at most USUAL. None if all are alike."""
+    """Common size, px, of images of different sizes: the median of the longer sides, at most USUAL; otherwise None."""
     if len(samples.select(["width", "height"]).group_by(["width", "height"]).aggregate([])) <= 1:
         return None
     longer = pc.max_element_wise(samples["width"], samples["height"])
