@@ -1,1 +1,1 @@
-"""How good a model is, and how sure that is: metrics, intervals, paired comparisons."""
+"""Metrics of models, their intervals, and paired comparisons."""

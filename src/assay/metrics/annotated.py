@@ -1,4 +1,4 @@
-"""Labels, the canonical JSON of annotations, as arrays: objects with boxes and areas, and the pixels of each."""
+"""Labels, canonical JSON of annotations, as arrays: boxes and areas of the objects, and their masks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def annotations_of(labels: Sequence[str]) -> list[list[Annotation]]:
 
 
 def truth_of(images: Sequence[Sequence[Annotation]], place: Mapping[str, int]) -> Truth:
-    """The annotations of images, in their order, as objects whose categories have these places."""
+    """The annotations of images, in their order, as arrays; `place`: category -> index."""
     objects = [one for image in images for one in image]
     return Truth(
         offsets_of([len(image) for image in images]),
@@ -36,7 +36,7 @@ def truth_of(images: Sequence[Sequence[Annotation]], place: Mapping[str, int]) -
 
 
 def area_of(one: Annotation) -> float:
-    """Pixels of an object by its outline, where it has one, else by its box."""
+    """Area of an object in pixels, by its outline if it has one, otherwise by its box."""
     if isinstance(one.segmentation, RLE):
         return area(one.segmentation)
     if one.segmentation is not None:
@@ -47,7 +47,7 @@ def area_of(one: Annotation) -> float:
 
 
 def mask_of(one: Annotation, height: int, width: int) -> dict[str, Any]:
-    """The pixels of an object as pycocotools holds them; of one without an outline those of its box."""
+    """The mask of an object in the form of pycocotools; without an outline, that of its box."""
     if isinstance(one.segmentation, RLE):
         return as_coco(one.segmentation.counts, height, width)
     parts = one.segmentation or _rectangle(one)
@@ -60,12 +60,12 @@ def mask_of(one: Annotation, height: int, width: int) -> dict[str, Any]:
 
 
 def as_coco(counts: str, height: int, width: int) -> dict[str, Any]:
-    """Compressed run lengths as pycocotools holds them."""
+    """Compressed run lengths in the form of pycocotools."""
     return {"size": [height, width], "counts": counts.encode()}
 
 
 def pixels_of(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """(height, width) of a mask as pycocotools holds it."""
+    """(height, width) pixels of a mask in the form of pycocotools."""
     height, width = mask["size"]
     return decode(RLE.model_construct(size=(height, width), counts=mask["counts"]))
 

@@ -1,8 +1,8 @@
 """Average precision, recall and best F1 of detections as functions of image weights.
 
-COCO's: the precision at 101 recalls, each the highest at that recall or a higher one; of equal scores the earlier image
-comes first. An image of weight w counts as w copies of it, one after the other: the numbers are those of COCOeval on a
-data set with these copies. All that depends on the weights is running sums over the sorted detections.
+As in COCO: the mean of the precision at 101 recalls, each the highest at that recall or a higher one; of equal scores,
+the earlier image comes first. An image of weight w counts as w consecutive copies: results equal those of COCOeval on a
+data set with these copies. Only running sums over the sorted detections depend on the weights.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from assay.metrics.matching import Matched
 from assay.metrics.objects import Bools, Detections, Ints, Truth, place_in_group
 
 RECALLS = np.linspace(0.0, 1.0, 101)
-"""COCO's table, to the last bit: some of its entries lie above k/100."""
+"""Bitwise equal to COCO's table: some of its entries are above k/100."""
 EPS = float(np.spacing(1))
 CELLS = 1 << 23
-"""Numbers of a running sum that are in memory at a time."""
+"""Numbers of a running sum per block."""
 WIDE = 16
-"""Weightings from which on a running sum goes row by row: numpy's own goes column by column, out of the cache."""
+"""Weightings at or above which running sums are computed row by row: numpy's column order misses the cache."""
 
 Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """Detections in the order of their scores, best first, and the objects to be found."""
+    """Detections in descending order of scores, and the objects to be found."""
 
     images: Ints
-    """(d,) where each detection is."""
+    """(d,) image of each detection."""
     scores: Floats
     """(d,)"""
     hits: Bools
-    """(t, d) whether it is right at each IoU threshold."""
+    """(t, d) whether the detection is right at each IoU threshold."""
     counted: Bools
-    """(t, d) whether it counts, for or against."""
+    """(t, d) whether the detection counts, as right or wrong."""
     wanted: Ints
-    """(g,) where each object to be found is."""
+    """(g,) image of each object to be found."""
 
     @cached_property
     def ties(self) -> Ints:
-        """(d,) number of the run of equal scores on one image that each detection belongs to."""
+        """(d,) index of the run of equal scores on one image that contains the detection."""
         return np.cumsum(_changes(self.images) | _changes(self.scores)) - 1
 
     @cached_property
     def mixed(self) -> Bools:
-        """(d,) whether such a run is right in part: there, copies of its image take turns."""
+        """(d,) whether some but not all detections of this run are right: copies of the image then alternate."""
         if not len(self.ties) or self.ties[-1] + 1 == len(self.ties):
             return np.zeros(len(self.ties), bool)
         hits, counted = (
@@ -63,12 +63,12 @@ class Ranked:
 
 
 def _changes(column: NDArray[Any]) -> Bools:
-    """(d,) whether each entry is another one than that before."""
+    """(d,) whether each entry differs from the one before."""
     return np.concatenate([np.ones(min(len(column), 1), bool), column[1:] != column[:-1]])
 
 
 def rank(detections: Detections, truth: Truth, matched: Matched, classes: int) -> list[Ranked]:
-    """The detections of each class."""
+    """The ranked detections of each class."""
     images, order = detections.images, np.lexsort((-detections.scores, detections.classes))
     edges = np.searchsorted(detections.classes[order], np.arange(classes + 1))
     wanted = np.flatnonzero(matched.wanted)
@@ -82,7 +82,7 @@ def rank(detections: Detections, truth: Truth, matched: Matched, classes: int) -
 
 
 def rank_all(detections: Detections, truth: Truth, matched: Matched) -> Ranked:
-    """The detections of all classes together."""
+    """The ranked detections of all classes together."""
     order = np.argsort(-detections.scores, kind="stable")
     return _ranked(detections, detections.images, matched, order, truth.images[matched.wanted])
 
@@ -93,14 +93,14 @@ def _ranked(detections: Detections, images: Ints, matched: Matched, order: Ints,
 
 
 def average_precision(ranked: Ranked, weights: Array) -> tuple[Floats, Floats]:
-    """(t, b) average precision and recall of one class under image weights (n, b); NaN where nothing is wanted."""
+    """(t, b) average precision and recall of one class under image weights (n, b); NaN without objects to find."""
     parts = [_average_precision(ranked, part) for part in _columns(weights, len(ranked.images))]
     precision, recall = (np.concatenate(column, axis=1) for column in zip(*parts, strict=True))
     return precision, recall
 
 
 def precision_at_recalls(ranked: Ranked, t: int = 0) -> Floats:
-    """(RECALLS,) the precision that average precision is the mean of, at one IoU threshold; for a curve."""
+    """(RECALLS,) precision at each recall, whose mean is the average precision, at one IoU threshold; for a curve."""
     places = np.flatnonzero(ranked.hits[t])
     found = np.arange(1, len(places) + 1)
     best = np.maximum.accumulate((found / np.cumsum(ranked.counted[t])[places])[::-1])[::-1]
@@ -136,7 +136,7 @@ def _average_precision(ranked: Ranked, weights: Array) -> tuple[Floats, Floats]:
 
 
 def _events(ranked: Ranked, weights: Array) -> tuple[Ints, Array]:
-    """Detections in their order, and the weight of each, (e, b). Of mixed ties each copy is an event of its own."""
+    """(e,) detections in order, and (e, b) their weights. In mixed ties, each copy is a separate event."""
     most = int(np.ceil(weights.max(initial=1)))
     if most == 1 or not ranked.mixed.any():
         return np.arange(len(ranked.images)), weights[ranked.images]
@@ -152,7 +152,7 @@ def _events(ranked: Ranked, weights: Array) -> tuple[Ints, Array]:
 
 
 def _beyond(base: Bools, counted: Bools, each: Array, places: Ints) -> Array:
-    """(len(places), b), or (1, b) zeros: what the running sum of `counted` has beyond that of `base`."""
+    """(len(places), b), or (1, b) zeros: running sum of `counted` minus that of `base`, at `places`."""
     other = np.flatnonzero(base != counted)
     if not len(other):
         return np.zeros_like(each[:1])
@@ -169,9 +169,9 @@ def _area(found: Array, total: Array, wanted: Floats) -> tuple[Floats, Floats]:
 
 
 def recalls_reached(recall: Floats) -> NDArray[np.int16]:
-    """How many of RECALLS are at most each recall."""
+    """Number of RECALLS that are at most each recall."""
     last = len(RECALLS) - 1
-    # from below: the product may be rounded up to a whole number that the recall does not reach
+    # − 1e-9: the product may be rounded up to an integer that the recall does not reach
     below = (np.nan_to_num(recall) * last - 1e-9).astype(np.int16)
     reached: NDArray[np.int16] = below + np.int16(1)
     reached += RECALLS.take(np.minimum(reached, last)) <= recall
@@ -190,10 +190,10 @@ def running(operation: np.ufunc, rows: Array) -> Array:
 
 
 def best_f1(ranked: Ranked, weights: Array, t: int = 0) -> tuple[Floats, Floats]:
-    """(b,) highest F1 that any least score gives, at one IoU threshold, and (b,) that score.
+    """(b,) highest F1 over all score thresholds, at one IoU threshold, and (b,) that score.
 
-    Detections of equal scores come and go together. NaN where nothing is wanted; the score is infinite where nothing is
-    right.
+    Detections of equal scores are included together. NaN without objects to find; the score is infinite if no detection
+    is right.
     """
     wanted = weights[ranked.wanted].sum(0, dtype=np.float64)
     best, score = np.where(wanted > 0, 0.0, np.nan), np.full(len(wanted), np.inf)
@@ -219,7 +219,7 @@ def best_f1(ranked: Ranked, weights: Array, t: int = 0) -> tuple[Floats, Floats]
 
 
 def _ends(ranked: Ranked, t: int) -> Ints:
-    """The last detections of the runs of equal scores in which one is right: F1 is highest at one of these."""
+    """The last detection of each run of equal scores with a right one: the maximum of F1 is at one of these."""
     starts = np.flatnonzero(_changes(ranked.scores))
     right = np.add.reduceat(ranked.hits[t].astype(np.int64), starts) > 0 if len(starts) else starts > 0
     last: Ints = np.append(starts[1:], len(ranked.scores))[right] - 1

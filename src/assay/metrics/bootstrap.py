@@ -1,4 +1,4 @@
-"""The bootstrap over samples, as weights: how often each sample was drawn."""
+"""The bootstrap over samples. A replicate is a row of weights: the number of draws of each sample."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from assay.metrics.estimates import Estimate, Floats, estimate, undefined
 LEVELS = (2.5, 97.5)
 """Percentiles of a 95 % interval."""
 REPLICATES = 1000
-"""Behind the intervals of single classes."""
+"""Number of replicates for the intervals of single classes."""
 BLOCK = 1 << 22
-"""Bootstrap weights that are in memory at a time: 16 MB."""
+"""Weights per block: 16 MB."""
 
 
 def bootstrap_weights(n: int, replicates: int, seed: int) -> Iterator[NDArray[np.float32]]:
-    """How often each sample was drawn, in blocks of (b, n); n draws with replacement a row."""
+    """Number of draws of each sample, in blocks (b, n); n draws with replacement per row."""
     rng = np.random.default_rng(seed)
     rows = max(1, BLOCK // n)
     for start in range(0, replicates, rows):
@@ -28,16 +28,16 @@ def bootstrap_weights(n: int, replicates: int, seed: int) -> Iterator[NDArray[np
 
 
 def two_sided(differences: Floats) -> float:
-    """Bootstrap p of a difference of zero (Efron & Tibshirani 1993, 15.4, counting the observed sample too)."""
+    """Bootstrap p of a difference of 0 (Efron & Tibshirani 1993, 15.4, with the observed sample counted as well)."""
     b = len(differences)
     return min(1.0, 2 * float(min((differences <= 0).sum() + 1, (differences >= 0).sum() + 1)) / (b + 1))
 
 
 def percentiles(value: float, drawn: Floats, raised: float = 0.0) -> tuple[float, float]:
-    """95 % interval of a metric from its replicates (b,), NaN left out.
+    """95 % interval of a metric from its replicates (b,) without NaN.
 
-    Of a metric that noise raises, its bias being `raised` times that of the replicates, the lower end moves down by
-    both: the replicates lie above the value by theirs, and the value above the truth by its own.
+    `raised`: upward bias of the value, relative to that of the replicates over the value. The lower end is then moved
+    down by both biases: that of the replicates over the value, and that of the value over the truth.
     """
     low, high = (float(bound) for bound in np.nanpercentile(drawn, LEVELS))
     if not raised:
@@ -51,7 +51,7 @@ def bootstrapped(
     counts: NDArray[np.integer],
     raised: float = 0.0,
 ) -> dict[str, list[Estimate]]:
-    """Estimates of metrics that are (b, k) under image weights (b, n); `counts` (k,): what each is of."""
+    """Estimates (k,) of each metric; `measure`: image weights (b, n) -> metrics (b, k); `counts` (k,): n of each."""
     values, blocks = measure(None), [measure(block) for block in bootstrap_weights(n, REPLICATES, seed=0)]
     return {
         name: [

@@ -1,21 +1,21 @@
 """Metrics of a classifier, each with n and a 95 % interval, and paired comparisons of two.
 
-Where the interval of a number comes from:
+Methods of the intervals:
 
-    accuracy, precision, recall   Wilson (1927): proportions. The percentile bootstrap would collapse to [1, 1] when 20
-                                  of 20 are right; Wilson says [0.84, 1]
-    F1 of a class                 Wilson too: F1 = 2J/(1 + J) with J = TP/(TP + FP + FN), a proportion of the samples
-                                  that have to do with the class
-    balanced accuracy, macro F1   percentile bootstrap over samples, widened to what the intervals of the classes imply
-                                  (MOVER: Zou & Donner 2008), so that they do not collapse either
+    accuracy, precision, recall   Wilson (1927): proportions. With 20 of 20 right, the percentile bootstrap collapses
+                                  to [1, 1]; Wilson's interval is [0.84, 1]
+    F1 of a class                 Wilson: F1 = 2J/(1 + J) with J = TP/(TP + FP + FN), a proportion of the samples of
+                                  the class or predicted as it
+    balanced accuracy, macro F1   percentile bootstrap over samples, widened to the interval that follows from those of
+                                  the classes (MOVER: Zou & Donner 2008), so that it does not collapse either
     log-loss                      percentile bootstrap
     ECE                           (15 equal bins, Naeini et al. 2015) bootstrap with the lower bound reflected about the
-                                  value and cut at 0: ECE is biased upwards and resampling adds to it, so that the
-                                  percentiles of a good model's small ruler held the truth in 0–70 % of trials; these
-                                  hold it in 80–93 %. Read it with care below some 400 samples
+                                  value and clipped at 0. ECE is biased upwards, and resampling adds to the bias: for a
+                                  good model and a small test set, percentiles cover the true value in 0–70 % of trials,
+                                  these intervals in 80–93 %. Interpret it with care below about 400 samples
 
-What is not defined (precision of a class never predicted) is null with n = 0, never NaN. Numbers are rounded to six
-decimals: the seventh depends on the machine.
+An undefined metric (precision of a class that is never predicted) is null with n = 0, never NaN. Numbers are rounded to
+six decimals, as the seventh depends on the machine.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ OF_A_CLASS = ("recall", "f1")
 
 @dataclass(frozen=True)
 class Classified(Judged):
-    """Probabilities (n, k) and the right classes (n,), and what follows from them sample by sample."""
+    """Probabilities (n, k) and the right classes (n,), with the terms of the metrics sample by sample."""
 
     METRICS: ClassVar = METRICS
     OF_A_CLASS: ClassVar = OF_A_CLASS
     SHARE_RIGHT: ClassVar = "accuracy"
     BIAS: ClassVar = {"ece": 2.4}
-    """ECE is a sum of absolute values, so noise adds to it; so does the bootstrap's, by 1/2.4 of that where a model is
-    well calibrated: E|x + e| − E|x| of normal x and e."""
+    """ECE is a sum of absolute values, so noise increases it, and the noise of the bootstrap increases it again. For a
+    well calibrated model the first increase is 2.4 times the second: E|x + e| − E|x| for normal x and e."""
 
     probabilities: NDArray[np.float32]
     targets: NDArray[np.int64]
@@ -82,7 +82,7 @@ class Classified(Judged):
 
     @cached_property
     def quality(self) -> Floats:
-        """1 where the likeliest class is the right one, else 0."""
+        """(n,) 1 if the most probable class is right, else 0."""
         return self.correct.astype(np.float64)
 
     @property
@@ -101,14 +101,14 @@ class Classified(Judged):
 
     @cached_property
     def losses(self) -> Floats:
-        """−log of the right class's probability, which is cut at float32's epsilon as in scikit-learn."""
+        """(n,) −log of the probability of the right class, clipped at float32's epsilon as in scikit-learn."""
         chance = self.probabilities[np.arange(len(self)), self.targets].astype(np.float64)
         result: Floats = -np.log(np.clip(chance, EPS, 1.0))
         return result
 
     @cached_property
     def bins(self) -> NDArray[np.int64]:
-        """Which of the BINS equal parts of (0, 1] the confidence falls into."""
+        """(n,) index of the confidence among the BINS equal bins of (0, 1]."""
         return np.clip(np.ceil(self.confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
 
     @cached_property
@@ -155,10 +155,10 @@ class Classified(Judged):
         return low, high
 
     def floors(self) -> tuple[dict[str, float], dict[str, Floats]]:
-        """2/(n + 2)² for a proportion of n samples (Bonett & Price's two imaginary discordant ones).
+        """2/(n + 2)² for a proportion of n samples: Bonett & Price add one sample to each kind of discordance.
 
-        For a mean over classes that of the classes' proportions. None for log-loss and ECE, which differ as soon as the
-        probabilities do.
+        For a mean over classes, the variance of the mean of such proportions. No floor for log-loss and ECE, which
+        differ whenever the probabilities do.
         """
         counts = np.bincount(self.targets, minlength=self.classes)
         each, there = 2 / (counts + 2.0) ** 2, counts > 0
@@ -170,9 +170,9 @@ class Classified(Judged):
 def judge(
     table: pa.Table, known: Sequence[str], labels: Sequence[str], categories: Sequence[str]
 ) -> Classified:
-    """The column `probabilities`, of the classes `known`, held against labels among `categories`.
+    """Compare the column `probabilities`, of the classes `known`, with labels among `categories`.
 
-    A class that the model does not know has probability 0.
+    A class that is not in `known` has probability 0.
     """
     place = {category: k for k, category in enumerate(categories)}
     flat = np.asarray(table["probabilities"].combine_chunks().flatten(), np.float32)
@@ -183,14 +183,14 @@ def judge(
 
 
 def per_class(judged: Classified, categories: Sequence[str]) -> dict[str, dict[str, Estimate]]:
-    """Precision, recall and F1 of each category; n is what each is a proportion of."""
+    """Precision, recall and F1 of each category; n: number of predictions, of samples, and of samples."""
     hits, actual, predicted = _counts(judged)
     union = actual + predicted - hits
     return {
         name: {
             "precision": proportion(hits[k], predicted[k]),
             "recall": proportion(hits[k], actual[k]),
-            # a class that the ruler does not hold cannot be measured, even when it is predicted
+            # a class without test samples cannot be measured, even if it is predicted
             "f1": f1_estimate(hits[k], union[k], actual[k]) if actual[k] else undefined(),
         }
         for k, name in enumerate(categories)
@@ -212,8 +212,7 @@ def _counts(judged: Classified) -> tuple[Floats, Floats, Floats]:
 def values_of(sums: Floats, k: int) -> dict[str, Floats]:
     """METRICS of each row of summed terms, (b, 3k + BINS + 1) -> (b,) each.
 
-    The means over classes are over those with samples; a replicate that drew none of a class leaves it out. Of weighted
-    samples the sum of the weights is n.
+    Means over classes omit classes without samples, also in a replicate. With weights, n is their sum.
     """
     hits, actual, predicted = sums[:, :k], sums[:, k : 2 * k], sums[:, 2 * k : 3 * k]
     n, there = actual.sum(1), actual > 0

@@ -1,4 +1,4 @@
-"""Metrics of counts: how often exact, and how far off on average."""
+"""Metrics of counts: share of exact counts, and mean absolute error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METRICS = OF_TASK["counting"]
 
 
 def judge(table: pa.Table, known: Sequence[str], labels: Sequence[str], categories: Sequence[str]) -> Counted:
-    """The column `count` held against the labels; categories do not matter."""
+    """Compare the column `count` with the labels; categories are ignored."""
     return Counted(np.asarray(table["count"], np.float32), np.array(labels, np.float32))
 
 

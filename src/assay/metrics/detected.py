@@ -1,4 +1,4 @@
-"""`Detected`: detections on images and the objects that are there, and all metrics that follow from the two."""
+"""`Detected`: detections compared with annotated objects, and the metrics of detection."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from assay.metrics.table import DETECTION
 
 OF_A_CLASS = ("ap", "ap50")
 AT_75 = 5
-"""Place of .75 among the thresholds."""
+"""Index of .75 in THRESHOLDS."""
 BY_SIZE = [size for size in SIZES if size != "all"]
 BINS = 15
 UPWARD = frozenset(DETECTION) - {"ar"}
 """Metrics that are biased upwards."""
 RAISED = 2.4
-"""Highest values and absolute ones grow with the noise in them. The replicates have twice the variance of the value:
-they are raised by √2 − 1 of what it is. AP of 100 simulated test images is raised by .007, a third of its standard
-error; with the plain percentiles 91 % of its intervals hold the truth, with these 96 % (300 draws). In differences of
-models the bias cancels."""
+"""Upward bias of the value, relative to that of the replicates over the value. Maxima and absolute values increase with
+their noise; as replicates have twice the variance, their bias over the value is √2 − 1 of the value's own, and its
+inverse is 2.4. The bias of AP on 100 simulated test images is .007, a third of its standard error; percentiles cover
+the true value in 91 % of 300 draws, these intervals in 96 %. The bias cancels in differences of models."""
 
 
 @dataclass(frozen=True)
 class Detected(Judged):
-    """Detections on n images and the objects that are there."""
+    """Detections on n images, and the annotated objects."""
 
     METRICS: ClassVar = DETECTION
     OF_A_CLASS: ClassVar = OF_A_CLASS
@@ -42,46 +42,46 @@ class Detected(Judged):
     truth: Truth
     """Ordered by image and class."""
     detections: Detections
-    """The best of each class and image (`Truth.most`), ordered by image, class and score."""
+    """The `Truth.most` best ones of each class and image, ordered by image, class and score."""
     said: tuple[str, ...]
-    """(n,) the predictions in words."""
+    """(n,) the predictions as text."""
     classes: int = 0
     least: float | None = None
-    """Score from which on a detection counts in `quality`; None: that of the best F1."""
+    """Score threshold of `quality`; None: that of the best F1."""
 
     def __len__(self) -> int:
         return len(self.truth)
 
     @cached_property
     def threshold(self) -> float:
-        """Score from which on a detection counts in `quality`. Infinite where nothing is right."""
+        """Score threshold of `quality`. Infinite if no detection is right."""
         return float(best_f1(self._all, columns_of(self, None))[1][0]) if self.least is None else self.least
 
     @cached_property
     def pairs(self) -> Pairs:
-        """Detections and objects of one class that overlap enough at the lowest threshold."""
+        """Pairs of one class and image with an overlap of at least the lowest threshold."""
         ours, theirs = (objects.groups(self.classes) for objects in (self.detections, self.truth))
         return overlapping(ours, theirs, self.overlap(self.detections), float(THRESHOLDS[0]))
 
     def overlap(self, detections: Detections) -> Overlap:
-        """How much detections and the objects overlap."""
+        """The overlap function of `detections` and the objects."""
         return box_overlap(detections, self.truth)
 
     @cached_property
     def matched(self) -> Matched:
-        """Objects of all sizes."""
+        """The matching for objects of all sizes."""
         return self.matched_of("all")
 
     def matched_of(self, size: str) -> Matched:
-        """What each detection comes to if only objects of that size are to be found."""
+        """The matching for objects of one of SIZES."""
         return match(self.detections, self.truth, self.pairs, self.classes, size)
 
     @cached_property
     def quality(self) -> Floats:
-        """F1 of the image at IoU .50, of the detections from `threshold` on; 1 where nothing is there nor found.
+        """(n,) F1 of an image at IoU .50, of detections with a score ≥ `threshold`; 1 without objects and detections.
 
-        Its mean tells two detectors apart as surely as the mean of the images' own average precision: by 3.6 standard
-        deviations both, where AP does by 3.9 (60 pairs of simulated detectors on 100 images).
+        The power of its mean to distinguish two detectors equals that of the mean AP of single images: 3.6 standard
+        deviations for both, 3.9 for AP (60 pairs of simulated detectors on 100 images).
         """
         shown = self.shown
         counts = (
@@ -103,13 +103,13 @@ class Detected(Judged):
 
     @cached_property
     def confidence(self) -> Floats:
-        """(n,) mean score of the detections from `threshold` on; NaN without any."""
+        """(n,) mean score of the detections with a score ≥ `threshold`; NaN without any."""
         images, scores = self.detections.images[self.shown], self.detections.scores[self.shown]
         counts, sums = (np.bincount(images, w, len(self)) for w in (None, scores))
         return ratio(sums, counts)
 
     def objects_on(self, row: int) -> list[Mark]:
-        """The objects of one image, and what was found there from `threshold` on."""
+        """The objects of one image, and its detections with a score ≥ `threshold`."""
         there = np.flatnonzero(self.truth.images == row)
         found = np.flatnonzero((self.detections.images == row) & self.shown)
         hits = self.matched.hits[0]
@@ -157,13 +157,13 @@ class Detected(Judged):
         return {"ap": precision.mean(1).T, "ap50": precision[:, 0].T}
 
     def of_sizes(self, weights: NDArray[np.float32] | None = None) -> Floats:
-        """(b, sizes) average precision of small, medium and large objects; NaN for sizes that are not there."""
+        """(b, sizes) average precision of small, medium and large objects; NaN for a size without objects."""
         columns = columns_of(self, weights)
         sizes = (self.curves(self.matched_of(size), columns)[0] for size in BY_SIZE)
         return np.stack([mean_of_defined(rows.reshape(-1, columns.shape[1])) for rows in sizes], axis=1)
 
     def per_class(self, categories: Sequence[str]) -> dict[str, dict[str, Estimate]]:
-        """Average precision of each class with its interval; n: its objects."""
+        """Average precision of each class with its interval; n: number of its objects."""
         counts = np.bincount(self.truth.classes[self.matched.wanted], minlength=self.classes)
         found = bootstrapped(len(self), self.of_classes, counts, RAISED)
         return {
@@ -178,7 +178,7 @@ class Detected(Judged):
 
     @cached_property
     def gaps(self) -> Floats:
-        """(n, BINS + 1) sums of score − right (1 or 0, at IoU .50) over the detections in each bin; their number."""
+        """(n, BINS + 1) by image: sums of score − right (1 or 0, at IoU .50) in each bin; number of detections."""
         counted = self.matched.counted[0]
         scores, images = self.detections.scores[counted], self.detections.images[counted]
         bins = np.clip(np.ceil(scores * BINS).astype(np.int64) - 1, 0, BINS - 1)
@@ -188,7 +188,7 @@ class Detected(Judged):
         return sums
 
     def calibration_error(self, weights: NDArray[np.floating]) -> Floats:
-        """(b,) D-ECE under image weights (n, b): |mean score − share right| of each bin, mean over the detections."""
+        """(b,) D-ECE under image weights (n, b): |mean score − share right| by bin, mean over the detections."""
         sums: Floats = weights.T @ self.gaps
         return ratio(np.abs(sums[:, :BINS]).sum(1), sums[:, BINS])
 
@@ -201,7 +201,7 @@ class Detected(Judged):
 
 
 def columns_of(judged: Judged, weights: NDArray[np.floating] | None) -> NDArray[np.floating]:
-    """(n, b) image weights; in float64 where every image counts once."""
+    """(n, b) image weights; without weights, ones in float64, b = 1."""
     return np.ones((len(judged), 1)) if weights is None else np.ascontiguousarray(weights.T)
 
 

@@ -3,22 +3,22 @@
     ap, ap50, ap75   average precision (Lin et al. 2014): mean over the classes of the test set and ten IoU
                      thresholds .50, .55 … .95; at .50; at .75
     ar               average recall, mean over classes and thresholds
-    f1               highest F1 of all classes together that one least score gives, at IoU .50
-    d_ece            detection ECE (Küppers et al. 2020): how far scores are from the share of detections that are right
-                     at IoU .50, in 15 equal bins, mean over the detections
+    f1               F1 of all classes together at IoU .50, at the score threshold where it is highest
+    d_ece            detection ECE (Küppers et al. 2020): |mean score − share of right detections at IoU .50| in 15
+                     equal bins of the score, mean over the detections
 
-Of each class and image the 100 best detections count, as in COCO, or more where an image has more objects of a class:
-with 100, no model finds 200 cells.
+The 100 best detections of each class and image count, as in COCO, or more if an image has more objects of a class: with
+100, no model could find 200 cells.
 
 Columns of predictions.parquet, the objects of an image in the order of their scores, best first:
 
-    predicted   text                         what a person reads: `3 RBC, 1 WBC`
+    predicted   text                         for people: `3 RBC, 1 WBC`
     boxes       list<fixed_size_list<float32, 4>>     x, y, width, height in pixels of the upright image
     scores      list<float32>                0…1
-    classes     list<int32>                  places among the classes of the model
+    classes     list<int32>                  indices of the model's classes
 
-A label is the canonical JSON of an image's annotations, each with a box or an outline; `iscrowd` marks regions that
-count neither way. `[]` is an image without objects: all that is found there is wrong.
+A label is the canonical JSON of an image's annotations, each with a box or an outline; detections in `iscrowd` regions
+are neither right nor wrong. `[]` is an image without objects: all detections on it are wrong.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ METRICS = OF_TASK["detection"]
 def judge(
     table: pa.Table, known: Sequence[str], labels: Sequence[str], categories: Sequence[str]
 ) -> Detected:
-    """The columns `boxes`, `scores` and `classes`, of the classes `known`, held against labels among `categories`."""
+    """Compare the columns `boxes`, `scores` and `classes`, of the classes `known`, with labels among `categories`."""
     place = {category: k for k, category in enumerate(categories)}
     truth = truth_of(annotations_of(labels), place).by_class()
     found = read_detections(table, np.array([place[category] for category in known], np.int64))
@@ -55,7 +55,7 @@ def judge(
 
 
 def read_detections(table: pa.Table, places: Ints) -> Detections:
-    """The objects of predictions, whose classes have these places."""
+    """The detections of a table of predictions; `places`: index of each class of the model."""
     columns = {name: table[name].combine_chunks() for name in ("boxes", "scores", "classes")}
     counts = pc.list_value_length(columns["scores"]).to_numpy(zero_copy_only=False)
     flat = {name: column.flatten() for name, column in columns.items()}
@@ -70,7 +70,7 @@ def read_detections(table: pa.Table, places: Ints) -> Detections:
 
 
 def details(judged: Detected) -> dict[str, Any]:
-    """More of a model on its test images: the score that gives the best F1, AP by size, and what goes wrong."""
+    """Details of a model on its test images: score threshold of the best F1, AP by size, kinds of errors."""
     return {
         "threshold": judged.threshold if np.isfinite(judged.threshold) else None,
         "sizes": judged.per_size(),

@@ -1,14 +1,15 @@
-"""What goes wrong in detections at IoU .50, and what each kind of error costs (TIDE, Bolya et al. 2020).
+"""Kinds of errors of detections at IoU .50, and the cost of each (TIDE, Bolya et al. 2020).
 
-    classification   overlaps an object of another class by .50
-    localisation     overlaps an object of its class by .10, but not by .50
-    both             overlaps an object of another class by .10, but not by .50
-    duplicate        overlaps an object of its class that a detection with a higher score has taken
-    background       overlaps nothing by .10
-    missed           an object that no detection finds, and of which none is an error of class or place
+    classification   IoU ≥ .50 with an object of another class
+    localisation     IoU with an object of its class in [.10, .50)
+    both             IoU with an object of another class in [.10, .50)
+    duplicate        IoU ≥ .50 with an object of its class that a detection of higher score has taken
+    background       IoU < .10 with every object
+    missed           an object without a right detection, a classification error or a localisation error
 
-The cost of a kind is what AP50 would gain without it: for each object the best error of class or place becomes right,
-its others go; duplicates, background and both go; missed objects are not asked for.
+The cost of a kind is the gain in AP50 without its errors. For each object, the classification or localisation error of
+highest score is made right, and its other ones are removed. Errors of the kinds both, duplicate and background are
+removed. Missed objects are removed from the truth.
 """
 
 from __future__ import annotations
@@ -29,29 +30,29 @@ from assay.metrics.objects import Bools, Detections, Ints
 KINDS = ("classification", "localisation", "both", "duplicate", "background", "missed")
 CLASSIFICATION, LOCALISATION, BOTH, DUPLICATE, BACKGROUND, MISSED = range(len(KINDS))
 NEAR, ENOUGH = 0.1, float(THRESHOLDS[0])
-"""IoU from which on a detection is about an object at all, and from which on it is right."""
+"""Least IoU of a detection that is related to an object, and of one that is right."""
 
 
 @dataclass(frozen=True)
 class Errors:
-    """The kind of error of each detection, and the objects that were missed."""
+    """The kind of error of each detection, and the missed objects."""
 
     kinds: Ints
-    """(d,) place among KINDS; −1: right, or counts neither way."""
+    """(d,) index in KINDS; −1: right, or not counted."""
     mends: Ints
-    """(d,) the free object that the detection would find if it had the right class and place; −1: none."""
+    """(d,) index of the free object that the detection would find with the right class and position; −1: none."""
     missed: Bools
     """(g,)"""
 
     @property
     def counts(self) -> Ints:
-        """How many there are of each of KINDS."""
+        """(KINDS,) number of errors of each kind."""
         wrong = np.bincount(self.kinds[self.kinds >= 0], minlength=MISSED)
         return np.append(wrong, self.missed.sum())
 
 
 def errors_of(judged: Detected) -> Errors:
-    """What is wrong with each detection."""
+    """The errors of the detections."""
     truth, detections = judged.truth, judged.detections
     pairs = overlapping(detections.images, truth.images, judged.overlap(detections), NEAR)
     pairs = _of(pairs, ~truth.crowd[pairs.objects])
@@ -76,16 +77,16 @@ def _of(pairs: Pairs, which: Bools) -> Pairs:
 
 
 def _closest(pairs: Pairs, n: int) -> tuple[Floats, Ints]:
-    """(n,) overlap with the object that each detection overlaps most, and (n,) that object; 0 and −1 without any."""
+    """(n,) largest overlap of each detection, and (n,) index of that object; 0 and −1 without any."""
     overlaps, objects = np.zeros(n), np.full(n, -1)
-    order = np.lexsort((-pairs.objects, pairs.overlaps))  # what is written last stays
+    order = np.lexsort((-pairs.objects, pairs.overlaps))  # the last assignment wins
     overlaps[pairs.detections[order]] = pairs.overlaps[order]
     objects[pairs.detections[order]] = pairs.objects[order]
     return overlaps, objects
 
 
 def _best_of_each(meant: Ints, detections: Detections) -> Ints:
-    """`meant`, kept for the detection of the highest score of each object."""
+    """`meant`, for the detection of highest score of each object only; −1 for the others."""
     order = np.argsort(detections.scores, kind="stable")
     order = order[meant[order] >= 0]
     best = np.full(meant.max(initial=-1) + 1, -1)
@@ -96,14 +97,14 @@ def _best_of_each(meant: Ints, detections: Detections) -> Ints:
 
 
 def costs(judged: Detected, errors: Errors, weights: NDArray[np.floating] | None = None) -> Floats:
-    """(b, KINDS) what AP50 would gain without each kind of error, under image weights (b, n)."""
+    """(b, KINDS) gain in AP50 without each kind of error, under image weights (b, n)."""
     columns = columns_of(judged, weights)
     now, *without = (_ap50(judged, *mended, columns) for mended in _mended(judged, errors))
     return np.stack([ap50 - now for ap50 in without], axis=1)
 
 
 def _mended(judged: Detected, errors: Errors) -> Iterator[tuple[Detections, Matched]]:
-    """Detections and what they come to: as they are, then without each of KINDS."""
+    """Detections and their matching: unchanged, then without each of KINDS."""
     found, matched = judged.detections, judged.matched
     rows = Matched(matched.objects[:1], matched.hits[:1], matched.counted[:1], matched.wanted)
     yield found, rows
@@ -128,7 +129,7 @@ def _ap50(judged: Detected, found: Detections, matched: Matched, columns: NDArra
 
 
 def error_table(judged: Detected) -> dict[str, Estimate]:
-    """What AP50 would gain without each kind of error, with its interval; n: how many there are."""
+    """Kind -> gain in AP50 without its errors, with its interval; n: number of errors."""
     errors = errors_of(judged)
     found = bootstrapped(len(judged), lambda weights: {"cost": costs(judged, errors, weights)}, errors.counts)
     return dict(zip(KINDS, found["cost"], strict=True))
@@ -137,8 +138,8 @@ def error_table(judged: Detected) -> dict[str, Estimate]:
 def confusion(judged: Detected) -> NDArray[np.int64]:
     """(k + 1, k + 1) counts, row = class of the object, column = class found; the last of either is background.
 
-    Of the detections from the threshold of the best F1 on. What is right counts first; of what is left each detection,
-    in the order of scores, goes with the free object of any class that it overlaps most, by .50 at least.
+    Of detections with a score at or above the threshold of the best F1. Right detections are counted first. Each of the
+    others, in the order of scores, is paired with the free object of any class that it overlaps most, IoU ≥ .50.
     """
     truth, k = judged.truth, judged.classes
     shown = judged.shown & judged.matched.counted[0]

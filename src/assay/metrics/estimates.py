@@ -1,4 +1,4 @@
-"""A number with n and a 95 % interval: proportions, and differences of two paired proportions."""
+"""Estimates with n and a 95 % interval: proportions, means and differences of paired samples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Estimate = dict[str, float | int | None]
-"""{"value", "low", "high", "n"}; all but n are None where the number is not defined."""
+"""{"value", "low", "high", "n"}; all but n are None if the number is undefined."""
 
 Z = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
@@ -29,9 +29,9 @@ def bonett_price(only_new: int, only_old: int, n: int) -> tuple[float, float]:
 
 
 def mcnemar_p(only_new: int, only_old: int) -> float:
-    """Two-sided exact p that the two models are right equally often (McNemar 1947, binomial).
+    """Two-sided exact p of the hypothesis that both models are right equally often (McNemar 1947, binomial).
 
-    As `scipy.stats.binomtest`, which takes a second to import: the tail of C(n, i) / 2ⁿ, twice.
+    Twice the tail of C(n, i) / 2ⁿ. Equals `scipy.stats.binomtest`, whose import takes a second.
     """
     n, fewer = only_new + only_old, min(only_new, only_old)
     if only_new == only_old:
@@ -43,7 +43,7 @@ def mcnemar_p(only_new: int, only_old: int) -> float:
 
 def paired_t(differences: Floats) -> tuple[float, float, float, float]:
     """(mean, low, high, p): Student's 95 % interval of the mean of paired differences (n,), and its two-sided p."""
-    from scipy.special import stdtr, stdtrit  # a tenth of a second to import
+    from scipy.special import stdtr, stdtrit  # the import takes 0.1 s
 
     n, mean = len(differences), float(differences.mean())
     error = float(differences.std(ddof=1) / np.sqrt(n)) if n > 1 else float("inf")
@@ -55,7 +55,7 @@ def paired_t(differences: Floats) -> tuple[float, float, float, float]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for being the best of several (Holm 1979)."""
+    """p-values adjusted for multiple comparisons (Holm 1979)."""
     m, worst, adjusted = len(p_values), 0.0, [0.0] * len(p_values)
     for rank, k in enumerate(sorted(range(m), key=lambda k: p_values[k])):
         worst = max(worst, min(1.0, (m - rank) * p_values[k]))
@@ -68,7 +68,7 @@ def undefined() -> Estimate:
 
 
 def estimate(value: float, low: float, high: float, n: int) -> Estimate:
-    """The interval always holds the value, also after rounding."""
+    """An estimate whose interval is widened to contain the value, and rounded."""
     return {
         "value": rounded(value),
         "low": rounded(min(low, value)),
@@ -82,13 +82,13 @@ def proportion(hits: float, n: float) -> Estimate:
 
 
 def f1_estimate(hits: float, union: float, n: float) -> Estimate:
-    """F1 by way of J = hits/union, which is a proportion; n: samples of the class."""
+    """F1 = 2J/(1 + J) from the proportion J = hits/union; n: samples of the class."""
     value, low, high = (2 * j / (1 + j) for j in (hits / union, *wilson(hits, union)))
     return estimate(value, low, high, int(n))
 
 
 def ratio(part: NDArray[np.number], whole: NDArray[np.number], nothing: float = np.nan) -> Floats:
-    """Quotient of the two; `nothing` where whole is not above 0."""
+    """The quotient part / whole; `nothing` where `whole` is not above 0."""
     shape = np.broadcast_shapes(part.shape, whole.shape)
     with np.errstate(invalid="ignore"):
         quotient: Floats = np.divide(part, whole, out=np.full(shape, nothing), where=whole > 0)
@@ -96,7 +96,7 @@ def ratio(part: NDArray[np.number], whole: NDArray[np.number], nothing: float = 
 
 
 def mean_of_defined(rows: Floats) -> Floats:
-    """(b,) means over the rows (m, b), NaN left out; NaN where there is nothing else."""
+    """(b,) means over the rows (m, b) without NaN; NaN if all are NaN."""
     there = np.isfinite(rows)
     return ratio(np.where(there, rows, 0.0).sum(0), there.sum(0))
 

@@ -1,14 +1,14 @@
-"""The interval of a contrast whose noise comes from few seeds and from a finite test set.
+"""Interval of a contrast with noise from few seeds and from a finite test set.
 
     V = samples + seeds (+ orders)
 
-`samples` is known well (many bootstrap replicates), `seeds` badly: it has `freedom` degrees of freedom. The interval is
+`samples` is estimated well (many bootstrap replicates), `seeds` with `freedom` degrees of freedom only. The interval is
 value ± t · √V, with Student's t at the degrees of freedom of the sum (Satterthwaite 1946, Welch 1947):
 
     V² / (seeds² / freedom + …)
 
-It is normal where the test set's noise rules, and Student's where the seeds' does. Weerahandi's (1993) generalised
-interval was tried in its place: at 2 seeds it covers 97 to 99.7 %, so it is wider for nothing.
+It approaches the normal interval if the noise of the test set dominates, and Student's if that of the seeds does.
+Weerahandi's (1993) generalised interval was tried instead: at 2 seeds it covers 97 to 99.7 %, more than needed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 LEVEL = 0.95
 LARGE = 1e9
-"""Degrees of freedom that are as good as infinitely many."""
+"""Degrees of freedom that stand for infinity."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Noise:
     freedom: Floats
     """Degrees of freedom of `seeds`."""
     samples: Floats
-    """Of the test set, without what is in `seeds` already."""
+    """Of the test set, without the part that `seeds` contains."""
     both: Floats
-    """The part of `seeds` that is seed × sample noise: more test samples make it smaller too."""
+    """The part of `seeds` that is seed × sample noise, which more test samples also reduce."""
     orders: Floats | float = 0.0
-    """Of having drawn some orders of the players only."""
+    """Of the random choice of orders of the players, if not all orders are used."""
     orders_freedom: float = 1.0
 
     @property
@@ -60,7 +60,7 @@ def half_width(noise: Noise) -> Floats:
 
 
 def p_value(values: Floats, noise: Noise) -> Floats:
-    """(…): two-sided p of an expectation of zero; below 0.05 just when the interval leaves zero out."""
+    """(…): two-sided p of the hypothesis of an expected value 0; below 0.05 if and only if the interval excludes 0."""
     size, deviation = np.abs(values), np.sqrt(noise.variance)
     none = np.where(size > 0, np.inf, 0.0)
     p: Floats = 2 * stdtr(noise.whole_freedom, -np.divide(size, deviation, out=none, where=deviation > 0))

@@ -19,12 +19,12 @@ from assay.metrics.bootstrap import LEVELS, bootstrap_weights, percentiles, two_
 from assay.metrics.estimates import Floats, bonett_price, estimate, mcnemar_p, paired_t, rounded, undefined
 
 HALF = 0.5
-"""Quality from which on a sample counts as right where it has to be one or the other."""
+"""Quality at or above which a sample counts as right, where a binary decision is needed."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One object on an image: that it is there (`given`), or that a model found it, rightly or not."""
+    """One object on an image: annotated (`given`), or detected, `right` or `wrong`."""
 
     box: tuple[float, float, float, float]
     """x, y, width, height in pixels of the upright image."""
@@ -40,11 +40,11 @@ class Judged(ABC):
     METRICS: ClassVar[tuple[str, ...]]
     """Names of rows of `assay.metrics.table`, in the order in which they are shown."""
     OF_A_CLASS: ClassVar[tuple[str, ...]] = ()
-    """Those of single classes, which `of_classes` gives."""
+    """Names of the metrics of single classes, which `of_classes` returns."""
     SHARE_RIGHT: ClassVar[str | None] = None
     """The metric that is the mean of `quality`, where quality is 0 or 1: its intervals and p-values are exact."""
     BIAS: ClassVar[Mapping[str, float]] = {}
-    """Factor by metric that noise raises: its bias is the factor times (bootstrap mean − value)."""
+    """Metric that noise increases -> factor: its bias is the factor times (bootstrap mean − value)."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -52,7 +52,7 @@ class Judged(ABC):
     @property
     @abstractmethod
     def quality(self) -> Floats:
-        """(n,) how right each prediction is, 0…1."""
+        """(n,) quality of each prediction, from 0 (wrong) to 1 (right)."""
 
     @abstractmethod
     def values(self, weights: NDArray[np.float32] | None = None) -> dict[str, Floats]:
@@ -60,34 +60,34 @@ class Judged(ABC):
 
     @abstractmethod
     def take(self, rows: Any) -> Self:
-        """Some of the samples, by mask or by number."""
+        """Some of the samples, given by a mask or by indices."""
 
     @property
     @abstractmethod
     def words(self) -> list[str]:
-        """(n,) what was predicted, as a person reads it."""
+        """(n,) the predictions as text."""
 
     @property
     @abstractmethod
     def content(self) -> tuple[bytes, bytes]:
-        """(predictions, labels) as bytes: equal if and only if both are equal, bit by bit."""
+        """(predictions, labels) as bytes, equal if and only if they are bitwise equal."""
 
     @property
     def confidence(self) -> Floats:
-        """(n,) the model's confidence, 0…1; NaN where it gives none."""
+        """(n,) the model's confidence, 0…1; NaN if it gives none."""
         return np.full(len(self), np.nan)
 
     def objects_on(self, row: int) -> list[Mark]:
-        """What is to be drawn on the image of one sample; nothing where the prediction is of the whole image."""
+        """Marks to draw on the image of one sample; [] if the prediction is of the whole image."""
         return []
 
     @property
     def classes(self) -> int:
-        """Number of classes that `of_classes` has metrics of."""
+        """Number of classes in `of_classes`."""
         return 0
 
     def of_classes(self, weights: NDArray[np.float32] | None = None) -> dict[str, Floats]:
-        """OF_A_CLASS under each of b weightings: (b, classes) each."""
+        """OF_A_CLASS under each of b weightings (b, n): (b, classes) each."""
         return {}
 
     def per_class(self, categories: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -104,7 +104,7 @@ class Judged(ABC):
 
 
 def measure(judged: Judged, replicates: int, seed: int) -> dict[str, Any]:
-    """METRICS, each {"value", "low", "high", "n"}. All null for no samples."""
+    """Metric -> {"value", "low", "high", "n"}; null values without samples."""
     n = len(judged)
     if not n:
         return {name: undefined() for name in judged.METRICS}
@@ -121,8 +121,8 @@ def _estimate(judged: Judged, name: str, value: float, drawn: Floats, n: int) ->
 def compare(challenger: Judged, champion: Judged, replicates: int, seed: int) -> dict[str, Any]:
     """Challenger − champion on the same samples: {"difference": {metric: {…, "p_value"}}, "mcnemar": {…}}.
 
-    The interval of SHARE_RIGHT is Bonett & Price's (2012), which does not collapse where the two never disagree, and
-    its p is McNemar's, exact; of the others both are of the paired bootstrap: the same draws for both models.
+    SHARE_RIGHT has the interval of Bonett & Price (2012), which does not collapse if the models never disagree, and
+    McNemar's exact p. The other metrics have those of the paired bootstrap, with the same draws for both models.
     """
     n, names, exact = len(challenger), challenger.METRICS, challenger.SHARE_RIGHT
     if not n:
@@ -152,7 +152,7 @@ def _difference(value: float, drawn: Floats, n: int) -> dict[str, Any]:
 def mean_difference(new: Floats, old: Floats) -> dict[str, Any]:
     """Mean of new − old quality (n,), with its 95 % interval and p.
 
-    Bonett & Price (2012) and McNemar where each is 0 or 1, Student's paired t elsewhere.
+    By Bonett & Price (2012) and McNemar if all qualities are 0 or 1, otherwise by Student's paired t.
     """
     n = len(new)
     if is_binary(new) and is_binary(old):
@@ -168,19 +168,19 @@ def is_binary(quality: Floats) -> bool:
 
 
 def is_right(quality: Floats) -> NDArray[np.bool_]:
-    """(n,) whether each counts as right."""
+    """(n,) whether each sample counts as right."""
     right: NDArray[np.bool_] = quality >= HALF
     return right
 
 
 def _discordant(new: Floats, old: Floats) -> tuple[int, int]:
-    """How many are right in the new only, and in the old only."""
+    """Number of samples that are right in `new` only, and in `old` only."""
     now, was = is_right(new), is_right(old)
     return int((now & ~was).sum()), int((was & ~now).sum())
 
 
 def replicate(models: Sequence[Judged], replicates: int, seed: int) -> list[dict[str, Floats]]:
-    """METRICS of bootstrap replicates, (replicates,) each; all models are weighed by the same draws."""
+    """Metric -> (replicates,) for each model; all models have the same bootstrap draws."""
     drawn: list[list[dict[str, Floats]]] = [[] for _ in models]
     for weights in bootstrap_weights(len(models[0]), replicates, seed):
         for parts, judged in zip(drawn, models, strict=True):

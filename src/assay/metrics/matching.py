@@ -1,9 +1,8 @@
-"""Detections matched to the truth as COCOeval does: once for each image, class and IoU threshold.
+"""Matching of detections to the truth as in COCOeval, for each image, class and IoU threshold.
 
-In the order of scores, each detection takes the object that it overlaps most among those still free; of equal overlaps
-the last. One that can only take a crowd region, or an object outside the range of sizes, counts neither for nor
-against; nor does one that takes nothing and is itself outside the range. A crowd region may be taken any number of
-times.
+In the order of scores, each detection takes the free object that it overlaps most; of equal overlaps, the last object.
+A detection is ignored, counting neither as right nor as wrong, if it can only take a crowd region or an object outside
+the range of sizes, or if it takes none and is outside the range itself. A crowd region may be taken many times.
 """
 
 from __future__ import annotations
@@ -27,19 +26,19 @@ from assay.metrics.objects import (
 )
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
-"""IoU from which on a detection counts as right."""
+"""IoU at or above which a detection is right."""
 SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 """Ranges of the area in pixels, both ends included."""
 PAIRS = 1 << 20
-"""Pairs of a detection and an object whose overlaps are in memory at a time."""
+"""Pairs of a detection and an object per block of overlaps."""
 
 Overlap = Callable[[Ints, Ints], Floats]
-"""IoU (p,) of detections and objects, given by their numbers (p,) each."""
+"""(indices of detections (p,), indices of objects (p,)) -> IoU (p,)."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Detections and objects of one class and image that overlap enough to be matched at all."""
+    """Pairs (p,) of a detection and an object of one class and image, with enough overlap to be matched."""
 
     detections: Ints
     objects: Ints
@@ -48,20 +47,20 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Matched:
-    """What every detection came to, of one range of sizes."""
+    """Result of matching for one range of sizes: t thresholds, d detections, g objects."""
 
     objects: NDArray[np.int64]
-    """(t, d) the object that the detection takes at each threshold; −1: none."""
+    """(t, d) index of the object that the detection takes; −1: none."""
     hits: Bools
-    """(t, d) whether it is right."""
+    """(t, d) whether the detection is right."""
     counted: Bools
-    """(t, d) whether it counts at all: for or against."""
+    """(t, d) whether the detection counts, as right or wrong."""
     wanted: Bools
-    """(g,) whether the object is one to be found."""
+    """(g,) whether the object should be found: no crowd, and in the range of sizes."""
 
 
 def box_overlap(detections: Detections, truth: Truth) -> Overlap:
-    """IoU of boxes; with a crowd region the intersection over the detection's area."""
+    """IoU of boxes; for a crowd region, intersection over the area of the detection."""
     areas = [objects.boxes[:, 2] * objects.boxes[:, 3] for objects in (detections, truth)]
 
     def overlap(d: Ints, g: Ints) -> Floats:
@@ -81,7 +80,7 @@ def intersection(a: Floats, b: Floats) -> Floats:
 
 
 def overlapping(ours: Ints, theirs: Ints, overlap: Overlap, least: float) -> Pairs:
-    """Pairs with overlap ≥ least among the detections and the objects of equal group; both groups sorted."""
+    """Pairs of equal group with an overlap ≥ `least`; `ours`, `theirs`: sorted groups of detections and objects."""
     starts = np.searchsorted(theirs, ours, "left")
     counts = np.searchsorted(theirs, ours, "right") - starts
     parts = [
@@ -98,7 +97,7 @@ def _enough(d: Ints, g: Ints, overlap: Overlap, least: float) -> tuple[Ints, Int
 
 
 def _blocks(counts: Ints) -> Iterator[Ints]:
-    """Detections in blocks of at most about PAIRS pairs; at least one block."""
+    """Indices of detections in blocks of at most about PAIRS pairs; at least one block."""
     block = offsets_of(counts)[:-1] // PAIRS
     edges = np.flatnonzero(np.diff(block, prepend=-1, append=-1)) if len(block) else np.zeros(2, np.int64)
     for start, stop in pairwise(edges):
@@ -113,7 +112,7 @@ def match(
     size: str = "all",
     thresholds: Floats = THRESHOLDS,
 ) -> Matched:
-    """Detections (`best`) against objects (`by_class`), given their pairs."""
+    """Match detections, ordered as by `best`, with objects, ordered as by `by_class`, given their pairs."""
     low, high = SIZES[size]
     ignored = truth.crowd | (truth.areas < low) | (truth.areas > high)
     outside = (detections.areas < low) | (detections.areas > high)
@@ -124,9 +123,9 @@ def match(
 
 
 def greedy(pairs: Pairs, groups: Ints, ignored: Bools, crowd: Bools, thresholds: Floats) -> NDArray[np.int64]:
-    """(t, d) the object that each detection takes, −1 for none; detections in the order of groups and scores.
+    """(t, d) index of the object that each detection takes, −1 for none; detections ordered by group and score.
 
-    Detections of one rank, each the r-th of its group, take different objects: they are matched at once.
+    The r-th detections of all groups are matched at once: they take different objects.
     """
     d, g = pairs.detections, pairs.objects
     first = np.flatnonzero(np.diff(d, prepend=-1))

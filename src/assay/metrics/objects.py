@@ -1,4 +1,4 @@
-"""Objects as flat arrays, image after image: what is on the images (`Truth`) and what a model found (`Detections`)."""
+"""Objects as flat arrays, image by image: annotated ones (`Truth`) and detected ones (`Detections`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from assay.metrics.estimates import Floats
 
 MOST = 100
-"""Detections of one class on one image that count, in COCO."""
+"""Number of detections of one class on one image that count in COCO."""
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -28,9 +28,9 @@ class Objects:
     boxes: Floats
     """(m, 4) x, y, width, height in pixels."""
     areas: Floats
-    """(m,) of the mask where there is one, else of the box; in pixels."""
+    """(m,) area of the mask if there is one, otherwise of the box; in pixels."""
     masks: NDArray[np.object_] | None = field(default=None, kw_only=True)
-    """(m,) run lengths as pycocotools holds them: {"size": [height, width], "counts": bytes}."""
+    """(m,) run lengths in the form of pycocotools: {"size": [height, width], "counts": bytes}."""
 
     def __len__(self) -> int:
         """Number of images."""
@@ -38,20 +38,20 @@ class Objects:
 
     @property
     def images(self) -> Ints:
-        """(m,) the image that each object is on."""
+        """(m,) index of the image of each object."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
 
     def groups(self, classes: int) -> Ints:
-        """(m,) number of the pair of image and class that each object belongs to."""
+        """(m,) group of each object: index of its pair of image and class."""
         return self.images * classes + self.classes
 
     def take(self, rows: Any) -> Self:
-        """The objects of some of the images, by mask or by number; an image may be there more than once."""
+        """The objects of some of the images, given by a mask or by indices; an image may occur several times."""
         offsets, objects = ragged(self.offsets, rows)
         return self._of(offsets, objects)
 
     def pick(self, objects: Ints) -> Self:
-        """Some of the objects, ordered by image; the images stay."""
+        """Some of the objects, given by indices ordered by image; the number of images does not change."""
         counts = np.bincount(self.images[objects], minlength=len(self))
         return self._of(offsets_of(counts), objects)
 
@@ -63,14 +63,14 @@ class Objects:
 
 @dataclass(frozen=True)
 class Truth(Objects):
-    """The objects that are there."""
+    """Annotated objects."""
 
     crowd: Bools
-    """(m,) COCO's crowd regions: a detection inside one is neither right nor wrong."""
+    """(m,) whether an object is a crowd region of COCO: detections in it are neither right nor wrong."""
 
     @property
     def most(self) -> int:
-        """Detections of one class on one image that count: MOST, or more where an image has more objects of a class."""
+        """Number of detections of one class on one image that count: MOST, or the objects of a class if more."""
         groups = self.groups(int(self.classes.max(initial=0)) + 1)
         return max(MOST, int(np.unique(groups, return_counts=True)[1].max(initial=0)))
 
@@ -81,15 +81,15 @@ class Truth(Objects):
 
 @dataclass(frozen=True)
 class Detections(Objects):
-    """The objects that a model found."""
+    """Detected objects."""
 
     scores: Floats
     """(m,)"""
 
     def best(self, most: int) -> Self:
-        """The `most` highest scores of each class on each image, ordered by image, class and score.
+        """The `most` detections of highest score of each class and image, ordered by image, class and score.
 
-        Of equal scores the first comes first, as in COCOeval.
+        Detections of equal score keep their order, as in COCOeval.
         """
         order = np.lexsort((-self.scores, self.classes, self.images))
         places = place_in_group(self.images[order], self.classes[order])
@@ -97,12 +97,12 @@ class Detections(Objects):
 
 
 def offsets_of(counts: ArrayLike) -> Ints:
-    """(n + 1,) where each of n groups begins in a flat array, given how many there are of each (n,)."""
+    """(n + 1,) start of each of n groups in a flat array, and its end, from their sizes (n,)."""
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
 def ragged(offsets: Ints, rows: Any) -> tuple[Ints, Ints]:
-    """Offsets of some groups of a flat array, and the elements of these groups one after the other."""
+    """Selection of groups of a flat array: new offsets, and the indices of their elements."""
     rows = np.arange(len(offsets) - 1)[rows]
     starts, counts = offsets[rows], np.diff(offsets)[rows]
     picked = offsets_of(counts)
@@ -110,13 +110,13 @@ def ragged(offsets: Ints, rows: Any) -> tuple[Ints, Ints]:
 
 
 def ranges(starts: Ints, counts: Ints) -> Ints:
-    """start, start + 1, … of each, `counts` of them, one after the other."""
+    """The ranges start, …, start + count − 1, concatenated."""
     before = offsets_of(counts)
     return np.arange(before[-1]) + np.repeat(starts - before[:-1], counts)
 
 
 def place_in_group(*keys: Ints) -> Ints:
-    """(m,) 0, 1, 2, … within each run of equal keys."""
+    """(m,) position 0, 1, 2, … within each run of equal keys."""
     m = len(keys[0])
     begins = np.ones(m, bool)
     begins[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)

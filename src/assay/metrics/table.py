@@ -1,4 +1,4 @@
-"""The metrics there are, a row each: name, unit, which way is better. Whatever judges or shows one reads it here."""
+"""Table of all metrics: name, unit, direction. Everything that compares or shows a metric reads its row."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 Row = Mapping[str, Any]
-"""{"value", "low", "high"}: an estimate with its 95 % interval; value None where it is not defined."""
+"""{"value", "low", "high"}: an estimate with its 95 % interval; value None if it is undefined."""
 DASH = "–"
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric. A share (unit %) is told in per cent and its changes in points; another number as it is."""
+    """One metric. A share (unit %) is shown in per cent and its changes in points; other metrics are shown unscaled."""
 
     name: str
-    """As in metrics.json, params.yaml and MLflow."""
+    """Name in metrics.json, params.yaml and MLflow."""
     title: str
-    """In sentences and on axes."""
+    """Name in sentences and on axes."""
     unit: str = "%"
     higher_is_better: bool = True
 
     @property
     def sign(self) -> float:
-        """+1, or −1 for a loss: what turns it so that more is better."""
+        """Factor after which higher is better: +1, or −1 for a loss."""
         return 1.0 if self.higher_is_better else -1.0
 
     @property
@@ -41,15 +41,15 @@ class Metric:
 
     @property
     def label(self) -> str:
-        """Of an axis: `accuracy (%)`."""
+        """Label of an axis: `accuracy (%)`."""
         return f"{self.title} (%)" if self.is_share else self.title
 
     def number(self, value: float, sign: str = "") -> str:
-        """`91.3`, `+4.1`, `−0.012`: without its unit."""
+        """`91.3`, `+4.1`, `−0.012`: without unit."""
         return f"{value * self.scale:{sign}.{self.decimals}f}".replace("-", "−")
 
     def level(self, row: Row) -> str:
-        """`91.3 %`, or `0.412` of what is no share."""
+        """`91.3 %`, or `0.412` if it is no share."""
         return DASH if row.get("value") is None else f"{self.number(row['value'])}{self._percent}"
 
     def interval(self, row: Row) -> str:
@@ -59,7 +59,7 @@ class Metric:
         return f"{self.level(row)} [{self.number(row['low'])}, {self.number(row['high'])}]"
 
     def change(self, row: Row, unit: str | None = None) -> str:
-        """`+6.1 points [+3.9, +8.3]`; `unit` "" for where the heading says it: `+6.1 [+3.9, +8.3]`."""
+        """`+6.1 points [+3.9, +8.3]`; with `unit` "", for a heading that names the unit: `+6.1 [+3.9, +8.3]`."""
         if row.get("value") is None:
             return DASH
         unit = " points" * self.is_share if unit is None else unit
@@ -67,11 +67,11 @@ class Metric:
         return f"{value}{unit} [{low}, {high}]"
 
     def is_better(self, difference: Row) -> bool:
-        """Whether the whole interval of a difference lies on the right side of zero."""
+        """Whether the whole interval of a difference is an improvement."""
         return self._beyond_zero(difference, self.higher_is_better)
 
     def is_worse(self, difference: Row) -> bool:
-        """Whether the whole interval of a difference lies on the wrong side of zero."""
+        """Whether the whole interval of a difference is a deterioration."""
         return self._beyond_zero(difference, not self.higher_is_better)
 
     @staticmethod
@@ -106,9 +106,9 @@ ROWS = (
     Metric("boundary_f1", "boundary F1"),
 )
 OVERALL = {row.name: row for row in ROWS}
-"""Of a model on a set of images, of all tasks."""
+"""Name -> metric of a model on a set of images, of all tasks."""
 DETECTION = ("ap", "ap50", "ap75", "ar", "f1", "d_ece")
-"""Of boxes, and of masks in their place."""
+"""Metrics of detected boxes or masks."""
 OF_TASK: dict[str, tuple[str, ...]] = {
     "classification": ("accuracy", "balanced_accuracy", "macro_f1", "ece", "log_loss"),
     "counting": ("exact", "mae"),
@@ -117,7 +117,7 @@ OF_TASK: dict[str, tuple[str, ...]] = {
     "multilabel": ("map", "macro_f1", "micro_f1", "ece", "log_loss"),
     "semantic_segmentation": ("miou", "dice", "boundary_f1"),
 }
-"""What each task measures, in the order in which it is shown; any of them can be `track.primary`."""
+"""Task -> its metrics in the order of display; any of them can be `track.primary`."""
 OF_A_CLASS = {
     row.name: row
     for row in (
@@ -144,11 +144,11 @@ HEADLINE = (
     "miou",
     "dice",
 )
-"""What is shown, where it was measured and where there is room for a few."""
+"""Metrics to show, if measured, where there is room for a few only."""
 
 
 def extend(task: str, names: Sequence[str], rows: Sequence[Metric]) -> None:
-    """Add a project's own task with the `names` of its metrics, and the `rows` of those that are not in the table.
+    """Add a plug-in task with the `names` of its metrics, and `rows` for those that are not in the table.
 
     ValueError for a row with the name of another metric of assay, and for a name without a row.
     """
@@ -164,18 +164,18 @@ def extend(task: str, names: Sequence[str], rows: Sequence[Metric]) -> None:
 
 
 def named(name: str) -> Metric:
-    """The row of a metric. KeyError for one that is not in the table."""
+    """The row of a metric. KeyError for an unknown name."""
     return (OVERALL | OF_A_CLASS)[name]
 
 
 def overall(name: str) -> str:
-    """The name, if it is that of an overall metric; ValueError if not."""
+    """`name`, if it is the name of an overall metric; otherwise ValueError."""
     if name not in OVERALL:
         raise ValueError(f"there is no metric {name!r}; valid: {', '.join(OVERALL)}")
     return name
 
 
 def headline(primary: str) -> list[Metric]:
-    """The few that are shown, the primary one first; metrics of a project's own task are."""
+    """The metrics of HEADLINE and those of plug-in tasks, the primary one first."""
     own = OVERALL.keys() - {row.name for row in ROWS}
     return [named(name) for name in dict.fromkeys((primary, *HEADLINE, *sorted(own)))]
