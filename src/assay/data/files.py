@@ -204,7 +204,7 @@ def read_json(path: Path, made_by: str | None = None) -> Any:
     with legible(path):
         value = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(value, dict):  # all files read here are objects
-            raise ValueError(f"it holds {type(value).__name__}")
+            raise ValueError(f"it is a {type(value).__name__}, not an object")
         return value
 
 

@@ -64,7 +64,7 @@ def holding(
     home.mkdir(parents=True, exist_ok=True)
     locks = [FileLock(home / f"{name}.lock", is_singleton=True) for name in names]
     if (other := _acquire(locks, _patience() if wait is None else wait, say, in_the_way)) is not None:
-        raise WorkspaceBusy(f"{other} is at work in this workspace", hint=hint)
+        raise WorkspaceBusy(f"{other} is running in this workspace", hint=hint)
     outermost = [lock for lock in locks if lock.lock_counter == 1]
     try:
         for lock in outermost:
@@ -89,7 +89,7 @@ def _acquire(
         if time.monotonic() >= deadline:
             return other
         if say is not None and not told:
-            say(f"waiting for {other} (Ctrl-C gives up; {WAIT}=0 would not wait)")
+            say(f"waiting for {other} (Ctrl-C cancels; with {WAIT}=0 commands do not wait)")
             told = True
         time.sleep(PAUSE)
     return None
