@@ -166,8 +166,8 @@ def test_what_spreadsheets_write_is_read(queued, take, separator):
     [
         ("", "no column to name the image"),
         ("name,label\na,odd\n", "no column to name the image"),
-        ("id,lable\na,odd\n", "no column to say something"),
-        ("id,label,label\na,odd,even\n", "there twice"),
+        ("id,lable\na,odd\n", "no column to decide something"),
+        ("id,label,label\na,odd,even\n", "occurs twice"),
         (b"id,label\n\xff\xfe,odd\n", "not UTF-8"),
         ('id,label\n"a,odd\n', "line 2: not CSV from here on"),
     ],

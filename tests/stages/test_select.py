@@ -315,7 +315,7 @@ def test_weights_that_are_not_the_champions_are_refused(project):
 def test_a_champion_file_that_is_none_is_said(project):
     project.layout.champion.mkdir(parents=True)
     (project.layout.champion / "champion.json").write_text("{}")
-    with pytest.raises(AssayError, match="not a champion"):
+    with pytest.raises(AssayError, match="not a valid champion"):
         project.select()
 
 
