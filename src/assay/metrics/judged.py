@@ -31,7 +31,7 @@ class Mark:
     kind: Literal["given", "right", "wrong"]
     words: str = ""
     mask: Mapping[str, Any] | None = None
-    """The pixels, as pycocotools holds them; None: the box is all that is known."""
+    """The mask in the form of pycocotools; None: only the box is known."""
 
 
 class Judged(ABC):
