@@ -181,6 +181,19 @@ def test_flipped_samples_have_a_list_of_their_own(browser, small_page, small):
     )
 
 
+def test_flips_of_a_model_without_one_confidence_are_listed_too(browser, small, versions, tmp_path):
+    """As of a detector: nothing is said of how sure it was."""
+    unsure = small.flips
+    for name in ("certainty_before", "certainty_after"):
+        place = unsure.schema.get_field_index(name)
+        unsure = unsure.set_column(place, name, pa.nulls(len(unsure), pa.float64()))
+    text, _ = page(replace(small, flips=unsure), versions.pool, 1000)
+    browser.open(written(tmp_path / "unsure.html", text))
+    assert browser.troubles == []
+    assert count(browser, "flips") == len(browser.texts("#flips .id")) == len(unsure)
+    assert not any("sure" in text for text in browser.texts("#flips .card"))
+
+
 @pytest.mark.slow
 def test_a_hundred_thousand_samples_stay_usable(browser, large_page):
     started = time.monotonic()
