@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-from assay.experiments.effort import standing
 from assay.experiments.effort.fits import Measured
 from assay.experiments.effort.standing import Standing, curves_of, verdict
 
@@ -40,11 +38,6 @@ def compared(levels: list[list[float]], noise: float = 0.02) -> tuple[Standing, 
     return made, verdict(made.best(), made.crossings(), made.rows(), "dice", {})
 
 
-@pytest.fixture(autouse=True)
-def few_draws(monkeypatch):
-    monkeypatch.setattr(standing, "DRAWS", 400)
-
-
 def test_what_to_draw_changes_where_the_curves_cross():
     made, said = compared([[0.5, 0.7, 0.9], [0.7, 0.75, 0.8]])
     assert said["draw"] == ["boxes", "boxes", "masks"]
@@ -67,6 +60,14 @@ def test_schemes_that_are_alike_cannot_be_told_apart():
     assert said["draw"] == [None] * 3
     assert said["text"].startswith("From 1 to 16 h: can't tell between masks and boxes.")
     assert {name for one in made.best() for name in one["alike"]} == {"masks", "boxes/ellipse"}
+
+
+def test_what_is_worse_is_told_where_the_best_cannot_be():
+    names = ["masks", "boxes", "points"]
+    levels = [[0.5, 0.5, 0.5], [0.8, 0.8, 0.8], [0.8, 0.8, 0.8]]
+    made = Standing(names, curves_of(results(np.random.default_rng(1), levels, 0.02), HOURS, 0), TEST_IMAGES)
+    said = verdict(made.best(), made.crossings(), made.rows(), "dice", {"points": 4.0})["text"]
+    assert said.startswith("From 1 to 16 h: can't tell between boxes and points, but worse: masks.")
 
 
 def test_a_crossing_that_may_not_be_has_open_ends():

@@ -8,6 +8,7 @@
     decoder.py        the quick learner of masks
     box_head.py       the quick learner of boxes
     fits.py           learners trained on what a budget buys, in parallel, cached in .assay/effort
+    seed_noise.py     the noise of few seeds, moderated over the schemes
     standing.py       the curves compared, their crossings, the verdict
     study.py          from a project to the result
     charts.py         plot and page

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.experiments.effort.fits import DRAWS, Measured
-from assay.experiments.learning_curves import LEVEL, Curves, budget_needed, interval, seed_deviations
+from assay.experiments.effort.fits import Measured
+from assay.experiments.effort.seed_noise import seed_draws
+from assay.experiments.learning_curves import LEVEL, Curves, budget_needed, interval
 from assay.metrics.estimates import estimate
 from assay.metrics.table import named
 from assay.params.effort import act_of
@@ -24,10 +25,8 @@ def curves_of(results: Sequence[Sequence[Sequence[Measured]]], hours: Sequence[f
     """Curves from results by scheme, seed and budget. The draws weigh the test images alike for all of them."""
     each = np.array([[[one.value for one in row] for row in scheme] for scheme in results])
     drawn = np.array([[[one.drawn for one in row] for row in scheme] for scheme in results])
-    apart = drawn - drawn.mean(-1, keepdims=True)
-    images = np.moveaxis(apart.mean(1), -1, 0)
-    disagreement = float(apart.var(1, ddof=1).mean())
-    moved = images + seed_deviations(each, disagreement, DRAWS, seed)
+    images = np.moveaxis((drawn - drawn.mean(-1, keepdims=True)).mean(1), -1, 0)
+    moved = images + seed_draws(each, drawn.shape[-1], seed)
     return Curves(np.asarray(hours, np.float64), each, each.mean(1) + moved)
 
 
@@ -150,7 +149,9 @@ def _span(group: Sequence[Row]) -> str:
 def _answer(acts: Sequence[str], last: Row, rows: Sequence[Row], metric: str) -> str:
     """With the gain over the control at the last budget of the range, where what to draw is decided."""
     if len(acts) > 1:
-        return f"can't tell between {', '.join(acts[:-1])} and {acts[-1]}"
+        worse = [act for act in dict.fromkeys(act_of(row["name"]) for row in rows) if act not in acts]
+        ruled_out = f", but worse: {', '.join(worse)}" if worse else ""
+        return f"can't tell between {', '.join(acts[:-1])} and {acts[-1]}{ruled_out}"
     name, control = last["scheme"], rows[0]["name"]
     how = "" if name == acts[0] else f" (learnt as {name})"
     points = next(row for row in rows if row["name"] == name)["curve"]
