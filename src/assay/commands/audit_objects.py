@@ -147,7 +147,7 @@ def suspected(params: Params, table: pa.Table, categories: Sequence[str]) -> lis
     judged: Detected = plugins.load("metrics", params.task).judge(table, categories, labels, categories)
     overlap = judged.overlap(judged.detections)
     found = suspicions(judged.detections, judged.truth, overlap, judged.classes, params.seed)
-    return rows(judged, found, table["id"].to_pylist(), _splits(table), categories)
+    return rows(judged, found, table["id"].to_pylist(), _splits(table), labels, categories)
 
 
 def _splits(table: pa.Table) -> list[str]:

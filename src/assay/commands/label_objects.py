@@ -64,7 +64,7 @@ def run(
     judgements = []
     for sample, rows in of.items():
         try:
-            judgements.append(_judged(sample, rows, there.get(sample, []), classes, who, at))
+            judgements.append(_judged(params.task, sample, rows, there.get(sample, []), classes, who, at))
         except RowError as problem:
             problems.append(Problem(rows[0][0], str(problem)))
     if problems and not skip_bad:
@@ -104,13 +104,23 @@ def _annotations(snapshot: Snapshot, batches: Any, ids: Sequence[str]) -> dict[s
 
 
 def _judged(
-    sample: str, rows: Records, there: Sequence[Annotation], classes: ValidLabels, by: str, at: str
+    task: str,
+    sample: str,
+    rows: Records,
+    there: Sequence[Annotation],
+    classes: ValidLabels,
+    by: str,
+    at: str,
 ) -> Judgement:
     """The judgement of one image. RowError for an answer that cannot be, or an object that is not there any more."""
     why = "; ".join(dict.fromkeys(record["why"] for _, record in rows if record.get("why")))
     if any(_yes(record.get("exclude", "")) for _, record in rows):
         return Judgement(id=sample, op="exclude", by=by, at=at, why=why)
     taken = [correction(record, classes) for _, record in rows if _yes(record.get("take", ""))]
+    if task != "detection" and any(one.new_box not in (None, one.box) for one in taken):
+        raise RowError(
+            f"the labels of {task} are outlines, and the row suggests a box: draw it, and answer no here"
+        )
     try:
         changed = corrected(there, taken)
     except LookupError as error:

@@ -11,7 +11,7 @@ from assay.data.annotations import Annotation
 from assay.labels.objects import KINDS
 from assay.progress import Progress, silent
 from assay.reports.crops import around, crops
-from assay.reports.overlays import rectangle
+from assay.reports.overlays import path_of, rectangle
 from assay.reports.page import render
 from assay.reports.pictures import opened
 
@@ -56,10 +56,11 @@ def _shapes(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The label and the suggestion: class in the page's style, path."""
     box, new = row["box"], row["suggested_box"]
     if box is None:
-        return [("come", rectangle(new))]
+        return [("come", path_of(new, row["suggested_outline"]))]
     if new is None:
-        return [("gone", rectangle(box))]
-    return [("was", rectangle(box)), *([("now", rectangle(new))] if new != box else [])]
+        return [("gone", path_of(box, row["outline"]))]
+    moved = [("now", path_of(new, row["suggested_outline"]))] if new != box else []
+    return [("was", path_of(box, row["outline"])), *moved]
 
 
 def in_cell(box: Sequence[float] | None) -> str:

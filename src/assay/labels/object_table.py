@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.labels.objects import KINDS, MISSED, MOVED, SPURIOUS, SWAPPED, Suspicions
+from assay.metrics.annotated import annotations_of, truth_of
 from assay.metrics.detected import Detected
+from assay.metrics.objects import Objects
 
 DECIMALS = 6
 """Of a probability."""
@@ -16,13 +20,21 @@ Row = dict[str, Any]
 
 
 def rows(
-    judged: Detected, found: Suspicions, ids: Sequence[str], splits: Sequence[str], categories: Sequence[str]
+    judged: Detected,
+    found: Suspicions,
+    ids: Sequence[str],
+    splits: Sequence[str],
+    labels: Sequence[str],
+    categories: Sequence[str],
 ) -> list[Row]:
-    """A row for each suspicion, in their order.
+    """A row for each suspicion about the `labels` of images, in their order.
 
-    given, box: class and box of the label, None where one is missing; suggested, suggested_box: what it would become,
-    None where it would go. Boxes are x, y, width, height in px of the upright image.
+    given, box, outline: class, box and mask of the label, None where one is missing; suggested, suggested_box,
+    suggested_outline: what it would become, None where it would go. Boxes are x, y, width, height in px of the upright
+    image, as they are in the label; outlines are JSON, None without masks.
     """
+    place = {category: k for k, category in enumerate(categories)}
+    boxes = truth_of(annotations_of(labels), place).by_class().boxes
     overlaps = _overlaps(judged, found)
     made = []
     for at, kind in enumerate(found.kinds.tolist()):
@@ -31,7 +43,8 @@ def rows(
         )
         given = categories[judged.truth.classes[label]] if kind != MISSED else None
         suggested = categories[found.classes[at]] if kind != SPURIOUS else None
-        box = judged.truth.boxes[label].tolist() if kind != MISSED else None
+        box = boxes[label].tolist() if kind != MISSED else None
+        outline = _outline(judged.truth, label) if kind != MISSED else None
         seen = judged.detections.boxes[detection].tolist() if detection >= 0 else None
         score = float(judged.detections.scores[detection]) if detection >= 0 else 0.0
         made.append(
@@ -43,14 +56,24 @@ def rows(
                 "suggested": suggested,
                 "probability": round(float(found.probabilities[at]), DECIMALS),
                 "box": box,
+                "outline": outline,
                 "suggested_box": box if kind == SWAPPED else None if kind == SPURIOUS else seen,
+                "suggested_outline": outline if kind == SWAPPED else _outline(judged.detections, detection),
                 "reason": reason(kind, given, suggested, score, float(overlaps[at])),
             }
         )
     return made
 
 
-def _overlaps(judged: Detected, found: Suspicions) -> np.ndarray:
+def _outline(objects: Objects, number: int) -> str | None:
+    """The mask of an object as JSON; None without one."""
+    if objects.masks is None or number < 0:
+        return None
+    mask = objects.masks[number]
+    return json.dumps({"size": list(mask["size"]), "counts": mask["counts"].decode()})
+
+
+def _overlaps(judged: Detected, found: Suspicions) -> NDArray[np.float64]:
     """(m,) IoU of the label and the detection; 0 without one of the two."""
     overlaps = np.zeros(len(found))
     both = np.flatnonzero((found.labels >= 0) & (found.detections >= 0))

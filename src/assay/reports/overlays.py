@@ -51,11 +51,12 @@ def _shapes(row: dict[str, Any]) -> list[Shape]:
     shapes = []
     for side, name in (("before", "was" if both else "gone"), ("after", "now" if both else "come")):
         if row[f"box_{side}"] is not None:
-            shapes.append((name, _path(row[f"box_{side}"], row[f"outline_{side}"])))
+            shapes.append((name, path_of(row[f"box_{side}"], row[f"outline_{side}"])))
     return shapes
 
 
-def _path(box: Sequence[float], outline: str | None) -> str:
+def path_of(box: Sequence[float], outline: str | None) -> str:
+    """The path of an object: of its outline, as canonical JSON, or of its box."""
     if outline is None:
         return rectangle(box)
     return "".join(_ring(ring) for part in _parts(json.loads(outline)) for ring in part)
