@@ -6,7 +6,8 @@ cleanlab) gets them as they are, and a second time with our probabilities in pla
 counts. What is measured are planted errors: of the others, which real labels have as well, no one is told.
 
 With `--boxes`: val and test of a folder in Pascal VOC's format; a small detector learns from train, in minutes, and is
-kept. Without: random scenes of `scenes.py`, whose labels are right, so that the probabilities can be held against them.
+kept. Without: random scenes of `scenes.py`. Their labels are right: in both cases they show how often the audit is sure
+of an error where there is none.
 """
 
 from __future__ import annotations
@@ -93,8 +94,11 @@ class Event:
 def measure(setting: Setting) -> Measured:
     draw, what = _data(setting)
     kinds = (*PLANTED, "mixed")
-    rows = [_row(kind, seed, draw(seed)) for kind in kinds for seed in range(setting.repeats(SEEDS))]
-    clean = [_clean(draw(seed)) for seed in range(setting.repeats(SEEDS))] if setting.boxes is None else []
+    rows = []
+    for kind in kinds:
+        rows += [_row(kind, seed, draw(seed)) for seed in range(setting.repeats(SEEDS))]
+        print(f"  {kind}: {sum(row['seconds'] for row in rows):.0f} CPU s", flush=True)
+    clean = [_clean(scene(setting.images(SCENES), seed)) for seed in range(setting.repeats(SEEDS))]
     table = [_summary(kind, [row for row in rows if row["kind"] == kind]) for kind in kinds]
     return _figures(table, clean, setting), {"data": what, "objects": table, "clean": clean}
 
@@ -360,12 +364,8 @@ def _figures(table: list[Row], clean: list[Row], setting: Setting) -> list[Figur
         name = f"{what.replace('ap', 'AP').replace('auroc', 'AUROC')} beyond ObjectLab's, least lower end ({where})"
         return Figure(name, min(ends.values()), "at least", 0, "", ends)
 
-    figures = [least("ap"), least("auroc"), least("object ap")]
-    if clean:
-        sure = 1000 * sum(row["sure"] for row in clean) / sum(row["labels"] for row in clean)
-        figures.append(
-            Figure(
-                f"objects of clean labels suspected from {SURE:g} on", sure, "at most", 1, "of 1,000 labels"
-            )
-        )
-    return figures
+    sure = 1000 * sum(row["sure"] for row in clean) / sum(row["labels"] for row in clean)
+    return [
+        *(least(what) for what in ("ap", "auroc", "object ap")),
+        Figure(f"objects of clean scenes suspected from {SURE:g} on", sure, "at most", 1, "of 1,000 labels"),
+    ]
