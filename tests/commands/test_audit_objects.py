@@ -259,3 +259,29 @@ def test_options_for_whole_images_are_refused_by_name():
 def test_which_tasks_have_objects(boxes):
     assert audit_objects.has_objects(boxes.params)
     assert not audit_objects.has_objects(boxes.read_params(task="classification", train={}, track={}))
+
+
+def test_masks_are_objects_too_and_pixels_are_not(boxes):
+    made = {
+        task: audit_objects.has_objects(
+            boxes.read_params(task=task, train={"model": model}, track={"primary": primary})
+        )
+        for task, model, primary in (
+            ("instance_segmentation", "lite0_instances", "ap"),
+            ("semantic_segmentation", "lite0_segmenter", "miou"),
+        )
+    }
+    assert made == {"instance_segmentation": True, "semantic_segmentation": False}
+
+
+def test_a_box_is_no_outline(boxes, tmp_path):
+    from assay.commands import label_objects
+
+    file = tmp_path / "review.csv"
+    boxes.audit(export=file, above=0.05)
+    answered(file, lambda row: "yes" if row["kind"] == "missed" else "")
+    outlines = boxes.read_params(
+        task="instance_segmentation", train={"model": "lite0_instances"}, track={"primary": "ap"}
+    )
+    with pytest.raises(EditError, match="are outlines"):
+        label_objects.run(outlines, boxes.layout, file)

@@ -78,7 +78,7 @@ def run(
     least = above if above is not None else SURE if apply else POSSIBLE
     snapshot = Snapshot.load(layout.snapshot)
     table, categories, trained = predictions(params, layout, model, progress)
-    table = table.filter(pc.is_in(table["id"], snapshot.ids))
+    table = in_snapshot(table, snapshot)
     found = suspected(params, table, categories)
     open_, settled = unreviewed(layout, snapshot, found)
     likely_ones = [row for row in open_ if row["probability"] >= least]
@@ -139,6 +139,15 @@ def predictions(
     return table.filter(pc.equal(table["split"], "val")), known, None
 
 
+def in_snapshot(table: pa.Table, snapshot: Snapshot) -> pa.Table:
+    """The rows of train and val images of the snapshot, with its splits: in the cell of a fold, all are test images."""
+    table = table.filter(pc.is_in(table["id"], snapshot.ids))
+    at = pc.index_in(table["id"].combine_chunks(), snapshot.ids)
+    splits = snapshot.samples["split"].combine_chunks().take(at)
+    table = table.set_column(table.column_names.index("split"), "split", splits)
+    return table.filter(pc.not_equal(table["split"], "test"))
+
+
 def suspected(params: Params, table: pa.Table, categories: Sequence[str]) -> list[Row]:
     """Rows of `object_table` for all suspicions, the most probable first."""
     if not len(table):
@@ -147,11 +156,8 @@ def suspected(params: Params, table: pa.Table, categories: Sequence[str]) -> lis
     judged: Detected = plugins.load("metrics", params.task).judge(table, categories, labels, categories)
     overlap = judged.overlap(judged.detections)
     found = suspicions(judged.detections, judged.truth, overlap, judged.classes, params.seed)
-    return rows(judged, found, table["id"].to_pylist(), _splits(table), labels, categories)
-
-
-def _splits(table: pa.Table) -> list[str]:
-    return ["val" if split == "val" else "train" for split in table["split"].to_pylist()]
+    ids, splits = table["id"].to_pylist(), table["split"].to_pylist()
+    return rows(judged, found, ids, splits, labels, categories)
 
 
 def unreviewed(layout: Layout, snapshot: Snapshot, found: Sequence[Row]) -> tuple[list[Row], int]:
