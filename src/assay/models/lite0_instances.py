@@ -75,6 +75,8 @@ class Instances(Detector):
         self.outliner = Outliner(options.width)
 
     def forward(self, images: torch.Tensor) -> list[Found]:
+        if not len(images):
+            return []
         maps = self.maps(images)
         found = self.found(maps, images)
         windows = [larger(one["boxes"], MARGIN) for one in found]

@@ -49,7 +49,8 @@ class Detector(WithKeptNorms):
         return torch.stack(list(losses.values())).sum()
 
     def forward(self, images: torch.Tensor) -> list[dict[str, torch.Tensor]]:
-        return [_foreground(one) for one in self.network(list(images.expand(-1, 3, -1, -1)))]
+        found = self.network(list(images.expand(-1, 3, -1, -1))) if len(images) else []
+        return [_foreground(one) for one in found]
 
 
 def _foreground(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
