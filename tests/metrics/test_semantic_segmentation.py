@@ -43,6 +43,7 @@ def judged(there: np.ndarray, found: np.ndarray, crowd: dict | None = None) -> P
             "masks": pa.array([[m["counts"] for m in one.values()] for one in said], pa.list_(pa.string())),
             "height": [SHAPE[0]] * len(said),
             "width": [SHAPE[1]] * len(said),
+            "expected_iou": [0.5] * len(said),
         }
     )
     rows = [[{"category": CLASSES[k], "segmentation": m} for k, m in masks(one).items()] for one in there]

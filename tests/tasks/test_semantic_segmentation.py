@@ -56,6 +56,9 @@ def test_a_label_is_the_outlines_in_one_order_and_nothing_is_a_label_too():
     assert task.label([]) == "[]"
     assert task.label([one, Annotation(category="cat")]) is None
     assert task.label([one, Annotation(category="cat", bbox=(0, 0, 1, 1))]) is None
+    crowd = Annotation(category="cat", bbox=(0, 0, 1, 1), iscrowd=True)
+    numbers = task.targets([labelled(one, crowd)], CATEGORIES)[0].numbers(6, 6)
+    assert (numbers[0, 0], numbers[1, 1], numbers[5, 5]) == (metric.VOID, 2, 0)
     boxed = one.model_copy(update={"bbox": (0, 0, 4, 4), "attributes": {"by": "Ann"}})
     assert labelled(boxed) == labelled(one)
 

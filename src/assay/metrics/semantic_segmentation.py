@@ -12,6 +12,7 @@ Columns of predictions.parquet, one entry for each class that the image shows:
     classes         list<int32>    places among the classes of the model
     masks           list<string>   the pixels of the class: run lengths as COCO compresses them
     height, width   int32          of the upright image, in pixels
+    expected_iou    float          the mean IoU that the model expects of itself: its confidence
 
 A label is the canonical JSON of an image's annotations, each with an outline; the pixels of a class are those of all of
 its objects, and what is in none is background, which is no class. A crowd region is left out, whatever is found there.
@@ -45,7 +46,7 @@ TERMS = ("shared", "found", "there", "found_near", "found_edge", "there_near", "
 
 VOID = -1
 """In place of a class: crowd regions."""
-COLUMNS = ("predicted", "classes", "masks", "height", "width")
+COLUMNS = ("predicted", "classes", "masks", "height", "width", "expected_iou")
 
 Mask = NDArray[np.bool_]
 
@@ -60,6 +61,8 @@ class Image:
     found: tuple[tuple[int, str], ...]
     """(class, its pixels: run lengths as COCO compresses them), by class."""
     label: str
+    expected_iou: float = float("nan")
+    """The model's own; NaN: it says none."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,11 @@ class PixelsClassified(Judged):
         shared, found, there = np.moveaxis(self.pixels[..., :3], -1, 0)
         means = mean_of_defined(ratio(shared, found + there - shared).T)
         return np.where(np.isnan(means), 1.0, means)
+
+    @property
+    def confidence(self) -> Floats:
+        """(n,) the mean IoU that the model expects."""
+        return np.array([one.expected_iou for one in self.images], np.float64)
 
     @property
     def words(self) -> list[str]:
@@ -180,7 +188,7 @@ def judge(
         height, width = said["height"], said["width"]
         pairs = zip(said["classes"], said["masks"], strict=True)
         counts = tuple(sorted((places[k], mask) for k, mask in pairs))
-        images.append(Image(height, width, said["predicted"], counts, label))
+        images.append(Image(height, width, said["predicted"], counts, label, said["expected_iou"]))
         found = {k: pixels_of(as_coco(mask, height, width)) for k, mask in counts}
         there, void = true_pixels(image, place, height, width)
         for k in found.keys() | there.keys():

@@ -1,9 +1,9 @@
 """Semantic segmentation: a class for each pixel, or none.
 
-A label is the outlines of an image as canonical JSON, `[]` where somebody looked and found nothing; an image with a tag
-or a mere box is not labelled, as its pixels are not known. The pixels of a class are those of all of its objects; where
-two classes overlap, the one with fewer pixels on the image is learnt, as small objects lie in front. A crowd region
-counts neither way. A model has
+A label is that of `instance_segmentation`: the outlines of an image, `[]` where somebody looked and found nothing; an
+image with an object of which only the box was drawn is not labelled. The pixels of a class are those of all of its
+objects; where two classes overlap, the one with fewer pixels on the image is learnt, as small objects lie in front. A
+crowd region counts neither way. A model has
 
     forward(images) -> logits (n, classes + 1, height, width)    for each pixel of the images, the background first
 """
@@ -20,12 +20,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
-from assay.data.annotations import Annotation, annotations_json
+from assay.data.annotations import Annotation
 from assay.data.masks import by_number
 from assay.errors import ParamsError
 from assay.metrics.annotated import annotations_of, area_of, as_coco, pixels_of
 from assay.metrics.semantic_segmentation import VOID, regions
 from assay.tasks import place_of
+from assay.tasks.instance_segmentation import label
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from assay.data.images.placement import Placement
     from assay.params import Train
 
+__all__ = ["label"]
 SAYS_CLASSES = False
 UNUSED = ("class_weights",)
 Numbers = NDArray[np.integer[Any]]
@@ -46,7 +48,9 @@ class Outlined:
 
     annotations: Sequence[Annotation]
     place: Mapping[str, int]
+    """{category: its number}"""
     held: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """The regions, once they were asked for."""
 
     def regions(self, height: int, width: int) -> Mapping[int, dict[str, Any]]:
         """{class: its pixels, as pycocotools holds them}; VOID: crowd regions. Outlines are filled in once."""
@@ -55,6 +59,7 @@ class Outlined:
         return self.held
 
     def numbers(self, height: int, width: int) -> Numbers:
+        """The regions as one map."""
         return numbers_of(self.regions(height, width), height, width)
 
 
@@ -73,6 +78,7 @@ class Found:
         return {k: as_coco(counts, self.height, self.width) for k, counts in self.masks.items()}
 
     def numbers(self) -> Numbers:
+        """The regions as one map."""
         return numbers_of(self.regions(), self.height, self.width)
 
 
@@ -82,14 +88,6 @@ def numbers_of(regions: Mapping[int, dict[str, Any]], height: int, width: int) -
     for k in sorted(regions, key=lambda k: (k == VOID, -int(coco.area(regions[k])), k)):
         numbers[pixels_of(regions[k])] = VOID if k == VOID else k + 1
     return numbers
-
-
-def label(annotations: Sequence[Annotation]) -> str | None:
-    """The outlines, and crowd regions, as canonical JSON; None where one annotation has none."""
-    if any(one.segmentation is None for one in annotations):
-        return None
-    kept = [one.model_copy(update={"bbox": None, "attributes": {}}) for one in annotations]
-    return annotations_json(sorted(kept, key=lambda one: one.model_dump_json()))
 
 
 def words(label: str) -> str:
@@ -221,7 +219,7 @@ def _confusion(said: Found, there: Outlined, classes: int) -> NDArray[np.int64]:
 
 
 def to_table(said: Sequence[Found], categories: Sequence[str]) -> pa.Table:
-    """`predicted` in words, the columns of `assay.metrics.semantic_segmentation`, and `expected_iou` of each image."""
+    """The columns of `assay.metrics.semantic_segmentation`."""
     areas = [{categories[k]: coco.area(region) for k, region in one.regions().items()} for one in said]
     columns = {
         "predicted": pa.array([in_words(one) for one in areas], pa.string()),
