@@ -91,20 +91,20 @@ def test_the_hours_are_never_exceeded_and_what_is_left_is_too_little_for_the_nex
 ):
     study = data(images(*counts))
     scheme, order = schemes.resolve(name, "masks", UNIT, 8), schemes.order_of(study, 3)
-    found = schemes.drawn(scheme, study, order, seconds)
+    found = schemes.affordable(scheme, study, order, seconds)
     assert found.seconds <= seconds + 1e-3
     assert list(found.rows) == order[: len(found.rows)]
     assert len(found.drawings) == len(found.rows)
     if len(found.rows) < len(order):
         following = scheme.ways[-1].cost(study.pool.objects[order[len(found.rows)]], len(CLASSES))
         assert following > seconds - found.seconds - 1e-3
-    more = schemes.drawn(scheme, study, order, 2 * seconds)
+    more = schemes.affordable(scheme, study, order, 2 * seconds)
     assert len(more.rows) >= len(found.rows) or len(scheme.ways) > 1
 
 
 def test_the_parts_of_a_mixture_share_the_hours():
     study = data(images(*[1] * 200))
-    found = schemes.drawn(
+    found = schemes.affordable(
         schemes.resolve("0.25*masks+boxes", "masks", UNIT, 8), study, schemes.order_of(study, 0), 1784.0
     )
     assert found.drawings == (("masks", None),) * 5 + (("boxes", "ellipse"),) * 78

@@ -52,7 +52,7 @@ class Fit:
     """Rows of the pool, kind and rule of each, and the seed of the training."""
 
     rows: tuple[int, ...]
-    drawn: tuple[Drawing, ...]
+    drawings: tuple[Drawing, ...]
     seed: int
 
 
@@ -67,7 +67,7 @@ class Measured:
 
 def key_of(data: StudyData, setting: Setting, fit: Fit) -> str:
     """A fingerprint of all that a result depends on."""
-    said = [fit.rows, fit.drawn, fit.seed, vars(setting), data.digest, _code()]
+    said = [fit.rows, fit.drawings, fit.seed, vars(setting), data.digest, _code()]
     return canonical_digest(["effort", *said, {name: version(name) for name in LIBRARIES}])
 
 
@@ -76,7 +76,7 @@ def _code() -> str:
     return code_of(__name__)
 
 
-class Bench:
+class Trainer:
     """What fits need; each target is made once."""
 
     def __init__(self, data: StudyData, setting: Setting, progress: Progress) -> None:
@@ -90,7 +90,7 @@ class Bench:
 
     def measure(self, fit: Fit) -> Measured:
         """Train and measure."""
-        targets = [self._target(drawing, row) for drawing, row in zip(fit.drawn, fit.rows, strict=True)]
+        targets = [self._target(drawing, row) for drawing, row in zip(fit.drawings, fit.rows, strict=True)]
         with one_thread():
             judged: Judged = self._learner.fit(self.data, self.features, fit.rows, targets, fit.seed)
         return measured(judged, self.setting)
@@ -139,12 +139,12 @@ def run_all(
     keys = [key_of(data, setting, fit) for fit in fits]
     missing = {key: fit for key, fit in zip(keys, fits, strict=True) if read(folder, key) is None}
     if missing:
-        bench = Bench(data, setting, progress)
+        trainer = Trainer(data, setting, progress)
         workers = min(workers or os.cpu_count() or 1, len(missing))
         with progress.bar("training", len(missing), "fits") as advance:
             if workers == 1:
                 for key, fit in missing.items():
-                    write(folder, key, bench.measure(fit))
+                    write(folder, key, trainer.measure(fit))
                     advance(1)
             else:
                 _side_by_side(data, setting, missing, folder, workers, advance)
@@ -166,14 +166,14 @@ def _side_by_side(
 
 
 class _Worker:
-    bench: Bench
+    trainer: Trainer
     folder: Path
 
 
 def _enter(data: StudyData, setting: Setting, folder: Path) -> None:
-    _Worker.bench, _Worker.folder = Bench(data, setting, silent), folder
+    _Worker.trainer, _Worker.folder = Trainer(data, setting, silent), folder
 
 
 def _work(job: tuple[str, Fit]) -> None:
     key, fit = job
-    write(_Worker.folder, key, _Worker.bench.measure(fit))
+    write(_Worker.folder, key, _Worker.trainer.measure(fit))

@@ -60,7 +60,7 @@ def _cells(
     val, ruler = table.filter(pc.equal(table["split"], "val")), cells.own_cell(side).ruler
 
     def cell(fit: Fit) -> Cell:
-        taught = [teach(drawing, row) for drawing, row in zip(fit.drawn, fit.rows, strict=True)]
+        taught = [teach(drawing, row) for drawing, row in zip(fit.drawings, fit.rows, strict=True)]
         ids = [data.pool.ids[row] for row in fit.rows]
         rows = pa.concat_tables([_rows(ids, taught, task), val.cast(TRAIN)])
         return Cell(side, with_seed(params, fit.seed), training_table(rows, data.categories), ruler)

@@ -80,8 +80,8 @@ class Scheme:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """The images that a budget allows: rows of the pool in the order drawn, how each is drawn, the seconds spent."""
+class Affordable:
+    """The images that a budget allows: rows of the pool in their order, how each is drawn, the seconds spent."""
 
     rows: tuple[int, ...]
     drawings: tuple[Drawing, ...]
@@ -137,7 +137,7 @@ def order_of(data: StudyData, seed: int) -> list[int]:
     return found
 
 
-def drawn(scheme: Scheme, data: StudyData, order: Sequence[int], seconds: float) -> Drawn:
+def affordable(scheme: Scheme, data: StudyData, order: Sequence[int], seconds: float) -> Affordable:
     """As many images of an order as the seconds allow: each way until the next image would cost more than is left."""
     rows: list[int] = []
     drawings: list[Drawing] = []
@@ -152,7 +152,7 @@ def drawn(scheme: Scheme, data: StudyData, order: Sequence[int], seconds: float)
         rows += order[len(rows) : len(rows) + count]
         drawings += [way.drawing] * count
         left, spent = left - used, spent + used
-    return Drawn(tuple(rows), tuple(drawings), spent)
+    return Affordable(tuple(rows), tuple(drawings), spent)
 
 
 def teacher(data: StudyData, vertices: int) -> Callable[[Drawing, int], list[Annotation]]:

@@ -11,7 +11,7 @@ import numpy as np
 from assay.errors import ParamsError
 from assay.experiments.effort import network
 from assay.experiments.effort.fits import Fit, Measured, Setting, key_of, run_all
-from assay.experiments.effort.schemes import USUAL, Drawn, Scheme, drawn, order_of, resolve, why_not
+from assay.experiments.effort.schemes import USUAL, Affordable, Scheme, affordable, order_of, resolve, why_not
 from assay.experiments.effort.standing import Standing, curves_of, verdict
 from assay.experiments.effort.study_data import StudyData, Target
 from assay.experiments.sides import params_digest
@@ -41,11 +41,14 @@ class EffortPlan:
     seeds: tuple[int, ...]
     setting: Setting
 
-    def drawn(self, data: StudyData) -> list[list[list[Drawn]]]:
+    def images(self, data: StudyData) -> list[list[list[Affordable]]]:
         """What each scheme, seed and budget comes to."""
         orders = [order_of(data, seed) for seed in self.seeds]
         return [
-            [[drawn(scheme, data, order, hours * HOUR) for hours in self.asked.hours] for order in orders]
+            [
+                [affordable(scheme, data, order, hours * HOUR) for hours in self.asked.hours]
+                for order in orders
+            ]
             for scheme in self.schemes
         ]
 
@@ -76,8 +79,8 @@ def compute(
     made: EffortPlan, data: StudyData, params: Params, progress: Progress, workers: int | None = None
 ) -> dict[str, Any]:
     """Train what is not cached, and return the result. JSON-able; `key`: fingerprint of all inputs."""
-    drawings = made.drawn(data)
-    fits = _fits(made, drawings)
+    images = made.images(data)
+    fits = _fits(made, images)
     flat = [fit for scheme in fits for row in scheme for fit in row]
     progress.say(
         f"{len(made.schemes)} schemes × {len(made.seeds)} seeds × {len(made.asked.hours)} budgets: "
@@ -90,7 +93,7 @@ def compute(
     results = _shaped(made, found)
     names = [scheme.name for scheme in made.schemes]
     standing = Standing(names, curves_of(results, made.asked.hours, made.setting.draws_seed), len(data.test))
-    rows = _with_details(standing.rows(), made, data, drawings, results)
+    rows = _with_details(standing.rows(), made, data, images, results)
     best, crossings, exhausted = standing.best(), standing.crossings(), _exhausted(rows)
     keys = [key_of(data, made.setting, fit) for fit in flat]
     model = [params_digest(params), run_code(params)] if made.asked.learner == "model" else []
@@ -115,13 +118,13 @@ def compute(
     }
 
 
-def _fits(made: EffortPlan, drawings: Sequence[Sequence[Sequence[Drawn]]]) -> list[list[list[Fit]]]:
+def _fits(made: EffortPlan, images: Sequence[Sequence[Sequence[Affordable]]]) -> list[list[list[Fit]]]:
     return [
         [
             [Fit(one.rows, one.drawings, seed) for one in row]
             for seed, row in zip(made.seeds, scheme, strict=True)
         ]
-        for scheme in drawings
+        for scheme in images
     ]
 
 
@@ -135,11 +138,11 @@ def _with_details(
     rows: list[dict[str, Any]],
     made: EffortPlan,
     data: StudyData,
-    drawings: Sequence[Sequence[Sequence[Drawn]]],
+    images: Sequence[Sequence[Sequence[Affordable]]],
     results: Sequence[Sequence[Sequence[Measured]]],
 ) -> list[dict[str, Any]]:
     """Rows with the images and hours of each point, means over the seeds, and the metric of each class."""
-    for row, of_scheme, measured in zip(rows, drawings, results, strict=True):
+    for row, of_scheme, measured in zip(rows, images, results, strict=True):
         for b, point in enumerate(row["curve"]):
             there = [of_seed[b] for of_seed in of_scheme]
             point["images"] = round(sum(len(one.rows) for one in there) / len(there), 1)
