@@ -52,12 +52,13 @@ def install(site: Path) -> None:
 PREPARED = """
 from pathlib import Path
 from assay.commands.attribute import prepare
+from assay.experiments.cells import adopt
 from assay.layout import Layout
 from assay.params import load_params
 work = prepare(load_params(Path("params.yaml")), Layout(), "HEAD", "workspace", seeds=1)
-print(*work.game.players, work.game.a.package)
+print(*work.game.players, work.game.a.package, adopt(work.game.a, Layout()))
 """
-"""The players of an attribution, and where the code of A comes from; trains nothing."""
+"""The players of an attribution, where the code of A comes from, and whether its result is known; trains nothing."""
 
 
 def pack(site: Path, folder: Path, version: str) -> None:
@@ -174,7 +175,10 @@ def test_an_upgrade_is_a_change_of_code_and_needs_the_wheel_of_before_to_be_attr
     }
     assert behind["train"] == "training/fit.py changed"
     assert "curate" not in behind, "it runs nothing of what has changed"
-    code = upgraded.json("diff", "HEAD", "workspace")["code"]
+    found = upgraded.json("diff", "HEAD", "workspace")
+    assert found["behind"]["a"] == {}, "the commit stands for the code that ran"
+    assert found["behind"]["b"]["train"] == "training/fit.py changed"
+    code = found["code"]
     assert code["versions"] == {"a": __version__, "b": "99.0"}
     files = {row["stage"]: [file["file"] for file in row["files"]] for row in code["stages"]}
     assert files["train"] == ["assay/training/fit.py"]
@@ -183,9 +187,10 @@ def test_an_upgrade_is_a_change_of_code_and_needs_the_wheel_of_before_to_be_attr
     assert "*code* cannot be a player" in said.stderr
     pack(site, tmp_path / "wheels", __version__)
     had = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path / "wheels")}
-    players, package = upgraded.run("python", "-c", PREPARED, **had).stdout.split()
+    players, package, is_known = upgraded.run("python", "-c", PREPARED, **had).stdout.split()
     assert players == "code"
     assert package.endswith(f".assay/versions/{__version__}/assay")
+    assert is_known == "True", "what the other version computed is not computed again"
 
 
 def test_a_name_of_assay_is_not_taken_over(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from assay.layout import Layout
 from assay.lineage import manifests, worktrees
 from assay.lineage.fingerprint import Fingerprint, run_code, table_digest
 from assay.lineage.revisions import run_dvc
+from assay.lineage.staleness import stage_states
 from assay.params import Params, parse_params
 from assay.progress import Progress, silent
 
@@ -255,11 +256,11 @@ def _home(layout: Layout) -> Path:
 
 def _in_order(side: Side) -> bool:
     """Whether the outputs of a side are up to date by dvc.lock."""
-    from assay.lineage.staleness import stage_states
-
     try:
         side.bring([out["path"] for stage in STAGES for out in side.lock["stages"][stage]["outs"]])
     except (RevisionError, KeyError):
         return False  # never run, or no longer in the cache or a remote
-    states = {state.stage: state.state for state in stage_states(side.root)}
+    # a cell runs the installed code, unless the side has its own: what other code made is no result of it
+    found = side.states() if side.package else stage_states(side.root)
+    states = {state.stage: state.state for state in found}
     return all(states.get(stage) in ("fresh", "after") for stage in STAGES)

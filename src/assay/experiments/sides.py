@@ -19,10 +19,11 @@ from assay.lineage import installed, worktrees
 from assay.lineage.commits import commit_about
 from assay.lineage.digests import canonical_digest
 from assay.lineage.fingerprint import SECTIONS, Fingerprint, run_code, table_digest
-from assay.lineage.manifests import FOLDER, VERSION, Texts, current, md5, of_code, written
+from assay.lineage.manifests import FOLDER, VERSION, Texts, current, md5, of_code, with_plugins_of, written
 from assay.lineage.mending import read_lock
 from assay.lineage.remaking import fetch, remake
 from assay.lineage.revisions import git_commit, git_dirty_patch, resolve
+from assay.lineage.staleness import StageState, stage_states
 from assay.params import Params, load_params
 from assay.plugins import PACKAGE, Sources, of_project
 
@@ -95,6 +96,20 @@ class Side:
             return current(self.params, self.root)
         self.bring([FOLDER])
         return written(self.root)
+
+    def states(self, outs: bool = True) -> list[StageState]:
+        """The state of each stage: see `stage_states`.
+
+        A commit of a project without the sources of assay does not hold the code that ran. Its stages are compared
+        with the recorded code, if that is still kept, and with the plug-ins of the commit.
+        """
+        if self.kind == WORKSPACE or (self.package is None and self.sources.package != PACKAGE):
+            return stage_states(self.root, outs)
+        try:
+            recorded = self.manifests
+        except NotKept:
+            return stage_states(self.root, outs)
+        return stage_states(self.root, outs, with_plugins_of(recorded, of_code(self.params, self.sources)))
 
     def with_its_code(self, stages: Sequence[str], layout: Layout) -> Side:
         """A copy with the code that made this side, if need be from a wheel of that version, unpacked in `layout`.

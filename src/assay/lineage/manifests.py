@@ -20,7 +20,7 @@ from assay.layout import Layout
 from assay.lineage.closure import chosen, stage_closure
 from assay.lineage.digests import canonical_digest, hashes
 from assay.params import Params, load_params
-from assay.plugins import Sources, literals, of_project, parsed
+from assay.plugins import OWN, Sources, literals, of_project, parsed
 
 FOLDER = unchanged.CODE
 VERSION = "assay"
@@ -77,6 +77,23 @@ def changed(before: Texts, after: Texts, stage: str) -> list[str]:
     return sorted(name for name in {**old, **new} if old and old.get(name) != new.get(name))
 
 
+def with_plugins_of(texts: Texts, present: Texts) -> Texts:
+    """Manifests `texts` with the project's plug-ins as they are in `present`."""
+
+    def merged(name: str) -> str:
+        parts = {False: parse(texts[name]), True: parse(present.get(name, ""))}
+        return _text(
+            {
+                file: digest
+                for own, files in parts.items()
+                for file, digest in files.items()
+                if _is_own(file) == own
+            }
+        )
+
+    return {name: text if name == VERSION else merged(name) for name, text in texts.items()}
+
+
 def restore(project: Path) -> None:
     """Restore data/code in a worktree: as recorded if that matches its sources, else for its present sources.
 
@@ -107,6 +124,11 @@ def md5(text: str) -> str:
 
 def _text(files: dict[str, str]) -> str:
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
+
+
+def _is_own(file: str) -> bool:
+    """Whether a file of a manifest is a plug-in of the project."""
+    return file.startswith(f"{OWN}/")
 
 
 def _holds(files: dict[str, str], sources: Sources) -> bool:

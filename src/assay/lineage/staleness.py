@@ -61,13 +61,15 @@ class PipelineState:
     declared: dict[str, Any]
     locked: dict[str, Any]
     params: dict[str, Any]
+    ran: manifests.Texts | None = None
+    """Manifests that stand for the present code."""
 
     @classmethod
-    def read(cls, root: Path) -> PipelineState:
+    def read(cls, root: Path, ran: manifests.Texts | None = None) -> PipelineState:
         """RevisionError if one of them is not YAML."""
         declared, params = _yaml(root / "dvc.yaml"), _yaml(root / "params.yaml")
         locked = read_lock(root, Loader)
-        return cls(root, declared.get("stages") or {}, locked.get("stages") or {}, params)
+        return cls(root, declared.get("stages") or {}, locked.get("stages") or {}, params, ran)
 
     @cached_property
     def writers(self) -> dict[str, str]:
@@ -84,6 +86,8 @@ class PipelineState:
     @cached_property
     def code(self) -> manifests.Texts:
         """The manifests of the present code; those in data/code if params.yaml is not valid."""
+        if self.ran is not None:
+            return self.ran
         try:
             return manifests.current(load_params(self.root / "params.yaml"), self.root)
         except ParamsError:
@@ -109,12 +113,13 @@ class PipelineState:
         )
 
 
-def stage_states(root: Path, outs: bool = True) -> list[StageState]:
+def stage_states(root: Path, outs: bool = True, code: manifests.Texts | None = None) -> list[StageState]:
     """The state of each stage of dvc.yaml, in order; [] without the file.
 
-    `outs` False: a missing output makes no stage stale, as in a worktree whose outputs stay in the cache.
+    `outs` False: a missing output makes no stage stale, as in a worktree whose outputs stay in the cache. `code`: the
+    manifests that the recorded ones are compared with; None: those of the present code.
     """
-    records = PipelineState.read(root)
+    records = PipelineState.read(root, code)
     states: dict[str, StageState] = {}
     for name in records.declared:
         states[name] = _state(records, name, states, outs)

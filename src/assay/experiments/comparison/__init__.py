@@ -33,7 +33,6 @@ from assay.experiments.comparison.wording import sentence
 from assay.experiments.predicted import Predicted
 from assay.experiments.sides import Side
 from assay.layout import Layout
-from assay.lineage.staleness import stage_states
 from assay.params import Params
 from assay.progress import Progress, silent
 
@@ -154,8 +153,8 @@ def _predicted(side: Side) -> Predicted:
 
 def _behind(side: Side) -> Found:
     """{stage: reason} of the stages of a side that are not up to date."""
-    states = stage_states(side.root, outs=side.kind == "workspace")
-    return {s.stage: s.why or s.state for s in states if s.stage in RESULT and s.state in BEHIND}
+    found = side.states(outs=side.kind == "workspace")
+    return {s.stage: s.why or s.state for s in found if s.stage in RESULT and s.state in BEHIND}
 
 
 def _changed(result: Found, a: Side, b: Side, absent: dict[Side, dict[str, str]]) -> dict[str, bool | None]:
