@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from assay.data.annotations import box_of
 from assay.data.images.decode import decode
+from assay.data.masks import area, as_box
 from assay.errors import ParamsError
 from assay.formats import scenes
 from assay.params import Source
@@ -81,3 +83,15 @@ def test_impossible_options_are_refused(options):
         read(**options)
     with pytest.raises(ParamsError, match="are generated"):
         scenes.read(Source(name="scenes", format="scenes", path="x"), Path())
+
+
+def test_outlines_are_the_pixels_of_the_digits_and_change_nothing_else(clean):
+    outlined = read(images=20, outlines=True)
+    assert [r.data for r in outlined] == [r.data for r in clean[:20]]
+    for record, without in zip(outlined, clean, strict=False):
+        assert [as_box(note) for note in record.truth] == without.truth
+        for note in record.truth:
+            (x, y, w, h), (left, top, across, down) = note.bbox, box_of(note.segmentation)
+            assert x <= left < left + across <= x + w
+            assert y <= top < top + down <= y + h
+            assert 0.1 * w * h < area(note.segmentation) < w * h

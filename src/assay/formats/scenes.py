@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from assay.data import masks
 from assay.data.annotations import Annotation, Box
 from assay.data.images.png import encode_png
 from assay.data.records import Record
@@ -36,6 +37,8 @@ LIGHT = (90, 220)
 """Gray levels of the digits, least and most: a third of the range for each of CONTRASTS."""
 NOISE = 12
 """Standard deviation of the background, gray levels."""
+INK = 64
+"""Gray level, of 255, from which on a pixel of a digit belongs to its outline."""
 TRIES = 20
 """Random places tried for a digit before it is left out: digits do not overlap."""
 
@@ -49,6 +52,8 @@ class Options(Section):
     """The digits from 0 on that occur."""
     objects: Annotated[float, within(0, 100)] = 4.0
     """Mean number of digits of a scene (Poisson); there are fewer where they do not fit in."""
+    outlines: bool = False
+    """Whether the pixels of each digit come with its box."""
     missing: Fraction = 0.0
     """Chance of a box to be left out of the labels."""
     wrong_labels: Fraction = 0.0
@@ -104,7 +109,12 @@ class Scenes:
                 continue
             (x, y), (h, w) = corner, ink.shape
             canvas[y : y + h, x : x + w] += ink * (light / 255)
-            boxes.append(Annotation(category=str(digit), bbox=(x, y, w, h)))
+            outline = None
+            if self.options.outlines:
+                pixels = np.zeros((side, side), bool)
+                pixels[y : y + h, x : x + w] = ink >= INK
+                outline = masks.encode(pixels)
+            boxes.append(Annotation(category=str(digit), bbox=(x, y, w, h), segmentation=outline))
         return canvas.round().clip(0, 255).astype(np.uint8), boxes, CONTRASTS[int(level * len(CONTRASTS))]
 
     def _given(self, right: list[Annotation], number: int) -> list[Annotation]:
