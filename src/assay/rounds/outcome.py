@@ -9,7 +9,7 @@ from typing import Any
 
 from assay.data import ledger
 from assay.data.edits import ANSWERS, answers_to, batch_files, read_batch, read_batches
-from assay.data.files import read_json
+from assay.data.files import read_json, read_table
 from assay.data.ledger import Batch
 from assay.errors import RevisionError
 from assay.layout import Layout
@@ -89,10 +89,10 @@ def start(commit: str, metric: str, layout: Layout) -> FirstState:
     """The state before the first round, with its metric if it was recorded."""
     try:
         test = read_json(checkout_dir(commit, METRICS, layout.root))["test"].get(metric)
-        counts = read_json(checkout_dir(commit, SELECTION, layout.root) / "selection.json")["counts"]
+        rows = read_table(checkout_dir(commit, SELECTION, layout.root) / "train.parquet", ["split"])
     except RevisionError:
         return FirstState(commit=commit)
-    labelled = {split: sum(of_class.values()) for split, of_class in counts.items()}
+    labelled = dict(Counter(rows["split"].to_pylist()))
     return FirstState(commit=commit, labelled={**labelled, "test": test["n"] if test else 0}, test=test)
 
 

@@ -7,6 +7,8 @@ that of `assay.training.inputs`, floats in 0…1 (n, c, h, w) or embeddings (n, 
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import tempfile
@@ -152,7 +154,8 @@ def export(folder: Path, to: Path, about: Any) -> None:
 
     model = load_model(folder)
     try:
-        with warnings.catch_warnings():
+        # of a model that it cannot export, a detector, torch writes the whole graph to stderr
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter(
                 "ignore"
             )  # warnings of the import of MLflow, and of the internals of torch.export
