@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from assay.commands import audit_objects, label
+from assay.commands import audit, audit_objects, label
 from assay.data.edits import read_batches
 from assay.data.files import write_json, write_table
 from assay.data.snapshot import Snapshot
@@ -25,6 +25,7 @@ from assay.layout import Layout
 from assay.metrics.objects import Detections, offsets_of
 from assay.params import Params, parse_params
 from assay.progress import silent
+from assay.stages import audit as audit_stage
 from assay.stages import curate, embed, ingest
 from assay.tasks import detection as task
 
@@ -272,6 +273,15 @@ def test_masks_are_objects_too_and_pixels_are_not(boxes):
         )
     }
     assert made == {"instance_segmentation": True, "semantic_segmentation": False}
+
+
+def test_pixels_are_refused_by_name(boxes):
+    params = boxes.read_params(
+        task="semantic_segmentation", train={"model": "lite0_segmenter"}, track={"primary": "miou"}
+    )
+    audit_stage.run(params, boxes.layout, silent)
+    with pytest.raises(UsageError, match="no label of semantic_segmentation can be audited"):
+        audit.run(params, boxes.layout, limit=5)
 
 
 def test_a_box_is_no_outline(boxes, tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay import plugins
+from assay import plugins, tasks
 from assay.annotators import AnnotatorContext, ask, now
 from assay.commands.queue import with_paths
 from assay.commands.workspace import writes
@@ -88,6 +88,11 @@ def run(
     least = above if above is not None else SURE if apply else likely
     batches = read_batches(layout.edits)
     judged, trained = ask_model(params, layout, progress) if model else (read_judged(layout.audit), None)
+    if not len(judged) and not tasks.load(params.task).SAYS_CLASSES:
+        raise UsageError(
+            f"no label of {params.task} can be audited: they are neither one class an image nor objects",
+            hint="`assay audit` without options lists bad images: data/audit/audit.json",
+        )
     share, settled = share_of(judged), looked_at(judged, batches)
     if check is not None:
         return draw(params, layout, _without(suspects(judged, 0.0), settled), check, export or CHECK, share)
