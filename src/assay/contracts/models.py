@@ -21,7 +21,7 @@ FEW = 5
 
 
 def spec(**changes: Any) -> ModelSpec:
-    """Small, of three classes."""
+    """A small specification with CLASSES classes."""
     return ModelSpec(**{"outputs": CLASSES, "image_size": 32, "embedding_dim": 5} | changes)
 
 

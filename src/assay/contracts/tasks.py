@@ -1,4 +1,4 @@
-"""The contract of a task: see assay.tasks. A task is two files; the one with its metrics is checked with it."""
+"""The contract of a task: see assay.tasks. A task is two files; the checks cover tasks/NAME.py and metrics/NAME.py."""
 
 from __future__ import annotations
 

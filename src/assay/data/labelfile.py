@@ -106,7 +106,7 @@ class Names:
     """The valid names of images: an id, its first digits, or an origin."""
 
     ids: Sequence[str]
-    """Sorted."""
+    """Content ids, sorted."""
     paths: Mapping[str, frozenset[str]]
 
     @classmethod

@@ -60,7 +60,7 @@ class WrongShare:
 
 
 def with_share(judged: pa.Table, share: WrongShare) -> pa.Table:
-    """The table of judged labels, with the share of wrong ones in its schema."""
+    """The table of audited labels, with the share of wrong ones in the metadata of its schema."""
     return judged.replace_schema_metadata({SHARE: json.dumps(asdict(share))})
 
 

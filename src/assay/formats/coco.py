@@ -82,7 +82,7 @@ def _files(source: Source, place: Path, patterns: Sequence[str]) -> list[Path]:
 
 
 class File:
-    """One JSON file."""
+    """Reader of one JSON file."""
 
     def __init__(self, source: Source, file: Path, base: Path, options: Options, images: Path | None) -> None:
         self.file, self.base = file, base
@@ -208,7 +208,7 @@ def _box(value: Any) -> tuple[list[float] | None, str | None]:
     if value in (None, []):
         return None, None
     sound = isinstance(value, list) and len(value) == 4 and all(type(v) in (int, float) for v in value)
-    if sound and min(value[2:]) > 0:  # NaN is not
+    if sound and min(value[2:]) > 0:  # false for NaN
         return value, None
     return None, f"box {value} has no area" if sound else f"box {value} is not x, y, width, height"
 

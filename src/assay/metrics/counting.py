@@ -47,7 +47,7 @@ class Counted(Judged):
 
     @property
     def quality(self) -> Floats:
-        """1 − |rounded count − truth| / truth, at least 0."""
+        """(n,) 1 − |rounded count − truth| / truth, at least 0; the divisor is at least 1."""
         off = np.abs(np.round(self.counts.astype(np.float64)) - self.targets)
         quality: Floats = np.maximum(0.0, 1 - off / np.maximum(self.targets, 1))
         return quality

@@ -47,7 +47,7 @@ class Examples:
 
     inputs: Inputs
     targets: Any
-    """A sequence."""
+    """A sequence of n targets."""
     placement: Placement | None = None
     """Placement of the images on the inputs, for tasks whose targets have coordinates."""
 

@@ -51,7 +51,7 @@ class LinearProbe:
 
 
 def softmax(logits: Floats) -> Floats:
-    """Over the last axis; −∞ is probability 0."""
+    """Probabilities over the last axis; a logit of −∞ gives probability 0."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     chances: Floats = powers / powers.sum(axis=-1, keepdims=True)
     return chances
