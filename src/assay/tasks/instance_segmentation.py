@@ -170,14 +170,14 @@ def predict(outputs: Iterable[list[dict[str, torch.Tensor]]], where: Placement) 
         masks += [mask for mask in drawn if mask is not None]
         counts.append(int(kept.sum()))
     m = len(masks)
-    objects = Detections(
+    detected = Detections(
         offsets_of(counts),
         np.concatenate([np.zeros(0), *labels]).astype(np.int64),
         np.zeros((m, 4)),
         np.zeros(m),
         scores=np.concatenate([np.zeros(0), *scores]),
     )
-    return Found(masked(objects, masks), sizes)
+    return Found(masked(detected, masks), sizes)
 
 
 def pasted(mask: Values, box: Floats, size: Ints) -> Mask | None:
@@ -223,10 +223,10 @@ def scores(said: Found, targets: Sequence[Outlined]) -> dict[str, float]:
 
 def to_table(said: Found, categories: Sequence[str]) -> pa.Table:
     """The columns of detection, and `masks`, `height` and `width`: see `assay.metrics.instance_segmentation`."""
-    objects = said.objects
-    counts = [] if objects.masks is None else [mask["counts"].decode() for mask in objects.masks]
-    masks = pa.ListArray.from_arrays(pa.array(objects.offsets, pa.int32()), pa.array(counts, pa.string()))
-    table = detection.to_table(objects, categories).append_column("masks", masks)
+    found = said.objects
+    counts = [] if found.masks is None else [mask["counts"].decode() for mask in found.masks]
+    masks = pa.ListArray.from_arrays(pa.array(found.offsets, pa.int32()), pa.array(counts, pa.string()))
+    table = detection.to_table(found, categories).append_column("masks", masks)
     for name, side in zip(("height", "width"), said.sizes.T, strict=True):
         table = table.append_column(name, pa.array(side, pa.int32()))
     return table
