@@ -58,7 +58,7 @@ def test_rules_for_one_drawing_need_not_be_told_apart():
 def test_schemes_that_are_alike_cannot_be_told_apart():
     made, said = compared([[0.7, 0.8, 0.85], [0.7, 0.8, 0.85]])
     assert said["draw"] == [None] * 3
-    assert said["text"].startswith("From 1 to 16 h: can't tell between masks and boxes.")
+    assert said["text"].startswith("From 1 to 16 h: can't tell; ahead is ")
     assert {name for one in made.best() for name in one["alike"]} == {"masks", "boxes/ellipse"}
 
 
@@ -67,7 +67,7 @@ def test_what_is_worse_is_told_where_the_best_cannot_be():
     levels = [[0.5, 0.5, 0.5], [0.8, 0.8, 0.8], [0.8, 0.8, 0.8]]
     made = Standing(names, curves_of(results(np.random.default_rng(1), levels, 0.02), HOURS, 0), TEST_IMAGES)
     said = verdict(made.best(), made.crossings(), made.rows(), "dice", {"points": 4.0})["text"]
-    assert said.startswith("From 1 to 16 h: can't tell between boxes and points, but worse: masks.")
+    assert said.startswith("From 1 to 16 h: can't tell between boxes and points, but worse: masks; ahead is ")
 
 
 def test_a_crossing_that_may_not_be_has_open_ends():

@@ -147,17 +147,17 @@ def _span(group: Sequence[Row]) -> str:
 
 
 def _answer(acts: Sequence[str], last: Row, rows: Sequence[Row], metric: str) -> str:
-    """With the gain over the control at the last budget of the range, where what to draw is decided."""
-    if len(acts) > 1:
-        worse = [act for act in dict.fromkeys(act_of(row["name"]) for row in rows) if act not in acts]
-        ruled_out = f", but worse: {', '.join(worse)}" if worse else ""
-        return f"can't tell between {', '.join(acts[:-1])} and {acts[-1]}{ruled_out}"
+    """What to draw, or among what it cannot be told, with the gain over the control at the last budget of a range."""
     name, control = last["scheme"], rows[0]["name"]
-    how = "" if name == acts[0] else f" (learnt as {name})"
     points = next(row for row in rows if row["name"] == name)["curve"]
     over = next(point["over_control"] for point in points if point["hours"] == last["hours"])
     gain = f", {named(metric).change(over)} over {control} at {last['hours']:g} h" if over else ""
-    return f"draw {acts[0]}{how}{gain}"
+    if len(acts) == 1:
+        how = "" if name == acts[0] else f" (learnt as {name})"
+        return f"draw {acts[0]}{how}{gain}"
+    worse = [act for act in dict.fromkeys(act_of(row["name"]) for row in rows) if act not in acts]
+    among = f" between {', '.join(acts[:-1])} and {acts[-1]}, but worse: {', '.join(worse)}" if worse else ""
+    return f"can't tell{among}; ahead is {name}{gain}"
 
 
 def _crossed(one: Row, best: Sequence[Row]) -> str:
