@@ -109,6 +109,7 @@ def test_what_cannot_be_meant_is_refused(project):
         ({"schemes": ["mask"]}, "effort.schemes"),
         ({"hours": [4.0, 1.0]}, "hours must increase"),
         ({"target": "boxes", "schemes": ["polygons"]}, "polygons is not a way to learn boxes"),
+        ({"learner": "model"}, "masks are learnt by the task semantic_segmentation, not detection"),
     ):
         with pytest.raises(ParamsError, match=said):
             effort.run(project.params(), project.layout, changed)

@@ -13,6 +13,7 @@ from assay.data.annotations import Annotation
 from assay.experiments.effort import pseudo_labels
 from assay.experiments.effort.pseudo_labels import Canvas, typical_sizes
 from assay.metrics.semantic_segmentation import true_pixels
+from assay.tasks import semantic_segmentation
 
 SIDE = 40
 BOXES = st.lists(
@@ -97,3 +98,16 @@ def test_around_a_point_there_is_a_box_of_the_typical_size():
 def test_an_image_without_objects_teaches_that_there_are_none():
     rules = ("as_drawn", "filled", "ellipses", "discs", "otsu", "typical_boxes")
     assert [getattr(pseudo_labels, rule)([], canvas()) for rule in rules] == [[]] * 6
+
+
+@given(BOXES)
+def test_the_model_of_the_task_learns_what_is_taught(corners):
+    """Every rule gives outlines, with crowd regions where it cannot tell: a label of semantic segmentation."""
+    drawn = boxes(*corners)
+    for rule in (pseudo_labels.filled, pseudo_labels.ellipses, pseudo_labels.otsu):
+        taught = rule(drawn, canvas())
+        (outlined,) = semantic_segmentation.targets([semantic_segmentation.label(taught)], ["cell"])
+        numbers = outlined.numbers(SIDE, SIDE)
+        classes, void = seen(taught)
+        assert ((numbers == 1) == classes & ~void).all()
+        assert ((numbers < 0) == void).all()
