@@ -128,18 +128,16 @@ def detected(source: Path, home: Path) -> Detected:
     from assay.stages import curate, embed, evaluate, ingest, select, train
 
     given = {"name": "boxes", "format": "voc", "path": str(source.resolve())}
-    params = parse_params(
-        {
-            "task": "detection",
-            "ingest": {"sources": [given]},
-            "curate": {"near_duplicate": 1.0},
-            "select": {"strategy": "random"},
-            "train": DETECTOR,
-            "evaluate": {"slices": [], "batch": 16},
-            "track": {"primary": "ap"},
-        }
-    )
-    mark = yaml.safe_dump(params.model_dump(mode="json"))
+    settings = {
+        "task": "detection",
+        "ingest": {"sources": [given]},
+        "curate": {"near_duplicate": 1.0},
+        "select": {"strategy": "random"},
+        "train": DETECTOR,
+        "evaluate": {"slices": [], "batch": 16},
+        "track": {"primary": "ap"},
+    }
+    params, mark = parse_params(settings), yaml.safe_dump(settings)
     layout, note = Layout(home), home / "made_with.yaml"
     if not note.exists() or note.read_text(encoding="utf-8") != mark:
         home.mkdir(parents=True, exist_ok=True)
