@@ -198,6 +198,13 @@ def test_the_queue_asks_for_second_looks_too_and_takes_the_answers(audited, tmp_
     assert (after["open"], after["answered"]) == (0, 4)
 
 
+def test_a_file_without_suspects_is_said_to_have_none(audited, tmp_path):
+    file = tmp_path / "review.csv"
+    said = shown(audited.audit(export=file, above=1.0))
+    assert len(file.read_text().splitlines()) == 1
+    assert f"nothing to review: {file}" in said.replace("\n", "")
+
+
 def audited_picture(n: int):
     from tests.conftest import striped
 

@@ -54,17 +54,22 @@ def render(result: dict[str, Any], console: Console) -> None:
     if others := ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in result["others"].items()):
         console.print(f"the other checks found: {others} (data/audit/audit.json)", highlight=False)
     if result["file"]:
-        file = escape(result["file"])
-        console.print(
-            f"{result['suspects']:,} suspects and the proposed exclusions are in {file}: fill in `label` or "
-            f"`exclude`, then `assay label {file}`"
-        )
+        console.print(_exported(result, escape(result["file"])))
     elif result["rows"]:
         console.print(
             "next: `assay audit --csv review.csv`, review them, `assay label review.csv`; or --apply suggested"
         )
     if result["page"]:
         console.print(f"page: {escape(result['page'])}", highlight=False, soft_wrap=True)
+
+
+def _exported(result: dict[str, Any], file: str) -> str:
+    if not result["suspects"] + result["foreign"]:
+        return f"nothing to review: {file} has a header only"
+    return (
+        f"{result['suspects']:,} suspects and the proposed exclusions are in {file}: fill in `label` or `exclude`, then "
+        f"`assay label {file}`"
+    )
 
 
 def _table(result: dict[str, Any]) -> Table:
