@@ -78,7 +78,9 @@ def test_answers_to_what_was_not_asked_and_contradictions_are_put_on_record(queu
 
     def unruly(batches, its_desk):
         yield from real(batches, its_desk)
-        stranger = oracle.judge("f" * 64, oracle.ANNOTATIONS.validate_json('[{"category":"odd"}]'), "2026")
+        stranger = oracle.judge(
+            "f" * 64, oracle.ANNOTATIONS.validate_json('[{"category":"odd"}]'), "classification", "2026"
+        )
         yield Answer(stranger.id, (stranger,), "elsewhere", said="as it came")
         yield Answer(second, (stranger.model_copy(update={"id": second, "op": "exclude"}),), "line 7")
         yield Answer(first, (), "line 8", trouble="illegible")

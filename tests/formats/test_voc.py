@@ -97,8 +97,10 @@ def test_a_size_that_is_not_the_image_s_leaves_it_unlabelled(read):
 def test_splits_and_no_xml(read, tmp_path):
     main = tmp_path / "ImageSets/Main"
     main.mkdir(parents=True)
-    for split in ("train", "test", "trainval"):
+    for split in ("val", "train", "trainval"):
         (main / f"{split}.txt").write_text("1\n")
+    assert read()[0].split == "val", "whatever the order in which the system lists the files"
+    (main / "test.txt").write_text("1\n")
     assert read()[0].split == "test"
     (tmp_path / "none").mkdir()
     with pytest.raises(SourceError, match=r"no \.xml below"):

@@ -28,6 +28,7 @@ from assay.data import masks
 from assay.data.annotations import Annotation
 from assay.data.outlines import RLE
 from assay.data.records import Issue, Outgoing, Record, Written
+from assay.data.splits import PROTECTION
 from assay.data.text import read_text
 from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, options_of, place_of
@@ -206,10 +207,11 @@ def _attributes(one: ElementTree.Element) -> dict[str, str | bool]:
 def _splits(place: Path) -> dict[str, str]:
     """Name of an image -> split; of several splits, the most protected: test before val before train."""
     found: dict[str, str] = {}
-    for file in sorted(place.rglob("ImageSets/Main/*.txt"), key=lambda f: f.stem == "test"):
-        if (split := SPLIT_NAMES.get(file.stem.lower())) is not None:
-            lines = (line.split() for line in read_text(file, SourceError).splitlines())
-            found |= {words[0]: split for words in lines if words and words[-1] != "-1"}
+    files = {file: SPLIT_NAMES.get(file.stem.lower()) for file in place.rglob("ImageSets/Main/*.txt")}
+    named = [(file, split) for file, split in files.items() if split is not None]
+    for file, split in sorted(named, key=lambda pair: PROTECTION.index(pair[1])):
+        lines = (line.split() for line in read_text(file, SourceError).splitlines())
+        found |= {words[0]: split for words in lines if words and words[-1] != "-1"}
     return found
 
 

@@ -67,8 +67,8 @@ def _exported(result: dict[str, Any], file: str) -> str:
     if not result["suspects"] + result["foreign"]:
         return f"nothing to review: {file} has a header only"
     return (
-        f"{result['suspects']:,} suspects and the proposed exclusions are in {file}: fill in `label` or `exclude`, then "
-        f"`assay label {file}`"
+        f"{result['suspects']:,} suspects and the proposed exclusions are in {file}: fill in `label` or `exclude`, "
+        f"then `assay label {file}`"
     )
 
 
