@@ -66,8 +66,9 @@ def test_what_is_worse_is_told_where_the_best_cannot_be():
     names = ["masks", "boxes", "points"]
     levels = [[0.5, 0.5, 0.5], [0.8, 0.8, 0.8], [0.8, 0.8, 0.8]]
     made = Standing(names, curves_of(results(np.random.default_rng(1), levels, 0.02), HOURS, 0), TEST_IMAGES)
-    said = verdict(made.best(), made.crossings(), made.rows(), "dice", {"points": 4.0})["text"]
+    said = verdict(made.best(), made.crossings(), made.rows(), "dice", {"points": 4.0}, ["clump"])["text"]
     assert said.startswith("From 1 to 16 h: can't tell between boxes and points, but worse: masks; ahead is ")
+    assert said.endswith("Nothing is said of clump: the full annotation hardly teaches them either.")
 
 
 def test_a_crossing_that_may_not_be_has_open_ends():

@@ -114,6 +114,7 @@ def verdict(
     rows: Sequence[Row],
     metric: str,
     exhausted: Mapping[str, float],
+    unlearnt: Sequence[str] = (),
 ) -> Row:
     """What to draw: a sentence for each range of budgets with the same answer, and where the leaders cross."""
     names = [row["name"] for row in rows]
@@ -126,6 +127,10 @@ def verdict(
         f"{name} has no image left from {exhausted[name]:g} h on: with more images it would go further"
         for name in used_up
     ]
+    if unlearnt:
+        sentences.append(
+            f"Nothing is said of {', '.join(unlearnt)}: the full annotation hardly teaches them either"
+        )
     return {"draw": [_decided(one, names) for one in best], "text": f"{'. '.join(sentences)}."}
 
 

@@ -22,6 +22,8 @@ from assay.params.effort import Effort
 from assay.progress import Progress
 
 HOUR = 3600.0
+HARDLY = 0.25
+"""Share of the mean over the classes below which one counts as not learnt."""
 METRICS: dict[Target, tuple[str, ...]] = {
     "masks": ("dice", "miou"),
     "boxes": ("ap", "ap50", "ap75", "ar", "f1"),
@@ -103,7 +105,7 @@ def compute(
         "target": data.target,
         "metric": made.setting.metric,
         "learner": params.train.model if model else "quick",
-        "verdict": verdict(best, crossings, rows, made.setting.metric, exhausted),
+        "verdict": verdict(best, crossings, rows, made.setting.metric, exhausted, _unlearnt(rows)),
         "schemes": rows,
         "left_out": made.left_out,
         "best": best,
@@ -151,6 +153,13 @@ def _with_details(
             of_classes = np.mean([of_seed[b].classes for of_seed in measured], axis=0).tolist()
             point["classes"] = dict(zip(data.categories, (round(x, 6) for x in of_classes), strict=False))
     return rows
+
+
+def _unlearnt(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The classes that the full annotation hardly teaches with the most hours, against the mean of all."""
+    classes = rows[0]["curve"][-1]["classes"]
+    mean = sum(classes.values()) / max(len(classes), 1)
+    return [name for name, value in classes.items() if value < HARDLY * mean]
 
 
 def _exhausted(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
