@@ -147,6 +147,18 @@ def test_a_class_never_seen_needs_a_word(queued, take):
     assert take(f"id,label\n{queued.unlabelled[1]},prime\n")["new_classes"] == []
 
 
+def test_a_class_is_no_label_of_a_task_with_objects(queued, tmp_path):
+    file = tmp_path / "labels.csv"
+    params = queued.params().model_copy(update={"task": "detection"})
+    file.write_text(f"id,label,exclude\n{queued.unlabelled[0]},,yes\n{queued.unlabelled[1]},odd,\n")
+    with pytest.raises(EditError, match="line 3: detection learns from objects with a box") as error:
+        label.run(params, queued.layout, file)
+    assert "ingest.sources" in error.value.hint
+    assert queued.batches == []
+    file.write_text(f"id,label,exclude\n{queued.unlabelled[0]},,yes\n")
+    assert label.run(params, queued.layout, file)["written"] == {"exclude": 1}
+
+
 def test_an_id_and_a_path_that_disagree_are_refused(queued, take):
     with pytest.raises(EditError, match="different images"):
         take(f"id,path,label\n{queued.unlabelled[0]},s:10.png,odd\n")

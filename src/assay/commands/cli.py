@@ -210,9 +210,10 @@ def queue(
     from assay.commands import queue
     from assay.commands.terminal import Terminal
 
-    layout, _ = project()
+    layout, params = project()
     shown = limit if limit is not None or export is not None or html is not None else 20
-    show(queue.run(layout, shown, split, export, html, Terminal()), as_json, queue.render)
+    found = queue.run(layout, shown, split, export, html, Terminal(), params.task)
+    show(found, as_json, queue.render)
 
 
 @app.command(rich_help_panel=DESK)

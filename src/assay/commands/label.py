@@ -58,6 +58,7 @@ def label_images(
     separator = tasks.separator(params.task)
     classes = valid_classes(params.curate.classes, snapshot, batches, allow_new_classes, separator)
     read = read_rows(file, Names.of(snapshot.samples), classes)
+    require_tags(params.task, file, read.rows)
     rows, disputed, repeated = without_contradictions(read.rows)
     problems = sorted([*read.problems, *disputed], key=lambda problem: problem.line)
     if problems and not skip_bad:
@@ -78,6 +79,18 @@ def label_images(
         "new_classes": sorted({name for row in rows for name in row.label or ()} - classes.known),
         "ignored_columns": read.ignored,
     }
+
+
+def require_tags(task: str, file: Path, rows: Sequence[Row]) -> None:
+    """EditError if a row gives an image a class, and the task learns from objects only."""
+    labelled = [row for row in rows if row.label]
+    if labelled and not tasks.takes_tags(task):
+        raise EditError(
+            f"{file}, line {labelled[0].line}: {task} learns from objects with a box or an outline, not from a class "
+            "of the image; nothing was written",
+            hint="draw them in a tool, and add its files (coco, yolo, voc, masks) to ingest.sources: of several "
+            "labels of an image the latest counts",
+        )
 
 
 def present(

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.markup import escape
 
+from assay import tasks
 from assay.commands.terminal import lines_table
 from assay.data import ledger
 from assay.data.edits import answers_to, read_batches
@@ -36,8 +37,10 @@ def run(
     export: Path | None = None,
     page: Path | None = None,
     progress: Progress = silent,
+    task: str = "classification",
 ) -> dict[str, Any]:
     """The open images of the queue, best first; a file and a page get all of them unless `limit` was given."""
+    tags = tasks.takes_tags(task)
     queue, answered = open_queue(layout)
     if split is not None:
         queue = queue.filter(pc.equal(queue["split"], split))
@@ -48,10 +51,12 @@ def run(
     if page is not None:
         from assay.labels.page import queue_page
 
-        write_out(page, queue_page(table, len(queue), categories(layout), layout.pool, progress).encode())
+        classes = categories(layout) if tags else []
+        write_out(page, queue_page(table, len(queue), classes, layout.pool, progress).encode())
     return {
         "open": len(queue),
         "answered": answered,
+        "tags": tags,
         "rows": rows,
         "file": export and str(export),
         "page": page and str(page),
@@ -98,10 +103,12 @@ def render(result: dict[str, Any], console: Console) -> None:
         console.print(f"{len(result['rows']):,} images on the page {escape(result['page'])}", highlight=False)
     if result["file"]:
         file = escape(result["file"])
-        console.print(
-            f"{len(result['rows']):,} images in {file}, column `image`: fill in `label`, then `assay label {file}`",
-            highlight=False,
+        then = (
+            f"fill in `label`, then `assay label {file}`"
+            if result["tags"]
+            else "draw their objects in a tool, and add its files to ingest.sources"
         )
+        console.print(f"{len(result['rows']):,} images in {file}, column `image`: {then}", highlight=False)
     if result["page"] or result["file"]:
         return
     rows = [(str(row["rank"] + 1), row["id"][:12], *_cells(row)) for row in result["rows"]]

@@ -56,7 +56,10 @@ def page(
 def queue_page(
     table: pa.Table, open_: int, classes: Sequence[str], pool: Path, progress: Progress = silent
 ) -> str:
-    """`table`: QUEUE rows with a `path`, best first; `open_`: length of the whole queue."""
+    """`table`: QUEUE rows with a `path`, best first; `open_`: length of the whole queue.
+
+    `classes`: those to choose from; without any, images can only be excluded.
+    """
     again = pc.equal(table["strategy"], REVIEW).to_numpy(zero_copy_only=False)
     shown = table.append_column("origin", pc.fill_null(table["path"], ""))
     chosen, found = _pictures(table, pool, PICTURES, progress)

@@ -73,6 +73,13 @@ def probabilities_of(table: pa.Table) -> NDArray[np.float32]:
     return flat.reshape(len(table), -1) if len(table) else flat.reshape(0, 0)
 
 
+def takes_tags(name: str) -> bool:
+    """Whether a class of the whole image is a label of the task."""
+    from assay.data.annotations import Annotation
+
+    return load(name).label([Annotation(category="any")]) is not None
+
+
 def place_of(named: Iterable[str], categories: Sequence[str]) -> dict[str, int]:
     """The number of each category. ParamsError if something else is named."""
     if unknown := sorted(set(named) - set(categories)):
