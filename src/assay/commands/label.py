@@ -82,11 +82,12 @@ def label_images(
 
 
 def require_tags(task: str, file: Path, rows: Sequence[Row]) -> None:
-    """EditError if a row gives an image a class, and the task learns from objects only."""
-    labelled = [row for row in rows if row.label]
-    if labelled and not tasks.takes_tags(task):
+    """EditError for a row with a class from which the task, of objects, does not learn."""
+    for row in rows:
+        if not row.label or tasks.takes_tag(task, row.label[0]):
+            continue
         raise EditError(
-            f"{file}, line {labelled[0].line}: {task} learns from objects with a box or an outline, not from a class "
+            f"{file}, line {row.line}: {task} learns from objects with a box or an outline, not from a class "
             "of the image; nothing was written",
             hint="draw them in a tool, and add its files (coco, yolo, voc, masks) to ingest.sources: of several "
             "labels of an image the latest counts",

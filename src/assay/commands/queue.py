@@ -40,7 +40,6 @@ def run(
     task: str = "classification",
 ) -> dict[str, Any]:
     """The open images of the queue, best first; a file and a page get all of them unless `limit` was given."""
-    tags = tasks.takes_tags(task)
     queue, answered = open_queue(layout)
     if split is not None:
         queue = queue.filter(pc.equal(queue["split"], split))
@@ -48,15 +47,15 @@ def run(
     rows = table.to_pylist()
     if export is not None:
         exported.export(export, rows, COLUMNS, layout)
+    tags = choices(layout, task)
     if page is not None:
         from assay.labels.page import queue_page
 
-        classes = categories(layout) if tags else []
-        write_out(page, queue_page(table, len(queue), classes, layout.pool, progress).encode())
+        write_out(page, queue_page(table, len(queue), tags, layout.pool, progress).encode())
     return {
         "open": len(queue),
         "answered": answered,
-        "tags": tags,
+        "by_class": tags is not None,
         "rows": rows,
         "file": export and str(export),
         "page": page and str(page),
@@ -82,10 +81,11 @@ def open_queue(layout: Layout) -> tuple[pa.Table, int]:
     return queue.filter(pc.invert(answered)), pc.sum(answered).as_py() or 0
 
 
-def categories(layout: Layout) -> list[str]:
-    """The classes to choose from."""
+def choices(layout: Layout, task: str) -> list[str] | None:
+    """The classes to choose from; None if the task learns from objects, not from a class of the image."""
     found = read_json(layout.snapshot / "snapshot.json", made_by="curate")["categories"]
-    return [str(name) for name in found]
+    taught = [str(name) for name in found if tasks.takes_tag(task, str(name))]
+    return taught if taught or not found else None
 
 
 def with_paths(layout: Layout, queue: pa.Table) -> pa.Table:
@@ -105,7 +105,7 @@ def render(result: dict[str, Any], console: Console) -> None:
         file = escape(result["file"])
         then = (
             f"fill in `label`, then `assay label {file}`"
-            if result["tags"]
+            if result["by_class"]
             else "draw their objects in a tool, and add its files to ingest.sources"
         )
         console.print(f"{len(result['rows']):,} images in {file}, column `image`: {then}", highlight=False)

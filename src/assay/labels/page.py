@@ -54,11 +54,11 @@ def page(
 
 
 def queue_page(
-    table: pa.Table, open_: int, classes: Sequence[str], pool: Path, progress: Progress = silent
+    table: pa.Table, open_: int, classes: Sequence[str] | None, pool: Path, progress: Progress = silent
 ) -> str:
     """`table`: QUEUE rows with a `path`, best first; `open_`: length of the whole queue.
 
-    `classes`: those to choose from; without any, images can only be excluded.
+    `classes`: those to choose from; None: images can only be excluded.
     """
     again = pc.equal(table["strategy"], REVIEW).to_numpy(zero_copy_only=False)
     shown = table.append_column("origin", pc.fill_null(table["path"], ""))
@@ -66,8 +66,8 @@ def queue_page(
     words = ("predicted", "split", "strategy", "reason")
     kind = np.where(again, 2, 1).astype(np.int64)
     queue = listed(shown, kind, QUEUED, words, ("confidence", "origin"), chosen, found)
-    lists = {"queue": {**queue, "all": len(table), "classes": list(classes)}}
-    return render("queue.html.j2", lists=lists, open=open_)
+    lists = {"queue": {**queue, "all": len(table), "classes": list(classes or ())}}
+    return render("queue.html.j2", lists=lists, open=open_, by_class=classes is not None)
 
 
 def _pictures(

@@ -73,11 +73,11 @@ def probabilities_of(table: pa.Table) -> NDArray[np.float32]:
     return flat.reshape(len(table), -1) if len(table) else flat.reshape(0, 0)
 
 
-def takes_tags(name: str) -> bool:
-    """Whether a class of the whole image is a label of the task."""
+def takes_tag(name: str, category: str) -> bool:
+    """Whether an image of which no more than this class is known counts as labelled."""
     from assay.data.annotations import Annotation
 
-    return load(name).label([Annotation(category="any")]) is not None
+    return load(name).label([Annotation(category=category)]) is not None
 
 
 def place_of(named: Iterable[str], categories: Sequence[str]) -> dict[str, int]:
