@@ -9,10 +9,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from assay.commands.first_params import params_text
+from assay.commands.first_params import OF_OBJECTS, of_objects, params_text
 from assay.commands.init import IGNORED, prepare
 from assay.commands.recognized import recognized
-from assay.commands.survey import survey
+from assay.commands.survey import Survey, survey
 from assay.errors import UsageError
 from assay.params import Source, parse_params
 
@@ -93,3 +93,10 @@ def test_several_tags_are_several_decisions(tmp_path):
     found = survey(source, tmp_path)
     proposed = parse_params(yaml.safe_load(params_text("new", source, found)))
     assert (found.tags, proposed.task, proposed.track.primary) == (2, "multilabel", "map")
+
+
+@pytest.mark.parametrize(("object_px", "size"), [(200, 320), (40, 320), (25, 512), (8, 640), (None, 640)])
+def test_detectors_see_the_smallest_class_at_a_size_that_suffices(object_px, size):
+    found = Survey(10, 1000, objects=10, small=object_px, side=640)
+    assert of_objects(found, OF_OBJECTS["detection"])["train.image_size"][0] == size
+    assert of_objects(found, OF_OBJECTS["instance_segmentation"])["train.image_size"][0] == 640

