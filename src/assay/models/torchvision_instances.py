@@ -1,7 +1,7 @@
 """Mask R-CNN of torchvision by name (K. He et al., ICCV 2017).
 
-Options: those of `torchvision_detector`. These networks are large: without weights they need thousands of images, and
-on a CPU a step of four images of 384 px takes some ten seconds.
+Options: those of `torchvision_detector`. These networks are large: without weights they need thousands of images, and a
+GPU.
 """
 
 from __future__ import annotations
