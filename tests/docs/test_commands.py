@@ -38,6 +38,11 @@ def test_the_command_line_takes_it(page, words, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", NAMED)
+def test_no_merge_is_left_unfinished(page):
+    assert re.findall(r"^(?:<{7}|={7}|>{7})(?: .*)?$", NAMED[page].read_text(), re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("page", NAMED)
 def test_make_has_its_targets(page):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {words[1] for words in commands(NAMED[page]) if words[0] == "make"} <= targets
