@@ -51,5 +51,5 @@ def test_a_limit_that_there_is_not_is_refused(small):
 def test_a_snapshot_of_other_images_is_noticed(small, draw):
     small.add("late", draw(77))
     small.embed()
-    with pytest.raises(MissingInput, match="not of the images that are in the snapshot"):
+    with pytest.raises(MissingInput, match="the snapshot are not of the same images"):
         run(small)

@@ -92,7 +92,7 @@ def test_a_threshold_that_cannot_be_is_refused(small):
 def test_stale_embeddings_are_noticed(small, draw):
     small.add("late", draw(77))
     small.ingest()
-    with pytest.raises(MissingInput, match="not of the images that are in the pool"):
+    with pytest.raises(MissingInput, match="the pool are not of the same images"):
         run(small)
 
 
