@@ -130,7 +130,11 @@ def _write(root: Path, ids: NDArray[Any], facts: dict[str, NDArray[Any]]) -> Non
     }
     held = Snapshot(pa.table(columns, COLUMNS), pa.table(notes, ANNOTATIONS), CLASSES)
     home = root / "data" / "snapshot"
-    for name, table in (("samples", held.samples), ("annotations", held.annotations), ("ruler", held.ruler)):
+    for name, table in (
+        ("samples", held.samples),
+        ("annotations", held.annotations),
+        ("ruler", held.ruler()),
+    ):
         write_table(home / f"{name}.parquet", table)
     digest = f"of {root.name}"  # the true digest takes longer than all that is measured here
     write_json(home / "snapshot.json", {"digest": digest, "categories": list(CLASSES)})

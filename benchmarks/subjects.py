@@ -14,6 +14,7 @@ SUBJECTS = (
     "repro",
     "memory",
     "training",
+    "training_detection",
     "diff",
     "checks",
     "detection_metrics",
