@@ -8,7 +8,6 @@ Cached corners are not run again, so that a cancelled flow run is resumed by the
 # No `from __future__ import annotations` here: see flows/pipeline.py
 
 import argparse
-import os
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from assay.commands.streams import reported
 from assay.experiments import cells
 from assay.experiments.cells import Cell, CellResult
 from assay.experiments.factorial import Division
+from assay.experiments.processes import usable_cores
 from assay.layout import Layout
 from assay.params import load_params
 from own_server import own_server
@@ -45,7 +45,7 @@ def corner(name: str, cell: Cell, root: Path) -> CellResult:
 @flow(
     name="attribute",
     description="Shares of data, model, code and test set in the difference between two versions.",
-    task_runner=ThreadPoolTaskRunner(max_workers=max(1, (os.cpu_count() or 1) // CORES_OF_A_CELL)),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(max_workers=max(1, usable_cores() // CORES_OF_A_CELL)),  # type: ignore[arg-type]
     validate_parameters=True,
 )
 def attribute(

@@ -9,7 +9,6 @@ are not repeated, so that a cancelled flow run is resumed by the next one.
 # No `from __future__ import annotations` here: see flows/pipeline.py
 
 import argparse
-import os
 from collections.abc import Sequence
 from contextlib import chdir
 from pathlib import Path
@@ -25,6 +24,7 @@ from rich.console import Console
 
 from assay.commands.race import render, run, train
 from assay.commands.streams import reported
+from assay.experiments.processes import usable_cores
 from assay.experiments.race.family import note
 from assay.experiments.race.training_order import RaceResult, RaceTraining
 from assay.layout import Layout
@@ -50,7 +50,7 @@ def training(name: str, turn: RaceTraining, root: Path) -> RaceResult:
 @flow(
     name="race",
     description="Work on the labels against work on the model, from one baseline.",
-    task_runner=ThreadPoolTaskRunner(max_workers=max(1, (os.cpu_count() or 1) // CORES_OF_A_CELL)),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(max_workers=max(1, usable_cores() // CORES_OF_A_CELL)),  # type: ignore[arg-type]
     validate_parameters=True,
 )
 def race(

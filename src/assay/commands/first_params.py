@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from math import ceil
 from typing import Any
 
 from assay.commands.survey import Survey, counted
+from assay.experiments.processes import usable_cores
 from assay.params import Ingest, Params, Source
 
 STAGES = ("ingest", "embed", "curate", "audit", "select", "train", "evaluate", "track")
@@ -125,11 +125,6 @@ def params_text(name: str, source: Source, found: Survey, task: str | None = Non
         left = {k: v for k, v in rest[section].items() if k not in said and k != "sources"}
         lines += ["  # as it comes:"] * bool(said and left) + [f"  {k}: {_yaml(v)}" for k, v in left.items()]
     return "\n".join([*lines, ""])
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _usual(name: str, source: Source) -> dict[str, tuple[Any, str]]:

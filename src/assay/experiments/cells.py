@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,7 @@ from assay.data.champion import write_champion
 from assay.data.files import fresh_dir, read_json, read_table, recall, write_json, write_table
 from assay.data.training_set import TRAIN, training_digest
 from assay.errors import AssayError, RevisionError
+from assay.experiments.processes import usable_cores
 from assay.experiments.sides import Side, params_digest
 from assay.layout import Layout
 from assay.lineage import manifests, worktrees
@@ -196,7 +196,7 @@ def at_once(
 
     The first error sets `stop` for the others and is raised. A distributed engine would replace this function.
     """
-    workers, stop = max(1, (os.cpu_count() or 1) // threads), Event()
+    workers, stop = max(1, usable_cores() // threads), Event()
     with progress.bar("training", len(jobs), "cells") as advance, ThreadPoolExecutor(workers) as pool:
 
         def one(job: Job) -> Product:

@@ -17,6 +17,11 @@ LOOK = 0.3
 """Seconds between two updates of the progress bar."""
 
 
+def usable_cores() -> int:
+    """Cores that this process may use: in a container, or with `taskset`, fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def in_processes(
     work: Callable[[Job], None],
     jobs: Sequence[Job],

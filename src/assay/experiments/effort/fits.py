@@ -6,7 +6,6 @@ A fit is what it learns from and its seed. Two schemes that come to the same ima
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from assay.experiments.effort import box_head, decoder
 from assay.experiments.effort.features import feature_maps, one_thread
 from assay.experiments.effort.schemes import Drawing, teacher
 from assay.experiments.effort.study_data import StudyData
-from assay.experiments.processes import in_processes
+from assay.experiments.processes import in_processes, usable_cores
 from assay.lineage.digests import canonical_digest, code_of
 from assay.metrics.bootstrap import bootstrap_weights
 from assay.metrics.judged import Judged
@@ -140,7 +139,7 @@ def run_all(
     missing = {key: fit for key, fit in zip(keys, fits, strict=True) if read(folder, key) is None}
     if missing:
         trainer = Trainer(data, setting, progress)
-        workers = min(workers or os.cpu_count() or 1, len(missing))
+        workers = min(workers or usable_cores(), len(missing))
         with progress.bar("training", len(missing), "fits") as advance:
             if workers == 1:
                 for key, fit in missing.items():

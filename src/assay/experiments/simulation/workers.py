@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from assay.experiments.processes import in_processes
+from assay.experiments.processes import in_processes, usable_cores
 from assay.experiments.simulation.replay import Step, Trajectory, keys, replay
 from assay.experiments.simulation.replay_data import ReplayData
 from assay.experiments.simulation.step_store import StepFolder
@@ -29,7 +28,7 @@ def replay_all(
     todo = [one for one, missing in zip(trajectories, unknown, strict=True) if missing]
     count = sum(map(len, unknown))
     if todo:
-        workers = min(workers or os.cpu_count() or 1, len(todo))
+        workers = min(workers or usable_cores(), len(todo))
         with progress.bar("replaying", count, "steps") as advance:
             if workers == 1:
                 for one in todo:
