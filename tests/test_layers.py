@@ -52,7 +52,11 @@ def offenders(folder: str, forbidden: tuple[str, ...]) -> list[str]:
 
 
 STUDIES = ("advice", "attribution", "comparison", "effort", "race", "reproduction", "simulation")
-ABOVE = ("stages", "experiments", "rounds", "commands")
+WEB = tuple(
+    f"web.{file.stem}" for file in (PACKAGE / "web").glob("*.py") if file.stem not in ("signed", "__init__")
+)
+"""The server of pages. URLs are signed without it: annotators import `web.signed`."""
+ABOVE = ("stages", "experiments", "rounds", "commands", *WEB)
 """What drives the stages, and the stages: nothing below imports them."""
 ANNOTATED = ("annotations", "masks", "outlines", "runs")
 """What an annotation is: all of `data` that metrics know."""
@@ -73,6 +77,7 @@ MAY_NOT = {
     "experiments": ("rounds", "commands"),
     "rounds": ("commands",),
     "contracts": ("lineage", "tracking", *ABOVE),
+    "web": ("rounds", "tracking"),
     **dict.fromkeys(PLUGINS, ("lineage", "tracking", *ABOVE)),
 }  # fmt: skip
 """What a room may not import. `stages` means that no stage imports another one; `track` alone imports tracking."""
@@ -115,12 +120,13 @@ def test_the_data_layer_stands_on_little():
     assert outside == set()
 
 
-def test_mlflow_and_prefect_have_one_home_each():
+def test_mlflow_fastapi_and_prefect_have_one_home_each():
     homes = {
         tool: {str(f.relative_to(ROOT)) for f in FILES if any(n.split(".")[0] == tool for n in imported(f))}
-        for tool in ("mlflow", "prefect")
+        for tool in ("mlflow", "fastapi", "prefect")
     }
     assert all(name.startswith("src/assay/tracking") for name in homes["mlflow"])
+    assert all(name.startswith("src/assay/web") for name in homes["fastapi"])
     assert homes["prefect"] == set()
 
 

@@ -105,9 +105,9 @@ class ImageInfo:
     format: str
 
 
-def sniff(head: bytes) -> None:
-    """BadImage if the first bytes are not those of a supported format."""
-    _kind(head)
+def sniff(head: bytes) -> str:
+    """Name of the format, by the first bytes. BadImage if it is not supported."""
+    return _kind(head)[0]
 
 
 def inspect(data: bytes, max_pixels: int) -> ImageInfo:

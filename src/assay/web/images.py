@@ -1,0 +1,94 @@
+"""GET /signed/<content id>: an image of the pool for a tool on another origin, by a signed URL (`assay.web.signed`).
+
+The bytes are read from the pool by offset, and no path of a request opens a file. Formats that browsers do not show are
+sent as PNG. CORS allows one origin, the tool's.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from fastapi import APIRouter, Header, Response
+from PIL import Image
+
+from assay.data.images.decode import decode, sniff
+from assay.data.pool import Pool
+from assay.web.signed import PATH, image_key, is_signed
+
+SHOWN: Mapping[str, str] = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "GIF": "image/gif",
+    "WEBP": "image/webp",
+    "BMP": "image/bmp",
+    "AVIF": "image/avif",
+}
+"""{format that browsers show: its media type}."""
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class GrowingPool:
+    """A pool that ingest may add shards to while it is served: opened again for an image that is not in it yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = Lock()
+        self._seen: list[str] | None = None
+        self._pool: Pool | None = None
+
+    def read(self, sample: str) -> bytes | None:
+        """Encoded bytes; None if the pool has no such image."""
+        with self._lock:  # handles of shards are shared
+            pool = self._with(sample)
+            return None if pool is None else pool.read(sample)
+
+    def _with(self, sample: str) -> Pool | None:
+        if self._pool is not None and sample in self._pool:
+            return self._pool
+        there = sorted(file.name for file in (self.path / "shards").glob("*.parquet"))
+        if there != self._seen:
+            self._pool, self._seen = Pool.open(self.path), there
+        return self._pool if self._pool is not None and sample in self._pool else None
+
+
+def image_router(pool: Path, scratch: Path, origin: str | None = None) -> APIRouter:
+    """Route of the images in the folder `pool`. `origin`: of the tool that may read them, `http://host:port`."""
+    router, images = APIRouter(), GrowingPool(pool)
+
+    @router.get(PATH + "/{sample}", include_in_schema=False)
+    def image(
+        sample: str, expires: str = "", signature: str = "", asking: str = Header("", alias="Origin")
+    ) -> Response:
+        now = time.time()
+        if not is_signed(image_key(scratch), sample, expires, signature, now):
+            return Response("the URL is not valid, or has expired\n", 403, HEADERS, "text/plain")
+        headers = dict(HEADERS)
+        if origin is not None and asking == origin:
+            headers["Access-Control-Allow-Origin"] = origin
+        if (found := images.read(sample)) is None:
+            return Response("the pool has no such image\n", 404, headers, "text/plain")
+        data, kind = for_browser(found)
+        headers["Cache-Control"] = f"private, max-age={int(expires) - int(now)}, immutable"
+        return Response(data, 200, headers, kind)
+
+    return router
+
+
+def for_browser(data: bytes) -> tuple[bytes, str]:
+    """The bytes to send for an image, with their media type: as they are, or as PNG."""
+    if (kind := sniff(data)) in SHOWN:
+        return data, SHOWN[kind]
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(decode(data))).save(stream, "PNG", compress_level=1)
+    return stream.getvalue(), "image/png"
