@@ -12,7 +12,7 @@ from PIL import Image
 from assay.commands.first_params import OF_OBJECTS, of_objects, params_text
 from assay.commands.init import IGNORED, prepare
 from assay.commands.recognized import recognized
-from assay.commands.survey import Survey, survey
+from assay.commands.survey import Survey, counted, survey
 from assay.errors import UsageError
 from assay.params import Source, parse_params
 
@@ -82,6 +82,19 @@ def test_generated_scenes_are_detected(tmp_path):
     scenes = prepare(tmp_path / "new", "scenes")
     proposed = parse_params(yaml.safe_load(scenes.files["params.yaml"]))
     assert (proposed.task, proposed.select.annotator, scenes.source.path) == ("detection", "oracle", None)
+
+
+def test_the_counts_are_of_objects_and_an_image_without_any_is_labelled(tmp_path):
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    for name, lines in {"a": "0 .5 .5 .5 .5\n1 .2 .2 .1 .1\n1 .7 .7 .1 .1\n", "b": "", "c": None}.items():
+        Image.fromarray(np.eye(8, dtype=np.uint8)).save(tmp_path / f"images/{name}.png")
+        if lines is not None:
+            (tmp_path / f"labels/{name}.txt").write_text(lines)
+    (tmp_path / "data.yaml").write_text("names: [cat, dog]\ntrain: images\n")
+    found = survey(Source(name="boxes", format="yolo", path=str(tmp_path / "data.yaml")), tmp_path)
+    assert (found.labelled, found.classes) == (2, {"cat": 1, "dog": 2})
+    assert "3 images (0 MB), 2 labelled, 3 objects of 2 classes (1 to 2 each)" in counted(found)
 
 
 def test_several_tags_are_several_decisions(tmp_path):

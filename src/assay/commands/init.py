@@ -243,7 +243,7 @@ def report(plan: ProjectPlan, dry_run: bool) -> dict[str, Any]:
         "root": str(plan.root),
         "dry_run": dry_run,
         "source": plan.source.model_dump(mode="json"),
-        "found": {**asdict(plan.found), "labelled": plan.found.labelled},
+        "found": asdict(plan.found),
         "counted": counted(plan.found),
         "files": sorted(plan.files),
         "lines": {name: list(lines) for name, lines in plan.lines.items() if lines},

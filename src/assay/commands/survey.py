@@ -28,6 +28,8 @@ class Survey:
 
     images: int
     bytes: int
+    labelled: int = 0
+    """Images with labels; an empty list of objects is one."""
     objects: int = 0
     """With a box or an outline."""
     outlined: int = 0
@@ -39,14 +41,10 @@ class Survey:
     tags: int = 0
     """Most classes that an image is labelled with."""
     classes: dict[str, int] = field(default_factory=dict)
+    """Objects of each class; without objects, images of each."""
     splits: dict[str, int] = field(default_factory=dict)
     side: int | None = None
     gray: bool = False
-
-    @property
-    def labelled(self) -> int:
-        """Number of labelled images; each counts for its first class."""
-        return sum(self.classes.values())
 
 
 def survey(source: Source, root: Path) -> Survey:
@@ -58,16 +56,21 @@ def survey(source: Source, root: Path) -> Survey:
     return Survey(
         images=len(records),
         bytes=sum(_size(record) for record in records),
+        labelled=sum(r.annotations is not None for r in records),
         objects=sum(map(len, objects)),
         outlined=sum(note.segmentation is not None for notes in objects for note in notes),
         most_of_a_class=max((n for notes in objects for n in Counter(_names(notes)).values()), default=0),
         small=_small(note for notes in objects for note in notes),
         tags=max((len({note.category for note in r.annotations or ()}) for r in records), default=0),
-        classes=dict(sorted(Counter(r.annotations[0].category for r in records if r.annotations).items())),
+        classes=_counts(objects if any(objects) else [r.annotations or () for r in records]),
         splits=dict(Counter(record.split for record in records if record.split)),
         side=round(median(side for side, _ in looked)) if looked else None,
         gray=bool(looked) and all(gray for _, gray in looked),
     )
+
+
+def _counts(annotations: Iterable[Iterable[Annotation]]) -> dict[str, int]:
+    return dict(sorted(Counter(name for notes in annotations for name in _names(notes)).items()))
 
 
 def _names(notes: Iterable[Annotation]) -> list[str]:
@@ -99,14 +102,14 @@ def _size(record: Record) -> int:
 
 
 def counted(found: Survey) -> str:
-    classes = f"{len(found.classes):,} classes" + (
-        f" ({min(found.classes.values()):,} to {max(found.classes.values()):,} each)" if found.classes else ""
-    )
+    classes = f"{len(found.classes):,} class{'es' * (len(found.classes) != 1)}"
+    if len(found.classes) > 1:
+        classes += f" ({min(found.classes.values()):,} to {max(found.classes.values()):,} each)"
     splits = f", splits {', '.join(f'{k} {v:,}' for k, v in found.splits.items())}" if found.splits else ""
     side = f", {found.side} px{', gray' if found.gray else ''}" if found.side else ""
-    objects = f", {found.objects:,} objects" if found.objects else ""
-    images = f"{found.images:,} images ({found.bytes / 1e6:,.0f} MB), {found.labelled:,} labelled{objects}"
-    return f"{images} in {classes}{splits}{side}"
+    what = f", {found.objects:,} objects of" if found.objects else " in"
+    images = f"{found.images:,} images ({found.bytes / 1e6:,.0f} MB), {found.labelled:,} labelled"
+    return f"{images}{what} {classes}{splits}{side}"
 
 
 def without_labels(found: Survey, names: Iterable[str] = SPLITS) -> list[str]:
