@@ -77,7 +77,11 @@ def sheet(file: Path, stated: tuple[int, int] | None = None) -> Sheet:
 
     Coordinates refer to the upright image if it has the stated size, otherwise to the stored pixels if those have.
     """
-    frame = frame_of(file)
+    return sheet_of(frame_of(file), stated)
+
+
+def sheet_of(frame: Frame | None, stated: tuple[int, int] | None = None) -> Sheet:
+    """The same by the frame of an image, None if it cannot be read."""
     if frame is None or stated is None or stated == frame.upright:
         return Sheet(frame)
     if stated == frame[:2]:
