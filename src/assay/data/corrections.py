@@ -22,24 +22,25 @@ class Correction:
 
 
 def corrected(annotations: Sequence[Annotation], corrections: Sequence[Correction]) -> list[Annotation]:
-    """The annotations of an image with all corrections made. LookupError if an object is not there.
+    """The annotations of an image after the corrections, in order; a later one can refer to what an earlier one made.
 
-    A new box on an object with an outline takes the outline away: it would be the one of the old box.
+    LookupError if an object is not there. A new box on an object with an outline takes the outline away: it would be
+    the one of the old box.
     """
-    now: list[Annotation | None] = list(annotations)
+    now = list(annotations)
     for one in corrections:
         if one.box is None:
             now.append(Annotation(category=str(one.new_category), bbox=one.new_box))
             continue
         at = index_of(now, one)
-        now[at] = None if one.new_box is None else _changed(annotations[at], one)
-    return [one for one in now if one is not None]
+        now[at : at + 1] = [] if one.new_box is None else [_changed(now[at], one)]
+    return now
 
 
-def index_of(annotations: Sequence[Annotation | None], one: Correction) -> int:
-    """The place of the object that a correction means. LookupError if it is not there."""
+def index_of(annotations: Sequence[Annotation], one: Correction) -> int:
+    """The index of the object that a correction means. LookupError if it is not there."""
     for at, there in enumerate(annotations):
-        if there is not None and there.category == one.category and _is_close(there.box, one.box):
+        if there.category == one.category and _is_close(there.box, one.box):
             return at
     where = ", ".join(f"{side:g}" for side in one.box or ())
     raise LookupError(f"there is no {one.category!r} with the box {where} any more")
