@@ -27,8 +27,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from assay.commands.terminal import Terminal
 from assay.data.files import read_json, read_table
-from assay.labels.objects import Suspicions, believed, suspicions
-from assay.labels.places import places
+from assay.labels.objects.places import places
+from assay.labels.objects.suspicions import Suspicions, believed, suspicions
 from assay.layout import Layout
 from assay.metrics.detected import Detected
 from assay.metrics.detection import judge

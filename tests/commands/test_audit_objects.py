@@ -20,7 +20,7 @@ from assay.data.files import write_json, write_table
 from assay.data.snapshot import Snapshot
 from assay.data.training_set import labelled
 from assay.errors import EditError, UsageError
-from assay.labels import object_listing
+from assay.labels.objects import listing
 from assay.layout import Layout
 from assay.metrics.objects import Detections, offsets_of
 from assay.params import Params, parse_params
@@ -172,7 +172,7 @@ def test_test_images_are_not_judged(boxes):
 
 def test_the_terminal_says_what_is_where_and_what_comes_next(boxes):
     console = Console(file=StringIO(), width=170)
-    object_listing.render(boxes.audit(), console)
+    listing.render(boxes.audit(), console)
     said = console.file.getvalue()
     assert "by the last model" in said
     assert "assay audit --model" in said
@@ -255,24 +255,6 @@ def test_options_for_whole_images_are_refused_by_name():
     for option in ({"check": 50, "sort": None}, {"check": None, "sort": "outlier"}):
         with pytest.raises(UsageError, match="detection"):
             audit_objects.refuse("detection", **option)
-
-
-def test_which_tasks_have_objects(boxes):
-    assert audit_objects.has_objects(boxes.params)
-    assert not audit_objects.has_objects(boxes.read_params(task="classification", train={}, track={}))
-
-
-def test_masks_are_objects_too_and_pixels_are_not(boxes):
-    made = {
-        task: audit_objects.has_objects(
-            boxes.read_params(task=task, train={"model": model}, track={"primary": primary})
-        )
-        for task, model, primary in (
-            ("instance_segmentation", "lite0_instances", "ap"),
-            ("semantic_segmentation", "lite0_segmenter", "miou"),
-        )
-    }
-    assert made == {"instance_segmentation": True, "semantic_segmentation": False}
 
 
 def test_pixels_are_refused_by_name(boxes):

@@ -39,7 +39,9 @@ def test_a_second_correction_keeps_what_the_first_has_changed():
 
 def test_a_new_box_takes_the_outline_away_and_a_new_class_keeps_it():
     assert corrected([OUTLINED], [Correction("cat", BOX, "cat", OTHER)])[0].segmentation is None
-    assert corrected([OUTLINED], [Correction("cat", BOX, "dog", BOX)])[0].segmentation == OUTLINED.segmentation
+    assert (
+        corrected([OUTLINED], [Correction("cat", BOX, "dog", BOX)])[0].segmentation == OUTLINED.segmentation
+    )
 
 
 @pytest.mark.parametrize("one", [("dog", BOX), ("cat", OTHER)])

@@ -9,8 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.labels.objects import KINDS, MISSED, MOVED, SPURIOUS, SWAPPED, Suspicions, cannot_tell, suspicions
-from assay.labels.places import places
+from assay.labels.objects.places import places
+from assay.labels.objects.suspicions import (
+    KINDS,
+    MISSED,
+    MOVED,
+    SPURIOUS,
+    SWAPPED,
+    Suspicions,
+    cannot_tell,
+    suspicions,
+)
 from assay.metrics.matching import box_overlap
 from assay.metrics.objects import Detections, Truth, offsets_of
 

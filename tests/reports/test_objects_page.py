@@ -15,7 +15,7 @@ from assay.commands.label_objects import COLUMNS
 from assay.data.annotations import Annotation
 from assay.data.images.decode import ImageInfo
 from assay.data.pool import PoolWriter, content_id
-from assay.labels.object_page import page
+from assay.labels.objects.page import page
 from assay.reports.crops import LEAST, window
 
 NASTY = "<b>owl</b></script>"

@@ -17,6 +17,7 @@ from assay.data.annotations import Annotation
 from assay.data.images.placement import Placement, place
 from assay.errors import ParamsError
 from assay.experiments.predicted import Predicted
+from assay.metrics.detected import Detected
 from assay.metrics.judged import Judged, compare, measure
 from assay.metrics.table import named
 from assay.params import Train
@@ -224,6 +225,11 @@ def test_a_count_is_boxes_or_a_number_that_was_typed():
     assert [label([Annotation(category="7")]), label([Annotation(category="cat")])] == ["7", None]
     with pytest.raises(ParamsError, match="no counts: 'cat'"):
         tasks.load("counting").targets(["3", "cat"], [])
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_tasks_with_objects_are_judged_by_detections(name):
+    assert tasks.has_objects(name) == isinstance(judged(name, 4), Detected)
 
 
 def test_what_needs_classes_refuses_a_task_without_by_name():

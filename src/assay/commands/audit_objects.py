@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,10 +28,10 @@ from assay.data.pool import side_table
 from assay.data.snapshot import Snapshot
 from assay.data.suspects import LIKELY, POSSIBLE
 from assay.errors import UsageError
-from assay.labels.object_listing import SHOWN, likely
-from assay.labels.object_page import in_cell
-from assay.labels.object_table import rows
-from assay.labels.objects import KINDS, suspicions
+from assay.labels.objects.listing import SHOWN, likely
+from assay.labels.objects.page import in_cell
+from assay.labels.objects.suspicions import KINDS, suspicions
+from assay.labels.objects.table import rows
 from assay.layout import Layout
 from assay.lineage.people import whoami
 from assay.metrics.detected import Detected
@@ -100,16 +100,10 @@ def run(
     if export is not None:
         exported.export(export, [_cells(row) for row in result["rows"]], COLUMNS, layout)
     if page is not None:
-        from assay.labels.object_page import page as made
+        from assay.labels.objects.page import page as made
 
         write_out(page, made(result, result["rows"], there, layout.pool, pictures, progress).encode())
     return {**result, "rows": result["rows"][: SHOWN if limit is None else limit]}
-
-
-def has_objects(params: Params) -> bool:
-    """Whether the labels of the task are objects: its metrics hold detections against them."""
-    made = get_type_hints(plugins.load("metrics", params.task).judge).get("return")
-    return isinstance(made, type) and issubclass(made, Detected)
 
 
 def refuse(task: str, check: int | None, sort: str | None) -> None:
@@ -149,7 +143,7 @@ def in_snapshot(table: pa.Table, snapshot: Snapshot) -> pa.Table:
 
 
 def suspected(params: Params, table: pa.Table, categories: Sequence[str]) -> list[Row]:
-    """Rows of `object_table` for all suspicions, the most probable first."""
+    """Rows of `table.rows` for all suspicions, the most probable first."""
     if not len(table):
         return []
     labels = table["label"].to_pylist()

@@ -144,17 +144,19 @@ def _audit(
     if (above, limit, export, html, apply, check, sort, dry_run, model) == (None,) * 7 + (False, False):
         _run_stage("audit", as_json)
         return
+    from assay import tasks
     from assay.commands import audit, audit_objects
     from assay.commands.terminal import Terminal
-    from assay.labels import listing, object_listing
+    from assay.labels import listing
+    from assay.labels.objects import listing as objects_listing
 
     layout, params = project()
-    if audit_objects.has_objects(params):
+    if tasks.has_objects(params.task):
         audit_objects.refuse(params.task, check, sort)
-        objects = audit_objects.run(
+        suspected = audit_objects.run(
             params, layout, above, limit, export, html, thumbnails, apply, dry_run, model, force, Terminal()
         )
-        show(objects, as_json, object_listing.render)
+        show(suspected, as_json, objects_listing.render)
         return
     options = (above, limit, export, html, thumbnails, apply, dry_run, model, check, force, sort or "wrong")
     found = audit.run(params, layout, *options, Terminal())

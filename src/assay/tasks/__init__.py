@@ -21,7 +21,9 @@ A task is two files, as a change of how models are measured must train none. `ta
     scores(said, targets) -> {"loss": …}          cheap, once an epoch; "loss" decides which one is kept
     to_table(said, categories) -> pa.Table        its columns of predictions.parquet, `predicted` (text) among them
     doubt(table) -> float32 (n,)                  from those columns: 1 where the model cannot tell, 0 where it is sure
-    objects(table) -> float64 (n,)                optional: from those columns, how many objects are to be expected
+    objects(table) -> float64 (n,)                optional: from those columns, how many objects are to be expected.
+                                                  A task that has it has labels of objects, and its judge gives a
+                                                  Detected: `assay audit` holds the labels against the detections
 
 and `metrics/x.py`
 
@@ -100,10 +102,15 @@ def require_classes(name: str, what: str) -> None:
         )
 
 
+def has_objects(name: str) -> bool:
+    """Whether the labels of a task are objects, which its predictions count."""
+    return hasattr(load(name), "objects")
+
+
 def require_objects(name: str, what: str) -> None:
     """ParamsError if a task does not say how many objects it expects, which `what` works with."""
-    if not hasattr(load(name), "objects"):
-        able = ", ".join(task for task in plugins.names("tasks") if hasattr(load(task), "objects"))
+    if not has_objects(name):
+        able = ", ".join(filter(has_objects, plugins.names("tasks")))
         raise ParamsError(
             f"{what} works with the number of objects, which the task {name} does not predict",
             hint=f"tasks that do: {able}",

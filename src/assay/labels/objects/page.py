@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.data.annotations import Annotation
-from assay.labels.objects import KINDS
+from assay.labels.objects.suspicions import KINDS
 from assay.progress import Progress, silent
 from assay.reports.crops import around, crops
 from assay.reports.overlays import path_of, rectangle
@@ -27,7 +27,7 @@ def page(
     pictures: int,
     progress: Progress = silent,
 ) -> str:
-    """`rows`: of `object_table`, with a `path`; `there`: the labels of their images; `pictures`: of the first rows."""
+    """`rows`: of `table.rows`, with a `path`; `there`: the labels of their images; `pictures`: of the first rows."""
     wanted = {
         at: (row["id"], around(row["box"], row["suggested_box"])) for at, row in enumerate(rows[:pictures])
     }

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from assay.labels.folds import folds
 from assay.labels.judge import FOLDS, explain
 from assay.labels.labels import LEAST
-from assay.labels.places import NEAR, THERE, Places, places
+from assay.labels.objects.places import NEAR, THERE, Places, places
 from assay.labels.posterior import Posterior
 from assay.metrics.matching import Overlap
 from assay.metrics.objects import Detections, Ints, Truth

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.labels.objects import KINDS, MISSED, MOVED, SPURIOUS, SWAPPED, Suspicions
+from assay.labels.objects.suspicions import KINDS, MISSED, MOVED, SPURIOUS, SWAPPED, Suspicions
 from assay.metrics.annotated import annotations_of, truth_of
 from assay.metrics.detected import Detected
 from assay.metrics.objects import Objects
