@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +56,6 @@ def test_an_object_that_is_not_there_is_named(one):
 
 @given(st.lists(st.sampled_from(["cat", "dog", "cow"]), min_size=1, max_size=6))
 def test_a_chain_of_corrections_is_its_last_one(chain):
-    steps = [Correction(before, BOX, after, BOX) for before, after in zip(chain, chain[1:], strict=False)]
+    steps = [Correction(before, BOX, after, BOX) for before, after in pairwise(chain)]
     added = Correction(None, None, chain[0], BOX)
     assert corrected([], [added, *steps]) == [Annotation(category=chain[-1], bbox=BOX)]

@@ -37,6 +37,12 @@ class Browser:
             assert time.monotonic() < deadline, f"{file} does not load"
             time.sleep(0.05)
 
+    def open_fresh(self, file: Path) -> None:
+        """Open a page as somebody does who has never seen it: nothing is stored."""
+        self.open(file)
+        self.run("localStorage.clear()")
+        self.reload()
+
     def reload(self) -> None:
         """Open the page again in the same process, which has seen every write to `localStorage`."""
         self.troubles.clear()
@@ -62,6 +68,18 @@ class Browser:
         """Set a field as a person does who then leaves it."""
         script = "const e = document.querySelector(%s); e.value = %s; e.dispatchEvent(new Event('change'))"
         self.run(f"{{ {script % (json.dumps(selector), json.dumps(value))} }}")
+
+    def press(self, key: str) -> None:
+        """Press a key and let it go: `a`, `ArrowRight`, `Enter`."""
+        text = {"text": key} if len(key) == 1 else {}
+        self._ask("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
+        self._ask("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    def saved(self, selector: str = ".save") -> str:
+        """The text of the file that a click on this offers for download."""
+        self.run("URL.createObjectURL = blob => { window.offered = blob; return '#'; }")
+        self.click(selector)
+        return self.run("window.offered.text()")
 
     def emulate(self, scheme: str, width: int) -> None:
         """`light` or `dark` by prefers-color-scheme, in a window so wide (px)."""
@@ -115,6 +133,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture
+def fresh(browser: Browser, file: Path) -> Browser:
+    """A browser on the page `file` of the module, with empty storage."""
+    browser.open_fresh(file)
+    return browser
 
 
 def _tab(home: Path, process: subprocess.Popen[bytes]) -> str:

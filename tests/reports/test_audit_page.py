@@ -98,35 +98,16 @@ def test_they_are_sorted_by_wrong_label_outlier_or_both(browser, file):
     assert browser.troubles == []
 
 
-def key(browser, name: str) -> None:
-    browser.run(
-        f"document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {{key: {name!r}, bubbles: true}}))"
-    )
-
-
 def saved(browser) -> list[list[str]]:
-    """What the page would download, as rows."""
-    browser.run("window.made = null; URL.createObjectURL = blob => { window.made = blob; return '#'; }")
-    browser.click(".judging .save")
-    return list(csv.reader(StringIO(browser.run("window.made.text()"))))
-
-
-@pytest.fixture
-def fresh(browser, file):
-    browser.open(file)
-    browser.run("localStorage.clear()")
-    browser.reload()
-    return browser
+    return list(csv.reader(StringIO(browser.saved(".judging .save"))))
 
 
 def test_labels_are_judged_by_keys_and_saved_for_assay_label(fresh, file):
     assert fresh.texts(".judging .tally") == [f"0 of {MANY} judged"]
     assert fresh.run("document.querySelector('.judging .save').disabled")
-    key(fresh, "ArrowRight")  # the first
-    for name in ("k", "t", "x", "t", "u"):
-        key(fresh, name)
-    key(fresh, "ArrowLeft")
-    key(fresh, "t")
+    fresh.press("ArrowRight")  # the first
+    for key in ("k", "t", "x", "t", "u", "ArrowLeft", "t"):
+        fresh.press(key)
     assert fresh.texts(".judging .tally") == [f"4 of {MANY} judged: 1 kept, 2 changed, 1 excluded"]
     fresh.reload()  # what was judged is still there
     ids = [f"{n:064x}" for n in range(4)]
@@ -143,7 +124,7 @@ def test_labels_are_judged_by_keys_and_saved_for_assay_label(fresh, file):
 def test_a_click_shows_the_image_large_with_the_reason_and_keys_go_on(fresh):
     fresh.click("#suspects .sample .picture")
     assert "of its 50 nearest, 0 are labelled 'dog'" in fresh.texts("dialog[open]")[0]
-    key(fresh, "t")
+    fresh.press("t")
     assert "of its 50 nearest, 1 are labelled 'dog'" in fresh.texts("dialog[open]")[0]
     fresh.click("dialog .close")
     assert fresh.texts("dialog[open]") == []
@@ -152,7 +133,7 @@ def test_a_click_shows_the_image_large_with_the_reason_and_keys_go_on(fresh):
 
 def test_keys_go_over_the_pages_and_another_class_has_to_be_one(fresh):
     fresh.run("document.querySelectorAll('#suspects .sample')[59].click()")
-    key(fresh, "k")
+    fresh.press("k")
     assert shown(fresh).startswith("61–120 of 130")
     fresh.choose("#suspects .sample.current input", "unicorn")
     assert fresh.texts(".judging .tally") == [f"1 of {MANY} judged: 1 kept"]
@@ -167,10 +148,9 @@ def test_the_list_as_it_is_filtered_has_the_judgements_and_no_formula(browser, t
     made = tmp_path / "queue.html"
     table = pa.table(rows)
     made.write_text(queue_page(table, 3, ["=1+1", "owl"], tmp_path / "no pool"), encoding="utf-8")
-    browser.open(made)
-    browser.run("localStorage.clear()")
+    browser.open_fresh(made)
     assert "1 of 3 images" in browser.texts("header")[0]
-    key(browser, "t")
+    browser.press("t")
     assert saved(browser)[1] == [*ids, "s:=x.png", "'=1+1", ""]
     assert browser.troubles == []
 

@@ -51,18 +51,6 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@pytest.fixture
-def fresh(browser, file):
-    browser.open(file)
-    browser.run("localStorage.clear()")
-    browser.reload()
-    return browser
-
-
-def key(browser, name: str) -> None:
-    browser.run(f"document.dispatchEvent(new KeyboardEvent('keydown', {{key: {name!r}}}))")
-
-
 def test_what_would_change_is_drawn_over_its_surroundings(fresh):
     said = fresh.texts(".sample .what")
     assert said == ["not labelled: cat", f"nothing here: {NASTY}", "cat → dog", "dog, badly placed"]
@@ -81,14 +69,11 @@ def test_what_would_change_is_drawn_over_its_surroundings(fresh):
 
 
 def test_keys_answer_and_the_file_is_one_for_assay_label(fresh):
-    key(fresh, "ArrowRight")
-    for name in ("t", "k", "x"):
-        key(fresh, name)
+    for key in ("ArrowRight", "t", "k", "x"):
+        fresh.press(key)
     assert fresh.texts(".tally") == ["3 of 4 judged: 1 taken, 1 kept, 1 images excluded"]
     fresh.reload()
-    fresh.run("window.made = null; URL.createObjectURL = blob => { window.made = blob; return '#'; }")
-    fresh.click(".save")
-    rows = list(csv.DictReader(StringIO(fresh.run("window.made.text()"))))
+    rows = list(csv.DictReader(StringIO(fresh.saved())))
     assert set(COLUMNS) <= set(rows[0])
     assert [(row["take"], row["exclude"]) for row in rows] == [("yes", ""), ("no", ""), ("", "yes")]
     assert (rows[0]["suggested_box"], rows[1]["box"]) == ("60 10 40 30", "'-0.5 5 20 20")
