@@ -1,0 +1,3 @@
+from tests.reports.conftest import browser
+
+__all__ = ["browser"]
