@@ -35,7 +35,7 @@ def page(browser):
 
 @pytest.fixture
 def draw(page):
-    """Show an image of 200 × 120 px with annotations. Nothing may go wrong on the page, or be asked of another server."""
+    """Show an image of 200 × 120 px. Nothing may go wrong on the page, or be asked of another server."""
 
     def shown(*annotations, predicted=(), src="disc.png", **options):
         options = {"classes": CLASSES} | options

@@ -51,7 +51,8 @@ def test_run_lengths_are_those_of_pycocotools(page, random_masks):
     found = calculated(
         page,
         "mask",
-        "(rle, {Mask}) => { const m = Mask.ofRLE(rle); return [m.toRLE(...rle.size), m.area(), [m.x, m.y, m.width, m.height]]; }",
+        "(rle, {Mask}) => { const m = Mask.ofRLE(rle), box = [m.x, m.y, m.width, m.height]; "
+        "return [m.toRLE(...rle.size), m.area(), box]; }",
         cases,
     )
     for case, one, (rle, area, box) in zip(cases, encoded, found, strict=True):
