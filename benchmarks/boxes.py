@@ -40,7 +40,7 @@ def drawn(n: int, classes: int, false: float, rng: np.random.Generator) -> Detec
         _areas(all_boxes),
         scores=scores,
     )
-    return Detected(truth.by_class(), detections.best(100), ("",) * n, classes)
+    return Detected(truth.by_class(), detections.best(100), classes)
 
 
 def _boxes(m: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -72,7 +72,7 @@ def detected(better: bool, test: Pictures, rng: np.random.Generator) -> Detected
         boxes[order, 2] * boxes[order, 3],
         scores=ndtr(latent[order]),
     )
-    return Detected(test.truth.by_class(), found.best(100), ("",) * len(test.truth), len(SHARES))
+    return Detected(test.truth.by_class(), found.best(100), len(SHARES))
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def test_the_quality_of_an_image_is_its_f1_from_the_best_score_on():
     assert one.quality.tolist() == pytest.approx([2 / 3, 1, 0, 1, 1])
     assert one.confidence == pytest.approx([0.9, np.nan, 0.8, np.nan, 0.7], nan_ok=True)
     assert one.take([3]).quality.tolist() == [1]
-    assert one.words == ["1 RBC", "nothing", "1 RBC", "1 RBC", "1 WBC"]
+    assert one.words == ["1 RBC", "nothing", "1 RBC", "nothing", "1 WBC"], "of a score from the threshold on"
 
 
 def test_what_is_in_a_crowd_counts_neither_way():

@@ -27,9 +27,7 @@ def judged(truth: list[list[tuple]], found: list[list[tuple]]) -> Detected:
     crowd = np.zeros(len(sides[0][1]), bool)
     scores = np.array([row[3] for image in found for row in image], float)
     detections = Detections(*sides[1], scores=scores).best(100)
-    return Detected(
-        Truth(*sides[0], crowd=crowd).by_class(), detections, ("",) * len(truth), CLASSES, least=0.0
-    )
+    return Detected(Truth(*sides[0], crowd=crowd).by_class(), detections, CLASSES, least=0.0)
 
 
 # a detection that is wrong in one way, beside an object that is found

@@ -214,8 +214,11 @@ def test_predictions_are_read_back_by_their_task(name):
     kept = pa.table({**columns, **{column: table[column] for column in table.column_names}})
     found = Predicted(kept, CATEGORIES, name)
     assert list(found.on_test(CATEGORIES).ids) == ids[:5]
-    wider = found.on(pa.array(ids[::-1]), labels[::-1], [*CATEGORIES, "8"])
-    assert wider.words == table["predicted"].to_pylist()[::-1]
+    own, wider = (
+        found.on(pa.array(ids[::-1]), labels[::-1], names) for names in (CATEGORIES, [*CATEGORIES, "8"])
+    )
+    direct = plugins.load("metrics", name).judge(table, CATEGORIES, labels, CATEGORIES)
+    assert wider.words == own.words == direct.words[::-1]
 
 
 def test_a_count_is_boxes_or_a_number_that_was_typed():

@@ -43,11 +43,11 @@ class Detected(Judged):
     """Ordered by image and class."""
     detections: Detections
     """The `Truth.most` best ones of each class and image, ordered by image, class and score."""
-    said: tuple[str, ...]
-    """(n,) the predictions as text."""
     classes: int = 0
     least: float | None = None
     """Score threshold of `quality`; None: that of the best F1."""
+    names: tuple[str, ...] = ()
+    """Names of the classes, for `words`."""
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -120,7 +120,13 @@ class Detected(Judged):
 
     @property
     def words(self) -> list[str]:
-        return list(self.said)
+        """(n,) `3 RBC, 1 WBC`: the detections with a score ≥ `threshold`, what `quality` counts and plots show."""
+        cells = self.detections.images[self.shown] * self.classes + self.detections.classes[self.shown]
+        counts = np.bincount(cells, minlength=len(self) * self.classes).reshape(len(self), self.classes)
+        return [
+            ", ".join(f"{n} {name}" for n, name in zip(row, self.names, strict=True) if n) or "nothing"
+            for row in counts.tolist()
+        ]
 
     @property
     def content(self) -> tuple[bytes, bytes]:
@@ -131,7 +137,6 @@ class Detected(Judged):
             self,
             truth=self.truth.take(rows),
             detections=self.detections.take(rows),
-            said=tuple(np.array(self.said, object)[rows]),
             least=self.threshold,
         )
 

@@ -46,12 +46,7 @@ def judge(
     place = {category: k for k, category in enumerate(categories)}
     truth = truth_of(annotations_of(labels), place).by_class()
     found = read_detections(table, np.array([place[category] for category in known], np.int64))
-    return Detected(
-        truth,
-        found.best(truth.most),
-        tuple(table["predicted"].to_pylist()),
-        len(categories),
-    )
+    return Detected(truth, found.best(truth.most), len(categories), names=tuple(categories))
 
 
 def read_detections(table: pa.Table, places: Ints) -> Detections:

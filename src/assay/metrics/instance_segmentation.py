@@ -70,8 +70,8 @@ def judge(
     return Segmented(
         truth,
         masked(read_detections(table, places), found).best(truth.most),
-        tuple(table["predicted"].to_pylist()),
         len(categories),
+        names=tuple(categories),
     )
 
 

@@ -179,7 +179,7 @@ def scores(said: Detections, targets: Sequence[Boxes]) -> dict[str, float]:
     """`loss` is 1 − AP: with a loss of its own each detector would be kept by another measure."""
     truth = _truth(targets).by_class()
     classes = 1 + int(max(said.classes.max(initial=0), truth.classes.max(initial=0)))
-    values = Detected(truth, said.best(truth.most), ("",) * len(said), classes).values()
+    values = Detected(truth, said.best(truth.most), classes).values()
     ap, ap50 = (float(np.nan_to_num(values[name][0])) for name in ("ap", "ap50"))
     return {"loss": 1 - ap, "ap50": ap50}
 

@@ -216,7 +216,7 @@ def scores(said: Found, targets: Sequence[Outlined]) -> dict[str, float]:
     place = {name: number for one in targets for name, number in one.place.items()}
     truth = outlined([one.objects for one in targets], place, said.sizes.tolist())
     found = said.objects.best(truth.most)
-    values = Segmented(truth, found, ("",) * len(truth), max(1, len(place))).values()
+    values = Segmented(truth, found, max(1, len(place))).values()
     ap, ap50 = (float(np.nan_to_num(values[name][0])) for name in ("ap", "ap50"))
     return {"loss": 1 - ap, "ap50": ap50}
 
