@@ -5,14 +5,19 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections import Counter
 
 import pytest
 from rich.console import Console
 
+from assay import tasks
 from assay.commands import effort
 from assay.errors import ParamsError, UsageError
-from assay.experiments.effort import fits
+from assay.experiments.effort import fits, schemes
 from assay.experiments.effort.family import children, parent
+from assay.experiments.effort.fits import Fit
+from assay.experiments.effort.network import an_epoch
+from assay.experiments.effort.study_data import open_data
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +93,17 @@ def test_boxes_are_measured_by_average_precision(project):
     assert (found["target"], found["metric"]) == ("boxes", "ap")
     assert [row["name"] for row in found["schemes"]] == ["boxes", "points"]
     assert set(found["schemes"][0]["curve"][0]["classes"]) == {"object"}
+
+
+def test_a_model_makes_as_many_steps_of_few_images_as_of_all(project):
+    data = open_data(project.layout, "masks")
+    task, teach = tasks.load("semantic_segmentation"), schemes.teacher(data, 8)
+    few, whole = (Fit(tuple(range(n)), (("boxes", "ellipse"),) * n, 0) for n in (3, len(data.pool)))
+    counts = [Counter(an_epoch(data, fit, teach, task)["id"].to_pylist()) for fit in (few, whole)]
+    assert [sum(one.values()) for one in counts] == [len(data.pool)] * 2
+    assert set(counts[0]) == set(data.pool.ids[:3])
+    assert max(counts[0].values()) - min(counts[0].values()) <= 1
+    assert set(counts[1].values()) == {1}
 
 
 def test_a_budget_that_buys_nothing_learns_nothing(project):

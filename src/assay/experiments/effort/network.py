@@ -1,11 +1,14 @@
 """The model of params.yaml in place of the quick learner: each fit is a cell, trained on what its budget buys.
 
-Val, by which `train` keeps an epoch, has its full annotation, the same for every scheme.
+Val, by which `train` keeps an epoch, has its full annotation, the same for every scheme. An epoch has as many images
+for every scheme and budget as there are in train: with `train.epochs` over three images a model would still be at its
+beginning, and many images cheaply drawn would win by their steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import ModuleType
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +21,7 @@ from assay.errors import ParamsError
 from assay.experiments import cells
 from assay.experiments.cells import Cell, CellResult, training_table, with_seed
 from assay.experiments.effort.fits import Fit, Measured, Setting, measured, nothing_found
-from assay.experiments.effort.schemes import teacher
+from assay.experiments.effort.schemes import Drawing, teacher
 from assay.experiments.effort.study_data import StudyData, Target
 from assay.experiments.factorial import check_pool
 from assay.experiments.predicted import Predicted
@@ -60,19 +63,25 @@ def _cells(
     val, ruler = table.filter(pc.equal(table["split"], "val")), cells.own_cell(side).ruler
 
     def cell(fit: Fit) -> Cell:
-        taught = [teach(drawing, row) for drawing, row in zip(fit.drawings, fit.rows, strict=True)]
-        ids = [data.pool.ids[row] for row in fit.rows]
-        rows = pa.concat_tables([_rows(ids, taught, task), val.cast(TRAIN)])
+        rows = pa.concat_tables([an_epoch(data, fit, teach, task), val.cast(TRAIN)])
         return Cell(side, with_seed(params, fit.seed), training_table(rows, data.categories), ruler)
 
     return {fit: cell(fit) for fit in dict.fromkeys(fits)}
 
 
-def _rows(ids: Sequence[str], taught: Sequence[Sequence[Annotation]], task: object) -> pa.Table:
-    """TRAIN rows of images whose annotations are those taught."""
-    labels = [task.label(objects) for objects in taught]  # type: ignore[attr-defined]
-    notes = [annotations_json(objects) for objects in taught]
-    return pa.table([ids, ["train"] * len(ids), labels, notes], schema=TRAIN)
+def an_epoch(
+    data: StudyData, fit: Fit, teach: Callable[[Drawing, int], Sequence[Annotation]], task: ModuleType
+) -> pa.Table:
+    """TRAIN rows of what a fit learns from, repeated to as many as train has: each equally often, or once more."""
+    taught = [teach(drawing, row) for drawing, row in zip(fit.drawings, fit.rows, strict=True)]
+    seen = [k % len(fit.rows) for k in range(len(data.pool))]
+    columns = (
+        [data.pool.ids[fit.rows[k]] for k in seen],
+        ["train"] * len(seen),
+        [task.label(taught[k]) for k in seen],
+        [annotations_json(taught[k]) for k in seen],
+    )
+    return pa.table(columns, schema=TRAIN)
 
 
 def _measured(data: StudyData, setting: Setting, task: str, result: CellResult) -> Measured:
