@@ -194,6 +194,33 @@ def test_flips_of_a_model_without_one_confidence_are_listed_too(browser, small, 
     assert not any("sure" in text for text in browser.texts("#flips .card"))
 
 
+def test_of_objects_the_page_says_how_much_better_an_image_is(browser, small, versions, tmp_path):
+    rows = small.flips.to_pylist()[:2]
+    changed = [
+        {**row, "kind": kind, "quality_before": was, "quality_after": now}
+        for row, (kind, was, now) in zip(rows, [("worse", 0.9, 0.4), ("better", 0.5, 0.75)], strict=True)
+    ]
+    metrics = small.result["metrics"]
+    groups = [{**row, "better": 1, "worse": 1} for row in metrics["per_class"]]
+    graded = {
+        **metrics,
+        "flips": {"better": 1, "worse": 1},
+        "per_class": groups,
+        "mcnemar": None,
+        "slices": {},
+    }
+    flips = pa.Table.from_pylist(changed, small.flips.schema)
+    text, _ = page(
+        replace(small, result={**small.result, "metrics": graded}, flips=flips), versions.pool, 1000
+    )
+    browser.open(written(tmp_path / "graded.html", text))
+    assert browser.troubles == []
+    assert "quality 90 → 40 %" in browser.texts("#flips .sample")[0]
+    assert browser.texts("#flips .badge") == ["worse", "better"]
+    assert "1 / 1\nbetter / worse test samples" in browser.texts(".card")[-1]
+    assert "McNemar" not in browser.run("document.body.innerText")
+
+
 @pytest.mark.slow
 def test_a_hundred_thousand_samples_stay_usable(browser, large_page):
     started = time.monotonic()

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from assay.data.difference import FIELDS, KINDS, kinds_of
 from assay.experiments.comparison import Comparison, compare
+from assay.experiments.comparison.measured import FLIPS
 from assay.experiments.comparison.wording import points
 from assay.experiments.sides import WORKSPACE, open_side
 from assay.layout import Layout
@@ -290,11 +291,8 @@ def _metrics(metrics: Found) -> Iterable[str | Table]:
             for name in names
         ],
     )  # fmt: skip
-    flips = metrics["flips"]
-    yield (
-        f"on {metrics['n']:,} test samples: {flips['fixed']:,} fixed, {flips['broken']:,} broken, "
-        f"{flips['otherwise wrong']:,} wrong in another way"
-    )
+    flips = ", ".join(f"{count:,} {kind}" for kind, count in metrics["flips"].items())
+    yield f"on {metrics['n']:,} test samples: {flips}{' by 10 points or more' * ('better' in metrics['flips'])}"
     yield from _groups("class", metrics["per_class"])
     for name, rows in metrics["slices"].items():
         yield from _groups(name, rows)
@@ -302,7 +300,8 @@ def _metrics(metrics: Found) -> Iterable[str | Table]:
 
 def _groups(title: str, rows: list[Found]) -> Iterable[Table]:
     """The groups with the largest change; the JSON and the page have all."""
-    moved = sorted((row for row in rows if row["fixed"] or row["broken"]), key=lambda row: row["p_value"])
+    changed = (row for row in rows if any(row.get(kind) for kind in FLIPS))
+    moved = sorted(changed, key=lambda row: row["p_value"])
     if moved:
         yield _table(
             title, "n", "before", "after", "difference, 95 % interval", "p", "p (Holm)",

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from assay.data.annotations import Annotation
 from assay.data.difference import kinds_of
 from assay.data.edits import Judgement
 from assay.experiments.comparison import compare
-from assay.experiments.comparison.measured import by_group
+from assay.experiments.comparison.measured import by_group, flipped
 from assay.experiments.comparison.wording import metric_sentence, sentence
 from assay.experiments.sides import Side
 from assay.layout import Layout
 from assay.metrics.classification import Classified
+from assay.metrics.detection import judge as judge_boxes
 from assay.metrics.estimates import holm
 from assay.params import load_params
 
@@ -149,6 +151,33 @@ def test_a_group_of_two_has_a_wide_interval():
     (row,) = by_group(Classified(wrong, targets), Classified(right, targets), {"x": np.array([True, True])})
     assert (row["a"], row["b"], row["fixed"], row["difference"]["value"]) == (0.0, 1.0, 2, 1.0)
     assert row["difference"]["low"] < 0.1
+
+
+def test_of_objects_the_images_that_are_clearly_better_or_worse_are_listed():
+    """Each has an object more or less of three found; the third image is the same in both."""
+    boxes = [(20.0 * k, 10.0, 10.0, 10.0) for k in range(3)]
+    labels = [json.dumps([{"bbox": box, "category": "cell"} for box in boxes])] * 3
+
+    def finds(*counts: int):
+        table = pa.table(
+            {
+                "boxes": pa.array([boxes[:n] for n in counts], pa.list_(pa.list_(pa.float32(), 4))),
+                "scores": pa.array([[0.9] * n for n in counts], pa.list_(pa.float32())),
+                "classes": pa.array([[0] * n for n in counts], pa.list_(pa.int32())),
+            }
+        )
+        return judge_boxes(table, ["cell"], labels, ["cell"])
+
+    old, new = finds(2, 3, 3), finds(3, 1, 3)
+    rows = pa.table({"id": ["a", "b", "c"], "label": labels})
+    found = flipped(rows, old, new, lambda label: f"{label.count('cell')} cell").to_pylist()
+    assert [(row["id"], row["kind"], row["before"], row["after"]) for row in found] == [
+        ("b", "worse", "3 cell", "1 cell"),
+        ("a", "better", "2 cell", "3 cell"),
+    ], "the largest change first"
+    assert [(row["quality_before"], row["quality_after"]) for row in found] == [(1.0, 0.5), (0.8, 1.0)]
+    (group,) = by_group(old, new, {"all": np.ones(3, bool)})
+    assert (group["better"], group["worse"]) == (1, 1)
 
 
 NO = dict.fromkeys(("data", "dataset", "model", "seed", "code", "environment", "ruler"), False)

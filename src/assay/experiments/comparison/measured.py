@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from assay.data.matching import positions, whole
 from assay.experiments.predicted import Predicted
 from assay.metrics.estimates import holm
-from assay.metrics.judged import Judged, compare, is_right, mean_difference, measure
+from assay.metrics.judged import Judged, compare, is_binary, is_right, mean_difference, measure
 from assay.params import Params
 from assay.tasks import load, shown_in
 
@@ -24,8 +23,11 @@ MOST_VALUES = 50
 """Most values of a slice column that are compared, the most frequent ones."""
 LEVEL = 0.05
 FIXED, BROKEN, OTHERWISE = "fixed", "broken", "otherwise wrong"
-FLIPS = (FIXED, BROKEN, OTHERWISE)
-"""Wrong in A and right in B; right in A and wrong in B; wrong in both with different classes."""
+BETTER, WORSE = "better", "worse"
+FLIPS = (FIXED, BROKEN, OTHERWISE, BETTER, WORSE)
+"""Wrong in A and right in B; right in A and wrong in B; wrong in both with different classes. Where the quality of a
+sample is no yes or no, as of objects: higher in B, or lower, by at least CLEARLY."""
+CLEARLY = 0.1
 
 
 def metrics_part(a: Predicted, b: Predicted, ruler: pa.Table, params: Params) -> tuple[Found, pa.Table]:
@@ -39,6 +41,7 @@ def metrics_part(a: Predicted, b: Predicted, ruler: pa.Table, params: Params) ->
     compared = compare(new, old, draws, seed)
     flips = flipped(measured, old, new, load(b.task).words)
     kinds = Counter(flips["kind"].to_pylist())
+    graded = is_graded(old, new)
     columns = {name: _values(measured["metadata"], name) for name in params.evaluate.slices}
     return {
         "n": len(measured),
@@ -51,7 +54,7 @@ def metrics_part(a: Predicted, b: Predicted, ruler: pa.Table, params: Params) ->
         and {FIXED: kinds[FIXED], BROKEN: kinds[BROKEN]} | {"p_value": compared["mcnemar"]["p_value"]},
         "per_class": by_group(old, new, {name: shown[name] for name in categories if name in shown}),
         "slices": {name: by_group(old, new, _members(column)) for name, column in columns.items()},
-        "flips": {kind: kinds[kind] for kind in FLIPS},
+        "flips": {kind: kinds[kind] for kind in FLIPS if (kind in (BETTER, WORSE)) == graded},
     }, flips
 
 
@@ -62,16 +65,20 @@ def _both(a: Predicted, b: Predicted, ruler: pa.Table) -> pa.Table:
 
 
 def flipped(rows: pa.Table, old: Judged, new: Judged, words: Callable[[str], str]) -> pa.Table:
-    """The samples that the two predict differently: id, label, before, after, kind, certainty of each.
+    """The samples of a kind of FLIPS: id, label, before, after, kind, certainty and quality of each.
 
-    A sample counts as right by `metrics.judged.is_right`.
+    Of a graded quality the largest changes are first.
     """
     before, after = (np.array(judged.words, object) for judged in (old, new))
-    was, now = is_right(old.quality), is_right(new.quality)
-    moved = np.flatnonzero((before != after) | (was != now))
-    kind = np.where(now[moved], FIXED, np.where(was[moved], BROKEN, OTHERWISE))
-    kept = np.flatnonzero(~(was[moved] & now[moved]))  # right both times: no flip
-    moved, kind = moved[kept], kind[kept]
+    if is_graded(old, new):
+        gain = new.quality - old.quality
+        order = np.argsort(-np.abs(gain), kind="stable")
+        moved = order[np.abs(gain[order]) >= CLEARLY]
+        kind = np.where(gain[moved] > 0, BETTER, WORSE)
+    else:
+        was, now = is_right(old.quality), is_right(new.quality)
+        moved = np.flatnonzero(((before != after) | (was != now)) & ~(was & now))
+        kind = np.where(now[moved], FIXED, np.where(was[moved], BROKEN, OTHERWISE))
     return pa.table(
         {
             "id": rows["id"].take(pa.array(moved)),
@@ -83,8 +90,15 @@ def flipped(rows: pa.Table, old: Judged, new: Judged, words: Callable[[str], str
             "kind": pa.array(kind.tolist(), pa.string()),
             "certainty_before": pa.array(old.confidence[moved].round(4), from_pandas=True),
             "certainty_after": pa.array(new.confidence[moved].round(4), from_pandas=True),
+            "quality_before": pa.array(old.quality[moved].round(4), pa.float64()),
+            "quality_after": pa.array(new.quality[moved].round(4), pa.float64()),
         }
     )
+
+
+def is_graded(old: Judged, new: Judged) -> bool:
+    """Whether the quality of a sample is a number between right and wrong, as F1 of its objects."""
+    return not (is_binary(old.quality) and is_binary(new.quality))
 
 
 def by_group(old: Judged, new: Judged, groups: Mapping[str, NDArray[np.bool_]]) -> list[Found]:
@@ -105,8 +119,16 @@ def _qualities(old: Judged, new: Judged, members: NDArray[np.bool_]) -> Found:
     sides = {"a": round(float(was.mean()), 6), "b": round(float(now.mean()), 6)}
     difference = mean_difference(now, was)
     p = difference.pop("p_value")
-    fixed, broken = (int((a & ~b).sum()) for a, b in permutations((is_right(now), is_right(was))))
-    return {"n": len(was), **sides, "difference": difference, FIXED: fixed, BROKEN: broken, "p_value": p}
+    return {"n": len(was), **sides, "difference": difference, **_moved(old, new, members), "p_value": p}
+
+
+def _moved(old: Judged, new: Judged, members: NDArray[np.bool_]) -> dict[str, int]:
+    """Number of samples of a group that are fixed and broken, or of a graded quality clearly better and worse."""
+    was, now = old.quality[members], new.quality[members]
+    if is_graded(old, new):
+        return {BETTER: int((now - was >= CLEARLY).sum()), WORSE: int((was - now >= CLEARLY).sum())}
+    right, before = is_right(now), is_right(was)
+    return {FIXED: int((right & ~before).sum()), BROKEN: int((before & ~right).sum())}
 
 
 def _values(metadata: pa.ChunkedArray, name: str) -> NDArray[Any]:

@@ -67,7 +67,7 @@ def page(
     if len(compared.objects):
         lists["changes"]["overlays"] = overlays(compared.objects, pictures)
     if flips is not None:
-        numbers = ("certainty_before", "certainty_after")
+        numbers = ("certainty_before", "certainty_after", "quality_before", "quality_after")
         lists["flips"] = listed(flips, 1 << of_flips, FLIPS, SAID, numbers, chosen_flips, pictures)
     for name, table in (("changes", compared.samples), ("flips", compared.flips)):
         if table is not None:
