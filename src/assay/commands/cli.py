@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from assay import __version__
-from assay.commands import cli_setup, cli_why
+from assay.commands import cli_review, cli_setup, cli_why
 from assay.commands.invocation import MOST, Csv, Html, Json, project, show
 from assay.commands.streams import DEBUG, reported
 from assay.layout import Layout
@@ -216,6 +216,9 @@ def queue(
     shown = limit if limit is not None or export is not None or html is not None else 20
     found = queue.run(layout, shown, split, export, html, Terminal(), params.task)
     show(found, as_json, queue.render)
+
+
+app.add_typer(cli_review.page)
 
 
 @app.command(rich_help_panel=DESK)

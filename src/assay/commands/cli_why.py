@@ -228,13 +228,12 @@ def simulate(
     Examples:  assay simulate   ·   assay simulate margin --budgets 20,50,100   ·   assay simulate --html page.html
     """
     from assay.commands import simulate
-    from assay.commands.study import numbers
     from assay.commands.terminal import Terminal
 
     layout, params = project()
     changed = {
         "strategies": strategies or None,
-        "budgets": numbers("--budgets", budgets, int, "10,30,100"),
+        "budgets": simulate.budgets(budgets),
         "seeds": seeds,
         "learner": learner,
         "to_accuracy": to_accuracy,
@@ -284,13 +283,12 @@ def effort(
     Examples:  assay effort   ·   assay effort masks@25 boxes points --hours 1,4,16   ·   assay effort --html page.html
     """
     from assay.commands import effort
-    from assay.commands.study import numbers
     from assay.commands.terminal import Terminal
 
     layout, params = project()
     changed = {
         "schemes": schemes or None,
-        "hours": numbers("--hours", hours, float, "1,4,16"),
+        "hours": effort.hours(hours),
         "seeds": seeds,
         "target": target,
         "learner": learner,

@@ -121,9 +121,11 @@ class Pool:
         return {sample: row for row, sample in enumerate(self.ids)}
 
     @cached_property
-    def _places(self) -> tuple[list[str], list[int], list[int]]:
-        shard, offset, size = (self.index[name].to_pylist() for name in ("shard", "offset", "size"))
-        return shard, offset, size
+    def places(self) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+        """Names of shards; and of each row the number of its name, the offset and the size."""
+        shard = self.index["shard"].combine_chunks().dictionary_encode()
+        numbers = shard.indices.to_numpy(zero_copy_only=False)
+        return shard.dictionary.to_pylist(), numbers, *(self.index[n].to_numpy() for n in ("offset", "size"))
 
     def rows(self, ids: Sequence[str] | pa.Array) -> np.ndarray:
         """Rows of `index` (int64) for content ids, in the order given. PoolError for an unknown id."""
@@ -145,14 +147,14 @@ class Pool:
         """The encoded bytes of one image. PoolError if it is not there."""
         if sample not in self._row_of:
             raise PoolError(f"{self.path}: image {sample} is not in the pool")
-        return self._read_row(self._row_of[sample])
+        return self.at(self._row_of[sample])
 
     def read_many(self, ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Ids with their bytes, each once, in storage order, so that the disk is read sequentially."""
         rows = np.unique(self.rows(ids))
         names = self.index["id"].take(pa.array(rows)).to_pylist()
         for row, name in zip(rows.tolist(), names, strict=True):
-            yield name, self._read_row(row)
+            yield name, self.at(row)
 
     def iter_shard(self, shard: str) -> Iterator[tuple[str, bytes]]:
         """Ids and bytes of the images of one shard, in storage order."""
@@ -160,18 +162,22 @@ class Pool:
 
         rows = np.flatnonzero(pc.equal(self.index["shard"], shard).to_numpy())
         for name, row in zip(self.index["id"].take(pa.array(rows)).to_pylist(), rows.tolist(), strict=True):
-            yield name, self._read_row(row)
+            yield name, self.at(row)
 
-    def _read_row(self, row: int) -> bytes:
-        shard, offset, size = (place[row] for place in self._places)
-        data = os.pread(self._handle(str(shard)), int(size), int(offset))
+    def at(self, row: int) -> bytes:
+        """The encoded bytes of the image in a row of `index`. Safe for threads."""
+        names, numbers, offsets, sizes = self.places
+        shard, offset, size = names[numbers[row]], int(offsets[row]), int(sizes[row])
+        data = os.pread(self._handle(shard), size, offset)
         if len(data) != size:
             raise PoolError(f"{self.path}: shard {shard} ends before image {self.index['id'][row]}")
         return data
 
     def _handle(self, shard: str) -> int:
         if shard not in self._handles:
-            self._handles[shard] = os.open(self.path / "shards" / f"{shard}.tar", os.O_RDONLY)
+            handle = os.open(self.path / "shards" / f"{shard}.tar", os.O_RDONLY)
+            if self._handles.setdefault(shard, handle) != handle:  # another thread was faster
+                os.close(handle)
         return self._handles[shard]
 
 

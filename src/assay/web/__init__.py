@@ -1,1 +1,14 @@
-"""What is served to browsers: the review page, and images for annotation tools."""
+"""What is served to browsers: the page of `assay review`, and images for annotation tools.
+
+    access    who gets in: tokens, cookies, hosts, origins, sizes, rates
+    catalog   the images of the snapshot with the edits since, as columns
+    views     what to look at: the queue, suspects, duplicates, outliers, mistakes, changes …
+    listing   a view filtered and sorted, and its rows as compact columns
+    media     images and thumbnails for browsers
+    review    the open project: all of the above with the journal, reloaded when its files change
+    app       the routes
+    static/   the page: ES modules without a build step
+    signed    signed, expiring URLs of images; `images` has their route
+
+Judgements go through `assay.data.journal` and `assay.commands.review` into an edit batch.
+"""

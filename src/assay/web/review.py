@@ -1,0 +1,282 @@
+"""The project that is reviewed: catalogue, views, images and journal, read again when their files change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+from typing import Any
+
+from pydantic import ValidationError
+
+from assay import tasks
+from assay.annotators.review import FOLDER
+from assay.data.annotations import Annotation, fitted, reason
+from assay.data.edits import Judgement, read_batches
+from assay.data.files import read_json
+from assay.data.journal import Event, Journal
+from assay.data.labelfile import RowError, valid_classes
+from assay.data.pool import Pool
+from assay.data.snapshot import Snapshot
+from assay.data.training_set import annotation_texts
+from assay.errors import AssayError, UsageError
+from assay.layout import Layout
+from assay.params import Params
+from assay.web import catalog as catalogs
+from assay.web import listing, views
+from assay.web.listing import Listing
+from assay.web.media import Media
+
+LISTINGS = 16
+"""Most filtered views kept in memory; one that was dropped is made again."""
+MOST_EVENTS = 500
+"""Most events of a request."""
+
+
+def mode(task: str) -> str:
+    """How images are judged: `class`, one for each; `tags`, any number; `objects`, drawn."""
+    if tasks.separator(task) is not None:
+        return "tags"
+    return "class" if tasks.takes_tag(task, "1") else "objects"
+
+
+class Review:
+    """An open project. Safe for threads."""
+
+    def __init__(self, params: Params, layout: Layout) -> None:
+        self.params, self.layout = params, layout
+        self.mode = mode(params.task)
+        self.journal = Journal(layout.root / FOLDER)
+        self.media = Media(Pool.open(layout.pool), layout.scratch)
+        self._lock = RLock()
+        self._seen: object = None
+        self._views: dict[tuple[str, tuple[tuple[str, str], ...]], views.View] = {}
+        self._listings: OrderedDict[str, Listing] = OrderedDict()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read what has changed since: the snapshot, the edits, the pool, the journal."""
+        with self._lock:
+            self.journal.refresh()
+            if (seen := self._signature()) == self._seen:
+                return
+            snapshot = Snapshot.load(self.layout.snapshot)
+            self.digest: str = read_json(self.layout.snapshot / "snapshot.json", "curate")["digest"]
+            self._batches = read_batches(self.layout.edits)
+            self.catalog = catalogs.read(snapshot, self._batches, self.params.curate.classes)
+            self._snapshot = snapshot
+            self._labels = valid_classes(self.params.curate.classes, snapshot, self._batches, True)
+            self._history: dict[str, list[Judgement]] | None = None
+            if len(pool := Pool.open(self.layout.pool)) != len(self.media.pool):
+                self.media = Media(pool, self.layout.scratch)
+            self._views.clear()
+            self._listings.clear()
+            self._seen = seen
+
+    def _signature(self) -> object:
+        """Names, sizes and times of the files that a view is made from."""
+        places = (
+            self.layout.snapshot / "snapshot.json",
+            self.layout.selection / "queue.parquet",
+            self.layout.audit / "label_errors.parquet",
+            self.layout.outputs / "predictions.parquet",
+            *sorted(self.layout.edits.glob("*.jsonl")),
+            *sorted(self.layout.ledger.glob("*.jsonl")),
+        )
+        return [
+            (file.name, s.st_size, s.st_mtime_ns) for file in places if file.exists() for s in [file.stat()]
+        ]
+
+    # --- what to look at
+
+    def listing(self, given: Mapping[str, str]) -> Listing:
+        """The images of an address. UsageError for a filter that is none, MissingInput if a stage has not run."""
+        name = given.get("view", "all")
+        if name not in views.VIEWS:
+            raise UsageError(f"there is no view {name!r}", hint=f"valid: {', '.join(views.VIEWS)}")
+        query = listing.parse(given, name)
+        with self._lock:
+            self.refresh()
+            view = self._view(name, {key: given[key] for key in ("a", "b") if key in given})
+            key = self._key(given)
+            if key not in self._listings:
+                made = listing.listing(key, query, view, self.catalog, self.journal.answers, None)
+                self._listings[key] = made
+            self._listings.move_to_end(key)
+            while len(self._listings) > LISTINGS:
+                self._listings.popitem(last=False)
+            return self._listings[key]
+
+    def _view(self, name: str, options: dict[str, str]) -> views.View:
+        key = name, tuple(sorted(options.items()))
+        if key not in self._views:
+            source = views.Source(self.layout, self.params, self.catalog, options)
+            self._views[key] = views.build(name, source)
+        return self._views[key]
+
+    def _key(self, given: Mapping[str, str]) -> str:
+        """Equal for equal addresses of equal data: the answers so far count, as `state` is a filter."""
+        said = [
+            sorted(given.items()),
+            str(self._seen),
+            self.journal.generation,
+            len(self.journal.answers.changed),
+        ]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+
+    def find(self, key: str) -> Listing | None:
+        """A listing made before; None if it was dropped: then the browser asks for its address again."""
+        return self._listings.get(key)
+
+    def counts(self) -> dict[str, int | str]:
+        """{view: number of its images, or why there are none}; `changes` takes seconds and is not counted."""
+        found: dict[str, int | str] = {}
+        with self._lock:
+            self.refresh()
+            for name in views.VIEWS:
+                if name == "changes":
+                    continue
+                try:
+                    found[name] = len(self._view(name, {}))
+                except AssayError as error:
+                    found[name] = f"{error}" + (f": {error.hint}" if error.hint else "")
+        return found
+
+    def about(self, made: Listing, start: int, count: int) -> list[dict[str, Any]]:
+        """What is known of some images of a listing: names, metadata, annotations, reason, judgements."""
+        at = made.at[start : start + count]
+        rows = made.view.rows[at].tolist()
+        ids = made.ids(start, count)
+        texts = annotation_texts(self._snapshot, ids)
+        reasons = made.view.reason
+        out = []
+        for place, row, sample in zip(at.tolist(), rows, ids, strict=True):
+            held = {name: made.catalog.samples[name][row].as_py() for name in ABOUT}
+            state = made.catalog.changed.get(row)
+            known = texts.get(sample, "[]") if held["labelled"] else None
+            if state is not None and state.annotations is not None:
+                known = state.annotations
+            out.append(
+                {
+                    **held,
+                    "id": sample,
+                    "metadata": json.loads(held["metadata"] or "{}"),
+                    "annotations": None if known is None else json.loads(known),
+                    "reason": "" if reasons is None else reasons[place].as_py() or "",
+                    "history": [_said(one) for one in self._judged(sample)],
+                    "answers": listing.shown(self.journal.answers, sample),
+                }
+            )
+        return out
+
+    def _judged(self, sample: str) -> list[Judgement]:
+        if self._history is None:
+            self._history = defaultdict(list)
+            for _, batch in self._batches:
+                for judgement in batch:
+                    self._history[judgement.id].append(judgement)
+        return self._history.get(sample, [])
+
+    # --- judgements
+
+    def judge(self, given: Sequence[Any], by: str) -> dict[str, Any]:
+        """Store events of a browser. Each is saved, or refused with the reason; returns after they are on disk."""
+        if len(given) > MOST_EVENTS:
+            raise UsageError(f"{len(given)} events at once", hint=f"at most {MOST_EVENTS}")
+        good, refused = [], []
+        for one in given:
+            try:
+                good.append(self._event(one, by))
+            except (UsageError, RowError, ValueError) as error:
+                why = reason(error) if isinstance(error, ValidationError) else str(error)
+                refused.append({"event": one.get("event") if isinstance(one, dict) else None, "why": why})
+        self.journal.append(good)
+        return {"saved": [event.event for event in good], "refused": refused, **self.place()}
+
+    def place(self) -> dict[str, int]:
+        """How far the journal is, for `news`."""
+        answers = self.journal.answers
+        return {
+            "generation": self.journal.generation,
+            "changed": len(answers.changed),
+            "judged": len(answers.of),
+        }
+
+    def news(self, generation: int, changed: int) -> dict[str, Any]:
+        """The answers of the images judged since a `place`, by anybody."""
+        self.journal.refresh()
+        answers = self.journal.answers
+        since = answers.changed[changed:] if generation == self.journal.generation else answers.changed
+        return {**self.place(), "answers": {sample: listing.shown(answers, sample) for sample in set(since)}}
+
+    def _event(self, given: Any, by: str) -> Event:
+        """The event to store. UsageError, RowError or ValidationError if it must not be."""
+        if not isinstance(given, dict):
+            raise UsageError("an event is an object")
+        row = int(self.catalog.rows([str(given.get("id"))])[0])
+        if row < 0:
+            raise UsageError("the snapshot has no such image")
+        held = {**given, "by": by, "at": _ago(given.get("age", 0))}
+        held.pop("age", None)
+        if held.get("act") == "keep":
+            held |= {"act": "label", "annotations": self._present(row, str(given["id"]))}
+        event = Event.model_validate(held)
+        if (kind := views.VIEWS.get(event.view)) and kind.guarded and self.catalog.split[row] == TEST:
+            raise UsageError(GUARDED)
+        if event.annotations is None:
+            return event
+        return event.model_copy(update={"annotations": self._checked(event.annotations, row)})
+
+    def _present(self, row: int, sample: str) -> Any:
+        """The annotations that an image has. UsageError if it has none."""
+        if (state := self.catalog.changed.get(row)) and state.annotations is not None:
+            return json.loads(state.annotations)
+        if not self.catalog.samples["labelled"][row].as_py():
+            raise UsageError("the image has no label to keep")
+        return json.loads(annotation_texts(self._snapshot, [sample]).get(sample, "[]"))
+
+    def _checked(self, notes: list[Annotation], row: int) -> list[Annotation]:
+        """Annotations as they are stored: of the task's kind, of valid classes, clipped to the image."""
+        for note in notes:
+            self._labels.check(note.category)
+        tags = all(note.is_tag for note in notes)
+        if self.mode == "class" and (len(notes) != 1 or not tags):
+            raise UsageError("an image has one class")
+        if self.mode == "tags" and not (tags and len({note.category for note in notes}) == len(notes)):
+            raise UsageError("tags are classes without a box, each once")
+        if self.mode != "objects":
+            return notes
+        width, height = (self.catalog.samples[name][row].as_py() for name in ("width", "height"))
+        found = [note if note.is_tag else fitted(note, width, height)[0] for note in notes]
+        if tasks.load(self.params.task).label(found) is None:
+            raise UsageError(f"the objects are not of the kind that {self.params.task} learns from")
+        return found
+
+
+ABOUT = ("origins", "metadata", "width", "height", "split", "group", "captured_at", "labelled", "excluded")
+TEST = catalogs.SPLITS.index("test")
+GUARDED = (
+    "a test image in a view that a model chose: judged here, it would bias the measured accuracy; judge it in "
+    "`queue` or `all`"
+)
+
+
+def _ago(seconds: Any) -> str:
+    """The time so many seconds ago: a judgement may have waited in the browser for the network."""
+    if not isinstance(seconds, int | float) or not 0 <= seconds < 1e9:
+        raise UsageError("age is a number of seconds")
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _said(judgement: Judgement) -> dict[str, Any]:
+    notes = judgement.annotations
+    return {
+        "op": judgement.op,
+        "label": None if notes is None else catalogs.in_words([note.model_dump() for note in notes]),
+        "by": judgement.by,
+        "at": judgement.at,
+        "why": judgement.why,
+    }
