@@ -5,6 +5,7 @@ import {Answers, words} from "./answers.js";
 import {Clock} from "./clock.js";
 import {button, count, dialog, element, key, number, say, toast} from "./dom.js";
 import {Grid} from "./grid.js";
+import {Drawing} from "./drawing.js";
 import {ClassKeys, findClass, help, keyOf} from "./keys.js";
 import {Outbox} from "./outbox.js";
 import {Rows} from "./rows.js";
@@ -14,6 +15,7 @@ import {Single} from "./single.js";
 const NEWS = 4000; // ms between two questions for answers of others
 const SHOWN_KEYS = 40; // buttons of classes below the images
 const MOST_SELECTED = 10_000;
+const GUARDED = "A model chose this view, and the test set must not follow it: judge test images in All images.";
 const $ = id => document.getElementById(id);
 
 class App {
@@ -31,7 +33,7 @@ class App {
       refused: (event, why) => { this.answers.refuse(event); toast(`not saved: ${why}`, 12); },
     });
     this.answers = new Answers(project.person.name, this.outbox, ids => this.answered(ids));
-    this.place = {generation: project.generation, changed: 0};
+    this.place = {generation: project.generation, changed: project.changed};
     this.answers.judged = project.judged;
     this.keys = new ClassKeys(project.id, project.classes);
     this.clock = new Clock();
@@ -53,6 +55,7 @@ class App {
 
   get view() { return this.project.views.find(view => view.name === this.query.get("view")) ?? this.project.views.at(-1); }
   get row() { return this.rows?.get(this.at) ?? null; }
+  get draws() { return this.project.mode === "objects"; }
   get mayJudge() { return this.project.person.rights === "judge"; }
   isGuarded(row) { return this.view.guarded && row.split === "test"; }
 
@@ -108,10 +111,10 @@ class App {
     const stage = $("stage"), n = this.rows?.n ?? 0;
     if (this.error || !n) stage.replaceChildren(this.empty());
     else {
-      this.now = this.look === "single" ? new Single(this) : new Grid(this);
+      this.now = this.look !== "single" ? new Grid(this) : this.draws ? new Drawing(this) : new Single(this);
       stage.replaceChildren(this.now.node);
       this.now.show();
-      (this.look === "single" ? stage : this.now.node).focus({preventScroll: true});
+      (this.now.editor?.stage ?? (this.look === "single" ? stage : this.now.node)).focus({preventScroll: true});
     }
     this.bar();
     this.judging();
@@ -149,15 +152,15 @@ class App {
     if (!this.mayJudge || !this.rows?.n) { box.replaceChildren(); return; }
     const act = (k, text, run, title) => button(text, () => { run(); }, {title, tabIndex: 0, ariaKeyShortcuts: k});
     const labelled = (k, text, run) => { const made = act(k, text, run, text); made.prepend(key(k.toUpperCase()), " "); return made; };
-    const classes = this.project.mode === "objects" ? [] : this.project.classes.slice(0, SHOWN_KEYS).map(one => {
+    const classes = this.draws ? [] : this.project.classes.slice(0, SHOWN_KEYS).map(one => {
       const k = this.keys.keyOf.get(one), made = act(k, one, () => this.choose(one), one);
       made.dataset.name = one;
       if (k) made.prepend(key(k), " ");
       return made;
     });
-    if (this.project.classes.length > SHOWN_KEYS || this.project.new_classes) classes.push(labelled("l", "class…", () => this.find()));
+    if (!this.draws && (this.project.classes.length > SHOWN_KEYS || this.project.new_classes)) classes.push(labelled("l", "class…", () => this.find()));
     this.where = element("span", {className: "where"});
-    box.replaceChildren(...classes, element("span", {className: "gap"}), labelled("k", "keep", () => this.keep()), labelled("t", "take", () => this.take()),
+    box.replaceChildren(...classes, element("span", {className: "gap"}), labelled("k", "keep", () => this.keep()), ...(this.draws ? [] : [labelled("t", "take", () => this.take())]),
       labelled("x", "exclude", () => this.exclude()), labelled("s", "skip", () => this.skip()), labelled("u", "undo", () => this.undo()), this.where);
     this.told();
   }
@@ -186,6 +189,7 @@ class App {
   go(at, deselect = true) {
     if (!this.rows?.n) return;
     const before = this.at;
+    this.now.leave?.();
     this.at = Math.max(0, Math.min(this.rows.n - 1, at));
     if (deselect) this.now?.clear?.();
     if (this.look === "single") this.now.show();
@@ -210,6 +214,7 @@ class App {
   async judge(how, onwards = true) {
     if (!this.mayJudge) { toast("you may look, not judge"); return; }
     if (!this.now || this.error) return;
+    this.now.leave?.();
     const places = this.acted, judged = [], guarded = [];
     for (const at of places) {
       const row = this.rows.get(at) ?? await this.rows.wait(at);
@@ -218,7 +223,7 @@ class App {
       const said = how(row);
       if (said) judged.push({id: row.id, ...said});
     }
-    if (guarded.length) toast(`${count(guarded.length, "test image")} not judged: a model chose this view, and the test set must not follow it. Judge them in All images.`);
+    if (guarded.length) toast(`${count(guarded.length, "test image")} not judged. ${GUARDED}`);
     if (!judged.length) return;
     this.answers.give(judged, this.at, this.clock.take(), this.view.name);
     if (judged.length === 1) say(words(judged[0]));
@@ -226,8 +231,21 @@ class App {
     if (onwards) this.go(places.at(-1) + 1);
   }
 
+  // One answer, given on the image itself.
+  record(row, said) {
+    if (this.isGuarded(row)) { toast(`${GUARDED} Nothing was saved.`); return; }
+    this.answers.give([{id: row.id, ...said}], row.at, this.clock.take(), this.view.name);
+    say(`saved: ${words(said)}`);
+  }
+
+  // Enter on one image: what is drawn is right; then the next one.
+  confirm() {
+    if (this.draws && this.mayJudge) this.now.save(true);
+    this.go(this.at + 1);
+  }
+
   choose(name) {
-    if (this.project.mode === "objects") { this.now?.editor?.setClass(name); return; }
+    if (this.draws) { this.now?.editor?.setClass(name); return; }
     if (!this.project.classes.includes(name)) { this.project.classes.push(name); this.keys.deal(); this.judging(); }
     if (this.project.mode === "tags") this.judge(row => ({act: "label", annotations: this.toggled(row, name)}), false);
     else this.judge(() => ({act: "label", annotations: [{category: name}]}));
@@ -251,7 +269,7 @@ class App {
     this.judge(row => {
       if (row.suggested === null) { toast("there is no suggestion"); return null; }
       if (this.project.mode === "class") return {act: "label", annotations: [{category: row.suggested}]};
-      return this.project.mode === "tags" ? {act: "label", annotations: this.tags(row.suggested, ", ")} : (this.now.editor?.accept?.(), null);
+      return this.project.mode === "tags" ? {act: "label", annotations: this.tags(row.suggested, ", ")} : null; // objects are accepted in the editor
     });
   }
 
@@ -331,7 +349,7 @@ class App {
   pressed(event) {
     if (event.isComposing || document.querySelector("dialog[open]") || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
     const k = keyOf(event), control = event.ctrlKey || event.metaKey;
-    if (this.now?.editor && !control && this.now.editor.pressed?.(event)) return;
+    if (this.now?.editor?.input.key(event)) { event.preventDefault(); return; } // the focus is elsewhere on the page
     const run = control ? {z: () => event.shiftKey ? this.redo() : this.undo(), y: () => this.redo(), a: () => this.selectAll()}[k] : event.altKey ? null : this.command(k, event);
     if (!run || ((k === "Enter" || k === " ") && event.target.closest("button, a, summary"))) return;
     event.preventDefault();
@@ -347,7 +365,7 @@ class App {
     };
     if (this.now) Object.assign(found, {
       ArrowRight: step(1), ArrowLeft: step(-1), ArrowDown: step(grid ? grid.columns : 1), ArrowUp: step(grid ? -grid.columns : -1),
-      PageDown: step(page), PageUp: step(-page), Home: () => this.go(0, false), End: () => this.go(this.rows.n - 1, false), Enter: () => grid ? this.open() : this.go(this.at + 1),
+      PageDown: step(page), PageUp: step(-page), Home: () => this.go(0, false), End: () => this.go(this.rows.n - 1, false), Enter: () => grid ? this.open() : this.confirm(),
       " ": () => grid && grid.toggle(this.at), a: () => grid && grid.selectGroup().then(found => found || toast("this view has no groups")),
       k: () => this.keep(), t: () => this.take(), x: () => this.exclude(), s: () => this.skip(), u: () => event.shiftKey ? this.redo() : this.undo(), l: () => this.find(), n: () => this.nextOpen(),
     });

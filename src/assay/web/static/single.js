@@ -22,6 +22,7 @@ export class Single {
   }
 
   get row() { return this.app.rows.get(this.app.at); }
+  get shownId() { return null; } // of an image that must not be forgotten yet
 
   show() {
     const row = this.row;
@@ -52,7 +53,7 @@ export class Single {
 
   // Fetch the images around, and forget those far away.
   async prepare() {
-    const {at, rows} = this.app, near = new Set();
+    const {at, rows} = this.app, near = new Set([this.shownId]);
     for (const step of [0, ...Array.from({length: AHEAD}, (_, n) => n + 1), ...Array.from({length: BEHIND}, (_, n) => -n - 1)]) {
       const row = rows.get(at + step);
       if (row) { near.add(row.id); this.load(row.id); }

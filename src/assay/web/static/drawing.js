@@ -1,0 +1,72 @@
+// One image with its objects, in the drawing editor. What is drawn is saved a moment after the last change, and when the
+// image is left; Enter confirms it and goes on.
+
+import {Editor} from "./draw/editor.js";
+import {Single} from "./single.js";
+
+const PAUSE = 800; // ms
+
+export class Drawing extends Single {
+  constructor(app) {
+    super(app);
+    this.host.replaceChildren();
+    this.editor = new Editor(this.host, {classes: app.project.classes, readOnly: !app.mayJudge, onChange: () => this.drawn()});
+    this.drawnOn = null; // the row that the editor shows
+    this.given = ""; // the objects as they were loaded or saved last
+    this.isLeaving = () => { if (document.hidden) this.leave(); };
+    document.addEventListener("visibilitychange", this.isLeaving);
+    window.addEventListener("pagehide", this.isLeaving);
+  }
+
+  get shownId() { return this.drawnOn?.id ?? null; }
+
+  paint() {
+    const row = this.row, known = row && this.about.get(row.id), bitmap = row && this.bitmaps.get(row.id);
+    if (!row) return;
+    if (bitmap === undefined || bitmap instanceof Promise) { this.load(row.id).then(() => { if (this.row?.id === row.id) this.paint(); }); return; }
+    if (!known) return; // `tell` comes again with it
+    const said = this.app.answers.mine(row.id) ?? this.app.answers.last(row.id);
+    const annotations = said?.act === "label" ? said.annotations : known.annotations ?? [], text = JSON.stringify(annotations);
+    if (this.shownId === row.id && text === this.given) return;
+    if (this.shownId === row.id && this.waiting) return; // being drawn
+    this.drawnOn = row;
+    this.given = text;
+    this.editor.load({bitmap, width: known.width, height: known.height, annotations, predicted: known.predicted ?? []});
+    if (!this.host.contains(document.activeElement)) this.editor.stage.focus({preventScroll: true});
+  }
+
+  tell() { super.tell(); this.paint(); }
+
+  drawn() {
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => this.leave(), PAUSE);
+  }
+
+  // Save what was drawn and is not saved yet.
+  leave() {
+    clearTimeout(this.waiting);
+    if (!this.waiting) return;
+    this.waiting = 0;
+    this.save(false);
+  }
+
+  // An answer with the objects as they are; `confirm`: also if nothing changed.
+  save(confirm) {
+    const row = this.drawnOn;
+    if (!row || !this.app.mayJudge) return;
+    clearTimeout(this.waiting);
+    this.waiting = 0;
+    const annotations = this.editor.annotations(), text = JSON.stringify(annotations);
+    if (text === this.given && !confirm) return;
+    this.given = text;
+    this.app.record(row, {act: "label", annotations});
+  }
+
+  destroy() {
+    this.leave();
+    document.removeEventListener("visibilitychange", this.isLeaving);
+    window.removeEventListener("pagehide", this.isLeaving);
+    this.editor.destroy();
+    super.destroy();
+  }
+}
