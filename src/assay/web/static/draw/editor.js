@@ -162,8 +162,8 @@ export class Editor {
   }
 
   #summary() {
-    const {length} = this.state.objects;
-    return length ? `${length} ${length === 1 ? "object" : "objects"}` : "No objects";
+    const {objects} = this.state, suggested = objects.filter(one => one.predicted).length;
+    return (objects.length ? `${objects.length} ${objects.length === 1 ? "object" : "objects"}` : "No objects") + (suggested ? `, ${suggested} of them suggested` : "");
   }
 
   // what keys and buttons do
@@ -232,6 +232,15 @@ export class Editor {
   zoom(factor, x, y) { this.view.zoom(factor, x, y); this.repaint(); }
   fit() { this.view.fit(); this.repaint(); }
   actualSize() { this.zoom(1 / this.view.scale); }
+
+  /** Show the selected object as large as it fits, with some room around it. */
+  fitSelected() {
+    const box = this.selected && boxOf(this.selected.annotation);
+    if (!box) return this.fit();
+    this.view.frame(box);
+    this.repaint();
+  }
+
   panBy(dx, dy) { this.view.pan(dx, dy); this.repaint(); }
   say(text) { this.panel.say(text); }
   repaint() { this.surface.soon(); }

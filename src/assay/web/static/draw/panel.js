@@ -3,9 +3,9 @@
 import {accept, outlineInside, remove} from "./actions.js";
 import {element} from "./elements.js";
 
-const TOOLS = [["select", "Select", "V"], ["box", "Box", "B"], ["extremes", "4 points", "Q"], ["polygon", "Polygon", "P"], ["brush", "Brush", "M"], ["eraser", "Eraser", "E"]];
+const TOOLS = [["select", "Select", "V"], ["box", "Box", "B"], ["extremes", "4 points", "Q"], ["polygon", "Polygon", "P"], ["brush", "Brush", "R"], ["eraser", "Eraser", "E"]];
 const ACTIONS = [["Undo", "Z", e => e.undo()], ["Redo", "Shift+Z", e => e.redo()], ["Delete", "Del", remove], ["Outline", "I", e => outlineInside(e, "mask")], ["Accept", "A", accept]];
-const VIEWS = [["Fit", "F", e => e.fit()], ["1:1", "O", e => e.actualSize()], ["+", "+", e => e.zoom(1.25)], ["−", "-", e => e.zoom(0.8)]];
+const VIEWS = [["Fit", "O", e => e.fit()], ["1:1", "W", e => e.actualSize()], ["+", "+", e => e.zoom(1.25)], ["−", "-", e => e.zoom(0.8)]];
 const NAMES = {"+": "zoom in", "−": "zoom out", "1:1": "actual size"};
 const SEARCHED = 10; // classes from which there is a field to find one
 

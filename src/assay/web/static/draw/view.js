@@ -1,6 +1,8 @@
 // What part of the image is shown, and how large: image pixel p is at scale · p + offset of the stage, in CSS pixels.
 
-const LARGEST = 64, MARGIN = 8;
+const LARGEST = 64; // CSS pixels per pixel of the image
+const MARGIN = 8; // CSS pixels around a whole image
+const ROOM = 0.7; // share of the stage that a box fills
 
 export class View {
   scale = 1;
@@ -45,13 +47,17 @@ export class View {
     this.isFitted = false;
   }
 
-  /** Show a box [x, y, width, height] with some room around it, at a scale of its own only if it does not fit. */
-  reveal([x, y, w, h]) {
-    const [left, top] = this.toStage(x, y), [right, bottom] = this.toStage(x + w, y + h);
-    if (left >= 0 && top >= 0 && right <= this.width && bottom <= this.height) return;
-    this.scale = Math.min(this.scale, 0.8 * this.width / Math.max(w, 1), 0.8 * this.height / Math.max(h, 1));
+  /** Show a box [x, y, width, height] as large as it fits, with some room around it. */
+  frame([x, y, w, h], largest = LARGEST / 2) {
+    this.scale = Math.min(largest, ROOM * this.width / Math.max(w, 1), ROOM * this.height / Math.max(h, 1));
     this.#centre([x + w / 2, y + h / 2]);
     this.isFitted = false;
+  }
+
+  /** Show all of a box; nothing changes if it is shown already. */
+  reveal([x, y, w, h]) {
+    const [left, top] = this.toStage(x, y), [right, bottom] = this.toStage(x + w, y + h);
+    if (left < 0 || top < 0 || right > this.width || bottom > this.height) this.frame([x, y, w, h], this.scale);
   }
 
   toImage(x, y) { return [(x - this.x) / this.scale, (y - this.y) / this.scale]; }

@@ -5,7 +5,7 @@ import {cornerAfter, cornerDeleted, cornerInserted, cornerMoved, cornersOf, same
 
 const NEAR = 8; // CSS pixels around a handle that belong to it; a finger is wider
 const STILL = 3; // CSS pixels within which a press is a click
-const MOST = 600; // corners of a polygon up to which each shows a handle and the middle of its edge another
+const WIDE = 28; // CSS pixels of an edge from which its middle has a handle, that inserts a corner
 
 export class SelectTool {
   #drag = null;
@@ -66,7 +66,7 @@ export class SelectTool {
   }
 
   #handleAt(at, near) {
-    const {editor} = this, handles = editor.readOnly ? [] : handlesOf(editor.selected?.annotation);
+    const {editor} = this, handles = editor.readOnly ? [] : handlesOf(editor.selected?.annotation, editor.view.scale);
     const distances = handles.map(({x, y}) => Math.hypot(x - at[0], y - at[1]) * editor.view.scale), least = Math.min(...distances);
     return least <= near ? handles[distances.indexOf(least)] : null;
   }
@@ -74,7 +74,7 @@ export class SelectTool {
   draft() {
     const {editor} = this, {selected, corner} = editor;
     if (!selected || editor.readOnly) return {};
-    const handles = handlesOf(selected.annotation), place = ({x, y}) => [x, y];
+    const handles = handlesOf(selected.annotation, editor.view.scale), place = ({x, y}) => [x, y];
     const active = corner && kindOf(selected.annotation) === "polygon" ? handles.filter(one => !one.isMiddle && sameCorner(one, corner)) : [];
     return {handles: handles.map(place), active: active.map(place)};
   }
@@ -82,8 +82,8 @@ export class SelectTool {
 
 const SIDES = [[0, 0], [1, 0], [2, 0], [2, 1], [2, 2], [1, 2], [0, 2], [0, 1]]; // left, middle, right; top, middle, bottom
 
-/** Handles {x, y, …} of an object: eight of a box; of a polygon its corners and the middles of its edges. */
-function handlesOf(one) {
+/** Handles {x, y, …} of an object: eight of a box; of a polygon its corners and the middles of its longer edges. */
+function handlesOf(one, scale) {
   const kind = one && kindOf(one);
   if (kind === "box") {
     const [x, y, w, h] = one.bbox;
@@ -91,11 +91,10 @@ function handlesOf(one) {
   }
   if (kind !== "polygon") return [];
   const corners = [...cornersOf(parts(one))];
-  if (corners.length > MOST) return corners;
-  return corners.concat(corners.map(corner => {
-    const next = cornerAfter(parts(one), corner);
-    return {...corner, isMiddle: true, x: (corner.x + next.x) / 2, y: (corner.y + next.y) / 2};
-  }));
+  const middles = corners.map(corner => [corner, cornerAfter(parts(one), corner)])
+    .filter(([a, b]) => Math.hypot(a.x - b.x, a.y - b.y) * scale >= WIDE)
+    .map(([a, b]) => ({...a, isMiddle: true, x: (a.x + b.x) / 2, y: (a.y + b.y) / 2}));
+  return corners.concat(middles);
 }
 
 /** A box with a side or a corner pulled to a point; pulled beyond the other side it turns over, and never has no width. */
