@@ -247,18 +247,24 @@ def judgement(row: Mapping[str, Any], what: Apply, by: str, at: str) -> Judgemen
 
 
 def slices(params: Params, layout: Layout) -> dict[str, Any] | None:
-    """Worse slices of the test images of the last evaluation; None without one."""
-    file = layout.outputs / "predictions.parquet"
-    if not file.exists():
+    """Worse slices of the images of the last evaluation; None without one."""
+    if not (layout.outputs / "predictions.parquet").exists():
         return None
-    from assay.data.embeddings import Embeddings
     from assay.labels.slices import worse_slices
 
-    table = read_table(file, ["id", "quality"], made_by="evaluate")
+    _, *held = evaluated(params, layout)
+    return worse_slices(*held)
+
+
+def evaluated(params: Params, layout: Layout) -> tuple[Any, ...]:
+    """Ids of the images of the last evaluation; and what `assay.labels.slices` compares them by."""
+    from assay.data.embeddings import Embeddings
+
+    table = read_table(layout.outputs / "predictions.parquet", ["id", "quality"], made_by="evaluate")
     samples = read_table(layout.snapshot / "samples.parquet", ["id", "metadata"], made_by="curate")
     held = dict(zip(samples["id"].to_pylist(), samples["metadata"].to_pylist(), strict=True))
     table = table.filter(pa.array([sample in held for sample in table["id"].to_pylist()], pa.bool_()))
     ids = table["id"].to_pylist()
     right = is_right(np.asarray(table["quality"], np.float64))
     vectors = Embeddings.open(layout.embeddings).vectors(ids) if ids else None
-    return worse_slices(right, [held[s] for s in ids], params.evaluate.slices, vectors, params.seed)
+    return ids, right, [held[s] for s in ids], params.evaluate.slices, vectors, params.seed

@@ -38,13 +38,27 @@ def worse_slices(
     Of n test images: `right` (n,), whether the prediction is right; `metadata` (n,), JSON or None; `columns` of it to
     slice by; `vectors` (n, d), embeddings to cluster.
     """
+    found, tested = significant(right, metadata, columns, vectors, seed)
+    return {"tested": tested, "rows": [row for row, _ in found]}
+
+
+def significant(
+    right: Rows,
+    metadata: Sequence[str | None],
+    columns: Sequence[str],
+    vectors: NDArray[np.float32] | None,
+    seed: int,
+) -> tuple[list[tuple[dict[str, Any], Rows]], int]:
+    """The slices of `worse_slices`, each with its images (n,), and the number of slices tested."""
     named = [*_by_metadata(metadata, columns), *_by_cluster(vectors, seed)]
     tested = [(name, rows) for name, rows in named if LEAST <= rows.sum() <= len(rows) - LEAST]
     chances = [_chance(right, rows) for _, rows in tested]
     found = [
-        _row(name, right, rows, p) for (name, rows), p in zip(tested, holm(chances), strict=True) if p < LEVEL
+        (_row(name, right, rows, p), rows)
+        for (name, rows), p in zip(tested, holm(chances), strict=True)
+        if p < LEVEL
     ]
-    return {"tested": len(tested), "rows": sorted(found, key=lambda row: (row["p_holm"], row["name"]))}
+    return sorted(found, key=lambda one: (one[0]["p_holm"], one[0]["name"])), len(tested)
 
 
 def _chance(right: Rows, rows: Rows) -> float:

@@ -124,6 +124,24 @@ def mistakes(source: Source) -> View:
     return _of_table(source, wrong, score, "predicted", ())
 
 
+def slices(source: Source) -> View:
+    """The images of each slice on which the last model is significantly worse, the worst slice first."""
+    from assay.commands.audit import evaluated
+    from assay.labels.slices import significant
+
+    ids, *held = evaluated(source.params, source.layout)
+    found, _ = significant(*held)
+    names, right, places, reasons, codes = Words(), held[0], [], [], []
+    for row, mask in found:
+        said = f"{row['name']}: {row['accuracy']:.0%} right [{row['low']:.0%}, {row['high']:.0%}] of {row['n']:,}"
+        at = np.flatnonzero(mask)[np.argsort(right[mask], kind="stable")]  # the wrong ones first
+        places += [ids[n] for n in at]
+        reasons += [f"{said}, the others {row['rest']:.0%}; this one {'right' if right[n] else 'wrong'}" for n in at]
+        codes += [names.code(row["name"])] * len(at)
+    table = pa.table({"id": pa.array(places, pa.string()), "reason": pa.array(reasons, pa.string())})
+    return _of_table(source, table, None, None, (), {"slice": Facet(np.array(codes, np.int32), names.texts)})
+
+
 def duplicates(source: Source) -> View:
     """Groups of near-duplicates: connected by pairs of at least `curate.near_duplicate`; the largest first."""
     from scipy.sparse import coo_matrix
@@ -213,6 +231,13 @@ VIEWS: dict[str, Kind] = {
         "The last model makes no mistake, or there is none: `dvc repro` trains and measures one.",
         mistakes,
         "confidence",
+        guarded=True,
+    ),
+    "slices": Kind(
+        "Slices",
+        "Images of kinds on which the last model is significantly worse: by metadata, and by clusters of embeddings",
+        "No kind of image is significantly worse than the others. `evaluate.slices` names metadata to slice by.",
+        slices,
         guarded=True,
     ),
     "changes": Kind(
