@@ -227,6 +227,21 @@ def test_bad_answers_are_named(boxes, tmp_path, name, cell, said):
         boxes.label(file)
 
 
+def test_a_new_class_of_an_object_needs_a_word_and_is_reported(boxes, tmp_path):
+    file = tmp_path / "review.csv"
+    boxes.audit(export=file, above=0.05)
+    answered(file, lambda row: "yes" if row["kind"] == "swapped" else "")
+    rows = list(csv.DictReader(StringIO(file.read_text())))
+    with file.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows(row | {"suggested": "emu"} for row in rows if row["take"])
+    with pytest.raises(EditError, match="class 'emu' was never seen"):
+        boxes.label(file)
+    taken = label.run(boxes.params, boxes.layout, file, allow_new_classes=True)
+    assert taken["new_classes"] == ["emu"]
+
+
 def test_apply_asks_for_force_and_writes_what_it_says(boxes):
     with pytest.raises(UsageError, match="no person has checked"):
         boxes.audit(apply="suggested")
@@ -267,8 +282,6 @@ def test_pixels_are_refused_by_name(boxes):
 
 
 def test_a_box_is_no_outline(boxes, tmp_path):
-    from assay.commands import label_objects
-
     file = tmp_path / "review.csv"
     boxes.audit(export=file, above=0.05)
     answered(file, lambda row: "yes" if row["kind"] == "missed" else "")
@@ -276,4 +289,4 @@ def test_a_box_is_no_outline(boxes, tmp_path):
         task="instance_segmentation", train={"model": "lite0_instances"}, track={"primary": "ap"}
     )
     with pytest.raises(EditError, match="are outlines"):
-        label_objects.run(outlines, boxes.layout, file)
+        label.run(outlines, boxes.layout, file)

@@ -71,7 +71,7 @@ def test_what_would_change_is_drawn_over_its_surroundings(fresh):
 def test_keys_answer_and_the_file_is_one_for_assay_label(fresh):
     for key in ("ArrowRight", "t", "k", "x"):
         fresh.press(key)
-    assert fresh.texts(".tally") == ["3 of 4 judged: 1 taken, 1 kept, 1 images excluded"]
+    assert fresh.texts(".tally") == ["3 of 4 judged: 1 taken, 1 kept, 1 image excluded"]
     fresh.reload()
     rows = list(csv.DictReader(StringIO(fresh.saved())))
     assert set(COLUMNS) <= set(rows[0])

@@ -35,6 +35,7 @@ from assay.stages import track as stage
 from assay.tracking import LiveCurves, environment, last_run, registry, track, view
 from assay.tracking import server as serving
 from assay.tracking.content import choice_tags, flat_params, metric_key
+from assay.tracking.families import Node, write_family
 from assay.tracking.numbers import headline_metrics, result_tags
 from assay.tracking.numbers import table as numbers_table
 from assay.tracking.store import FINGERPRINT, connect, create_sqlite, redacted, reporting, tracking_uri
@@ -357,6 +358,17 @@ def test_with_the_server_away_training_goes_on_and_track_says_so(
     assert "outputs/" in str(caught.value.hint)
     assert "secret" not in f"{caught.value} {heard.lines}"
     assert not last_run(empty)
+
+
+def test_with_the_server_away_a_family_is_a_remark(
+    params: Params, empty: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
+    heard = Heard()
+    assert write_family("effort 1", Node("parent", {}, {}, {}), [], [], params, empty, heard) is None
+    assert len(heard.lines) == 1
+    assert "not written to MLflow: http://127.0.0.1:9 does not answer" in heard.lines[0]
+    assert "secret" not in heard.lines[0]
 
 
 def test_a_store_is_made_whole_after_a_kill_while_it_was_made(

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from assay import plugins
 from assay.data.files import write_bytes, write_json
-from assay.errors import TrackingError, UsageError
+from assay.errors import UsageError
 from assay.experiments import attribution, cells
 from assay.experiments.attribution import Corner, CornerOutcome, Design
 from assay.experiments.attribution.wording import sentence
@@ -217,7 +217,7 @@ def _log(
     progress: Progress,
 ) -> dict[str, Any] | None:
     """Write a parent run with a child for each corner and seed. If the server does not answer, print a remark."""
-    from assay.tracking.families import Node, log_family
+    from assay.tracking.families import Node, write_family
 
     shares = {f"share/{p['player']}": p for p in summary["metrics"][summary["primary"]]["shares"]}
     metrics = {f"{key}{end}": p[field] for key, p in shares.items() for end, field in ENDS.items()}
@@ -245,13 +245,7 @@ def _log(
         for (corner, seed), cell in work.cells.items()
     ]
     files = sorted(home.iterdir())
-    try:
-        return dict(log_family(work.key, parent, children, files, params, layout))
-    except TrackingError as error:
-        progress.say(
-            f"not written to MLflow: {error}; call it again once the server answers, nothing is trained twice"
-        )
-        return None
+    return write_family(work.key, parent, children, files, params, layout, progress)
 
 
 def markdown(summary: dict[str, Any]) -> str:

@@ -228,12 +228,13 @@ def simulate(
     Examples:  assay simulate   ·   assay simulate margin --budgets 20,50,100   ·   assay simulate --html page.html
     """
     from assay.commands import simulate
+    from assay.commands.study import numbers
     from assay.commands.terminal import Terminal
 
     layout, params = project()
     changed = {
         "strategies": strategies or None,
-        "budgets": simulate.budgets(budgets),
+        "budgets": numbers("--budgets", budgets, int, "10,30,100"),
         "seeds": seeds,
         "learner": learner,
         "to_accuracy": to_accuracy,
@@ -283,12 +284,13 @@ def effort(
     Examples:  assay effort   ·   assay effort masks@25 boxes points --hours 1,4,16   ·   assay effort --html page.html
     """
     from assay.commands import effort
+    from assay.commands.study import numbers
     from assay.commands.terminal import Terminal
 
     layout, params = project()
     changed = {
         "schemes": schemes or None,
-        "hours": effort.hours(hours),
+        "hours": numbers("--hours", hours, float, "1,4,16"),
         "seeds": seeds,
         "target": target,
         "learner": learner,

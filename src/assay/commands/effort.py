@@ -10,15 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assay.data.files import write_bytes, write_json
-from assay.errors import TrackingError, UsageError
+from assay.commands.study import publish
 from assay.layout import Layout
 from assay.params import Params
 from assay.params.bounds import with_changes
 from assay.progress import Progress, silent
-from assay.reports.destinations import write_out
-
-PAGE = "effort.html"
 
 
 def run(
@@ -33,57 +29,13 @@ def run(
 
     `changed`: overrides of params.effort; `workers`: number of processes, None: one a core.
     """
-    from assay.experiments.effort import study
+    from assay.experiments.effort import charts, family, study
     from assay.experiments.effort.study_data import open_data
 
     asked = with_changes(params.effort, "effort", changed or {})
     data = open_data(layout, asked.target)
     summary = study.compute(study.plan(asked, params, data), data, params, progress, workers)
-    home = layout.scratch / "effort" / "told" / summary["key"][:16]
-    home.mkdir(parents=True, exist_ok=True)
-    write_json(home / "effort.json", summary)
-    draw(summary, home)
-    if page is not None:
-        write_out(page, (home / PAGE).read_bytes())
-    mlflow = log(summary, home, params, layout, progress)
-    return {**summary, "page": str(page or home / PAGE), "mlflow": mlflow}
-
-
-def hours(text: str | None) -> list[float] | None:
-    """Numbers in a text such as `1,4,16`. UsageError for other text."""
-    if text is None:
-        return None
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise UsageError(
-            f"--hours {text}: not numbers with commas between them", hint="--hours 1,4,16"
-        ) from None
-
-
-def draw(summary: dict[str, Any], home: Path) -> None:
-    from assay.experiments.effort.charts import page, picture
-
-    picture(summary, home / "effort.png")
-    write_bytes(home / PAGE, page(summary).encode())
-
-
-def log(
-    summary: dict[str, Any], home: Path, params: Params, layout: Layout, progress: Progress
-) -> dict[str, Any] | None:
-    """Write a parent run with the curves, and a child for each scheme. Without the server, print a remark."""
-    from assay.experiments.effort.family import children, parent
-    from assay.tracking.families import log_family
-
-    files = [home / name for name in (PAGE, "effort.png", "effort.json")]
-    try:
-        key = f"effort {summary['key']}"
-        return dict(log_family(key, parent(summary), children(summary), files, params, layout))
-    except TrackingError as error:
-        progress.say(
-            f"not written to MLflow: {error}; call it again once the server answers, nothing is computed twice"
-        )
-        return None
+    return publish("effort", summary, charts, family, page, params, layout, progress)
 
 
 def render(result: dict[str, Any], console: Console) -> None:

@@ -1,25 +1,20 @@
-"""`assay label FILE` for a file with a row for each suspected object, as `assay audit --csv` and its page write it."""
+"""A file of labels with a row for each suspected object, as `assay audit --csv` and its page write it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from assay.annotators import now
-from assay.commands.workspace import writes
+from assay.commands.label_changes import LabelChanges, LabelContext
 from assay.data.annotations import Annotation, Box
 from assay.data.corrections import Correction, corrected
-from assay.data.edits import Judgement, read_batches, write_batch
-from assay.data.labelfile import NO, YES, Names, Problem, RowError, ValidLabels, csv_records, valid_classes
-from assay.data.snapshot import Snapshot
+from assay.data.edits import Judgement
+from assay.data.labelfile import NO, YES, Names, Problem, RowError, ValidLabels, csv_records
 from assay.data.standing import standings
 from assay.errors import EditError
-from assay.layout import Layout
-from assay.lineage.people import whoami
 from assay.metrics.annotated import ANNOTATIONS
-from assay.params import Params
 
 COLUMNS = ("id", "given", "box", "suggested", "suggested_box", "take")
 """Columns of such a file; there may be others."""
@@ -34,52 +29,26 @@ def is_of_objects(file: Path) -> bool:
         return False
 
 
-@writes("judgements")
-def run(
-    params: Params,
-    layout: Layout,
-    file: Path,
-    by: str | None = None,
-    skip_bad: bool = False,
-    allow_new_classes: bool = False,
-) -> dict[str, Any]:
-    """One edit batch from the rows with an answer: `take` yes or no, or `exclude` yes, for each image one judgement.
+def read(file: Path, context: LabelContext) -> LabelChanges:
+    """One judgement for each image with an answer: `take` yes or no, or `exclude` yes.
 
-    With `no` in all rows of an image its labels are confirmed. EditError with all invalid rows, without writing
-    anything, unless `skip_bad`.
+    With `no` in all rows of an image its labels are confirmed. EditError if the file has no answer.
     """
-    from assay.commands.label import complaint
-
-    snapshot, batches = Snapshot.load(layout.snapshot), read_batches(layout.edits)
-    classes = valid_classes(params.curate.classes, snapshot, batches, allow_new_classes)
-    names, who, at = Names.of(snapshot.samples), by or whoami(layout.root), now()
     records = csv_records(file)[1]
     answered = [one for one in records if one[1].get("take") or one[1].get("exclude")]
     if not answered:
         raise EditError(
             f"{file}: nobody has filled in any of its {len(records):,} rows", hint="take: yes or no"
         )
-    of, problems = _by_image(answered, names)
-    there = _annotations(snapshot, batches, list(of))
+    of, problems = _by_image(answered, context.names)
+    there, at = _annotations(context, list(of)), now()
     judgements = []
     for sample, rows in of.items():
         try:
-            judgements.append(_judged(params.task, sample, rows, there.get(sample, []), classes, who, at))
+            judgements.append(_judged(context, sample, rows, there.get(sample, []), at))
         except RowError as problem:
             problems.append(Problem(rows[0][0], str(problem)))
-    if problems and not skip_bad:
-        raise EditError(complaint(file, problems), hint="correct them, or `--skip-bad` to accept the others")
-    batch = write_batch(layout.edits, file.stem, judgements) if judgements else None
-    return {
-        "batch": batch and batch.relative_to(layout.root).as_posix(),
-        "written": {op: n for op in ("label", "exclude") if (n := sum(one.op == op for one in judgements))},
-        "unchanged": 0,
-        "repeated": 0,
-        "open": len(records) - len(answered),
-        "bad": [vars(problem) for problem in problems],
-        "new_classes": [],
-        "ignored_columns": [],
-    }
+    return LabelChanges(judgements, problems, open=len(records) - len(answered))
 
 
 def _by_image(answered: Records, names: Names) -> tuple[dict[str, Records], list[Problem]]:
@@ -93,39 +62,33 @@ def _by_image(answered: Records, names: Names) -> tuple[dict[str, Records], list
     return of, problems
 
 
-def _annotations(snapshot: Snapshot, batches: Any, ids: Sequence[str]) -> dict[str, list[Annotation]]:
-    """What is on the images by now: the snapshot, and the edits since."""
-    held = snapshot.annotations_of(ids)
-    said = standings(batches)
+def _annotations(context: LabelContext, ids: Sequence[str]) -> dict[str, list[Annotation]]:
+    """The present annotations of images: the snapshot, and the edits since."""
+    held = context.snapshot.annotations_of(ids)
+    edited = standings(context.batches)
     for sample in ids:
-        if sample in said and said[sample].annotations is not None:
-            held[sample] = ANNOTATIONS.validate_json(str(said[sample].annotations))
+        if sample in edited and edited[sample].annotations is not None:
+            held[sample] = ANNOTATIONS.validate_json(str(edited[sample].annotations))
     return held
 
 
 def _judged(
-    task: str,
-    sample: str,
-    rows: Records,
-    there: Sequence[Annotation],
-    classes: ValidLabels,
-    by: str,
-    at: str,
+    context: LabelContext, sample: str, rows: Records, there: Sequence[Annotation], at: str
 ) -> Judgement:
     """The judgement of one image. RowError for an answer that cannot be, or an object that is not there any more."""
     why = "; ".join(dict.fromkeys(record["why"] for _, record in rows if record.get("why")))
     if any(_yes(record.get("exclude", "")) for _, record in rows):
-        return Judgement(id=sample, op="exclude", by=by, at=at, why=why)
-    taken = [correction(record, classes) for _, record in rows if _yes(record.get("take", ""))]
-    if task != "detection" and any(one.new_box not in (None, one.box) for one in taken):
+        return Judgement(id=sample, op="exclude", by=context.by, at=at, why=why)
+    taken = [correction(record, context.classes) for _, record in rows if _yes(record.get("take", ""))]
+    if context.task != "detection" and any(one.new_box not in (None, one.box) for one in taken):
         raise RowError(
-            f"the labels of {task} are outlines, and the row suggests a box: draw it, and answer no here"
+            f"the labels of {context.task} are outlines, and the row suggests a box: draw it, and answer no here"
         )
     try:
         changed = corrected(there, taken)
     except LookupError as error:
         raise RowError(str(error)) from None
-    return Judgement(id=sample, op="label", annotations=changed, by=by, at=at, why=why or _said(rows))
+    return Judgement(id=sample, op="label", annotations=changed, by=context.by, at=at, why=why or _said(rows))
 
 
 def _said(rows: Records) -> str:

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from assay.data.files import write_bytes, write_json
-from assay.errors import GateError, ParamsError, TrackingError
+from assay.errors import GateError, ParamsError
 from assay.experiments import cells
 from assay.experiments.factorial import check_pool
 from assay.experiments.race import answers as answering
@@ -246,16 +246,10 @@ def log(
 ) -> dict[str, Any] | None:
     """Write a parent run with the curves, and a child for each training. Without the server, print a remark."""
     from assay.experiments.race.family import children, parent
-    from assay.tracking.families import log_family
+    from assay.tracking.families import write_family
 
     files = [home / name for name in ("race.html", "race.png", "race.json")]
-    try:
-        return dict(log_family(work.key, parent(summary), children(races), files, params, layout))
-    except TrackingError as error:
-        progress.say(
-            f"not written to MLflow: {error}; call it again once the server answers, nothing is trained twice"
-        )
-        return None
+    return write_family(work.key, parent(summary), children(races), files, params, layout, progress)
 
 
 def render(result: dict[str, Any], console: Console) -> None:

@@ -10,15 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assay.data.files import write_bytes, write_json
-from assay.errors import TrackingError, UsageError
+from assay.commands.study import publish
 from assay.layout import Layout
 from assay.params import Params
 from assay.params.bounds import with_changes
 from assay.progress import Progress, silent
-from assay.reports.destinations import write_out
-
-PAGE = "simulation.html"
 
 
 def run(
@@ -36,7 +32,7 @@ def run(
     from assay import tasks
 
     tasks.require_classes(params.task, "assay simulate")
-    from assay.experiments.simulation import study
+    from assay.experiments.simulation import charts, family, study
     from assay.experiments.simulation.replay_data import open_project
 
     asked = with_changes(params.simulate, "simulate", changed or {})
@@ -48,51 +44,7 @@ def run(
         f"measured by {'a probe' if asked.learner == 'probe' else f'a training of {params.train.model}'}"
     )
     summary = study.compute(made, project, params, layout, progress, workers)
-    home = layout.scratch / "simulate" / "told" / summary["key"][:16]
-    home.mkdir(parents=True, exist_ok=True)
-    write_json(home / "simulation.json", summary)
-    draw(summary, home)
-    if page is not None:
-        write_out(page, (home / PAGE).read_bytes())
-    mlflow = log(summary, home, params, layout, progress)
-    return {**summary, "page": str(page or home / PAGE), "mlflow": mlflow}
-
-
-def budgets(text: str | None) -> list[int] | None:
-    """Numbers in a text such as `10,30,100`. UsageError for other text."""
-    if text is None:
-        return None
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise UsageError(
-            f"--budgets {text}: not whole numbers with commas between them", hint="--budgets 10,30,100"
-        ) from None
-
-
-def draw(summary: dict[str, Any], home: Path) -> None:
-    from assay.experiments.simulation.charts import page, picture
-
-    picture(summary, home / "simulation.png")
-    write_bytes(home / PAGE, page(summary).encode())
-
-
-def log(
-    summary: dict[str, Any], home: Path, params: Params, layout: Layout, progress: Progress
-) -> dict[str, Any] | None:
-    """Write a parent run with the curves, and a child for each strategy. Without the server, print a remark."""
-    from assay.experiments.simulation.family import children, parent
-    from assay.tracking.families import log_family
-
-    files = [home / name for name in (PAGE, "simulation.png", "simulation.json")]
-    try:
-        key = f"simulation {summary['key']}"
-        return dict(log_family(key, parent(summary), children(summary), files, params, layout))
-    except TrackingError as error:
-        progress.say(
-            f"not written to MLflow: {error}; call it again once the server answers, nothing is computed twice"
-        )
-        return None
+    return publish("simulate", summary, charts, family, page, params, layout, progress)
 
 
 def render(result: dict[str, Any], console: Console) -> None:

@@ -9,7 +9,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from assay.data.files import write_json
-from assay.errors import TrackingError
 from assay.metrics.table import Metric, named
 from assay.rounds import picture
 from assay.rounds.place import PREFIX
@@ -80,7 +79,7 @@ def _how(waiting: dict[str, Any]) -> str:
 def report(work: RoundWork) -> None:
     """Write the rounds to MLflow, with the learning curve. If the server does not answer, print a remark."""
     from assay.rounds.family import children, parent
-    from assay.tracking.families import log_family
+    from assay.tracking.families import write_family
 
     home = work.layout.scratch / "rounds" / work.name
     told, files = tell(work), [home / "rounds.json"]
@@ -88,11 +87,8 @@ def report(work: RoundWork) -> None:
     if picture.curve(told, home / "curve.png"):
         files.append(home / "curve.png")
     key = f"iterate/{work.name}/{work.begin}"
-    try:
-        top = parent(told, work.records, work.stopped)
-        log_family(key, top, children(work.done), files, work.params, work.layout)
-    except TrackingError as error:
-        work.progress.say(f"the rounds were not written to MLflow: {error}; the next call writes them")
+    top = parent(told, work.records, work.stopped)
+    write_family(key, top, children(work.done), files, work.params, work.layout, work.progress)
 
 
 def render(result: dict[str, Any], console: Console) -> None:

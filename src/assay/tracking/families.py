@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from assay.errors import TrackingError
 from assay.layout import Layout
 from assay.params import Params
+from assay.progress import Progress
 from assay.tracking.store import Store, be_patient, be_quick, connect, reporting, tracking_uri
 from assay.tracking.view import experiment_tags
 
@@ -51,6 +53,25 @@ def log_family(
             store.log_file(top, file)
         store.finish(top)
     return {"run_id": top.info.run_id, "store": store.shown, "url": store.url(top)}
+
+
+def write_family(
+    key: str,
+    parent: Node,
+    children: Sequence[Node],
+    files: Sequence[Path],
+    params: Params,
+    layout: Layout,
+    progress: Progress,
+) -> dict[str, str | None] | None:
+    """`log_family`. If the tracking server does not answer, a remark and None: the next call writes the same runs."""
+    try:
+        return log_family(key, parent, children, files, params, layout)
+    except TrackingError as error:
+        progress.say(
+            f"not written to MLflow: {error}; call it again once the server answers: it computes nothing twice"
+        )
+        return None
 
 
 def _write(store: Store, key: str, node: Node, parent: str | None) -> Run:

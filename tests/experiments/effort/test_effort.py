@@ -12,7 +12,7 @@ from rich.console import Console
 
 from assay import tasks
 from assay.commands import effort
-from assay.errors import ParamsError, UsageError
+from assay.errors import ParamsError
 from assay.experiments.effort import fits, schemes
 from assay.experiments.effort.family import children, parent
 from assay.experiments.effort.fits import Fit
@@ -23,13 +23,13 @@ from assay.experiments.effort.study_data import open_data
 @pytest.fixture(autouse=True)
 def no_server(monkeypatch):
     """How a family gets into MLflow is tested elsewhere: a store takes 15 s to begin."""
-    monkeypatch.setattr(effort, "log", lambda *_: None)
+    monkeypatch.setattr("assay.tracking.families.write_family", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
 def told(project):
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(effort, "log", lambda *_: None)
+        patched.setattr("assay.tracking.families.write_family", lambda *_: None)
         patched.setattr("assay.experiments.effort.decoder.STEPS", 20)
         return effort.run(project.params(), project.layout, workers=1)
 
@@ -129,9 +129,6 @@ def test_what_cannot_be_meant_is_refused(project):
     ):
         with pytest.raises(ParamsError, match=said):
             effort.run(project.params(), project.layout, changed)
-    with pytest.raises(UsageError, match="--hours 1;4"):
-        effort.hours("1;4")
-    assert effort.hours("1,4.5") == [1.0, 4.5]
 
 
 def test_the_page_holds_all_it_needs(told, project, tmp_path):

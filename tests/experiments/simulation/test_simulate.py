@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from assay.commands import simulate
-from assay.errors import GateError, MissingInput, ParamsError, UsageError
+from assay.errors import GateError, MissingInput, ParamsError
 from assay.experiments.simulation import standing
 from assay.experiments.simulation.family import children, note, parent
 from assay.reports.markdown import bold
@@ -19,7 +19,7 @@ from assay.reports.markdown import bold
 @pytest.fixture(autouse=True)
 def no_server(monkeypatch):
     """How a family gets into MLflow is tested elsewhere: a store takes 15 s to begin."""
-    monkeypatch.setattr(simulate, "log", lambda *_: None)
+    monkeypatch.setattr("assay.tracking.families.write_family", lambda *_: None)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_the_page_holds_all_it_needs(told, stage, tmp_path):
     assert not any(link in text for link in ("http://", "https://", "<link", "@import"))
     assert "NaN" not in text.replace("isNaN", "")
     assert (file.parent / ".assay").exists()
-    pictures = list((stage.layout.scratch / "simulate" / "told").glob("*/simulation.png"))
+    pictures = list((stage.layout.scratch / "simulate" / "told").glob("*/simulate.png"))
     assert pictures[0].read_bytes().startswith(b"\x89PNG")
 
 
@@ -110,13 +110,6 @@ def test_what_cannot_be_meant_is_refused_with_its_key(stage, changed, complaint)
     stage.fill()
     with pytest.raises(ParamsError, match=complaint):
         simulate.run(stage.params(), stage.layout, changed, workers=1)
-
-
-def test_budgets_are_whole_numbers():
-    assert simulate.budgets("10,30,100") == [10, 30, 100]
-    assert simulate.budgets(None) is None
-    with pytest.raises(UsageError, match="not whole numbers"):
-        simulate.budgets("10,many")
 
 
 @pytest.mark.parametrize(
