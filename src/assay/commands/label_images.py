@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from assay import tasks
@@ -25,7 +25,9 @@ def read(file: Path, context: LabelContext) -> LabelChanges:
     changes = [
         judgement
         for row in rows
-        for judgement in news(row, known[row.id], context.by, row.id in again or row.why.startswith(MARK))
+        for judgement in news(
+            row.judgements(context.by, now()), known[row.id], row.id in again or row.why.startswith(MARK)
+        )
     ]
     return LabelChanges(
         changes,
@@ -65,10 +67,12 @@ def asked_again(context: LabelContext) -> set[str]:
     return out | second_looks(context.layout.audit, context.batches)[0]
 
 
-def news(row: Row, known: Standing, by: str, again: bool = False) -> list[Judgement]:
-    """The judgements of a row that change something; with `again` (a review), all of them."""
-    return [
-        judgement
-        for judgement in row.judgements(by, now())
-        if after(known, judgement) != known or (again and judgement.op in ANSWERS)
-    ]
+def news(judgements: Iterable[Judgement], known: Standing, again: bool = False) -> list[Judgement]:
+    """The judgements of an image that change something, in their order; with `again` (a review), all answers."""
+    found = []
+    for judgement in judgements:
+        state = after(known, judgement)
+        if state != known or (again and judgement.op in ANSWERS):
+            found.append(judgement)
+        known = state
+    return found

@@ -14,12 +14,11 @@ from urllib.parse import parse_qsl, quote, urlencode
 from rich.console import Console
 
 from assay.annotators.review import FOLDER
-from assay.commands.label import asked_again, present
+from assay.commands.label_changes import LabelContext
+from assay.commands.label_images import asked_again, news, present
 from assay.commands.workspace import writes
-from assay.data.edits import ANSWERS, Judgement, read_batches, write_batch
+from assay.data.edits import Judgement, write_batch
 from assay.data.journal import Journal, disagree
-from assay.data.snapshot import Snapshot
-from assay.data.standing import Standing, after
 from assay.errors import AssayError, UsageError
 from assay.layout import Layout
 from assay.lineage.people import whoami
@@ -43,15 +42,14 @@ def finish(params: Params, layout: Layout, journal: Journal | None = None) -> di
     """
     journal = journal or Journal(layout.root / FOLDER)
     with journal.alone():
-        answers, batches = journal.answers, read_batches(layout.edits)
+        context, answers = LabelContext.load(params, layout, None, True), journal.answers
         given = answers.judgements()
-        snapshot = Snapshot.load(layout.snapshot)
-        known, again = present(snapshot, batches, list(given)), asked_again(layout, batches)
-        written = {_identity(one) for _, batch in batches for one in batch}
+        known, again = present(context, list(given)), asked_again(context)
+        written = {_identity(one) for _, batch in context.batches for one in batch}
         changes: list[Judgement] = []
         for sample, judgements in given.items():
             new = [one for one in judgements if _identity(one) not in written]
-            changes += news(known[sample], new, sample in again)
+            changes += news(new, known[sample], sample in again)
         batch = write_batch(layout.edits, SOURCE, changes) if changes else None
         if answers.changed:
             journal.finish("" if batch is None else batch.name)
@@ -65,17 +63,6 @@ def finish(params: Params, layout: Layout, journal: Journal | None = None) -> di
         "disputed": sorted(sample for sample, held in answers.of.items() if disagree(held.values())),
         "seconds": round(sum(one.seconds or 0 for one in changes), 1),
     }
-
-
-def news(known: Standing, judgements: Sequence[Judgement], again: bool) -> list[Judgement]:
-    """The judgements of an image that change something, in their order; with `again` (a review), all answers."""
-    found = []
-    for one in judgements:
-        state = after(known, one)
-        if state != known or (again and one.op in ANSWERS):
-            found.append(one)
-        known = state
-    return found
 
 
 def _identity(one: Judgement) -> str:

@@ -136,7 +136,9 @@ def slices(source: Source) -> View:
         said = f"{row['name']}: {row['accuracy']:.0%} right [{row['low']:.0%}, {row['high']:.0%}] of {row['n']:,}"
         at = np.flatnonzero(mask)[np.argsort(right[mask], kind="stable")]  # the wrong ones first
         places += [ids[n] for n in at]
-        reasons += [f"{said}, the others {row['rest']:.0%}; this one {'right' if right[n] else 'wrong'}" for n in at]
+        reasons += [
+            f"{said}, the others {row['rest']:.0%}; this one {'right' if right[n] else 'wrong'}" for n in at
+        ]
         codes += [names.code(row["name"])] * len(at)
     table = pa.table({"id": pa.array(places, pa.string()), "reason": pa.array(reasons, pa.string())})
     return _of_table(source, table, None, None, (), {"slice": Facet(np.array(codes, np.int32), names.texts)})
