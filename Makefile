@@ -2,7 +2,7 @@
 # make demo-detection   install, detection on generated scenes: data and model change told apart
 # make test   install, run the tests                    make check   format, lint, types, tests
 # make ui     MLflow in the browser                     make server  a Prefect server that serves the flows (make deploy: for workers)
-# make docs   the documentation, as a site in site/
+# make docs   the documentation, as a site in site/       make label-studio   Label Studio, for the tests that need it
 # make bench  the figures of benchmarks/README.md       make bench-selection  of the strategies only
 # make fuzz   30,000 damaged images, tables and params: each is accepted or refused
 
@@ -11,13 +11,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SITE := .venv-docs
+STUDIO := .venv-label-studio
 TESTS := pytest -q -n 2 --dist loadfile --no-loadscope-reorder # by file: servers and projects are started once
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PREFECT_SERVER_ANALYTICS_ENABLED ?= false
 export DO_NOT_TRACK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-detection test check format docs ui server deploy bench bench-selection fuzz lock clean
+.PHONY: help install demo demo-detection test check format docs ui server deploy label-studio bench bench-selection fuzz lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -7
@@ -49,6 +50,13 @@ $(SITE)/.installed: docs/requirements.txt # a separate environment: not needed t
 	test -x $(SITE)/bin/python || $(PYTHON) -m venv $(SITE)
 	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.txt
 	touch $@
+
+$(STUDIO)/.installed: tests/annotators/label-studio.txt # likewise: 1 GB, for the tests with a real server
+	test -x $(STUDIO)/bin/python || $(PYTHON) -m venv $(STUDIO)
+	$(STUDIO)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/annotators/label-studio.txt
+	touch $@
+
+label-studio: $(STUDIO)/.installed
 
 docs: install $(SITE)/.installed # without --quiet, with which a warning is not an error
 	@python -m docs.generate

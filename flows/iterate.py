@@ -1,10 +1,12 @@
 """`assay iterate` as a Prefect flow: a task for each stage and each other step of a round.
 
     python flows/iterate.py [NAME] [--workspace DIR] [--rounds N] [--budget N] [--target X] [--enough SHARE]
+                            [--deadline HOURS]
 
-While images wait for people, a run of a deployment (`iterate/PROJECT-rounds`) is *suspended*: its process ends. It is
-resumed by the button on its page or by `prefect.flow_runs.resume_flow_run(ID)`, and suspended again if answers are
-missing. Without a deployment the flow ends with exit code 4, as `assay iterate` does; another call resumes.
+While images wait for people, a run of a deployment (`iterate/PROJECT-rounds`) is *suspended*: its process ends. The
+deployment `watch/PROJECT-watch` (flows/watch.py) resumes it once the images are answered or the deadline has passed;
+the button on its page does so at once. If answers are missing, it is suspended again. Without a deployment the flow
+ends with exit code 4, as `assay iterate` does; another call resumes.
 """
 
 # No `from __future__ import annotations` here: see flows/pipeline.py
@@ -31,6 +33,7 @@ from assay.rounds.family import note
 from assay.rounds.stages import patiently
 from own_server import own_server
 from pipeline import holding, task_of
+from watch import announce
 
 ARTIFACT = "assay-rounds"
 T = TypeVar("T")
@@ -82,6 +85,7 @@ def iterate(
     budget: PositiveInt | None = None,
     target: float | None = None,
     enough: Annotated[float, Field(gt=0, le=1)] | None = None,
+    deadline: Annotated[float, Field(gt=0)] | None = None,
 ) -> dict[str, Any]:
     """Run rounds until a rule stops them. Defaults: section `iterate` of params.yaml.
 
@@ -92,14 +96,16 @@ def iterate(
         budget: total number of answers.
         target: stop when the whole interval of the primary metric on test has reached this.
         enough: share of the images that must be answered before a round goes on.
+        deadline: hours after which a round goes on with the answers that there are.
     """
     layout = Layout(workspace.resolve())
-    changed = {"rounds": rounds, "budget": budget, "target": target, "enough": enough}
+    changed = {"rounds": rounds, "budget": budget, "target": target, "enough": enough, "deadline": deadline}
     with chdir(layout.root), holding(layout):
         result = run(load_params(layout.params), layout, name, changed, Log(), Tasks(layout.root))
         create_markdown_artifact(note(result), ARTIFACT, "Rounds, and why they ended")
     if result["waiting"] and runtime.deployment.id:
         get_run_logger().warning("%s", result["next"])
+        announce(result["waiting"])
         suspend_flow_run(
             key=uuid4().hex
         )  # a new key, so that open images suspend the run again after a resume
@@ -114,9 +120,13 @@ def main() -> None:
     parser.add_argument("--budget", type=int, help="total number of answers")
     parser.add_argument("--target", type=float, help="stop when the whole interval on test has reached it")
     parser.add_argument("--enough", type=float, help="share of the images that must be answered")
+    parser.add_argument(
+        "--deadline", type=float, help="hours after which a round goes on with the answers there are"
+    )
     given = parser.parse_args()
+    rules = given.rounds, given.budget, given.target, given.enough, given.deadline
     with own_server():
-        result = iterate(given.name, given.workspace, given.rounds, given.budget, given.target, given.enough)
+        result = iterate(given.name, given.workspace, *rules)
     render(result, Console())
     sys.exit(WAITING if result["waiting"] else 0)
 

@@ -1,5 +1,6 @@
 """Serve the flows of this folder, on schedule or from Prefect's UI: `assay/PROJECT-nightly`,
-`reproduce/PROJECT-weekly`, and `iterate/PROJECT-rounds`, which has no schedule.
+`reproduce/PROJECT-weekly`, `iterate/PROJECT-rounds`, which has no schedule, and `watch/PROJECT-watch`, which resumes
+its runs when people have answered.
 
 python flows/serve.py [--with-server] [--name PROJECT] [--cron "0 2 * * *"] [--weekly "0 5 * * 0"] [--port 4200]
 
@@ -25,12 +26,15 @@ SERVED = {
     "nightly": "flows/pipeline.py:pipeline",
     "weekly": "flows/reproduce.py:reproduce",
     "rounds": "flows/iterate.py:iterate",
+    "watch": "flows/watch.py:watch",
 }
 """{name of a deployment: the flow it runs}."""
 PARAMETERS = {"nightly": {"commit": True}}
 """{deployment: parameters}. The nightly run commits its dvc.lock, so that `assay iterate` finds a clean tree."""
 NIGHTLY = "0 2 * * *"
 WEEKLY = "0 5 * * 0"
+WATCH = "*/10 * * * *"
+"""A run watches for nine minutes at most."""
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 """A run that is due while the previous one is active is cancelled, not queued."""
 
@@ -57,7 +61,7 @@ def main() -> None:
 
 def serve(project: str, nightly: str, weekly: str) -> None:
     """Wait for runs, and start each in its own process, until Ctrl-C."""
-    crons = {"nightly": nightly, "weekly": weekly}
+    crons = {"nightly": nightly, "weekly": weekly, "watch": WATCH}
     serve_all(
         *(
             load_flow_from_entrypoint(entrypoint).to_deployment(  # type: ignore[arg-type]

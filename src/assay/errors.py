@@ -112,6 +112,10 @@ class NotKept(RevisionError):
     """An output that DVC recorded is in no cache or remote, and cannot be computed again."""
 
 
+class AnnotatorError(AssayError):
+    """An annotation tool does not answer or refuses."""
+
+
 class TrackingError(AssayError):
     """The tracking server does not answer or refuses."""
 

@@ -19,14 +19,24 @@ def test_it_keeps_the_contract(name, check):
     check(plugins.load("annotators", name))
 
 
+WITHOUT_SERVER = [name for name in NAMES if name != "label_studio"]
+"""Label Studio's part of the next test is in test_label_studio.py."""
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_nobody_answers_where_nothing_was_asked_and_sending_twice_is_sending_once(name, project):
+def test_nobody_answers_where_nothing_was_asked(name, project):
+    select = Select(annotator=name)
+    params = Params(ingest=Ingest(sources=[Source(name="s", format="demo")]), select=select)
+    unasked_it_answers_nothing(plugins.load("annotators", name), AnnotatorContext(project.layout, params))
+
+
+@pytest.mark.parametrize("name", WITHOUT_SERVER)
+def test_sending_twice_is_sending_once(name, project):
     select = Select(annotator=name)
     context = AnnotatorContext(
         project.layout, Params(ingest=Ingest(sources=[Source(name="s", format="demo")]), select=select)
     )
     module = plugins.load("annotators", name)
-    unasked_it_answers_nothing(module, context)
     batch = Batch(
         "0001-x-00000000", name, "2026-01-01T00:00:00Z", (SentImage(id="a" * 64), SentImage(id="b" * 64))
     )

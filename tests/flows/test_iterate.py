@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, ArtifactFilterKey
 from prefect.flow_runs import resume_flow_run
 from prefect.flows import load_flow_from_entrypoint
 
@@ -73,7 +74,7 @@ def environment() -> dict[str, str]:
 @pytest.fixture
 def deployed() -> str:
     """The id of a deployment of the flow."""
-    return str(load_flow_from_entrypoint(ENTRYPOINT).to_deployment("rounds").apply())  # type: ignore[union-attr]
+    return str(load_flow_from_entrypoint(ENTRYPOINT).to_deployment("demo-rounds").apply())  # type: ignore[union-attr]
 
 
 def execute(run: str, api: str) -> str:
@@ -103,22 +104,49 @@ def ask(question: Any) -> Any:
 
 
 def test_a_run_is_suspended_until_the_answers_are_there(workspace: Layout, deployed: str, api: str) -> None:
+    watch = load_flow_from_entrypoint(f"{ROOT / 'flows' / 'watch.py'}:watch")
     parameters = {"workspace": str(workspace.root), "name": "demo"}
     run = ask(lambda client: client.create_flow_run_from_deployment(deployed, parameters=parameters)).id
     assert execute(run, api) == "Suspended"
+    percent, about = progress(run)
+    assert percent == 0
+    assert about.startswith("0 of 4 images are answered; goes on with all\n")
     (file,) = (workspace.root / "labelling").glob("0001-file-*.csv")
     with file.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 4
 
     answer(file, rows, 3)
+    watch("demo", minutes=0)
+    assert state(run) == "Suspended", "one is still open"
+    percent, about = progress(run)
+    assert (percent, about.splitlines()[-1]) == (75, f"- {file.relative_to(workspace.root)}")
+    assert read_batches(workspace.edits) == [], "only the run itself accepts answers"
     resume_flow_run(run)
-    assert execute(run, api) == "Suspended", "one is still open"
+    assert execute(run, api) == "Suspended", "resumed by hand too early"
     answer(file, rows, 4)
-    resume_flow_run(run)
+    watch("demo", minutes=0)
+    assert state(run) == "Resuming"
     assert execute(run, api) == "Failed", "it went on to train"
     assert [len(batch) for _, batch in read_batches(workspace.edits)] == [3, 1]
     assert len(list(workspace.ledger.glob("*.jsonl"))) == 1
+
+
+def state(run: str) -> str:
+    return str(ask(lambda client: client.read_flow_run(run)).state.name)
+
+
+def progress(run: str) -> tuple[float, str]:
+    """Percent and description of the progress artifact of a run, the newest one."""
+    found = ask(
+        lambda client: client.read_artifacts(
+            artifact_filter=ArtifactFilter(
+                key=ArtifactFilterKey(any_=["assay-answers"]), flow_run_id=ArtifactFilterFlowRunId(any_=[run])
+            )
+        )
+    )
+    newest = max(found, key=lambda artifact: artifact.created)
+    return newest.data, newest.description
 
 
 def answer(file: Path, rows: list[dict[str, str]], many: int) -> None:

@@ -198,7 +198,10 @@ def test_a_round_that_people_answer_waits_for_them(twins):
     assert "1 files are not committed: params.yaml" in said
     project.commit("people answer")
     waiting = json.loads(project.assay("iterate", "--json", status=4).stdout)
-    assert "round 3: 20 of 20 images wait for answers; fill in labelling/0003-file-" in waiting["next"]
+    assert (
+        "round 3 waits: 0 of 20 images are answered; goes on with all. Answer in labelling/0003-file-"
+        in waiting["next"]
+    )
     (file,) = (project.root / "labelling").glob("*.csv")
     with file.open(newline="") as stream:
         rows = list(csv.DictReader(stream))

@@ -6,6 +6,7 @@ An annotator is one file with
     Options                                  a pydantic model of `select.annotator_options`, unknown keys refused
     send(batch, context) -> str                 send a batch; returns its destination, for people
     collect(batches, context) -> answers        all answers so far to the open images of the batches
+    origin(context) -> str                      optional: of a page that loads images from `assay review`
 
 Images are identified by their content id only. `send` may be called again for a batch that was sent already (after a
 crash) and must then not change it. `collect` passes on all answers, including repeated, unasked, contradictory or

@@ -23,7 +23,7 @@ from assay.commands.queue import open_queue, with_paths
 from assay.commands.workspace import writes, writing
 from assay.data import ledger
 from assay.data.edits import Judgement, answers_to, read_batches, write_batch
-from assay.data.ledger import Batch, SentImage
+from assay.data.ledger import Batch, SentImage, Settled
 from assay.data.snapshot import Snapshot
 from assay.data.standing import recorded, standings
 from assay.layout import Layout
@@ -121,11 +121,12 @@ def waiting(work: AnnotatorLedger) -> list[Batch]:
 def hand_over(work: AnnotatorLedger) -> list[str]:
     """Send every batch with open images, again if it was sent before (`send` is idempotent); their destinations."""
     unfinished = {batch.name for batch in waiting(work)}
-    return [
+    where = [
         work.annotator.send(batch, work.context)
         for batch in work.sent
         if work.annotator is not None and batch.name in unfinished
     ]
+    return list(dict.fromkeys(where))
 
 
 def collect(work: AnnotatorLedger) -> dict[str, Any]:
@@ -135,10 +136,7 @@ def collect(work: AnnotatorLedger) -> dict[str, Any]:
 
 
 def _collect(work: AnnotatorLedger) -> dict[str, Any]:
-    layout, edits = work.context.layout, read_batches(work.context.layout.edits)
-    given = [] if work.annotator is None else list(work.annotator.collect(waiting(work), work.context))
-    settled = ledger.settle(work.sent, given, edits)
-    batch = None
+    layout, settled, batch = work.context.layout, _settled(work), None
     if settled.judgements:
         batch = write_batch(layout.edits, _source(work.name, settled.judgements), settled.judgements)
     if settled.refused:
@@ -153,6 +151,19 @@ def _collect(work: AnnotatorLedger) -> dict[str, Any]:
         "repeated": settled.repeated,
         "batch": batch and batch.relative_to(layout.root).as_posix(),
     }
+
+
+def _settled(work: AnnotatorLedger) -> Settled:
+    """All answers so far, checked."""
+    given = [] if work.annotator is None else work.annotator.collect(waiting(work), work.context)
+    return ledger.settle(work.sent, given, read_batches(work.context.layout.edits))
+
+
+def still_open(work: AnnotatorLedger, batch: Batch) -> int:
+    """Images of a batch without a valid answer, those not accepted yet included. Writes nothing."""
+    given = {judgement.id for judgement in _settled(work).judgements}
+    left = ledger.open_ids(batch, answers_to(read_batches(work.context.layout.edits)))
+    return len(set(left) - given)
 
 
 def _source(name: str, judgements: Sequence[Judgement]) -> str:

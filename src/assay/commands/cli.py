@@ -319,6 +319,9 @@ def iterate(
     enough: Annotated[
         float | None, typer.Option(help="Share of the images that must be answered before a round goes on.")
     ] = None,
+    deadline: Annotated[
+        float | None, typer.Option(help="Hours after which it goes on with the answers that there are.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run rounds of select, annotate, train, evaluate, track, promote; each is a commit on branch iterate/NAME.
@@ -327,7 +330,7 @@ def iterate(
     new answers, or for more rounds. The section `iterate` of params.yaml sets when to stop.
 
     - **exit code 0**: the rounds have ended; the table gives the reason
-    - **exit code 4**: images wait for people (`select.annotator: file`, or null): fill in the files and call again
+    - **exit code 4**: images wait for people: call again when they have answered
 
     Examples:  assay iterate   ·   assay iterate nightly --rounds 5   ·   assay iterate --target 0.95 --budget 1000
     """
@@ -335,7 +338,7 @@ def iterate(
     from assay.commands.terminal import Terminal
 
     layout, params = project()
-    changed = {"rounds": rounds, "budget": budget, "target": target, "enough": enough}
+    changed = {"rounds": rounds, "budget": budget, "target": target, "enough": enough, "deadline": deadline}
     result = iterate.run(params, layout, name, changed, Terminal())
     show(result, as_json, iterate.render)
     raise typer.Exit(iterate.WAITING if result["waiting"] else 0)

@@ -22,7 +22,8 @@ from assay.lineage.process import run_git
 from assay.lineage.revisions import run_dvc
 from assay.params import Source
 
-FLOWS = ("pipeline", "iterate", "reproduce", "attribute", "race", "serve")
+FLOWS = ("pipeline", "iterate", "watch", "reproduce", "attribute", "race", "serve")
+REMINDER = "flows/reminder.yaml"
 THIN = '''"""assay's flow `{name}`, as it is installed: `python flows/{name}.py --help`."""
 
 import sys
@@ -141,6 +142,7 @@ def contents(root: Path, source: Source, found: Survey, task: str | None) -> dic
         "data/edits/.gitkeep": "",
         "data/champion/champion.json": CHAMPION,
         **thin,
+        REMINDER: (ORIGIN / REMINDER).read_text(encoding="utf-8"),
     }
 
 

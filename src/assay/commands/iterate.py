@@ -32,6 +32,7 @@ from assay.rounds.outcome import describe, open_of, remember
 from assay.rounds.record import LastRound, round_message, spent, stop_message
 from assay.rounds.stages import DvcRunner, Runner
 from assay.rounds.stopping import NOTHING_LEFT, StoppingReason
+from assay.rounds.waiting import due, goes_on, so_far
 from assay.rounds.wording import render, report, tell
 from assay.rounds.work import RoundWork
 
@@ -76,6 +77,21 @@ def run(
         return tell(work, len(work.done) - before, stop=stop)
 
 
+def waiting(params: Params, layout: Layout, changed: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Whether a round that waits for answers can go on (`ready`), by those given so far. Writes nothing.
+
+    `sent` and `open`: numbers of images of the last batch. `changed`: as in `run`.
+    """
+    rules = with_changes(params.iterate, "iterate", changed or {})
+    work = annotate.open_round(params, layout)
+    if not work.sent:
+        return {"sent": 0, "open": 0, "ready": True, "so_far": "nothing was sent"}
+    batch = work.sent[-1]
+    left = annotate.still_open(work, batch)
+    about = {"sent": len(batch.rows), "open": left, "so_far": so_far(batch, left, rules)}
+    return {**about, "ready": goes_on(batch, left, rules)}
+
+
 # --- one round
 
 
@@ -93,8 +109,10 @@ def one_round(work: RoundWork) -> dict[str, Any] | StoppingReason | None:
         batch = work.runner.act("send", lambda: annotate.send(ledger, queue))
     told = work.runner.act("annotate", lambda: take_in(ledger))
     still_open = open_of(batch, work)
-    if told["waits"] and still_open > (1 - work.rules.enough) * len(batch.rows):
-        return {**told, "open": still_open, "sent": len(batch.rows), "name": batch.name}
+    if told["waits"] and not goes_on(batch, still_open, work.rules):
+        end = due(batch, work.rules)
+        about = {"sent": len(batch.rows), "name": batch.name, "due": end and end.isoformat()}
+        return {**told, "open": still_open, **about, "so_far": so_far(batch, still_open, work.rules)}
     trained = learn(work)
     record = describe(work, batch, len(told["refused"]), promoted or crowned(work), trained, begun)
     commit(work, round_message(record))

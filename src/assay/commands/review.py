@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from rich.console import Console
 
+from assay import plugins
+from assay.annotators import AnnotatorContext
 from assay.annotators.review import FOLDER
 from assay.commands.label_changes import LabelContext
 from assay.commands.label_images import asked_again, news, present
@@ -118,7 +120,7 @@ def run(
     people = access.invite(layout.scratch / PEOPLE, wanted)  # type: ignore[arg-type]
     loopback = host in ("127.0.0.1", "localhost", "::1")
     names = frozenset(name.lower() for name in (*allowed, *(() if loopback else (host,))))
-    guard = access.Guard(app.make_app(review), people, port, loopback, names)
+    guard = access.Guard(app.make_app(review, _tool_origin(params, layout)), people, port, loopback, names)
     shown = "127.0.0.1" if loopback else socket.gethostname() if host in ("0.0.0.0", "::") else host
     links = {
         one.name: f"http://{shown}:{port}/?{urlencode([*asked, ('token', one.token)], quote_via=quote)}"
@@ -139,6 +141,13 @@ def run(
 
         webbrowser.open(first)
     Server(config).run(sockets=[bound])
+
+
+def _tool_origin(params: Params, layout: Layout) -> str | None:
+    """Origin of the annotator's page, if it loads images from this server."""
+    name = params.select.annotator
+    origin = None if name is None else getattr(plugins.load("annotators", name), "origin", None)
+    return None if origin is None else str(origin(AnnotatorContext(layout, params)))
 
 
 def _address(view: str, valid: Sequence[str]) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 record.py      one round, as stored in its commit message: git log is the history
 outcome.py     the record of a round, from the workspace before the commit
 measured.py    the model of a round against that of an earlier round, paired
+waiting.py     how long a round waits for answers
 stopping.py    rules that end the rounds, with their reasons
 place.py       the git branch of the rounds
 stages.py      runs the stages of a round by DVC

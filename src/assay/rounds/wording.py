@@ -62,8 +62,8 @@ def _start(work: RoundWork) -> list[dict[str, Any]]:
 def _next(work: RoundWork, waiting: dict[str, Any] | None, ended: dict[str, Any] | None) -> str:
     if waiting is not None:
         return (
-            f"round {len(work.done) + 1}: {waiting['open']:,} of {waiting['sent']:,} images wait for answers; "
-            f"{_how(waiting)}, then call `assay iterate` again"
+            f"round {len(work.done) + 1} waits: {waiting['so_far']}. {_how(waiting)}, "
+            "then call `assay iterate` again"
         )
     if ended is None:
         return f"round {len(work.done)} is done; `assay iterate` goes on"
@@ -72,7 +72,7 @@ def _next(work: RoundWork, waiting: dict[str, Any] | None, ended: dict[str, Any]
 
 def _how(waiting: dict[str, Any]) -> str:
     if waiting["where"]:
-        return f"fill in {', '.join(waiting['where'])}"
+        return f"Answer in {', '.join(waiting['where'])}"
     return "`assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`"
 
 

@@ -6,29 +6,17 @@ sent as PNG. CORS allows one origin, the tool's.
 
 from __future__ import annotations
 
-import io
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 
-import numpy as np
 from fastapi import APIRouter, Header, Response
-from PIL import Image
 
-from assay.data.images.decode import decode, sniff
+from assay.data.images.browser import SHOWN as SHOWN
+from assay.data.images.browser import for_browser as for_browser
 from assay.data.pool import Pool
 from assay.web.signed import PATH, image_key, is_signed
 
-SHOWN: Mapping[str, str] = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "GIF": "image/gif",
-    "WEBP": "image/webp",
-    "BMP": "image/bmp",
-    "AVIF": "image/avif",
-}
-"""{format that browsers show: its media type}."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "cross-origin",
@@ -83,12 +71,3 @@ def image_router(pool: Path, scratch: Path, origin: str | None = None) -> APIRou
         return Response(data, 200, headers, kind)
 
     return router
-
-
-def for_browser(data: bytes) -> tuple[bytes, str]:
-    """The bytes to send for an image, with their media type: as they are, or as PNG."""
-    if (kind := sniff(data)) in SHOWN:
-        return data, SHOWN[kind]
-    stream = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(decode(data))).save(stream, "PNG", compress_level=1)
-    return stream.getvalue(), "image/png"
