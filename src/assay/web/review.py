@@ -228,14 +228,21 @@ class Review:
             raise UsageError(GUARDED)
         if event.annotations is None:
             return event
-        return event.model_copy(update={"annotations": self._checked(event.annotations, row)})
+        notes = as_exact(event.annotations, self._objects(row, event.id))
+        return event.model_copy(update={"annotations": self._checked(notes, row)})
 
     def _present(self, row: int, sample: str) -> Any:
         """The annotations that an image has. UsageError if it has none."""
+        if (found := self._objects(row, sample)) is None:
+            raise UsageError("the image has no label to keep")
+        return found
+
+    def _objects(self, row: int, sample: str) -> Any:
+        """The annotations that an image has, as parsed JSON; None for an unlabelled one."""
         if (state := self.catalog.changed.get(row)) and state.annotations is not None:
             return json.loads(state.annotations)
         if not self.catalog.samples["labelled"][row].as_py():
-            raise UsageError("the image has no label to keep")
+            return None
         return json.loads(annotation_texts(self._snapshot, [sample]).get(sample, "[]"))
 
     def _checked(self, notes: list[Annotation], row: int) -> list[Annotation]:
@@ -250,10 +257,52 @@ class Review:
         if self.mode != "objects":
             return notes
         width, height = (self.catalog.samples[name][row].as_py() for name in ("width", "height"))
-        found = [note if note.is_tag else fitted(note, width, height)[0] for note in notes]
-        if tasks.load(self.params.task).label(found) is None:
-            raise UsageError(f"the objects are not of the kind that {self.params.task} learns from")
+        found = [_on_image(n, note, width, height) for n, note in enumerate(notes, 1)]
+        if not self._teaches(found):
+            n, one = next(((n, one) for n, one in enumerate(found, 1) if not self._teaches([one])), (0, None))
+            which = f"object {n}, {_shape(one)} {one.category}" if one else "what is drawn"
+            raise UsageError(f"{which}: {self.params.task} does not learn from it; outline it, or delete it")
         return found
+
+    def _teaches(self, notes: Sequence[Annotation]) -> bool:
+        return tasks.load(self.params.task).label(notes) is not None
+
+    @property
+    def needs_outlines(self) -> bool:
+        """Whether the task learns from objects with an outline only."""
+        return self.mode == "objects" and not self._teaches([Annotation(category="-", bbox=(0, 0, 1, 1))])
+
+
+def _on_image(number: int, note: Annotation, width: int, height: int) -> Annotation:
+    """An object clipped to its image: see `fitted`. UsageError for one that does not fit."""
+    try:
+        return note if note.is_tag else fitted(note, width, height)[0]
+    except ValueError as error:
+        raise UsageError(f"object {number}, {note.category}: {error}") from None
+
+
+def _shape(note: Annotation) -> str:
+    return (
+        "a class of the image,"
+        if note.is_tag
+        else "a box of"
+        if note.segmentation is None
+        else "an outline of"
+    )
+
+
+def as_exact(notes: Sequence[Annotation], present: Sequence[Mapping[str, Any]] | None) -> list[Annotation]:
+    """Annotations from a browser with the attributes that `present` ones have: it rounds integers beyond 2⁵³."""
+    exact = {_rounded(held): held for one in present or () if (held := one.get("attributes"))}
+    return [
+        note.model_copy(update={"attributes": exact.get(_rounded(note.attributes), note.attributes)})
+        for note in notes
+    ]
+
+
+def _rounded(attributes: Mapping[str, Any]) -> str:
+    """Attributes as a browser has them, as text: each number a double."""
+    return repr({k: float(v) if type(v) is int else v for k, v in sorted(attributes.items())})
 
 
 ABOUT = ("origins", "metadata", "width", "height", "split", "group", "captured_at", "labelled", "excluded")

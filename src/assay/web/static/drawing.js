@@ -10,9 +10,10 @@ export class Drawing extends Single {
   constructor(app) {
     super(app);
     this.host.replaceChildren();
-    this.editor = new Editor(this.host, {classes: app.project.classes, readOnly: !app.mayJudge, onChange: () => this.drawn()});
+    this.editor = new Editor(this.host, {classes: app.project.classes, outlines: app.project.outlines, readOnly: !app.mayJudge, onChange: () => this.drawn()});
     this.drawnOn = null; // the row that the editor shows
     this.given = ""; // the objects as they were loaded or saved last
+    this.isRefused = false; // the server did not take them: they stay in the editor, to be corrected
     this.isLeaving = () => { if (document.hidden) this.leave(); };
     document.addEventListener("visibilitychange", this.isLeaving);
     window.addEventListener("pagehide", this.isLeaving);
@@ -28,9 +29,10 @@ export class Drawing extends Single {
     const said = this.app.answers.mine(row.id) ?? this.app.answers.last(row.id);
     const annotations = said?.act === "label" ? said.annotations : known.annotations ?? [], text = JSON.stringify(annotations);
     if (this.shownId === row.id && text === this.given) return;
-    if (this.shownId === row.id && this.waiting) return; // being drawn
+    if (this.shownId === row.id && (this.waiting || this.isRefused)) return; // being drawn
     this.drawnOn = row;
     this.given = text;
+    this.isRefused = false;
     this.editor.load({bitmap, width: known.width, height: known.height, annotations, predicted: known.predicted ?? []});
     if (!this.host.contains(document.activeElement)) this.editor.stage.focus({preventScroll: true});
   }
@@ -40,6 +42,13 @@ export class Drawing extends Single {
   drawn() {
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => this.leave(), PAUSE);
+  }
+
+  // The server did not take the objects of an image.
+  refused({id}) {
+    if (id !== this.shownId) return;
+    this.isRefused = true;
+    this.given = "";
   }
 
   // Save what was drawn and is not saved yet.
@@ -59,6 +68,7 @@ export class Drawing extends Single {
     const annotations = this.editor.annotations(), text = JSON.stringify(annotations);
     if (text === this.given && !confirm) return;
     this.given = text;
+    this.isRefused = false;
     this.app.record(row, {act: "label", annotations});
   }
 

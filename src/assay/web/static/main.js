@@ -30,7 +30,7 @@ class App {
     const name = `${project.id} ${project.person.name}`;
     this.outbox = new Outbox(name, {
       changed: () => this.bar(), saved: (_, place) => this.arrived(place),
-      refused: (event, why) => { this.answers.refuse(event); toast(`not saved: ${why}`, 12); },
+      refused: (event, why) => { this.now?.refused?.(event); this.answers.refuse(event); toast(`not saved: ${why}`, 12); },
     });
     this.answers = new Answers(project.person.name, this.outbox, ids => this.answered(ids));
     this.place = {generation: project.generation, changed: project.changed};

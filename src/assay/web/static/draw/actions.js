@@ -82,12 +82,17 @@ function reshape(editor, all, corner) {
 
 /** Outline what is inside the box of the selected object, from the pixels of the image: `as` mask or polygon. */
 export function outlineInside(editor, as) {
-  const {selected, bitmap, width, height} = editor, box = selected && boxOf(selected.annotation);
-  if (!box || !bitmap) return editor.say("Select an object first: what is in its box is outlined");
-  const found = inside(bitmap, box, width, height);
-  if (!found) return editor.say("The box has no contrast");
-  const mask = outlined(selected.annotation, found, height, width);
+  const {selected} = editor;
+  if (!selected || !boxOf(selected.annotation) || !editor.bitmap) return editor.say("Select an object first: what is in its box is outlined");
+  const mask = insideOf(editor, selected.annotation);
+  if (!mask) return editor.say("The box has no contrast");
   change(editor, as === "mask" ? mask : asPolygon(editor, mask));
+}
+
+/** An object with the mask of what is in its box; null without contrast. */
+export function insideOf({bitmap, width, height}, one) {
+  const found = bitmap && inside(bitmap, boxOf(one), width, height);
+  return found ? outlined(one, found, height, width) : null;
 }
 
 const asPolygon = ({height, width}, one) => outlined(one, maskParts(one).map(part => part.map(ring => simplified(ring, OFF))), height, width);

@@ -41,11 +41,11 @@ export class Editor {
   #keys = 0;
 
   /**
-   * classes: names, in the order of their keys; colors: {name: CSS colour}; readOnly: look only; onChange: called with
-   * the editor after each change of the objects.
+   * classes: names, in the order of their keys; colors: {name: CSS colour}; outlines: objects need one, so that what is in
+   * a drawn box is outlined; readOnly: look only; onChange: called with the editor after each change of the objects.
    */
-  constructor(host, {classes = [], colors = {}, readOnly = false, onChange = () => {}} = {}) {
-    Object.assign(this, {classes, readOnly, onChange, category: classes[0] ?? "object"});
+  constructor(host, {classes = [], colors = {}, outlines = false, readOnly = false, onChange = () => {}} = {}) {
+    Object.assign(this, {classes, outlines, readOnly, onChange, category: classes[0] ?? "object"});
     this.colors = colors instanceof Map ? colors : new Map(Object.entries(colors));
     linkStyle();
     this.panel = new Panel(host, this);

@@ -1,5 +1,6 @@
 // Boxes: by dragging, or by the four extreme points of the object (Papadopoulos et al. 2017).
 
+import {insideOf} from "../actions.js";
 import {corners} from "../objects.js";
 import {pathOf} from "../rings.js";
 
@@ -11,10 +12,15 @@ const around = points => {
   return [x, y, Math.max(...xs) - x, Math.max(...ys) - y];
 };
 
+/** A box as a polygon of four corners. */
+const asOutline = ({category, bbox}) => ({category, segmentation: [corners(bbox)]});
+
+/** The drawn object: what is in the box, where objects need an outline. */
 function finish(editor, points) {
   const bbox = around(points);
-  if (bbox[2] > 0 && bbox[3] > 0) editor.add({category: editor.category, bbox});
-  else editor.say("A box needs a width and a height");
+  if (!(bbox[2] > 0 && bbox[3] > 0)) return editor.say("A box needs a width and a height");
+  const one = {category: editor.category, bbox};
+  editor.add(editor.outlines ? insideOf(editor, one) ?? asOutline(one) : one);
 }
 
 export class BoxTool {
