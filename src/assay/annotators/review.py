@@ -24,9 +24,9 @@ class Options(Section):
 
 
 def send(batch: Batch, context: AnnotatorContext) -> str:
-    """Nothing is sent: the page shows the open images of the ledger. Returns the command that opens them."""
+    """Nothing is sent: the page shows the open images of the ledger. Returns what to open."""
     context.options(Options)
-    return "`assay review sent`"
+    return "the page of `assay review sent`"
 
 
 def collect(batches: Sequence[Batch], context: AnnotatorContext) -> Iterator[Answer]:

@@ -24,7 +24,7 @@ export class Drawing extends Single {
   paint() {
     const row = this.row, known = row && this.about.get(row.id), bitmap = row && this.bitmaps.get(row.id);
     if (!row) return;
-    if (bitmap === undefined || bitmap instanceof Promise) { this.load(row.id).then(() => { if (this.row?.id === row.id) this.paint(); }); return; }
+    if (bitmap === undefined || bitmap instanceof Promise) { this.load(row.id).then(() => { if (this.row?.id === row.id && this.bitmaps.has(row.id)) this.paint(); }); return; }
     if (!known) return; // `tell` comes again with it
     const said = this.app.answers.mine(row.id) ?? this.app.answers.last(row.id);
     const annotations = said?.act === "label" ? said.annotations : known.annotations ?? [], text = JSON.stringify(annotations);

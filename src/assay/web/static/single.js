@@ -1,6 +1,6 @@
 // One image, as large as it fits. The next AHEAD images are decoded already: a key shows the next one at once.
 
-import {blob, json} from "./api.js";
+import {Unreachable, blob, json} from "./api.js";
 import {element} from "./dom.js";
 import {draw} from "./thumbnails.js";
 import {words} from "./answers.js";
@@ -39,14 +39,18 @@ export class Single {
     const row = this.row, bitmap = row && this.bitmaps.get(row.id);
     if (!row) return;
     if (bitmap && !(bitmap instanceof Promise)) draw(this.canvas, bitmap);
-    else if (bitmap === null) { draw(this.canvas, null); this.canvas.ariaLabel = "the image cannot be shown"; }
-    else this.load(row.id).then(() => { if (this.row?.id === row.id) this.paint(); });
+    else if (bitmap === null) draw(this.canvas, null);
+    else this.load(row.id).then(() => { if (this.row?.id === row.id && this.bitmaps.has(row.id)) this.paint(); });
   }
 
   load(id) {
     if (this.bitmaps.has(id)) return Promise.resolve(this.bitmaps.get(id));
-    const coming = blob(`/image/${id}`).then(createImageBitmap).catch(error => { this.app.failed(error); return null; })
-      .then(bitmap => { this.bitmaps.set(id, bitmap); return bitmap; });
+    const coming = blob(`/image/${id}`).then(createImageBitmap).then(bitmap => { this.bitmaps.set(id, bitmap); return bitmap; }, error => {
+      if (error instanceof Unreachable) this.bitmaps.delete(id); else this.bitmaps.set(id, null); // asked for again, once it answers
+      this.app.failed(error);
+      if (this.row?.id === id) this.tell();
+      return null;
+    });
     this.bitmaps.set(id, coming);
     return coming;
   }
@@ -85,6 +89,7 @@ export class Single {
     const line = (title, ...value) => element("div", {className: "fact"}, element("span", {className: "soft"}, title), element("span", {}, ...value));
     const said = answers.of.get(row.id) ?? [];
     const facts = [element("div", {className: "what"}, row.label === null ? "no label" : row.label === "" ? "nothing on it" : row.label)];
+    if (this.bitmaps.get(row.id) === null) facts.push(element("div", {className: "badge bad"}, "the image cannot be shown"));
     if (row.excluded) facts.push(element("div", {className: "badge bad"}, "excluded"));
     if (row.suggested !== null) facts.push(line("suggested", row.suggested));
     if (row.score !== null && !Number.isNaN(row.score)) facts.push(line(view.score || "score", row.score.toFixed(3)));

@@ -1,0 +1,145 @@
+"""From the journal of the page to edits: by `assay review --finish`, and by the annotator `review`."""
+
+from __future__ import annotations
+
+import socket
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from assay.annotators.review import FOLDER
+from assay.commands import annotate, review
+from assay.data.annotations import Annotation
+from assay.data.edits import read_batches
+from assay.data.journal import Event, Journal
+from assay.errors import AssayError, UsageError
+
+
+def journal(project) -> Journal:
+    return Journal(project.layout.root / FOLDER)
+
+
+def give(
+    project, sample: str, act: str = "label", name: str = "odd", by: str = "Ada", seconds: float = 2.0
+) -> None:
+    held = journal(project)
+    notes = [Annotation(category=name)] if act == "label" else None
+    number = len(held.answers.changed)
+    held.append(
+        [
+            Event(
+                event=f"event-{number:04d}-{by}", id=sample, act=act, annotations=notes, seconds=seconds, by=by,
+                at="2026-01-01T00:00:00Z",
+            )
+        ]
+    )  # fmt: skip
+
+
+def told(module, result) -> str:
+    console = Console(file=StringIO(), width=200)
+    module.render(result, console)
+    return console.file.getvalue()
+
+
+def test_only_what_changes_something_is_written(queued):
+    known = next(
+        row for row in queued.pool.imports.to_pylist() if row["annotations"] == '[{"category":"odd"}]'
+    )["id"]
+    new, out, other = queued.unlabelled[:3]
+    give(queued, known)
+    give(queued, new, name="even")
+    give(queued, out, "exclude")
+    give(queued, other, "skip")
+    result = review.finish(queued.params(), queued.layout)
+    assert (result["written"], result["unchanged"], result["skipped"]) == ({"label": 1, "exclude": 1}, 1, 1)
+    assert (result["images"], result["seconds"]) == (3, 4.0)
+    ((name, batch),) = read_batches(queued.layout.edits)
+    assert (name, result["batch"]) == ("0001-review", "data/edits/0001-review.jsonl")
+    assert {(one.id, one.op, one.by, one.seconds) for one in batch} == {
+        (new, "label", "Ada", 2.0),
+        (out, "exclude", "Ada", 2.0),
+    }
+    assert "1 exclude, 1 label, of 3 images judged; 1 as before, 1 skipped" in told(review, result)
+    assert journal(queued).answers.of == {}
+
+
+def test_killed_between_the_batch_and_its_note_nothing_is_written_twice(queued, monkeypatch):
+    give(queued, queued.unlabelled[0])
+    give(queued, queued.unlabelled[1], by="Bo")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "finish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            review.finish(queued.params(), queued.layout)
+    assert len(queued.batches) == 1
+    give(queued, queued.unlabelled[2])
+    again = review.finish(queued.params(), queued.layout)
+    assert (again["written"], len(queued.batches)) == ({"label": 1}, 2)
+
+
+def test_nothing_judged_is_no_batch(queued):
+    result = review.finish(queued.params(), queued.layout)
+    assert (result["batch"], result["images"], queued.batches) == (None, 0, [])
+    give(queued, queued.unlabelled[0])
+    give(queued, queued.unlabelled[0], "clear")
+    assert review.finish(queued.params(), queued.layout)["batch"] is None
+
+
+def test_the_annotator_takes_what_was_judged_on_the_page(queued):
+    params = queued.params(select={"annotator": "review"})
+    first = annotate.run(params, queued.layout)
+    assert (first["sent"], first["open"], first["where"]) == (5, 5, ["the page of `assay review sent`"])
+    assert "waiting for answers in the page of `assay review sent`" in told(annotate, first)
+    a, b, c = queued.unlabelled[:3]
+    give(queued, a)
+    give(queued, b, name="even", by="Bo")
+    give(queued, b, by="Ada")
+    give(queued, c, "skip")
+    then = annotate.run(params, queued.layout)
+    assert (then["answered"], then["open"], then["refused"]) == ({"label": 3}, 3, [])
+    ((_, batch),) = read_batches(queued.layout.edits)
+    assert [(one.by, one.annotations[0].category) for one in batch if one.id == b] == [
+        ("Bo", "even"),
+        ("Ada", "odd"),
+    ]
+    after = review.finish(params, queued.layout)
+    assert after["batch"] is None, "they are in the edits already"
+    assert annotate.run(params, queued.layout)["open"] == 3
+
+
+def test_a_confirmed_label_that_was_sent_again_is_an_answer(queued):
+    known = next(
+        row for row in queued.pool.imports.to_pylist() if row["annotations"] == '[{"category":"odd"}]'
+    )["id"]
+    from assay.data import ledger
+    from assay.data.ledger import SentImage
+
+    ledger.write(
+        queued.layout.ledger,
+        "review",
+        [SentImage(id=known, strategy="review", label="odd")],
+        "2026-01-01T00:00:00Z",
+    )
+    give(queued, known)
+    assert review.finish(queued.params(), queued.layout)["written"] == {"label": 1}
+
+
+@pytest.mark.parametrize("name", ["", ":view", "Bo:admin"])
+def test_an_invitation_has_a_name_and_known_rights(queued, name):
+    with pytest.raises(UsageError, match="--invite"):
+        review.run(queued.params(), queued.layout, invited=[name])
+
+
+def test_a_view_that_is_none_and_a_port_that_is_taken_are_errors(queued):
+    with pytest.raises(UsageError) as error:
+        review.run(queued.params(), queued.layout, "suspekts?split=train")
+    assert "suspects" in error.value.hint
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(AssayError, match="cannot be opened"):
+            review.run(queued.params(), queued.layout, port=taken.getsockname()[1])
