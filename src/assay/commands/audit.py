@@ -17,7 +17,7 @@ from assay.annotators import AnnotatorContext, ask, now
 from assay.commands.queue import with_paths
 from assay.commands.workspace import writes
 from assay.data.annotations import Annotation
-from assay.data.edits import Judgement, read_batches, write_batch
+from assay.data.edits import AUDIT, Judgement, read_batches, write_batch
 from assay.data.files import read_json, read_table
 from assay.data.suspects import (
     LIKELY,
@@ -211,7 +211,7 @@ def act(
         )
     batch = None
     if len(table) and not dry_run:
-        by, at = f"{whoami(layout.root)} (assay audit)", now()
+        by, at = whoami(layout.root) + AUDIT, now()
         judgements = [judgement(row, what, by, at) for row in table.to_pylist()]
         batch = write_batch(layout.edits, f"audit-{what}", judgements)
     suspect = table["probability"].filter(pc.greater_equal(table["probability"], least))

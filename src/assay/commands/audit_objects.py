@@ -22,7 +22,7 @@ from assay.commands.queue import with_paths
 from assay.commands.workspace import writes
 from assay.data.annotations import Annotation, Box
 from assay.data.corrections import Correction, corrected
-from assay.data.edits import Judgement, answers_to, read_batches, write_batch
+from assay.data.edits import AUDIT, Judgement, answers_to, read_batches, write_batch
 from assay.data.files import read_json, read_table
 from assay.data.pool import side_table
 from assay.data.snapshot import Snapshot
@@ -212,7 +212,7 @@ def act(
     of: dict[str, list[Row]] = defaultdict(list)
     for row in found:
         of[row["id"]].append(row)
-    by, at = f"{whoami(layout.root)} (assay audit)", now()
+    by, at = whoami(layout.root) + AUDIT, now()
     judgements = [judgement(sample, held, there.get(sample, ()), what, by, at) for sample, held in of.items()]
     batch = write_batch(layout.edits, f"audit-{what}", judgements) if judgements and not dry_run else None
     return {

@@ -20,6 +20,12 @@ Op = Literal["label", "exclude", "include", "split", "group"]
 
 ANSWERS: tuple[Op, ...] = ("label", "exclude")
 """Ops that answer what is on an image; `split`, `group` and `include` don't."""
+CONSENSUS = "consensus"
+"""`by` of a judgement that `assay agreement --apply consensus` derived from those of people."""
+AUDIT = " (assay audit)"
+"""End of `by` of a judgement that `assay audit --apply` derived from a model's predictions."""
+SETTLES = "settles"
+"""Beginning of `why` of a judgement by a person who saw the votes of the others."""
 NAME = re.compile(r"^(\d{4,})-([a-z0-9][a-z0-9_.-]*)\.jsonl$")
 
 
@@ -78,6 +84,21 @@ def answers_to(
 ) -> Counter[str]:
     """Number of judgements of each image with one of `ops`."""
     return Counter(judgement.id for _, batch in batches for judgement in batch if judgement.op in ops)
+
+
+def is_of_person(by: str) -> bool:
+    """Whether `by` names a person, or an annotator that stands for one; not a program that derives labels."""
+    return by != CONSENSUS and not by.endswith(AUDIT)
+
+
+def judges(batches: Iterable[tuple[str, Sequence[Judgement]]]) -> dict[str, list[str]]:
+    """{image: `by` of each of its answers, in the order of the fold}."""
+    found: dict[str, list[str]] = {}
+    for _, batch in batches:
+        for judgement in batch:
+            if judgement.op in ANSWERS:
+                found.setdefault(judgement.id, []).append(judgement.by)
+    return found
 
 
 def write_batch(edits: Path, source: str, judgements: Iterable[Judgement]) -> Path:

@@ -265,11 +265,11 @@ def _em(logs: Chances, given: Ints, exponent: float, tied: Matrix) -> tuple[floa
         seen = np.stack([np.bincount(given, right[:, k], minlength=classes) for k in range(classes)])
         matrix = seen + TIED * tied
         matrix = matrix / matrix.sum(1, keepdims=True)
-        exponent = _newton(exponent, q, logs, right)
+        exponent = newton_step(exponent, q, logs, right)
     return exponent, matrix
 
 
-def _newton(exponent: float, q: Chances, logs: Chances, right: Chances) -> float:
+def newton_step(exponent: float, q: Chances, logs: Chances, right: Chances) -> float:
     """β after one Newton step on the cross-entropy between `right` (n, k) and q; a step is a factor of 1.3 at most."""
     mean = (q * logs).sum(1)
     slope = float((mean - (right * logs).sum(1)).sum())

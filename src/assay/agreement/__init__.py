@@ -1,0 +1,10 @@
+"""Agreement of several people about the same images, their reliability, and the consensus of their judgements.
+
+votes.py         the last judgement of each person about each image, as arrays
+nominal.py       Krippendorff's alpha, Cohen's kappa
+objects.py       boxes and masks: matched by IoU; their presence, overlap and classes
+resampled.py     intervals of all of these: the bootstrap over images
+dawid_skene.py   right classes and confusions of people, by EM; posterior draws
+consensus.py     the methods to choose from
+merged.py        consensus of objects: clusters, majority, medians
+"""
