@@ -2,7 +2,8 @@
 
 A share `noise` of the answers is wrong, the same answer each time for an image. `symmetric`: any other class with equal
 probability. `pair`: the next class in sorted order, as for classes that people confuse (pair flipping; Han et al. 2018,
-Co-teaching, arXiv:1804.06872).
+Co-teaching, arXiv:1804.06872). With `select.overlap` N, N people answer, `oracle`, `oracle-2` and so on, whose errors are
+independent.
 """
 
 from __future__ import annotations
@@ -70,10 +71,13 @@ def collect(batches: Sequence[Batch], context: AnnotatorContext) -> Iterator[Ans
     for batch in batches:
         for row in batch.rows:
             if row.id in known:
-                seen = careless(row.id, known[row.id], classes, options)
                 cost = options.review_seconds if row.strategy == REVIEW else options.seconds
-                said = judge(row.id, seen, context.params.task, batch.at, cost)
-                yield Answer(row.id, (said,), where=NAME)
+                for number in range(row.overlap):
+                    person = options.model_copy(update={"seed": options.seed + number})
+                    seen = careless(row.id, known[row.id], classes, person)
+                    said = judge(row.id, seen, context.params.task, batch.at, cost)
+                    by = f"{NAME}-{number + 1}" if number else NAME
+                    yield Answer(row.id, (said.model_copy(update={"by": by}),), where=NAME)
 
 
 def answer(queue: pa.Table, layout: Layout, params: Params) -> list[Judgement]:

@@ -22,7 +22,7 @@ from assay.annotators import AnnotatorContext, now
 from assay.commands.queue import open_queue, with_paths
 from assay.commands.workspace import writes, writing
 from assay.data import ledger
-from assay.data.edits import Judgement, answers_to, read_batches, write_batch
+from assay.data.edits import Judgement, judges, read_batches, write_batch
 from assay.data.ledger import Batch, SentImage, Settled
 from assay.data.snapshot import Snapshot
 from assay.data.standing import recorded, standings
@@ -52,9 +52,9 @@ class AnnotatorLedger:
 @writes("judgements")
 def run(params: Params, layout: Layout) -> dict[str, Any]:
     """Send the open images that were not sent yet, and accept all answers so far."""
-    queue, answered = open_queue(layout)
+    queue, answered = open_queue(layout, params.select.overlap)
     work = open_round(params, layout)
-    if work.annotator is None:
+    if work.annotator is None and params.select.overlap == 1:
         return {**_report(work), "already": answered, "open": len(queue)}
     fresh = not_out(work, queue)
     new = send(work, fresh) if len(fresh) else None
@@ -73,8 +73,8 @@ def open_round(params: Params, layout: Layout) -> AnnotatorLedger:
 
 def not_out(work: AnnotatorLedger, queue: pa.Table) -> pa.Table:
     """The rows of the queue that were not sent to this annotator yet."""
-    answered = answers_to(read_batches(work.context.layout.edits))
-    out = {sample for batch in work.sent for sample in ledger.open_ids(batch, answered)}
+    given = judges(read_batches(work.context.layout.edits))
+    out = {sample for batch in work.sent for sample in ledger.open_ids(batch, given)}
     return queue.filter(pa.array([sample not in out for sample in queue["id"].to_pylist()], pa.bool_()))
 
 
@@ -87,7 +87,7 @@ def send(work: AnnotatorLedger, queue: pa.Table) -> Batch:
 def _send(work: AnnotatorLedger, queue: pa.Table) -> Batch:
     layout = work.context.layout
     batches, snapshot = read_batches(layout.edits), Snapshot.load(layout.snapshot)
-    answered, ids = answers_to(batches), queue["id"].to_pylist()
+    given, ids = judges(batches), queue["id"].to_pylist()
     if (check := getattr(work.annotator, "check", None)) is not None:
         check(ids, work.context)
     known = standings(batches, recorded(snapshot, ids))
@@ -95,7 +95,8 @@ def _send(work: AnnotatorLedger, queue: pa.Table) -> Batch:
         SentImage(
             **{key: row[key] for key in SentImage.model_fields if key in row},
             label=_label(known[row["id"]].annotations) if row["id"] in known else None,
-            judged=answered[row["id"]],
+            judged=len(given.get(row["id"], ())),
+            overlap=work.context.params.select.overlap,
         )
         for row in with_paths(layout, queue).to_pylist()
     ]
@@ -113,8 +114,8 @@ def _label(annotations: str | None) -> str | None:
 
 def waiting(work: AnnotatorLedger) -> list[Batch]:
     """The batches, reduced to their open images; without those that have none."""
-    answered = answers_to(read_batches(work.context.layout.edits))
-    parts = [batch.only(ledger.open_ids(batch, answered)) for batch in work.sent]
+    given = judges(read_batches(work.context.layout.edits))
+    parts = [batch.only(ledger.open_ids(batch, given)) for batch in work.sent]
     return [part for part in parts if part.rows]
 
 
@@ -173,7 +174,7 @@ def _source(name: str, judgements: Sequence[Judgement]) -> str:
 
 
 def _report(work: AnnotatorLedger) -> dict[str, Any]:
-    answered = answers_to(read_batches(work.context.layout.edits))
+    given = judges(read_batches(work.context.layout.edits))
     return {
         "annotator": work.context.params.select.annotator,
         "waits": work.waits,
@@ -186,7 +187,7 @@ def _report(work: AnnotatorLedger) -> dict[str, Any]:
         "refused": [],
         "repeated": 0,
         "batch": None,
-        "ledger": ledger.account(work.sent, answered),
+        "ledger": ledger.account(work.sent, given),
     }
 
 

@@ -204,6 +204,9 @@ def queue(
         typer.Option(min=1, max=MOST, help="Number of images; default: 20 on the terminal, all in a file."),
     ] = None,
     split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="This split only.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Without the images that this person has judged (`select.overlap`).")
+    ] = None,
     export: Csv = None,
     html: Html = None,
     as_json: Json = False,
@@ -214,7 +217,7 @@ def queue(
 
     layout, params = project()
     shown = limit if limit is not None or export is not None or html is not None else 20
-    found = queue.run(layout, shown, split, export, html, Terminal(), params.task)
+    found = queue.run(layout, shown, split, export, html, Terminal(), params.task, params.select.overlap, by)
     show(found, as_json, queue.render)
 
 

@@ -103,7 +103,9 @@ def one_round(work: RoundWork) -> dict[str, Any] | StoppingReason | None:
     if (batch := sent_in_this_round(work, ledger)) is None:
         promoted = promote_unless_worse(work)
         work.runner.stages(until("select", layout.root))
-        queue = annotate.not_out(ledger, open_queue(layout)[0]).slice(0, left_to_spend(work))
+        queue = annotate.not_out(ledger, open_queue(layout, work.params.select.overlap)[0]).slice(
+            0, left_to_spend(work)
+        )
         if not len(queue):
             return StoppingReason(NOTHING_LEFT, "every image is labelled, excluded, or waits for an answer")
         batch = work.runner.act("send", lambda: annotate.send(ledger, queue))

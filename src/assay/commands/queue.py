@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from rich.markup import escape
 from assay import tasks
 from assay.commands.terminal import lines_table
 from assay.data import ledger
-from assay.data.edits import answers_to, read_batches
+from assay.data.edits import judges, read_batches
 from assay.data.files import read_json, read_table
+from assay.data.queued import QUEUE
 from assay.data.standing import standings
 from assay.data.suspects import REVIEW, second_looks
 from assay.layout import Layout
@@ -38,9 +40,16 @@ def run(
     page: Path | None = None,
     progress: Progress = silent,
     task: str = "classification",
+    overlap: int = 1,
+    by: str | None = None,
 ) -> dict[str, Any]:
-    """The open images of the queue, best first; a file and a page get all of them unless `limit` was given."""
-    queue, answered = open_queue(layout)
+    """The open images of the queue, best first; a file and a page get all of them unless `limit` was given.
+
+    `overlap`: `select.overlap`; `by`: without the images that this person has judged.
+    """
+    queue, answered = open_queue(layout, overlap)
+    if overlap > 1:
+        queue = _with_progress(queue, layout, overlap, by)
     if split is not None:
         queue = queue.filter(pc.equal(queue["split"], split))
     table = with_paths(layout, queue.slice(0, limit))
@@ -62,23 +71,72 @@ def run(
     }
 
 
-def open_queue(layout: Layout) -> tuple[pa.Table, int]:
-    """The queue without the images judged since, and their number. For reviews see `assay.data.ledger`."""
+def open_queue(layout: Layout, overlap: int = 1) -> tuple[pa.Table, int]:
+    """The queue without the images judged since, and their number. For reviews see `assay.data.ledger`.
+
+    `overlap`: number of people who are to judge an image. Images of the ledger that some of them, not all, have judged
+    are appended: they have a label, so that the stage select queues them no more.
+    """
     queue = read_table(layout.selection / "queue.parquet", made_by="select")
     batches = read_batches(layout.edits)
-    said = standings(batches)
+    said, given, sent = standings(batches), judges(batches), ledger.read(layout.ledger)
+    asked = {row.id: row for batch in sent for row in batch.rows}
     strategies = queue["strategy"].to_pylist()
-    again = ledger.reviewed(ledger.read(layout.ledger), answers_to(batches))
+    again = ledger.reviewed(sent, given)
     if REVIEW in strategies:
         again |= second_looks(layout.audit, batches)[1]
     answered = pa.array(
         [
-            sample in again if strategy == REVIEW else sample in said and said[sample].answered
+            sample in again
+            if strategy == REVIEW
+            else sample in said
+            and said[sample].answered
+            and not _needs_more(_asked(sample, asked, overlap), given)
             for sample, strategy in zip(queue["id"].to_pylist(), strategies, strict=True)
         ],
         pa.bool_(),
     )
-    return queue.filter(pc.invert(answered)), pc.sum(answered).as_py() or 0
+    left = queue.filter(pc.invert(answered))
+    there = set(queue["id"].to_pylist())
+    some = [row for row in asked.values() if row.id not in there and _partly(row, given)]
+    return pa.concat_tables([left, _as_queue(some, len(queue))]), pc.sum(answered).as_py() or 0
+
+
+def _asked(sample: str, sent: Mapping[str, ledger.SentImage], overlap: int) -> ledger.SentImage:
+    """The image as sent; of one that was not sent, all judgements count."""
+    return sent.get(sample) or ledger.SentImage(id=sample, overlap=overlap)
+
+
+def _partly(row: ledger.SentImage, given: ledger.Judges) -> bool:
+    """Whether some people, and not all that were asked, have judged an image."""
+    return 0 < len(ledger.judged_by(row, given)) < row.overlap
+
+
+def _needs_more(row: ledger.SentImage, given: ledger.Judges) -> bool:
+    """Whether an image with a label is to be judged by further people."""
+    return row.overlap > 1 and ledger.is_open(row, given)
+
+
+def _with_progress(queue: pa.Table, layout: Layout, overlap: int, by: str | None) -> pa.Table:
+    """The queue with `judged by k of N` in the reason, without the images judged by the person `by`."""
+    given = judges(read_batches(layout.edits))
+    sent = {row.id: row for batch in ledger.read(layout.ledger) for row in batch.rows}
+    rows = []
+    for row in queue.to_pylist():
+        image = _asked(row["id"], sent, overlap)
+        people = ledger.judged_by(image, given)
+        if by not in people:
+            rows.append(row | {"reason": f"{row['reason']}; judged by {len(people)} of {image.overlap}"})
+    return pa.Table.from_pylist(rows, schema=queue.schema)
+
+
+def _as_queue(rows: Sequence[ledger.SentImage], rank: int) -> pa.Table:
+    """Sent images as rows of the queue, with ranks from `rank` on."""
+    known = [
+        {"rank": rank + n, "score": 0.0, **row.model_dump(include=set(QUEUE.names))}
+        for n, row in enumerate(rows)
+    ]
+    return pa.Table.from_pylist(known, schema=QUEUE)
 
 
 def choices(layout: Layout, task: str) -> list[str] | None:

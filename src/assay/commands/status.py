@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from assay.data.champion import read_champion
-from assay.data.edits import answers_to, read_batches
+from assay.data.edits import judges, read_batches
 from assay.data.files import read_json, read_table
 from assay.data.standing import pending, standings
 from assay.errors import AssayError
@@ -84,7 +84,7 @@ def people_status(layout: Layout) -> dict[str, Any]:
         return {"open": 0, "batches": [], "since": None}
     from assay.data import ledger  # pyarrow: see above
 
-    rows = ledger.account(ledger.read(layout.ledger), answers_to(read_batches(layout.edits)))
+    rows = ledger.account(ledger.read(layout.ledger), judges(read_batches(layout.edits)))
     waiting = [row for row in rows if row["open"] and _is_answered_by_people(row["annotator"])]
     return {
         "open": sum(row["open"] for row in waiting),

@@ -5,8 +5,8 @@
 
 The files are text, in git, like the edits: they are never rewritten, and two people who send or collect at the same
 time in two clones get files with different names. Accepted answers are in data/edits/. A sent image is answered once
-it has more judgements than at the time of sending, whoever gave them; a second look counts like a first one, also if
-it confirms the label.
+`overlap` different people have judged it since it was sent; a second look counts like a first one, also if it confirms
+the label. Labels that a program derived (`edits.is_of_person`) are no answers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from assay.data.edits import Judgement, answers_to
+from assay.data.edits import Judgement, is_of_person, judges
 from assay.data.files import write_bytes, write_numbered
 from assay.data.suspects import REVIEW
 from assay.data.text import files_in, json_lines, read_text
@@ -32,10 +32,15 @@ REFUSED = "refused"
 NAME = re.compile(r"^\d{4,}-[a-z0-9][a-z0-9_.-]*-[0-9a-f]{8}\.jsonl$")
 Kind = Literal["not asked", "not usable", "contradiction", "answered already"]
 Batches = Iterable[tuple[str, Sequence[Judgement]]]
+Judges = Mapping[str, Sequence[str]]
+"""{image: `by` of each of its answers, in the order of the fold}: `edits.judges`."""
 
 
 class SentImage(BaseModel):
-    """One image as sent. `label`: its label at that time; `judged`: number of its answers at that time."""
+    """One image as sent. `label`: its label at that time; `judged`: number of its answers at that time.
+
+    `overlap`: number of different people who are to judge it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,6 +53,7 @@ class SentImage(BaseModel):
     path: str | None = None
     label: str | None = None
     judged: int = 0
+    overlap: int = 1
 
 
 @dataclass(frozen=True)
@@ -137,24 +143,35 @@ def _named(annotator: str, data: bytes) -> str:
 # --- open images
 
 
-def open_ids(sent: Batch, answered: Mapping[str, int]) -> list[str]:
-    """The images of a batch without an answer since it was sent; `answered`: number of answers of each image."""
-    return [row.id for row in sent.rows if answered.get(row.id, 0) <= row.judged]
+def judged_by(row: SentImage, answers: Judges) -> set[str]:
+    """The people who have judged an image since it was sent."""
+    return {by for by in answers.get(row.id, ())[row.judged :] if is_of_person(by)}
 
 
-def reviewed(sent: Iterable[Batch], answered: Mapping[str, int]) -> set[str]:
+def is_open(row: SentImage, answers: Judges) -> bool:
+    return len(judged_by(row, answers)) < row.overlap
+
+
+def open_ids(sent: Batch, answers: Judges) -> list[str]:
+    """The images of a batch that fewer people than asked for have judged since it was sent."""
+    return [row.id for row in sent.rows if is_open(row, answers)]
+
+
+def reviewed(sent: Iterable[Batch], answers: Judges) -> set[str]:
     """The images sent for a second look that have been answered since they were sent last."""
-    asked = {row.id: row.judged for batch in sent for row in batch.rows if row.strategy == REVIEW}
-    return {sample for sample, judged in asked.items() if answered.get(sample, 0) > judged}
+    asked = {row.id: row for batch in sent for row in batch.rows if row.strategy == REVIEW}
+    return {sample for sample, row in asked.items() if not is_open(row, answers)}
 
 
-def account(sent: Iterable[Batch], answered: Mapping[str, int]) -> list[dict[str, Any]]:
-    """One row per batch: sent = answered + open."""
+def account(sent: Iterable[Batch], answers: Judges) -> list[dict[str, Any]]:
+    """One row per batch: sent = answered + open; of the judgements `wanted`, overlap per image, `given` so far."""
     rows = []
     for batch in sent:
-        left = len(open_ids(batch, answered))
+        left = len(open_ids(batch, answers))
         about = {"name": batch.name, "annotator": batch.annotator, "at": batch.at}
-        rows.append({**about, "sent": len(batch.rows), "answered": len(batch.rows) - left, "open": left})
+        about |= {"sent": len(batch.rows), "answered": len(batch.rows) - left, "open": left}
+        given = sum(min(len(judged_by(row, answers)), row.overlap) for row in batch.rows)
+        rows.append(about | {"wanted": sum(row.overlap for row in batch.rows), "given": given})
     return rows
 
 
@@ -167,11 +184,12 @@ def settle(
     """Sort the answers of an annotator. `sent`: all batches sent to it; `batches`: all edit batches.
 
     One answer is accepted for each open image, and an equal one counts as repeated. An answer that differs, and one to
-    an image that was not sent, is refused. Every answer is counted as one of these.
+    an image that was not sent, is refused. Every answer is counted as one of these. With an overlap above 1, this holds
+    for the answers of each person, and those of different people may differ.
     """
-    answered = answers_to(batches)
+    given = judges(batches)
     asked = {row.id for batch in sent for row in batch.rows}
-    waiting = {sample for batch in sent for sample in open_ids(batch, answered)}
+    waiting = {row.id: row for batch in sent for row in batch.rows if is_open(row, given)}
     known: dict[str, set[Any]] = defaultdict(set)
     for _, batch in batches:
         for judgement in batch:
@@ -187,8 +205,8 @@ def settle(
             usable[answer.id].append(answer)
     taken: list[Judgement] = []
     repeated = 0
-    for sample, held in usable.items():
-        if sample not in waiting:
+    for sample, held in _by_person(usable, waiting):
+        if sample not in waiting or _person(held[0]) in judged_by(waiting[sample], given):
             news = [a for a in held if not {_content(j) for j in a.judgements} <= known[sample]]
             repeated += len(held) - len(news)
             refused += [_refusal(a, "answered already", "another answer was accepted before") for a in news]
@@ -199,6 +217,22 @@ def settle(
             taken += held[0].judgements
             repeated += len(held) - 1
     return Settled(taken, refused, repeated)
+
+
+def _by_person(
+    usable: Mapping[str, list[Answer]], waiting: Mapping[str, SentImage]
+) -> list[tuple[str, list[Answer]]]:
+    """(image, answers) of each image; of one that several people are to judge, for each person."""
+    groups: dict[tuple[str, str], list[Answer]] = defaultdict(list)
+    for sample, held in usable.items():
+        several = sample in waiting and waiting[sample].overlap > 1
+        for answer in held:
+            groups[sample, _person(answer) if several else ""].append(answer)
+    return [(sample, held) for (sample, _), held in groups.items()]
+
+
+def _person(answer: Answer) -> str:
+    return answer.judgements[0].by
 
 
 def _content(judgement: Judgement) -> str:

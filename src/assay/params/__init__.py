@@ -122,6 +122,8 @@ class Select(Section):
     """Size of the queue in images, or in the unit of `cost`."""
     cost: str | ObjectCost | None = None
     """Metadata column with the labelling cost of each image, or {image, object} in seconds; null: each costs 1."""
+    overlap: Annotated[int, within(1, 100)] = 1
+    """Number of different people (`by`) who are to judge each image of the queue: see docs/how-to/agreement.md."""
     balance: bool = False
     """True: choose images so that the predicted classes get equal numbers of labels."""
     diversity: Annotated[float, within(1, 1000)] = 1.0

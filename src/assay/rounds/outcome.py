@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from assay.data import ledger
-from assay.data.edits import ANSWERS, answers_to, batch_files, read_batch, read_batches
+from assay.data.edits import ANSWERS, batch_files, judges, read_batch, read_batches
 from assay.data.files import read_json, read_table
 from assay.data.ledger import Batch
 from assay.errors import RevisionError
@@ -51,8 +51,8 @@ def describe(
 
 
 def open_of(batch: Batch, work: RoundWork) -> int:
-    """Number of images of a batch without an answer."""
-    return len(ledger.open_ids(batch, answers_to(read_batches(work.layout.edits))))
+    """Number of open images of a batch."""
+    return len(ledger.open_ids(batch, judges(read_batches(work.layout.edits))))
 
 
 def new_answers(work: RoundWork) -> dict[str, Any]:
