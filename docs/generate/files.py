@@ -44,6 +44,7 @@ MEANING = {
     "confidence": "of that prediction, 0 to 1",
     "path": "of a file with this image",
     "label": "its label when it was sent",
+    "overlap": "number of different people who are to judge it; 1 if missing",
     "judged": "number of its answers when it was sent",
 }
 

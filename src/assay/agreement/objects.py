@@ -25,6 +25,7 @@ from assay.agreement.resampled import resampled
 from assay.data.annotations import Annotation
 from assay.data.masks import iou as iou_of_masks
 from assay.data.masks import rle_of
+from assay.data.outlines import RLE
 from assay.metrics.estimates import Estimate, Floats, ratio
 
 NEAR = 0.5
@@ -48,16 +49,18 @@ Cluster = list[Member]
 def overlaps(these: Sequence[Annotation], those: Sequence[Annotation], size: Size) -> Floats:
     """(n, m) IoU: of masks if both objects have an outline, otherwise of their boxes. `size`: height, width."""
     found = _of_boxes(_boxes(these), _boxes(those))
-    rows, columns = (
-        [at for at, one in enumerate(side) if one.segmentation is not None] for side in (these, those)
-    )
+    (rows, ours), (columns, theirs) = _masks(these, size), _masks(those, size)
     if rows and columns:
-        masks = (
-            [rle_of(side[at].segmentation, *size) for at in some]
-            for side, some in ((these, rows), (those, columns))
-        )  # type: ignore[arg-type]
-        found[np.ix_(rows, columns)] = iou_of_masks(*masks)
+        found[np.ix_(rows, columns)] = iou_of_masks(ours, theirs)
     return found
+
+
+def _masks(notes: Sequence[Annotation], size: Size) -> tuple[list[int], list[RLE]]:
+    """(places of the objects with an outline, their masks)"""
+    held = [
+        (at, rle_of(one.segmentation, *size)) for at, one in enumerate(notes) if one.segmentation is not None
+    ]
+    return [at for at, _ in held], [mask for _, mask in held]
 
 
 def _boxes(notes: Sequence[Annotation]) -> Floats:

@@ -2,8 +2,8 @@
 
 A share `noise` of the answers is wrong, the same answer each time for an image. `symmetric`: any other class with equal
 probability. `pair`: the next class in sorted order, as for classes that people confuse (pair flipping; Han et al. 2018,
-Co-teaching, arXiv:1804.06872). With `select.overlap` N, N people answer, `oracle`, `oracle-2` and so on, whose errors are
-independent.
+Co-teaching, arXiv:1804.06872). With `select.overlap` N, N people answer, `oracle`, `oracle-2` and so on, whose errors
+are independent.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ def _settled(work: AnnotatorLedger) -> Settled:
 def still_open(work: AnnotatorLedger, batch: Batch) -> int:
     """Images of a batch without a valid answer, those not accepted yet included. Writes nothing."""
     given = {judgement.id for judgement in _settled(work).judgements}
-    left = ledger.open_ids(batch, answers_to(read_batches(work.context.layout.edits)))
+    left = ledger.open_ids(batch, judges(read_batches(work.context.layout.edits)))
     return len(set(left) - given)
 
 

@@ -25,6 +25,8 @@ class LabelContext:
     names: Names
     classes: ValidLabels
     by: str
+    overlap: int
+    """Different people who are to judge an image: `select.overlap`."""
 
     @classmethod
     def load(cls, params: Params, layout: Layout, by: str | None, allow_new_classes: bool) -> LabelContext:
@@ -32,7 +34,7 @@ class LabelContext:
         separator = tasks.separator(params.task)
         classes = valid_classes(params.curate.classes, snapshot, batches, allow_new_classes, separator)
         names, who = Names.of(snapshot.samples), by or whoami(layout.root)
-        return cls(params.task, layout, snapshot, batches, names, classes, who)
+        return cls(params.task, layout, snapshot, batches, names, classes, who, params.select.overlap)
 
     def new_classes(self, judgements: Sequence[Judgement]) -> list[str]:
         """The classes that no label had before, sorted; none of them where `curate.classes` declares the valid ones."""

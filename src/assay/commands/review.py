@@ -17,7 +17,7 @@ from assay import plugins
 from assay.annotators import AnnotatorContext
 from assay.annotators.review import FOLDER
 from assay.commands.label_changes import LabelContext
-from assay.commands.label_images import asked_again, news, present
+from assay.commands.label_images import asks, news, present
 from assay.commands.workspace import writes
 from assay.data.edits import Judgement, write_batch
 from assay.data.journal import Journal, disagree
@@ -46,12 +46,12 @@ def finish(params: Params, layout: Layout, journal: Journal | None = None) -> di
     with journal.alone():
         context, answers = LabelContext.load(params, layout, None, True), journal.answers
         given = answers.judgements()
-        known, again = present(context, list(given)), asked_again(context)
+        known, asked = present(context, list(given)), asks(context)
         written = {_identity(one) for _, batch in context.batches for one in batch}
         changes: list[Judgement] = []
         for sample, judgements in given.items():
             new = [one for one in judgements if _identity(one) not in written]
-            changes += news(new, known[sample], sample in again)
+            changes += news(new, known[sample], asked)
         batch = write_batch(layout.edits, SOURCE, changes) if changes else None
         if answers.changed:
             journal.finish("" if batch is None else batch.name)

@@ -225,11 +225,16 @@ def is_open(record: Mapping[str, str]) -> bool:
     return "too many" not in record and not any(record.get(name) for name in WHAT)
 
 
-def without_contradictions(rows: Iterable[Row]) -> tuple[list[Row], list[Problem], int]:
-    """(one row per image, the rows that contradict each other, the number of rows that repeat another)."""
-    of: dict[str, list[Row]] = defaultdict(list)
+def without_contradictions(
+    rows: Iterable[Row], each_person: bool = False
+) -> tuple[list[Row], list[Problem], int]:
+    """(one row per image, the rows that contradict each other, the number of rows that repeat another).
+
+    `each_person`: one row per image and person.
+    """
+    of: dict[tuple[str, str | None], list[Row]] = defaultdict(list)
     for row in rows:
-        of[row.id].append(row)
+        of[row.id, row.by if each_person else None].append(row)
     agreed = [held[0] for held in of.values() if all(row == held[0] for row in held)]
     disputed = [held for held in of.values() if any(row != held[0] for row in held)]
     problems = [

@@ -168,7 +168,7 @@ def account(sent: Iterable[Batch], answers: Judges) -> list[dict[str, Any]]:
     rows = []
     for batch in sent:
         left = len(open_ids(batch, answers))
-        about = {"name": batch.name, "annotator": batch.annotator, "at": batch.at}
+        about: dict[str, Any] = {"name": batch.name, "annotator": batch.annotator, "at": batch.at}
         about |= {"sent": len(batch.rows), "answered": len(batch.rows) - left, "open": left}
         given = sum(min(len(judged_by(row, answers)), row.overlap) for row in batch.rows)
         rows.append(about | {"wanted": sum(row.overlap for row in batch.rows), "given": given})
@@ -190,10 +190,11 @@ def settle(
     given = judges(batches)
     asked = {row.id for batch in sent for row in batch.rows}
     waiting = {row.id: row for batch in sent for row in batch.rows if is_open(row, given)}
-    known: dict[str, set[Any]] = defaultdict(set)
+    known: dict[tuple[str, str], set[Any]] = defaultdict(set)
     for _, batch in batches:
         for judgement in batch:
-            known[judgement.id].add(_content(judgement))
+            for person in ("", judgement.by):
+                known[judgement.id, person].add(_content(judgement))
     refused: list[Refusal] = []
     usable: dict[str, list[Answer]] = defaultdict(list)
     for answer in answers:
@@ -205,9 +206,9 @@ def settle(
             usable[answer.id].append(answer)
     taken: list[Judgement] = []
     repeated = 0
-    for sample, held in _by_person(usable, waiting):
-        if sample not in waiting or _person(held[0]) in judged_by(waiting[sample], given):
-            news = [a for a in held if not {_content(j) for j in a.judgements} <= known[sample]]
+    for (sample, person), held in _by_person(usable, sent):
+        if sample not in waiting or person in judged_by(waiting[sample], given):
+            news = [a for a in held if not {_content(j) for j in a.judgements} <= known[sample, person]]
             repeated += len(held) - len(news)
             refused += [_refusal(a, "answered already", "another answer was accepted before") for a in news]
         elif len({tuple(map(_content, a.judgements)) for a in held}) > 1:
@@ -220,19 +221,17 @@ def settle(
 
 
 def _by_person(
-    usable: Mapping[str, list[Answer]], waiting: Mapping[str, SentImage]
-) -> list[tuple[str, list[Answer]]]:
-    """(image, answers) of each image; of one that several people are to judge, for each person."""
+    usable: Mapping[str, list[Answer]], sent: Sequence[Batch]
+) -> list[tuple[tuple[str, str], list[Answer]]]:
+    """((image, person), answers); the person is "" for an image that one person is to judge."""
+    several = {row.id for batch in sent for row in batch.rows if row.overlap > 1}
     groups: dict[tuple[str, str], list[Answer]] = defaultdict(list)
     for sample, held in usable.items():
-        several = sample in waiting and waiting[sample].overlap > 1
         for answer in held:
-            groups[sample, _person(answer) if several else ""].append(answer)
-    return [(sample, held) for (sample, _), held in groups.items()]
-
-
-def _person(answer: Answer) -> str:
-    return answer.judgements[0].by
+            for person in dict.fromkeys(one.by if sample in several else "" for one in answer.judgements):
+                own = tuple(one for one in answer.judgements if person in ("", one.by))
+                groups[sample, person].append(replace(answer, judgements=own))
+    return list(groups.items())
 
 
 def _content(judgement: Judgement) -> str:

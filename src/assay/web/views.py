@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from assay.commands.queue import open_queue
 from assay.data import ledger
-from assay.data.edits import answers_to, read_batches
+from assay.data.edits import judges, read_batches
 from assay.data.embeddings import Embeddings
 from assay.data.files import read_table
 from assay.data.suspects import FOREIGN, POSSIBLE, for_review, looked_at, read_judged
@@ -81,8 +81,8 @@ def queue(source: Source) -> View:
 
 def sent(source: Source) -> View:
     """The open images of the ledger, in the order in which they were sent."""
-    batches, answered = ledger.read(source.layout.ledger), answers_to(read_batches(source.layout.edits))
-    held = [(row, batch) for batch in batches for row in batch.only(ledger.open_ids(batch, answered)).rows]
+    batches, given = ledger.read(source.layout.ledger), judges(read_batches(source.layout.edits))
+    held = [(row, batch) for batch in batches for row in batch.only(ledger.open_ids(batch, given)).rows]
     first: dict[str, tuple[ledger.SentImage, ledger.Batch]] = {}
     for row, batch in held:
         first.setdefault(row.id, (row, batch))
