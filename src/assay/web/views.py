@@ -75,7 +75,7 @@ def everything(source: Source) -> View:
 
 
 def queue(source: Source) -> View:
-    table, _ = open_queue(source.layout)
+    table, _ = open_queue(source.layout, source.params.select.overlap)
     return _of_table(source, table, "score", "predicted", ("strategy",))
 
 
