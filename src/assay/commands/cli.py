@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import typer
 
 from assay import __version__
-from assay.commands import cli_review, cli_setup, cli_why
-from assay.commands.invocation import MOST, Csv, Html, Json, destination, project, show
+from assay.commands import cli_agreement, cli_review, cli_setup, cli_why
+from assay.commands.invocation import MOST, Csv, Html, Json, project, show
 from assay.commands.streams import DEBUG, reported
 from assay.layout import Layout
 
@@ -204,9 +204,7 @@ def queue(
         typer.Option(min=1, max=MOST, help="Number of images; default: 20 on the terminal, all in a file."),
     ] = None,
     split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="This split only.")] = None,
-    by: Annotated[
-        str | None, typer.Option(help="Without the images that this person has judged (`select.overlap`).")
-    ] = None,
+    by: Annotated[str | None, typer.Option(help="Without the images that this person has judged.")] = None,
     export: Csv = None,
     html: Html = None,
     as_json: Json = False,
@@ -254,53 +252,6 @@ def annotate(as_json: Json = False) -> None:
     result = annotate.run(params, layout)
     show(result, as_json, annotate.render)
     raise typer.Exit(int(bool(result["refused"])))
-
-
-@app.command(rich_help_panel=DESK)
-def agreement(
-    method: Annotated[
-        Literal["auto", "majority", "dawid_skene", "combined", "crowdlab"],
-        typer.Option(
-            help="How the consensus is found; auto: combined if there are embeddings, else dawid_skene."
-        ),
-    ] = "auto",
-    above: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Least posterior of a consensus, below it an image is a dispute; default: 0.9, of majority and "
-            "crowdlab 0.5.",
-        ),
-    ] = None,
-    apply: Annotated[
-        Literal["consensus"] | None,
-        typer.Option(help="Write the consensus as an edit batch, without disputes."),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option(help="Show what --apply would write; write nothing.")] = False,
-    export: Annotated[
-        Path | None,
-        typer.Option(
-            "--csv", metavar="FILE", callback=destination, help="Write the disputes to FILE, to be settled."
-        ),
-    ] = None,
-    html: Html = None,
-    as_json: Json = False,
-) -> None:
-    """Compare the people who judged the same images: agreement, reliability, consensus and disputes.
-
-    Classes: Krippendorff's alpha, Cohen's kappa of every two people, and the accuracy of each person with a 95 %
-    interval. Boxes and masks: F1 of presence, mean IoU, and alpha of the classes of matched objects. The judgements of
-    all people remain in data/edits/; `select.overlap` asks several people about each image.
-
-    Examples:  assay agreement --html agreement.html   ·   assay agreement --apply consensus --csv disputes.csv
-    """
-    from assay.commands import agreement
-    from assay.commands.terminal import Terminal
-
-    layout, params = project()
-    found = agreement.run(params, layout, method, above, apply, dry_run, export, html, progress=Terminal())
-    show(found, as_json, agreement.render)
 
 
 @app.command(rich_help_panel=DESK)
@@ -394,5 +345,6 @@ def iterate(
     raise typer.Exit(iterate.WAITING if result["waiting"] else 0)
 
 
+app.add_typer(cli_agreement.people)
 app.add_typer(cli_why.why)
 app.add_typer(cli_setup.setup)
