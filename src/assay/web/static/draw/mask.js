@@ -2,7 +2,7 @@
 
 import * as runs from "./runs.js";
 
-const SPARE = 64; // pixels by which a window grows beyond what was asked for, so that a stroke seldom enlarges it
+const SPARE = 256; // pixels by which a window grows beyond what was asked for, so that a stroke seldom enlarges it
 
 export class Mask {
   /** Row-major `bits` (0 or 1) of the window x, y, width, height of the image. */

@@ -2,7 +2,9 @@
 // changed in place: an edit makes a new one, so that objects nobody touched come back exactly as they came.
 
 import {Mask, partsOfMask} from "./mask.js";
-import {boxOfParts, contains, mapped, partsArea, partsOf, pathOf, segmentDistance, validParts, written} from "./rings.js";
+import {boxOfParts, contains, mapped, partsArea, partsOf, pathOf, segmentDistance, simplified, validParts, written} from "./rings.js";
+
+const ROUGH = 0.5; // less than the stairs of pixels
 
 const once = compute => {
   const known = new WeakMap();
@@ -37,6 +39,9 @@ export const boxOf = once(one => {
 });
 
 export const path = once(one => pathOf(outline(one)));
+
+/** `path`, within ROUGH pixels with a mask: with a fraction of the corners. */
+export const roughPath = once(one => kindOf(one) === "mask" ? pathOf(maskParts(one).map(part => part.map(ring => simplified(ring, ROUGH)))) : path(one));
 
 /** Area in pixels. */
 export const areaOf = once(one => kindOf(one) === "mask" ? mask(one).area() : partsArea(outline(one)));

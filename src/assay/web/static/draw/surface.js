@@ -1,34 +1,49 @@
-// What is painted: a canvas for the image and the pixels of masks, an SVG above it for outlines, handles and what is being
-// drawn. Painting happens at most once a frame; panning and zooming change one transform.
+// What is painted: a canvas with the image, one with the pixels of masks; above them an SVG with the outlines of all objects, and
+// another one with what is selected and being drawn. Painting happens at most once a frame. The outlines of hundreds of
+// objects take longer than a frame to rasterize: while the view moves, the layer that has them is moved as it is, and
+// rasterized anew when the view stands still.
 
 import {drawn, element} from "./elements.js";
-import {kindOf, mask, path} from "./objects.js";
+import {kindOf, mask, path, roughPath} from "./objects.js";
 
 const SMOOTH_BELOW = 3; // screen pixels per image pixel from which the pixels are shown as squares
 const HANDLE = 4; // half the side of a handle, CSS pixels
+const STILL = 120; // ms without a movement after which the view stands still
+const BEYOND = 0.25; // of the stage, on each side, for which outlines are rasterized too
+const STRETCH = 4; // factor by which a rasterized layer is enlarged at most
 
 export class Surface {
   #shapes = new Map(); // key of an object -> its path
   #tints = new WeakMap(); // annotation -> {color, canvas}
   #frame = 0;
+  #pictured = null; // what the canvas of the image shows: bitmap, view, size
+  #raster = null; // the view for which the outlines are rasterized: {scale, x, y}
+  #settling = 0;
 
   constructor(stage, editor) {
     this.editor = editor;
-    this.canvas = element("canvas");
-    this.context = this.canvas.getContext("2d");
+    [this.picture, this.masks] = [element("canvas"), element("canvas")];
+    this.layer = drawn("svg", {class: "draw-shapes draw-objects"});
+    this.objects = drawn("g");
+    this.layer.append(this.objects);
     this.svg = drawn("svg", {class: "draw-shapes"});
     this.image = drawn("g");
-    [this.objects, this.halo, this.chosen, this.draft] = ["objects", "halo", "chosen", "draft"].map(name => drawn(name === "objects" ? "g" : "path", {class: name}));
-    this.image.append(this.objects, this.halo, this.chosen, this.draft);
+    [this.halo, this.chosen, this.draft] = ["halo", "chosen", "draft"].map(name => drawn("path", {class: name}));
+    this.image.append(this.halo, this.chosen, this.draft);
     [this.handles, this.active, this.cross, this.brush] = ["handles", "active", "cross", "brush"].map(name => drawn(name === "brush" ? "circle" : "path", {class: name}));
     this.label = drawn("text", {class: "label"});
     this.svg.append(this.image, this.handles, this.active, this.cross, this.brush, this.label);
-    stage.append(this.canvas, this.svg);
+    stage.append(this.picture, this.masks, this.layer, this.svg);
   }
 
   resize(width, height) {
     const ratio = devicePixelRatio || 1;
-    [this.canvas.width, this.canvas.height] = [Math.max(Math.round(width * ratio), 1), Math.max(Math.round(height * ratio), 1)];
+    for (const canvas of [this.picture, this.masks]) {
+      [canvas.width, canvas.height] = [Math.max(Math.round(width * ratio), 1), Math.max(Math.round(height * ratio), 1)];
+    }
+    const [left, top] = [width * BEYOND, height * BEYOND];
+    Object.assign(this.layer.style, {left: `${-left}px`, top: `${-top}px`, width: `${width + 2 * left}px`, height: `${height + 2 * top}px`});
+    this.#raster = this.#pictured = null;
     this.now();
   }
 
@@ -46,16 +61,18 @@ export class Surface {
 
   destroy() {
     cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#settling);
   }
 
+  /** The image is painted only if it or the view is another one; the masks above it always. */
   #pixels() {
-    const {context, editor} = this, {view, bitmap} = editor, ratio = devicePixelRatio || 1;
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.globalAlpha = 1;
-    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    context.setTransform(view.scale * ratio, 0, 0, view.scale * ratio, view.x * ratio, view.y * ratio);
-    context.imageSmoothingEnabled = view.scale * ratio < SMOOTH_BELOW;
-    if (bitmap) context.drawImage(bitmap, 0, 0, editor.width, editor.height);
+    const {editor} = this, {view, bitmap} = editor, shown = [bitmap, view.scale, view.x, view.y, this.picture.width, this.picture.height];
+    if (!this.#pictured || shown.some((one, n) => one !== this.#pictured[n])) {
+      this.#pictured = shown;
+      const context = this.#cleared(this.picture);
+      if (bitmap) context.drawImage(bitmap, 0, 0, editor.width, editor.height);
+    }
+    const context = this.#cleared(this.masks);
     if (editor.isHidden) return;
     context.globalAlpha = editor.opacity;
     for (const {key, annotation} of editor.shown) {
@@ -64,6 +81,16 @@ export class Surface {
       context.drawImage(this.#tinted(annotation), x, y);
     }
     if (editor.live) context.drawImage(editor.live.canvas, editor.live.mask.x, editor.live.mask.y);
+  }
+
+  /** The context of an empty canvas, in pixels of the image. */
+  #cleared(canvas) {
+    const context = canvas.getContext("2d"), {view} = this.editor, ratio = devicePixelRatio || 1;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.setTransform(view.scale * ratio, 0, 0, view.scale * ratio, view.x * ratio, view.y * ratio);
+    context.imageSmoothingEnabled = view.scale * ratio < SMOOTH_BELOW;
+    return context;
   }
 
   #tinted(annotation) {
@@ -75,11 +102,12 @@ export class Surface {
   }
 
   #vectors() {
-    const {editor, svg} = this, {view} = editor, {selected} = editor;
-    svg.classList.toggle("hidden", editor.isHidden);
-    svg.style.setProperty("--draw-opacity", editor.opacity);
+    const {editor, svg, layer} = this, {view} = editor, {selected} = editor;
+    for (const one of [svg, layer]) one.classList.toggle("hidden", editor.isHidden);
+    if (layer.dataset.opacity !== String(editor.opacity)) layer.style.setProperty("--draw-opacity", layer.dataset.opacity = editor.opacity);
     this.image.setAttribute("transform", `matrix(${view.scale} 0 0 ${view.scale} ${view.x} ${view.y})`);
     this.#sync();
+    this.#place();
     const d = selected && editor.live?.key !== selected.key ? path(selected.annotation) : "";
     set(this.halo, {d});
     set(this.chosen, {d, stroke: selected ? editor.colorOf(selected.annotation.category) : "none", class: `chosen ${selected?.predicted ? "predicted" : ""}`});
@@ -89,6 +117,24 @@ export class Surface {
     set(this.active, {d: this.#squares(active)});
     this.#pointer();
     this.#name(selected);
+  }
+
+  /** Move the layer of outlines to the view; rasterize it once the view stands still, or is too far away. */
+  #place() {
+    const {view} = this.editor, {scale, x, y} = view, was = this.#raster;
+    if (was && was.scale === scale && was.x === x && was.y === y) return void (this.layer.style.transform = "");
+    const by = was ? scale / was.scale : 0, [left, top] = [view.width * BEYOND, view.height * BEYOND];
+    const [dx, dy] = was ? [x - by * was.x - by * left + left, y - by * was.y - by * top + top] : [0, 0];
+    const isNear = by > 0 && by < STRETCH && dx <= left && dy <= top && dx + by * (view.width + 2 * left) >= view.width + left && dy + by * (view.height + 2 * top) >= view.height + top;
+    clearTimeout(this.#settling);
+    if (isNear) {
+      this.layer.style.transform = `translate(${dx}px, ${dy}px) scale(${by})`;
+      this.#settling = setTimeout(() => { this.#raster = null; this.soon(); }, STILL);
+    } else {
+      this.#raster = {scale, x, y};
+      this.layer.style.transform = "";
+      this.objects.setAttribute("transform", `matrix(${scale} 0 0 ${scale} ${x + left} ${y + top})`);
+    }
   }
 
   /** One path per object, made or changed only where its annotation is another one. */
@@ -101,7 +147,7 @@ export class Surface {
       if (!shape) this.#shapes.set(key, shape = {element: drawn("path")});
       if (!shape.element.parentNode || shape.element.previousSibling !== before) before ? before.after(shape.element) : this.objects.prepend(shape.element);
       const color = editor.colorOf(annotation.category), name = `object ${kindOf(annotation)}${predicted ? " predicted" : ""}${key === editor.live?.key ? " live" : ""}`;
-      if (shape.annotation !== annotation) shape.element.setAttribute("d", path(annotation));
+      if (shape.annotation !== annotation) shape.element.setAttribute("d", roughPath(annotation));
       if (shape.color !== color) set(shape.element, {stroke: color, fill: kindOf(annotation) === "mask" ? "none" : color});
       if (shape.name !== name) set(shape.element, {class: name, fill: kindOf(annotation) === "mask" ? "none" : color});
       Object.assign(shape, {annotation, color, name});
