@@ -10,7 +10,7 @@ from scipy.special import expit, ndtr
 
 from assay.metrics.detected import Detected
 from assay.metrics.objects import Detections, Truth, offsets_of
-from assay.metrics.semantic_segmentation import METRICS, TERMS, Image, PixelsClassified
+from assay.metrics.semantic_segmentation import METRICS, TERMS, PixelsClassified, SegmentedImage
 from benchmarks.whole import Scene
 
 Floats = NDArray[np.float64]
@@ -106,7 +106,7 @@ def labelled(better: bool, test: Areas, rng: np.random.Generator) -> PixelsClass
         "there_edge": edges,
     }
     pixels = np.stack([columns[name] for name in TERMS], axis=-1)
-    return PixelsClassified(pixels, (Image(1, 1, "", (), "[]"),) * len(there), {})
+    return PixelsClassified(pixels, (SegmentedImage(1, 1, "", (), "[]"),) * len(there), {})
 
 
 BOXES = Scene("three classes of boxes, one of 10 %", Detected.METRICS, 100, pictures, detected, (100, 4_000))

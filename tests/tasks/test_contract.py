@@ -235,6 +235,13 @@ def test_tasks_with_objects_are_judged_by_detections(name):
     assert tasks.has_objects(name) == isinstance(judged(name, 4), Detected)
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_what_people_are_told_to_do_is_what_the_task_learns_from(name):
+    """A file of labels is accepted by `assay label` exactly where it is proposed."""
+    assert ("assay label" in tasks.how_to_label(name)) == tasks.takes_tag(name, "3")
+    assert ("ingest.sources" in tasks.how_to_label(name)) != tasks.takes_tag(name, "3")
+
+
 def test_what_needs_classes_refuses_a_task_without_by_name():
     tasks.require_classes("classification", "assay advise")
     with pytest.raises(

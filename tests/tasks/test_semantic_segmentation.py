@@ -168,7 +168,7 @@ def test_the_loss_is_cross_entropy_and_dice():
     )
 
 
-def said(*probabilities: list[list[float]]) -> list[task.Found]:
+def said(*probabilities: list[list[float]]) -> list[task.FoundRegions]:
     """Of images of 1 × w px with one class: the probability of each pixel."""
     where = place(
         np.array([len(p[0]) for p in probabilities]), np.full(len(probabilities), 1), (1, 4), "squeeze"

@@ -367,7 +367,9 @@ def test_with_the_server_away_a_family_is_a_remark(
     heard = Heard()
     assert write_family("effort 1", Node("parent", {}, {}, {}), [], [], params, empty, heard) is None
     assert len(heard.lines) == 1
-    assert "not written to MLflow: the tracking server at http://127.0.0.1:9 does not answer" in heard.lines[0]
+    assert (
+        "not written to MLflow: the tracking server at http://127.0.0.1:9 does not answer" in heard.lines[0]
+    )
     assert "secret" not in heard.lines[0]
 
 

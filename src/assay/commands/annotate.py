@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 from rich.console import Console
 
-from assay import plugins
+from assay import plugins, tasks
 from assay.annotators import AnnotatorContext, now
 from assay.commands.queue import open_queue, with_paths
 from assay.commands.workspace import writes, writing
@@ -30,7 +30,7 @@ from assay.layout import Layout
 from assay.params import Params
 
 PEOPLE = "people"
-"""Name in the ledger if select.annotator is null: people, by `assay label`."""
+"""Name in the ledger if select.annotator is null: people, by files of labels."""
 SHOWN = 20
 """Most refused answers shown."""
 
@@ -187,6 +187,7 @@ def _report(work: AnnotatorLedger) -> dict[str, Any]:
         "refused": [],
         "repeated": 0,
         "batch": None,
+        "next": tasks.how_to_label(work.context.params.task),
         "ledger": ledger.account(work.sent, given),
     }
 
@@ -194,7 +195,7 @@ def _report(work: AnnotatorLedger) -> dict[str, Any]:
 def render(result: dict[str, Any], console: Console) -> None:
     if result["annotator"] is None:
         console.print(f"{result['open']:,} images wait for people: select.annotator is null", highlight=False)
-        console.print("next: `assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`")
+        console.print(f"next: {result['next']}", highlight=False)
         return
     answers = ", ".join(f"{n:,} {op}" for op, n in sorted(result["answered"].items())) or "no new answers"
     rest = f"{result['open']:,} open" if result["waits"] else f"{len(result['unknown']):,} without an answer"

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from math import ceil
 from typing import Any
 
+from assay import tasks
 from assay.commands.survey import Survey, counted
 from assay.experiments.processes import usable_cores
 from assay.params import Ingest, Params, Source
@@ -105,7 +106,7 @@ def params_text(name: str, source: Source, found: Survey, task: str | None = Non
     Defaults are written out because DVC compares the file: it would not detect a default that an upgrade changes.
     """
     task, why = (task, "as chosen") if task else task_of(found)
-    chosen = {**proposal(found, usable_cores()), **_usual(name, source)}
+    chosen = {**proposal(found, usable_cores()), **_usual(name, source, task)}
     if task in OF_OBJECTS:
         chosen |= of_objects(found, OF_OBJECTS[task])
     if task == "multilabel":
@@ -127,9 +128,9 @@ def params_text(name: str, source: Source, found: Survey, task: str | None = Non
     return "\n".join([*lines, ""])
 
 
-def _usual(name: str, source: Source) -> dict[str, tuple[Any, str]]:
+def _usual(name: str, source: Source, task: str) -> dict[str, tuple[Any, str]]:
     """{param: (value, reason)} of params that users set in any project."""
-    people = (None, "people: `assay queue --csv FILE`, fill in, `assay label FILE`")
+    people = (None, f"people: {tasks.how_to_label(task)}")
     splits = {"train": 0.6, "val": 0.2, "test": 0.2}
     return {
         "curate.splits": (splits, "for images without a split of their own; by hash, never reshuffled"),

@@ -41,8 +41,7 @@ def require_tags(task: str, file: Path, rows: Sequence[Row]) -> None:
         raise EditError(
             f"{file}, line {row.line}: {task} learns from objects with a box or an outline, not from a class "
             "of the image; nothing was written",
-            hint="draw them in a tool, and add its files (coco, yolo, voc, masks) to ingest.sources: of several "
-            "labels of an image the latest counts",
+            hint=f"{tasks.DRAW_OBJECTS}: of several labels of an image the latest counts",
         )
 
 

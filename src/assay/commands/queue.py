@@ -161,11 +161,7 @@ def render(result: dict[str, Any], console: Console) -> None:
         console.print(f"{len(result['rows']):,} images on the page {escape(result['page'])}", highlight=False)
     if result["file"]:
         file = escape(result["file"])
-        then = (
-            f"fill in `label`, then `assay label {file}`"
-            if result["by_class"]
-            else "draw their objects in a tool, and add its files to ingest.sources"
-        )
+        then = f"fill in `label`, then `assay label {file}`" if result["by_class"] else tasks.DRAW_OBJECTS
         console.print(f"{len(result['rows']):,} images in {file}, column `image`: {then}", highlight=False)
     if result["page"] or result["file"]:
         return

@@ -52,7 +52,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Image:
+class SegmentedImage:
     """One image: what was predicted, and what the label says."""
 
     height: int
@@ -73,7 +73,7 @@ class PixelsClassified(Judged):
     OF_A_CLASS: ClassVar = OF_A_CLASS
 
     pixels: Floats
-    images: tuple[Image, ...]
+    images: tuple[SegmentedImage, ...]
     place: Mapping[str, int]
     """{category: its number}"""
 
@@ -188,7 +188,7 @@ def judge(
         height, width = said["height"], said["width"]
         pairs = zip(said["classes"], said["masks"], strict=True)
         counts = tuple(sorted((places[k], mask) for k, mask in pairs))
-        images.append(Image(height, width, said["predicted"], counts, label, said["expected_iou"]))
+        images.append(SegmentedImage(height, width, said["predicted"], counts, label, said["expected_iou"]))
         found = {k: pixels_of(as_coco(mask, height, width)) for k, mask in counts}
         there, void = true_pixels(image, place, height, width)
         for k in found.keys() | there.keys():

@@ -22,7 +22,7 @@ PART = re.compile(r"(?:(0?\.\d+)\*)?([a-z]+)(?:/([a-z]+))?(?:@(\d+(?:\.\d+)?))?"
 
 
 @dataclass(frozen=True)
-class Part:
+class SchemePart:
     """One kind of annotation of a scheme."""
 
     kind: str
@@ -34,7 +34,7 @@ class Part:
     """Of the hours; None: an equal part of what the others leave."""
 
 
-def parse_scheme(text: str) -> tuple[Part, ...]:
+def parse_scheme(text: str) -> tuple[SchemePart, ...]:
     """The parts of a scheme such as `boxes`, `masks@25`, `boxes/otsu`, `0.25*masks+boxes`. ValueError if it is none."""
     parts = tuple(_part(piece, text) for piece in text.split("+"))
     given = [part.share for part in parts if part.share is not None]
@@ -45,7 +45,7 @@ def parse_scheme(text: str) -> tuple[Part, ...]:
     return parts
 
 
-def _part(piece: str, text: str) -> Part:
+def _part(piece: str, text: str) -> SchemePart:
     found = PART.fullmatch(piece.strip())
     if not found or found[2] not in RULES:
         raise ValueError(
@@ -59,7 +59,7 @@ def _part(piece: str, text: str) -> Part:
         )
     if seconds is not None and not float(seconds):
         raise ValueError(f"scheme {text}: no annotation takes 0 s")
-    return Part(kind, rule, *(None if one is None else float(one) for one in (seconds, share)))
+    return SchemePart(kind, rule, *(None if one is None else float(one) for one in (seconds, share)))
 
 
 def act_of(text: str) -> str:
@@ -72,7 +72,7 @@ def _is_scheme(text: str) -> str:
     return text
 
 
-Scheme = Annotated[str, Field(max_length=200), AfterValidator(_is_scheme)]
+SchemeText = Annotated[str, Field(max_length=200), AfterValidator(_is_scheme)]
 
 
 class UnitSeconds(Section):
@@ -95,7 +95,7 @@ class UnitSeconds(Section):
 class Effort(Section):
     """`assay effort`: what people should draw in the hours there are; no stage of dvc.yaml."""
 
-    schemes: Annotated[list[Scheme], EACH_ONCE] = []
+    schemes: Annotated[list[SchemeText], EACH_ONCE] = []
     """Schemes to compare, e.g. boxes, boxes/otsu, masks@25, 0.25*masks+boxes; []: those the annotations allow."""
     target: Literal["auto", "masks", "boxes"] = "auto"
     """What is learnt and measured: masks (Dice), boxes (AP); auto: masks if all objects have one, else boxes."""

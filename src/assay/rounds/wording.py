@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from assay import tasks
 from assay.data.files import write_json
 from assay.metrics.table import Metric, named
 from assay.rounds import picture
@@ -62,7 +63,7 @@ def _start(work: RoundWork) -> list[dict[str, Any]]:
 def _next(work: RoundWork, waiting: dict[str, Any] | None, ended: dict[str, Any] | None) -> str:
     if waiting is not None:
         return (
-            f"round {len(work.done) + 1} waits: {waiting['so_far']}. {_how(waiting)}, "
+            f"round {len(work.done) + 1} waits: {waiting['so_far']}. {_how(work.params.task, waiting)}, "
             "then call `assay iterate` again"
         )
     if ended is None:
@@ -70,10 +71,10 @@ def _next(work: RoundWork, waiting: dict[str, Any] | None, ended: dict[str, Any]
     return f"take it over: git switch BRANCH && git merge {PREFIX}{work.name} && dvc checkout"
 
 
-def _how(waiting: dict[str, Any]) -> str:
+def _how(task: str, waiting: dict[str, Any]) -> str:
     if waiting["where"]:
         return f"Answer in {', '.join(waiting['where'])}"
-    return "`assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`"
+    return tasks.how_to_label(task)
 
 
 def report(work: RoundWork) -> None:

@@ -72,7 +72,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     """Predict, measure, compare, draw. GateError if no test image has a label."""
     ruler = read_table(layout.snapshot / "ruler.parquet", made_by="curate").sort_by("id")
     selection = read_table(layout.selection / "train.parquet", made_by="select").sort_by("id")
-    check_ruler(ruler)
+    check_ruler(ruler, params.task)
     columns = slice_columns(ruler, params.evaluate.slices)
     task = tasks.load(params.task)
     model, seed, draws = layout.outputs / "model", params.seed, params.evaluate.bootstrap
@@ -96,11 +96,11 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     return summarise(metrics, test.judged.METRICS, params, progress)
 
 
-def check_ruler(ruler: pa.Table) -> None:
+def check_ruler(ruler: pa.Table, task: str) -> None:
     if not len(ruler):
         raise GateError(
             "no test image has a label: there is nothing to measure with",
-            hint="`assay queue` lists test images, drawn at random, to label first; then `assay label FILE`",
+            hint=f"label test images first, drawn at random: {tasks.how_to_label(task)}",
         )
 
 

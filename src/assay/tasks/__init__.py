@@ -50,6 +50,8 @@ from numpy.typing import NDArray
 from assay import plugins
 from assay.errors import ParamsError
 
+DRAW_OBJECTS = "draw their objects in a tool, and add its files (coco, yolo, voc, masks) to ingest.sources"
+
 
 def load(name: str) -> ModuleType:
     """`tasks/name.py`. PluginError if there is none of that name."""
@@ -80,6 +82,13 @@ def takes_tag(name: str, category: str) -> bool:
     from assay.data.annotations import Annotation
 
     return load(name).label([Annotation(category=category)]) is not None
+
+
+def how_to_label(name: str) -> str:
+    """What people do to label the queue of a task: fill in classes or counts, or draw objects in a tool."""
+    if takes_tag(name, "1"):
+        return "`assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`"
+    return f"`assay queue --csv to-label.csv` lists the images: {DRAW_OBJECTS}"
 
 
 def place_of(named: Iterable[str], categories: Sequence[str]) -> dict[str, int]:

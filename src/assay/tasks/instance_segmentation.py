@@ -46,7 +46,7 @@ Mask = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Outlined:
+class OutlinedObjects:
     """The objects of one image."""
 
     objects: tuple[Annotation, ...]
@@ -88,7 +88,7 @@ def _cropped(mask: Mask) -> tuple[tuple[slice, slice], Bools]:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundObjects:
     """The objects found on n images, each with its mask in pixels of the upright image."""
 
     objects: Detections
@@ -109,21 +109,23 @@ def _bare(one: Annotation) -> Annotation:
     return one.model_copy(update={"bbox": box, "attributes": {}})
 
 
-def targets(labels: Sequence[str], categories: Sequence[str]) -> list[Outlined]:
+def targets(labels: Sequence[str], categories: Sequence[str]) -> list[OutlinedObjects]:
     """The objects of each image. ParamsError names the classes that are no category."""
     images = annotations_of(labels)
     place = place_of((one.category for image in images for one in image), categories)
-    return [Outlined(tuple(image), place) for image in images]
+    return [OutlinedObjects(tuple(image), place) for image in images]
 
 
 def batch(
-    targets: Sequence[Outlined], rows: Ints, where: Placement, device: torch.device
+    targets: Sequence[OutlinedObjects], rows: Ints, where: Placement, device: torch.device
 ) -> list[dict[str, torch.Tensor]]:
     """The pixels of the objects on the images that the model sees, their boxes and classes."""
     return [_moved(targets[row], where, k, device) for k, row in enumerate(rows.tolist())]
 
 
-def _moved(there: Outlined, where: Placement, image: int, device: torch.device) -> dict[str, torch.Tensor]:
+def _moved(
+    there: OutlinedObjects, where: Placement, image: int, device: torch.device
+) -> dict[str, torch.Tensor]:
     import torch
 
     width, height = where.sizes[image].astype(np.int64).tolist()
@@ -156,7 +158,7 @@ def _ends(hit: Bools) -> tuple[Ints, Ints]:
     return hit.argmax(1), last
 
 
-def predict(outputs: Iterable[list[dict[str, torch.Tensor]]], where: Placement) -> Found:
+def predict(outputs: Iterable[list[dict[str, torch.Tensor]]], where: Placement) -> FoundObjects:
     """The objects found on each image, best first; without those of which no pixel is left."""
     back, sizes = where.back(), where.sizes[:, ::-1].astype(np.int64)
     labels, scores, masks, counts = [], [], [], []
@@ -177,7 +179,7 @@ def predict(outputs: Iterable[list[dict[str, torch.Tensor]]], where: Placement) 
         np.zeros(m),
         scores=np.concatenate([np.zeros(0), *scores]),
     )
-    return Found(masked(detected, masks), sizes)
+    return FoundObjects(masked(detected, masks), sizes)
 
 
 def pasted(mask: Values, box: Floats, size: Ints) -> Mask | None:
@@ -211,7 +213,7 @@ def _between(values: Values, places: Floats, axis: int) -> Values:
     return made
 
 
-def scores(said: Found, targets: Sequence[Outlined]) -> dict[str, float]:
+def scores(said: FoundObjects, targets: Sequence[OutlinedObjects]) -> dict[str, float]:
     """`loss` is 1 − AP of masks: with a loss of its own each model would be kept by another measure."""
     place = {name: number for one in targets for name, number in one.place.items()}
     truth = outlined([one.objects for one in targets], place, said.sizes.tolist())
@@ -221,7 +223,7 @@ def scores(said: Found, targets: Sequence[Outlined]) -> dict[str, float]:
     return {"loss": 1 - ap, "ap50": ap50}
 
 
-def to_table(said: Found, categories: Sequence[str]) -> pa.Table:
+def to_table(said: FoundObjects, categories: Sequence[str]) -> pa.Table:
     """The columns of detection, and `masks`, `height` and `width`: see `assay.metrics.instance_segmentation`."""
     found = said.objects
     counts = [] if found.masks is None else [mask["counts"].decode() for mask in found.masks]

@@ -43,7 +43,7 @@ Numbers = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
-class Outlined:
+class ImageRegions:
     """What is on one image."""
 
     annotations: Sequence[Annotation]
@@ -64,7 +64,7 @@ class Outlined:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundRegions:
     """What a model found on one image."""
 
     height: int
@@ -114,15 +114,15 @@ def outputs(categories: Sequence[str]) -> int:
     return len(categories) + 1
 
 
-def targets(labels: Sequence[str], categories: Sequence[str]) -> list[Outlined]:
+def targets(labels: Sequence[str], categories: Sequence[str]) -> list[ImageRegions]:
     """The outlines of each image. ParamsError names the classes that are no category."""
     images = annotations_of(labels)
     place = place_of((one.category for image in images for one in image), categories)
-    return [Outlined(image, place) for image in images]
+    return [ImageRegions(image, place) for image in images]
 
 
 def batch(
-    targets: Sequence[Outlined], rows: NDArray[np.int64], where: Placement, device: torch.device
+    targets: Sequence[ImageRegions], rows: NDArray[np.int64], where: Placement, device: torch.device
 ) -> torch.Tensor:
     """(b, height, width) int64: the class of each pixel that the model sees; VOID where there is no image."""
     import torch
@@ -136,7 +136,7 @@ def batch(
 
 
 def objective(
-    targets: Sequence[Outlined], settings: Train
+    targets: Sequence[ImageRegions], settings: Train
 ) -> Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]:
     """Cross-entropy of the pixels plus the soft Dice loss of the classes. ParamsError for class weights."""
     if settings.class_weights != "none":
@@ -170,18 +170,18 @@ def pixel_loss(logits: torch.Tensor, wanted: torch.Tensor, smoothing: float = 0.
     return entropy / known.sum().clamp(min=1) + (missing * shown).sum() / shown.sum().clamp(min=1)
 
 
-def predict(outputs: Iterable[torch.Tensor], where: Placement) -> list[Found]:
+def predict(outputs: Iterable[torch.Tensor], where: Placement) -> list[FoundRegions]:
     """The likeliest class of each pixel of the upright image."""
     images = (logits for made in outputs for logits in made.float().softmax(1).cpu().numpy())
     return [_found(where.restored(k, one)) for k, one in enumerate(images)]
 
 
-def _found(probabilities: NDArray[np.float32]) -> Found:
+def _found(probabilities: NDArray[np.float32]) -> FoundRegions:
     """From (classes + 1, height, width)."""
     numbers = probabilities.argmax(0)
     masks = {number - 1: rle.counts for number, rle in sorted(by_number(numbers).items())}
     height, width = numbers.shape
-    return Found(height, width, masks, expected_iou(probabilities, numbers))
+    return FoundRegions(height, width, masks, expected_iou(probabilities, numbers))
 
 
 def expected_iou(probabilities: NDArray[np.float32], numbers: Numbers) -> float:
@@ -199,7 +199,7 @@ def expected_iou(probabilities: NDArray[np.float32], numbers: Numbers) -> float:
     return float(np.mean((right / (found + all_of - right))[found > 0]))
 
 
-def scores(said: Sequence[Found], targets: Sequence[Outlined]) -> dict[str, float]:
+def scores(said: Sequence[FoundRegions], targets: Sequence[ImageRegions]) -> dict[str, float]:
     """`loss` is 1 − Dice, of pixels summed over the images, mean over the classes on them."""
     classes = 1 + len(targets[0].place)
     each = [_confusion(*pair, classes) for pair in zip(said, targets, strict=True)]
@@ -210,7 +210,7 @@ def scores(said: Sequence[Found], targets: Sequence[Outlined]) -> dict[str, floa
     return {"loss": 1 - dice, "dice": dice}
 
 
-def _confusion(said: Found, there: Outlined, classes: int) -> NDArray[np.int64]:
+def _confusion(said: FoundRegions, there: ImageRegions, classes: int) -> NDArray[np.int64]:
     """Pixels of an image by the class that they are (rows) and the one that was found, the background first."""
     true, found = there.numbers(said.height, said.width), said.numbers()
     known = true != VOID
@@ -218,7 +218,7 @@ def _confusion(said: Found, there: Outlined, classes: int) -> NDArray[np.int64]:
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
-def to_table(said: Sequence[Found], categories: Sequence[str]) -> pa.Table:
+def to_table(said: Sequence[FoundRegions], categories: Sequence[str]) -> pa.Table:
     """The columns of `assay.metrics.semantic_segmentation`."""
     areas = [{categories[k]: coco.area(region) for k, region in one.regions().items()} for one in said]
     columns = {

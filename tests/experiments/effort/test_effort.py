@@ -15,7 +15,7 @@ from assay.commands import effort
 from assay.errors import ParamsError
 from assay.experiments.effort import fits, schemes
 from assay.experiments.effort.family import children, parent
-from assay.experiments.effort.fits import Fit
+from assay.experiments.effort.fits import SchemeFit
 from assay.experiments.effort.network import an_epoch
 from assay.experiments.effort.study_data import open_data
 
@@ -98,7 +98,7 @@ def test_boxes_are_measured_by_average_precision(project):
 def test_a_model_makes_as_many_steps_of_few_images_as_of_all(project):
     data = open_data(project.layout, "masks")
     task, teach = tasks.load("semantic_segmentation"), schemes.teacher(data, 8)
-    few, whole = (Fit(tuple(range(n)), (("boxes", "ellipse"),) * n, 0) for n in (3, len(data.pool)))
+    few, whole = (SchemeFit(tuple(range(n)), (("boxes", "ellipse"),) * n, 0) for n in (3, len(data.pool)))
     counts = [Counter(an_epoch(data, fit, teach, task)["id"].to_pylist()) for fit in (few, whole)]
     assert [sum(one.values()) for one in counts] == [len(data.pool)] * 2
     assert set(counts[0]) == set(data.pool.ids[:3])

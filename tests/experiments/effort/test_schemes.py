@@ -13,7 +13,7 @@ from assay.errors import GateError
 from assay.experiments.effort import schemes
 from assay.experiments.effort.study_data import StudyData, StudyImages, open_data
 from assay.layout import Layout
-from assay.params.effort import Part, UnitSeconds, act_of, parse_scheme
+from assay.params.effort import SchemePart, UnitSeconds, act_of, parse_scheme
 
 UNIT = UnitSeconds()
 CLASSES = ("cell", "clump")
@@ -40,10 +40,10 @@ def data(pool: StudyImages, target: str = "masks") -> StudyData:
 
 
 def test_a_scheme_is_its_parts():
-    assert parse_scheme("boxes/otsu@35") == (Part("boxes", "otsu", 35.0, None),)
+    assert parse_scheme("boxes/otsu@35") == (SchemePart("boxes", "otsu", 35.0, None),)
     assert parse_scheme("0.25*masks + boxes") == (
-        Part("masks", None, None, 0.25),
-        Part("boxes", None, None, None),
+        SchemePart("masks", None, None, 0.25),
+        SchemePart("boxes", None, None, None),
     )
     assert act_of("0.25*masks@25+boxes/otsu") == "0.25*masks@25+boxes"
 
@@ -70,7 +70,7 @@ def test_what_is_no_scheme_is_refused_by_name(text):
 def test_the_prices_are_of_the_params_unless_the_scheme_has_its_own():
     pool = images(4, classes=CLASSES)
     cost = {
-        name: schemes.resolve(name, "masks", UNIT, 8).ways[0].cost(pool.objects[0], len(CLASSES))
+        name: schemes.resolve(name, "masks", UNIT, 8).parts[0].cost(pool.objects[0], len(CLASSES))
         for name in ("masks", "masks@25", "polygons", "boxes", "points", "tags")
     }
     assert cost == pytest.approx(
@@ -96,10 +96,10 @@ def test_the_hours_are_never_exceeded_and_what_is_left_is_too_little_for_the_nex
     assert list(found.rows) == order[: len(found.rows)]
     assert len(found.drawings) == len(found.rows)
     if len(found.rows) < len(order):
-        following = scheme.ways[-1].cost(study.pool.objects[order[len(found.rows)]], len(CLASSES))
+        following = scheme.parts[-1].cost(study.pool.objects[order[len(found.rows)]], len(CLASSES))
         assert following > seconds - found.seconds - 1e-3
     more = schemes.affordable(scheme, study, order, 2 * seconds)
-    assert len(more.rows) >= len(found.rows) or len(scheme.ways) > 1
+    assert len(more.rows) >= len(found.rows) or len(scheme.parts) > 1
 
 
 def test_the_parts_of_a_mixture_share_the_hours():

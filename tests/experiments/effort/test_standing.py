@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from assay.experiments.effort.fits import Measured
-from assay.experiments.effort.standing import Standing, curves_of, verdict
+from assay.experiments.effort.standing import SchemeStanding, curves_of, verdict
 
 HOURS = [1.0, 4.0, 16.0]
 TEST_IMAGES = 60
@@ -31,10 +31,10 @@ def results(
     return found
 
 
-def compared(levels: list[list[float]], noise: float = 0.02) -> tuple[Standing, dict]:
+def compared(levels: list[list[float]], noise: float = 0.02) -> tuple[SchemeStanding, dict]:
     rng = np.random.default_rng(0)
     names = ["masks", "boxes/ellipse", "boxes/otsu"][: len(levels)]
-    made = Standing(names, curves_of(results(rng, levels, noise), HOURS, 0), TEST_IMAGES)
+    made = SchemeStanding(names, curves_of(results(rng, levels, noise), HOURS, 0), TEST_IMAGES)
     return made, verdict(made.best(), made.crossings(), made.rows(), "dice", {})
 
 
@@ -65,7 +65,9 @@ def test_schemes_that_are_alike_cannot_be_told_apart():
 def test_what_is_worse_is_told_where_the_best_cannot_be():
     names = ["masks", "boxes", "points"]
     levels = [[0.5, 0.5, 0.5], [0.8, 0.8, 0.8], [0.8, 0.8, 0.8]]
-    made = Standing(names, curves_of(results(np.random.default_rng(1), levels, 0.02), HOURS, 0), TEST_IMAGES)
+    made = SchemeStanding(
+        names, curves_of(results(np.random.default_rng(1), levels, 0.02), HOURS, 0), TEST_IMAGES
+    )
     said = verdict(made.best(), made.crossings(), made.rows(), "dice", {"points": 4.0}, ["clump"])["text"]
     assert said.startswith("From 1 to 16 h: can't tell between boxes and points, but worse: masks; ahead is ")
     assert said.endswith("Nothing is said of clump: the full annotation hardly teaches them either.")
@@ -81,7 +83,7 @@ def test_the_interval_of_a_difference_holds_the_truth_about_as_often_as_it_says(
     held, trials = 0, 200
     for trial in range(trials):
         rng = np.random.default_rng(trial)
-        made = Standing(
+        made = SchemeStanding(
             ["masks", "boxes"], curves_of(results(rng, [[0.7], [0.75]], 0.1), [1.0], 0), TEST_IMAGES
         )
         over = made.rows()[1]["curve"][0]["over_control"]

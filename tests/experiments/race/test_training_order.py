@@ -225,10 +225,10 @@ def test_intervals_cover_what_is_true():
     from assay.experiments.corner_metrics import CornerOutcome, measure, rulers
     from assay.experiments.corners import Design
     from assay.experiments.noise import trainings
-    from assay.experiments.race.standing import MetricStanding, Places, compared
+    from assay.experiments.race.standing import ContrastColumns, MetricStanding, compared
     from assay.metrics.classification import Classified
 
-    rng, places, wrong = np.random.default_rng(0), Places(1), 0
+    rng, places, wrong = np.random.default_rng(0), ContrastColumns(1), 0
     ids, n = [str(i) for i in range(200)], 200
     row = places.contrast((1, "data", 1), (-1, "model", 1))[None]
     plan = Design((), places.corners())

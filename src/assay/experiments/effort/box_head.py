@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from assay.data.annotations import Annotation
-from assay.experiments.effort.features import Features, Maps
+from assay.experiments.effort.features import FeatureMaps, StudyFeatures
 from assay.experiments.effort.study_data import StudyData
 from assay.metrics.detected import Detected
 from assay.metrics.detection import judge
@@ -25,14 +25,16 @@ STEPS, BATCH, RATE, DECAY = 200, 4, 3e-3, 1e-2
 CPU = torch.device("cpu")
 
 
-def target(data: StudyData, features: Features, row: int, taught: Sequence[Annotation]) -> detection.Boxes:
+def target(
+    data: StudyData, features: StudyFeatures, row: int, taught: Sequence[Annotation]
+) -> detection.Boxes:
     """What a row of the pool teaches: its boxes."""
     return detection.targets(_labels([taught]), data.categories)[0]
 
 
 def fit(
     data: StudyData,
-    features: Features,
+    features: StudyFeatures,
     rows: Sequence[int],
     targets: Sequence[detection.Boxes],
     seed: int,
@@ -50,7 +52,7 @@ def _labels(images: Sequence[Sequence[Annotation]]) -> list[str]:
 
 
 def _train(
-    model: Detector, pool: Maps, rows: NDArray[np.int64], targets: Sequence[detection.Boxes], seed: int
+    model: Detector, pool: FeatureMaps, rows: NDArray[np.int64], targets: Sequence[detection.Boxes], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     learnt = [*model.pyramid.parameters(), *model.head.parameters()]
@@ -67,20 +69,20 @@ def _train(
         schedule.step()
 
 
-def judged(data: StudyData, test: Maps, model: Detector | None) -> Detected:
+def judged(data: StudyData, test: FeatureMaps, model: Detector | None) -> Detected:
     """What is found on each test image, held against its boxes. None finds nothing."""
     found = [_nothing() if model is None else _found(model, test, row) for row in range(len(data.test))]
     table = detection.to_table(detection.predict(found, test.where), data.categories)
     return judge(table, data.categories, _labels(data.test.objects), data.categories)
 
 
-def _found(model: Detector, test: Maps, row: int) -> list[dict[str, torch.Tensor]]:
+def _found(model: Detector, test: FeatureMaps, row: int) -> list[dict[str, torch.Tensor]]:
     with torch.inference_mode():
         levels = model.eval().pyramid(test.batch(np.array([row])))
         return model.found(levels, _blank(test, 1))
 
 
-def _blank(maps: Maps, count: int) -> torch.Tensor:
+def _blank(maps: FeatureMaps, count: int) -> torch.Tensor:
     """Images of the size of the canvas: the detector reads no more of them once it has the maps."""
     return torch.zeros(1).expand(count, 1, *maps.where.canvas)
 

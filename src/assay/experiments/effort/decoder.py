@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from assay.data.annotations import Annotation
-from assay.experiments.effort.features import STRIDES, Features, Maps
+from assay.experiments.effort.features import STRIDES, FeatureMaps, StudyFeatures
 from assay.experiments.effort.study_data import StudyData
-from assay.metrics.semantic_segmentation import TERMS, VOID, Image, PixelsClassified, true_pixels
+from assay.metrics.semantic_segmentation import TERMS, VOID, PixelsClassified, SegmentedImage, true_pixels
 from assay.models._lite0 import CHANNELS, doubled
-from assay.tasks.semantic_segmentation import Outlined
+from assay.tasks.semantic_segmentation import ImageRegions
 
 WIDTH, GROUPS = 32, 4
 STEPS, BATCH, RATE, DECAY = 200, 4, 1e-2, 1e-3
@@ -52,15 +52,21 @@ class Decoder(nn.Module):
         return logits
 
 
-def target(data: StudyData, features: Features, row: int, taught: Sequence[Annotation]) -> NDArray[np.int16]:
+def target(
+    data: StudyData, features: StudyFeatures, row: int, taught: Sequence[Annotation]
+) -> NDArray[np.int16]:
     """What a row of the pool teaches: 0, 1 + the place of a class, or VOID, for each pixel of the canvas."""
     place = {name: k for k, name in enumerate(data.categories)}
-    numbers = Outlined(taught, place).numbers(data.pool.heights[row], data.pool.widths[row])
+    numbers = ImageRegions(taught, place).numbers(data.pool.heights[row], data.pool.widths[row])
     return features.pool.where.masks(row, numbers.astype(np.int16), VOID)
 
 
 def fit(
-    data: StudyData, features: Features, rows: Sequence[int], targets: Sequence[NDArray[np.int16]], seed: int
+    data: StudyData,
+    features: StudyFeatures,
+    rows: Sequence[int],
+    targets: Sequence[NDArray[np.int16]],
+    seed: int,
 ) -> PixelsClassified:
     """A decoder trained on rows of the pool with these targets, judged on the test images."""
     torch.manual_seed(seed)
@@ -71,7 +77,7 @@ def fit(
 
 
 def _train(
-    model: Decoder, pool: Maps, rows: NDArray[np.int64], targets: NDArray[np.int16], seed: int
+    model: Decoder, pool: FeatureMaps, rows: NDArray[np.int64], targets: NDArray[np.int16], seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
@@ -86,7 +92,7 @@ def _train(
         schedule.step()
 
 
-def judged(data: StudyData, test: Maps, model: Decoder | None) -> PixelsClassified:
+def judged(data: StudyData, test: FeatureMaps, model: Decoder | None) -> PixelsClassified:
     """Shared, found and true pixels of each test image and class, at the size of the image. None finds nothing."""
     images, place = data.test, {name: k for k, name in enumerate(data.categories)}
     pixels = np.zeros((len(images), len(place), len(TERMS)))
@@ -98,10 +104,10 @@ def judged(data: StudyData, test: Maps, model: Decoder | None) -> PixelsClassifi
             pixels[row, k, :3] = (ours & theirs).sum(), ours.sum(), theirs.sum()
     # only the sums are asked for: what was found where is not kept
     rows = zip(images.heights, images.widths, images.labels, strict=True)
-    return PixelsClassified(pixels, tuple(Image(h, w, "", (), label) for h, w, label in rows), place)
+    return PixelsClassified(pixels, tuple(SegmentedImage(h, w, "", (), label) for h, w, label in rows), place)
 
 
-def _found(model: Decoder, test: Maps, row: int) -> NDArray[np.int64]:
+def _found(model: Decoder, test: FeatureMaps, row: int) -> NDArray[np.int64]:
     with torch.inference_mode():
         logits = model.eval()(test.batch(np.array([row])))[0].numpy()
     found: NDArray[np.int64] = test.where.restored(row, logits).argmax(0)

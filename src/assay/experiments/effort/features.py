@@ -29,7 +29,7 @@ CODE = "assay.models._lite0"
 
 
 @dataclass(frozen=True)
-class Maps:
+class FeatureMaps:
     """Of n images: feature maps {stride: (n, channels, h, w) float16}, and where the images are on their canvas."""
 
     maps: dict[int, NDArray[np.float16]]
@@ -40,11 +40,11 @@ class Maps:
 
 
 @dataclass(frozen=True)
-class Features:
+class StudyFeatures:
     """Of the images to annotate, and of the test images."""
 
-    pool: Maps
-    test: Maps
+    pool: FeatureMaps
+    test: FeatureMaps
 
 
 @contextmanager
@@ -64,24 +64,26 @@ def spec_of(data: StudyData, size: int) -> InputSpec:
     return InputSpec("pixels", size, "rgb", fit="letterbox", canvas=shape)
 
 
-def feature_maps(data: StudyData, size: int, progress: Progress) -> Features:
+def feature_maps(data: StudyData, size: int, progress: Progress) -> StudyFeatures:
     """Features of ImageNet's EfficientNet-Lite0, from the cache in .assay/effort where possible."""
     spec = spec_of(data, size)
     said = [CODE, code_of(CODE), list(spec.shape), data.pool.ids, data.test.ids, torch.__version__]
     folder = data.layout.scratch / "effort" / "maps" / canonical_digest(said)[:32]
     if not folder.exists():
         _compute(data, spec, folder, progress)
-    return Features(*(_opened(data, images, spec, folder / name) for name, images in _named(data)))
+    return StudyFeatures(*(_opened(data, images, spec, folder / name) for name, images in _named(data)))
 
 
 def _named(data: StudyData) -> list[tuple[str, StudyImages]]:
     return [("pool", data.pool), ("test", data.test)]
 
 
-def _opened(data: StudyData, images: StudyImages, spec: InputSpec, folder: Path) -> Maps:
+def _opened(data: StudyData, images: StudyImages, spec: InputSpec, folder: Path) -> FeatureMaps:
     where = placement_of(spec, images.ids, data.layout)
     assert where is not None
-    return Maps({stride: np.load(folder / f"{stride}.npy", mmap_mode="r") for stride in STRIDES}, where)
+    return FeatureMaps(
+        {stride: np.load(folder / f"{stride}.npy", mmap_mode="r") for stride in STRIDES}, where
+    )
 
 
 def _compute(data: StudyData, spec: InputSpec, folder: Path, progress: Progress) -> None:

@@ -47,7 +47,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Fit:
+class SchemeFit:
     """Rows of the pool, kind and rule of each, and the seed of the training."""
 
     rows: tuple[int, ...]
@@ -64,7 +64,7 @@ class Measured:
     classes: Floats
 
 
-def key_of(data: StudyData, setting: Setting, fit: Fit) -> str:
+def key_of(data: StudyData, setting: Setting, fit: SchemeFit) -> str:
     """A fingerprint of all that a result depends on."""
     said = [fit.rows, fit.drawings, fit.seed, vars(setting), data.digest, _code()]
     return canonical_digest(["effort", *said, {name: version(name) for name in LIBRARIES}])
@@ -87,7 +87,7 @@ class Trainer:
     def _make_target(self, drawing: Drawing, row: int) -> Any:
         return self._learner.target(self.data, self.features, row, self._teach(drawing, row))
 
-    def measure(self, fit: Fit) -> Measured:
+    def measure(self, fit: SchemeFit) -> Measured:
         """Train and measure."""
         targets = [self._target(drawing, row) for drawing, row in zip(fit.drawings, fit.rows, strict=True)]
         with one_thread():
@@ -131,7 +131,7 @@ def write(folder: Path, key: str, result: Measured) -> None:
 
 
 def run_all(
-    data: StudyData, setting: Setting, fits: Sequence[Fit], progress: Progress, workers: int | None
+    data: StudyData, setting: Setting, fits: Sequence[SchemeFit], progress: Progress, workers: int | None
 ) -> tuple[list[Measured], int]:
     """Results of all fits, and the number computed by this call. `workers`: processes; None: one a core."""
     folder = data.layout.scratch / "effort"
@@ -152,7 +152,7 @@ def run_all(
 
 
 def _side_by_side(
-    data: StudyData, setting: Setting, missing: dict[str, Fit], folder: Path, workers: int, advance: Any
+    data: StudyData, setting: Setting, missing: dict[str, SchemeFit], folder: Path, workers: int, advance: Any
 ) -> None:
     left = list(missing)
 
@@ -173,6 +173,6 @@ def _enter(data: StudyData, setting: Setting, folder: Path) -> None:
     _Worker.trainer, _Worker.folder = Trainer(data, setting, silent), folder
 
 
-def _work(job: tuple[str, Fit]) -> None:
+def _work(job: tuple[str, SchemeFit]) -> None:
     key, fit = job
     write(_Worker.folder, key, _Worker.trainer.measure(fit))

@@ -20,21 +20,21 @@ from assay.data.training_set import TRAIN, training_set
 from assay.errors import ParamsError
 from assay.experiments import cells
 from assay.experiments.cells import Cell, CellResult, training_table, with_seed
-from assay.experiments.effort.fits import Fit, Measured, Setting, measured, nothing_found
+from assay.experiments.effort.fits import Measured, SchemeFit, Setting, measured, nothing_found
 from assay.experiments.effort.schemes import Drawing, teacher
-from assay.experiments.effort.study_data import StudyData, Target
+from assay.experiments.effort.study_data import EffortTarget, StudyData
 from assay.experiments.factorial import check_pool
 from assay.experiments.predicted import Predicted
 from assay.experiments.sides import Side, open_side
 from assay.params import Params
 from assay.progress import Progress
 
-TASKS: dict[Target, str] = {"masks": "semantic_segmentation", "boxes": "detection"}
+TASKS: dict[EffortTarget, str] = {"masks": "semantic_segmentation", "boxes": "detection"}
 """The task whose models learn a target."""
 
 
 def run_all(
-    data: StudyData, setting: Setting, fits: Sequence[Fit], params: Params, progress: Progress
+    data: StudyData, setting: Setting, fits: Sequence[SchemeFit], params: Params, progress: Progress
 ) -> tuple[list[Measured], int]:
     """Results of all fits, and the number of models trained by this call. ParamsError for another task."""
     if params.task != TASKS[data.target]:
@@ -56,13 +56,13 @@ def run_all(
 
 
 def _cells(
-    data: StudyData, setting: Setting, fits: Sequence[Fit], params: Params, side: Side
-) -> dict[Fit, Cell]:
+    data: StudyData, setting: Setting, fits: Sequence[SchemeFit], params: Params, side: Side
+) -> dict[SchemeFit, Cell]:
     task, teach = tasks.load(params.task), teacher(data, setting.vertices)
     table = training_set(Snapshot.load(data.layout.snapshot), None, params.seed, task.label)
     val, ruler = table.filter(pc.equal(table["split"], "val")), cells.own_cell(side).ruler
 
-    def cell(fit: Fit) -> Cell:
+    def cell(fit: SchemeFit) -> Cell:
         rows = pa.concat_tables([an_epoch(data, fit, teach, task), val.cast(TRAIN)])
         return Cell(side, with_seed(params, fit.seed), training_table(rows, data.categories), ruler)
 
@@ -70,7 +70,7 @@ def _cells(
 
 
 def an_epoch(
-    data: StudyData, fit: Fit, teach: Callable[[Drawing, int], Sequence[Annotation]], task: ModuleType
+    data: StudyData, fit: SchemeFit, teach: Callable[[Drawing, int], Sequence[Annotation]], task: ModuleType
 ) -> pa.Table:
     """TRAIN rows of what a fit learns from, repeated to as many as train has: each equally often, or once more."""
     taught = [teach(drawing, row) for drawing, row in zip(fit.drawings, fit.rows, strict=True)]

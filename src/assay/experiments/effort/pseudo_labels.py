@@ -43,7 +43,7 @@ class Typical:
 
 
 @dataclass(frozen=True)
-class Canvas:
+class LabelledImage:
     """What a rule may look at beside the objects drawn on an image."""
 
     height: int
@@ -53,7 +53,7 @@ class Canvas:
     typical: Mapping[str, Typical]
 
 
-Rule = Callable[[Drawn, Canvas], list[Annotation]]
+Rule = Callable[[Drawn, LabelledImage], list[Annotation]]
 
 
 def typical_sizes(objects: Sequence[Annotation]) -> dict[str, Typical]:
@@ -65,42 +65,42 @@ def typical_sizes(objects: Sequence[Annotation]) -> dict[str, Typical]:
     return {name: Typical(*np.median(sizes, axis=0).tolist()) for name, sizes in sorted(found.items())}
 
 
-def as_drawn(drawn: Drawn, canvas: Canvas) -> list[Annotation]:
+def as_drawn(drawn: Drawn, image: LabelledImage) -> list[Annotation]:
     """What is of the kind that is to be learnt teaches itself."""
     return list(drawn)
 
 
-def filled(drawn: Drawn, canvas: Canvas) -> list[Annotation]:
+def filled(drawn: Drawn, image: LabelledImage) -> list[Annotation]:
     """All pixels of each box."""
     return [_filled(one) for one in drawn]
 
 
-def ellipses(drawn: Drawn, canvas: Canvas) -> list[Annotation]:
+def ellipses(drawn: Drawn, image: LabelledImage) -> list[Annotation]:
     """The ellipse in each box; what is in a box and in no ellipse counts neither way."""
-    return _unsure_around([_ellipse(one, _box(one)) for one in drawn], drawn, canvas)
+    return _unsure_around([_ellipse(one, _box(one)) for one in drawn], drawn, image)
 
 
-def discs(drawn: Drawn, canvas: Canvas) -> list[Annotation]:
+def discs(drawn: Drawn, image: LabelledImage) -> list[Annotation]:
     """Around each point a disc of the typical size, smaller by CORE; the ring up to REACH counts neither way."""
     near, far = (
-        [_ellipse(one, _around(one, *[2 * share * canvas.typical[one.category].radius] * 2)) for one in drawn]
+        [_ellipse(one, _around(one, *[2 * share * image.typical[one.category].radius] * 2)) for one in drawn]
         for share in (CORE, REACH)
     )
-    return _unsure_around(near, far, canvas)
+    return _unsure_around(near, far, image)
 
 
-def typical_boxes(drawn: Drawn, canvas: Canvas) -> list[Annotation]:
+def typical_boxes(drawn: Drawn, image: LabelledImage) -> list[Annotation]:
     """Around each point a box of the typical size."""
-    sizes = (canvas.typical[one.category] for one in drawn)
+    sizes = (image.typical[one.category] for one in drawn)
     return [
         one.model_copy(update={"bbox": _around(one, size.width, size.height)})
         for one, size in zip(drawn, sizes, strict=True)
     ]
 
 
-def otsu(drawn: Drawn, canvas: Canvas) -> list[Annotation]:
+def otsu(drawn: Drawn, image: LabelledImage) -> list[Annotation]:
     """In each box the side of Otsu's threshold that less of its border is on; all of a box of one grey."""
-    grey = canvas.grey()
+    grey = image.grey()
     return [_thresholded(one, grey) for one in drawn]
 
 
@@ -127,11 +127,11 @@ def otsu_threshold(grey: Grey) -> int:
     return int(np.nan_to_num(between).argmax())
 
 
-def _unsure_around(taught: Drawn, around: Drawn, canvas: Canvas) -> list[Annotation]:
+def _unsure_around(taught: Drawn, around: Drawn, image: LabelledImage) -> list[Annotation]:
     """`taught`, and as a crowd region what is in `around` and in none of them."""
     if not taught:
         return []
-    sure, all_of = (_pixels(objects, canvas) for objects in (taught, around))
+    sure, all_of = (_pixels(objects, image) for objects in (taught, around))
     unsure = all_of & ~sure
     if not unsure.any():
         return list(taught)
@@ -139,8 +139,8 @@ def _unsure_around(taught: Drawn, around: Drawn, canvas: Canvas) -> list[Annotat
     return [*taught, region]
 
 
-def _pixels(objects: Drawn, canvas: Canvas) -> NDArray[np.bool_]:
-    return pixels_of(coco.merge([mask_of(one, canvas.height, canvas.width) for one in objects]))
+def _pixels(objects: Drawn, image: LabelledImage) -> NDArray[np.bool_]:
+    return pixels_of(coco.merge([mask_of(one, image.height, image.width) for one in objects]))
 
 
 def _filled(one: Annotation) -> Annotation:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from assay.data.annotations import Annotation
 from assay.experiments.effort import projections, pseudo_labels
-from assay.experiments.effort.study_data import StudyData, Target
-from assay.params.effort import RULES, Part, UnitSeconds, parse_scheme
+from assay.experiments.effort.study_data import EffortTarget, StudyData
+from assay.params.effort import RULES, SchemePart, UnitSeconds, parse_scheme
 
 Floats = NDArray[np.float64]
 
@@ -30,12 +30,12 @@ BOX_RULES: dict[Drawing, pseudo_labels.Rule] = {
     ("boxes", None): pseudo_labels.as_drawn,
     ("points", None): pseudo_labels.typical_boxes,
 }
-TAUGHT: dict[Target, dict[Drawing, pseudo_labels.Rule]] = {
+TAUGHT: dict[EffortTarget, dict[Drawing, pseudo_labels.Rule]] = {
     "masks": MASK_RULES,
     "boxes": BOX_RULES,
 }
 """What can be learnt from: by target, kind and rule."""
-USUAL: dict[Target, tuple[str, ...]] = {
+USUAL: dict[EffortTarget, tuple[str, ...]] = {
     "masks": (
         *("masks", "polygons", "boxes/ellipse", "boxes/otsu", "boxes/filled", "points", "tags"),
         *("0.25*masks+boxes", "0.5*masks+boxes"),
@@ -46,7 +46,7 @@ USUAL: dict[Target, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Way:
+class PricedPart:
     """One kind of annotation with its price: a part of a scheme."""
 
     kind: str
@@ -73,10 +73,10 @@ class Way:
 
 @dataclass(frozen=True)
 class Scheme:
-    """Its ways share the hours: the first images are annotated by the first, and so on."""
+    """Its parts share the hours: the first images are annotated in the way of the first part, and so on."""
 
     name: str
-    ways: tuple[Way, ...]
+    parts: tuple[PricedPart, ...]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Affordable:
     seconds: float
 
 
-def resolve(name: str, target: Target, unit: UnitSeconds, vertices: int) -> Scheme:
+def resolve(name: str, target: EffortTarget, unit: UnitSeconds, vertices: int) -> Scheme:
     """A scheme with its prices."""
     parts = parse_scheme(name)
     free = [part for part in parts if part.share is None]
@@ -100,23 +100,27 @@ def resolve(name: str, target: Target, unit: UnitSeconds, vertices: int) -> Sche
         "points": unit.point,
         "tags": unit.tag,
     }
-    return Scheme(name, tuple(_way(part, target, prices, unit, rest) for part in parts))
+    return Scheme(name, tuple(_priced(part, target, prices, unit, rest) for part in parts))
 
 
-def _way(part: Part, target: Target, prices: Mapping[str, float], unit: UnitSeconds, rest: float) -> Way:
+def _priced(
+    part: SchemePart, target: EffortTarget, prices: Mapping[str, float], unit: UnitSeconds, rest: float
+) -> PricedPart:
     usual = RULES[part.kind][0] if target == "masks" and RULES[part.kind] else None
     share = rest if part.share is None else part.share
     size = unit.box if part.kind == "points" else 0.0
-    return Way(part.kind, part.rule or usual, share, unit.image, part.seconds or prices[part.kind], size)
+    return PricedPart(
+        part.kind, part.rule or usual, share, unit.image, part.seconds or prices[part.kind], size
+    )
 
 
 def why_not(scheme: Scheme, data: StudyData) -> str | None:
     """Why nothing can be learnt by a scheme on these data; None if something can."""
-    for way in scheme.ways:
-        if way.kind == "tags":
+    for part in scheme.parts:
+        if part.kind == "tags":
             return _why_no_tags(data)
-        if way.drawing not in TAUGHT[data.target]:
-            named = way.kind + (f"/{way.rule}" if way.rule else "")
+        if part.drawing not in TAUGHT[data.target]:
+            named = part.kind + (f"/{part.rule}" if part.rule else "")
             valid = ", ".join(kind + (f"/{rule}" if rule else "") for kind, rule in TAUGHT[data.target])
             return f"{named} is not a way to learn {data.target}; valid: {valid}"
     return None
@@ -138,19 +142,19 @@ def order_of(data: StudyData, seed: int) -> list[int]:
 
 
 def affordable(scheme: Scheme, data: StudyData, order: Sequence[int], seconds: float) -> Affordable:
-    """As many images of an order as the seconds allow: each way until the next image would cost more than is left."""
+    """As many images of an order as the seconds allow: each part until the next image would cost more than is left."""
     rows: list[int] = []
     drawings: list[Drawing] = []
     left, spent = 0.0, 0.0
-    for way in scheme.ways:
-        left += way.share * seconds
+    for part in scheme.parts:
+        left += part.share * seconds
         costs = np.cumsum(
-            [way.cost(data.pool.objects[row], len(data.categories)) for row in order[len(rows) :]]
+            [part.cost(data.pool.objects[row], len(data.categories)) for row in order[len(rows) :]]
         )
         count = int(np.searchsorted(costs, left + 1e-6, side="right"))
         used = float(costs[count - 1]) if count else 0.0
         rows += order[len(rows) : len(rows) + count]
-        drawings += [way.drawing] * count
+        drawings += [part.drawing] * count
         left, spent = left - used, spent + used
     return Affordable(tuple(rows), tuple(drawings), spent)
 
@@ -165,10 +169,10 @@ def teacher(data: StudyData, vertices: int) -> Callable[[Drawing, int], list[Ann
     }
 
     def taught(drawing: Drawing, row: int) -> list[Annotation]:
-        canvas = data.canvas(row)
+        image = data.labelled_image(row)
         objects = data.pool.objects[row]
-        made = projections.projected(objects, projects[drawing[0]], canvas.height, canvas.width)
+        made = projections.projected(objects, projects[drawing[0]], image.height, image.width)
         crowds = [one for one in objects if one.iscrowd]
-        return [*TAUGHT[data.target][drawing](made, canvas), *crowds]
+        return [*TAUGHT[data.target][drawing](made, image), *crowds]
 
     return taught

@@ -31,7 +31,7 @@ def curves_of(results: Sequence[Sequence[Sequence[Measured]]], hours: Sequence[f
 
 
 @dataclass(frozen=True)
-class Standing:
+class SchemeStanding:
     """Curves of all schemes; the first is the full annotation, the control."""
 
     names: Sequence[str]

@@ -10,10 +10,10 @@ import numpy as np
 
 from assay.errors import ParamsError
 from assay.experiments.effort import network
-from assay.experiments.effort.fits import Fit, Measured, Setting, key_of, run_all
+from assay.experiments.effort.fits import Measured, SchemeFit, Setting, key_of, run_all
 from assay.experiments.effort.schemes import USUAL, Affordable, Scheme, affordable, order_of, resolve, why_not
-from assay.experiments.effort.standing import Standing, curves_of, verdict
-from assay.experiments.effort.study_data import StudyData, Target
+from assay.experiments.effort.standing import SchemeStanding, curves_of, verdict
+from assay.experiments.effort.study_data import EffortTarget, StudyData
 from assay.experiments.sides import params_digest
 from assay.lineage.digests import canonical_digest
 from assay.lineage.fingerprint import run_code
@@ -24,7 +24,7 @@ from assay.progress import Progress
 HOUR = 3600.0
 HARDLY = 0.25
 """Share of the mean over the classes below which one counts as not learnt."""
-METRICS: dict[Target, tuple[str, ...]] = {
+METRICS: dict[EffortTarget, tuple[str, ...]] = {
     "masks": ("dice", "miou"),
     "boxes": ("ap", "ap50", "ap75", "ar", "f1"),
 }
@@ -61,7 +61,7 @@ def plan(asked: Effort, params: Params, data: StudyData) -> EffortPlan:
     schemes = [resolve(name, data.target, asked.seconds, asked.vertices) for name in names]
     left_out = {one.name: why for one in schemes if (why := why_not(one, data))}
     for scheme in schemes:
-        if scheme.name in left_out and not any(way.kind == "tags" for way in scheme.ways):
+        if scheme.name in left_out and not any(part.kind == "tags" for part in scheme.parts):
             raise ParamsError(f"effort.schemes: {scheme.name}: {left_out[scheme.name]}")
     kept = tuple(one for one in schemes if one.name not in left_out)
     if len(kept) < 2:
@@ -94,7 +94,9 @@ def compute(
         found, computed = run_all(data, made.setting, flat, progress, workers)
     results = _shaped(made, found)
     names = [scheme.name for scheme in made.schemes]
-    standing = Standing(names, curves_of(results, made.asked.hours, made.setting.draws_seed), len(data.test))
+    standing = SchemeStanding(
+        names, curves_of(results, made.asked.hours, made.setting.draws_seed), len(data.test)
+    )
     rows = _with_details(standing.rows(), made, data, images, results)
     best, crossings, exhausted = standing.best(), standing.crossings(), _exhausted(rows)
     keys = [key_of(data, made.setting, fit) for fit in flat]
@@ -120,10 +122,10 @@ def compute(
     }
 
 
-def _fits(made: EffortPlan, images: Sequence[Sequence[Sequence[Affordable]]]) -> list[list[list[Fit]]]:
+def _fits(made: EffortPlan, images: Sequence[Sequence[Sequence[Affordable]]]) -> list[list[list[SchemeFit]]]:
     return [
         [
-            [Fit(one.rows, one.drawings, seed) for one in row]
+            [SchemeFit(one.rows, one.drawings, seed) for one in row]
             for seed, row in zip(made.seeds, scheme, strict=True)
         ]
         for scheme in images
@@ -175,7 +177,7 @@ def _seconds(made: EffortPlan) -> dict[str, Any]:
     """Prices: of looking at an image, and {scheme: [[what, seconds of one]]}."""
     return {
         "image": made.asked.seconds.image,
-        "acts": {scheme.name: [[way.kind, way.act] for way in scheme.ways] for scheme in made.schemes},
+        "acts": {scheme.name: [[part.kind, part.act] for part in scheme.parts] for scheme in made.schemes},
     }
 
 

@@ -15,12 +15,13 @@ from assay.data.pool import Pool
 from assay.data.snapshot import Label, Snapshot
 from assay.data.training_set import labelled
 from assay.errors import GateError
-from assay.experiments.effort.pseudo_labels import Canvas, Grey, typical_sizes
+from assay.experiments.effort.pseudo_labels import Grey, LabelledImage, typical_sizes
 from assay.layout import Layout
 from assay.lineage.digests import canonical_digest
 from assay.metrics.annotated import annotations_of
+from assay.tasks import DRAW_OBJECTS
 
-Target = Literal["masks", "boxes"]
+EffortTarget = Literal["masks", "boxes"]
 LEAST = 10
 """Fewest images to draw from, and to measure on."""
 
@@ -47,7 +48,7 @@ class StudyImages:
 class StudyData:
     """`pool`: what people are to annotate; `test`: what all schemes are measured on."""
 
-    target: Target
+    target: EffortTarget
     categories: tuple[str, ...]
     pool: StudyImages
     test: StudyImages
@@ -63,14 +64,14 @@ class StudyData:
     def _pool(self) -> Pool:
         return Pool.open(self.layout.pool)
 
-    def canvas(self, row: int) -> Canvas:
+    def labelled_image(self, row: int) -> LabelledImage:
         """What rules may look at of one image of the pool."""
 
         def grey() -> Grey:
             pixels: Grey = decode(self._pool.read(self.pool.ids[row]), "gray")[..., 0]
             return pixels
 
-        return Canvas(
+        return LabelledImage(
             self.pool.heights[row], self.pool.widths[row], grey, typical_sizes(self.pool.objects[row])
         )
 
@@ -78,7 +79,7 @@ class StudyData:
 def open_data(layout: Layout, target: Literal["auto", "masks", "boxes"]) -> StudyData:
     """The annotated images of the snapshot. GateError for too few that have what is to be learnt."""
     snapshot = Snapshot.load(layout.snapshot)
-    wanted: Sequence[Target] = ("masks", "boxes") if target == "auto" else (target,)
+    wanted: Sequence[EffortTarget] = ("masks", "boxes") if target == "auto" else (target,)
     counts = {}
     for kind in wanted:
         images = {split: _images(snapshot, kind, split) for split in ("train", "test")}
@@ -90,11 +91,11 @@ def open_data(layout: Layout, target: Literal["auto", "masks", "boxes"]) -> Stud
     )
     raise GateError(
         f"{said}: a study of annotation needs at least {LEAST} of each",
-        hint="annotate some images fully, test images first: `assay queue`, then `assay label FILE`",
+        hint=f"annotate some images fully, test images first: `assay queue --csv FILE` lists them; {DRAW_OBJECTS}",
     )
 
 
-def _images(snapshot: Snapshot, target: Target, split: str) -> StudyImages:
+def _images(snapshot: Snapshot, target: EffortTarget, split: str) -> StudyImages:
     rows = labelled(snapshot, full_annotation(target))
     rows = rows.filter(pc.equal(rows["split"], split))
     place = pc.index_in(rows["id"], value_set=snapshot.samples["id"].combine_chunks())
@@ -103,7 +104,7 @@ def _images(snapshot: Snapshot, target: Target, split: str) -> StudyImages:
     return StudyImages(ids, labels, *sizes)
 
 
-def full_annotation(target: Target) -> Label:
+def full_annotation(target: EffortTarget) -> Label:
     """The annotations of an image as canonical JSON; None where an object has not what is to be learnt."""
 
     def label(annotations: Sequence[Annotation]) -> str | None:

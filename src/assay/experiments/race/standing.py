@@ -40,7 +40,7 @@ REPLICATES = 1000
 
 
 @dataclass(frozen=True)
-class Places:
+class ContrastColumns:
     """Columns of a contrast: the baseline, then the steps of each track."""
 
     steps: int
@@ -64,21 +64,21 @@ class Places:
 
 def race_standing(races: Sequence[SeedRace], metric: str, categories: Sequence[str]) -> dict[str, Any]:
     """The result of a race, JSON-able. Estimates are {"value", "low", "high", "p_value"}."""
-    places = Places(len(races[0].done["data"]) - 1)
-    found, trained = _measured(races, metric, categories, places)
+    columns = ContrastColumns(len(races[0].done["data"]) - 1)
+    found, trained = _measured(races, metric, categories, columns)
     primary = next(MetricStanding(one, trained) for one in found if one.name == metric)
     n = {split: _samples(races[0].done["data"][0].result, split) for split in ("test", CHOSEN_ON)}
-    tracks = {track: _curve(races, track, primary, places, metric) for track in TRACKS}
-    last = places.contrast((1, "data", places.steps), (-1, "model", places.steps))
+    tracks = {track: _curve(races, track, primary, columns, metric) for track in TRACKS}
+    last = columns.contrast((1, "data", columns.steps), (-1, "model", columns.steps))
     ahead = primary.estimates(last[None])[0]
     return {
         "metric": metric,
         "higher_is_better": named(metric).higher_is_better,
         "samples": n,
         "seeds": [seed_race.seed for seed_race in races],
-        "steps": places.steps,
+        "steps": columns.steps,
         "tracks": tracks,
-        "difference": _differences(primary, places),
+        "difference": _differences(primary, columns),
         "final": {
             **{track: tracks[track][-1]["gain"] for track in TRACKS},
             "difference": ahead,
@@ -101,14 +101,14 @@ def winner(ahead: dict[str, float], metric: str) -> Track | None:
 
 @dataclass(frozen=True)
 class MetricStanding:
-    """One metric at all places."""
+    """One metric at all columns."""
 
     one: CornerMetric
     trained: Trainings
-    """Which places share a training."""
+    """Which columns share a training."""
 
     def estimates(self, contrasts: Floats) -> list[dict[str, float]]:
-        """Value, interval and p of contrasts (q, places) of the mean over the seeds."""
+        """Value, interval and p of contrasts (q, columns) of the mean over the seeds."""
         values, found = (contrasts @ self.one.values).mean(1), self.noise(contrasts)
         rows = zip(values, half_width(found), p_value(values, found), strict=True)
         return [
@@ -129,13 +129,13 @@ def _needs(one: MetricStanding, row: Floats, ahead: dict[str, float], seeds: int
 
 
 def _measured(
-    races: Sequence[SeedRace], metric: str, categories: Sequence[str], places: Places
+    races: Sequence[SeedRace], metric: str, categories: Sequence[str], columns: ContrastColumns
 ) -> tuple[list[CornerMetric], Trainings]:
-    """Every metric at every place for every seed, on one test set; and which places share a training."""
-    plan = Design((), places.corners())
+    """Every metric in every column for every seed, on one test set; and which columns share a training."""
+    plan = Design((), columns.corners())
     spots: list[tuple[Track, int]] = [
         ("data", 0),
-        *((track, step) for track in TRACKS for step in range(1, places.steps + 1)),
+        *((track, step) for track in TRACKS for step in range(1, columns.steps + 1)),
     ]
     outcomes = {
         corner: [
@@ -164,12 +164,12 @@ def _outcome(done: RaceResult, categories: Sequence[str]) -> CornerOutcome:
 
 
 def _curve(
-    races: Sequence[SeedRace], track: Track, one: MetricStanding, places: Places, metric: str
+    races: Sequence[SeedRace], track: Track, one: MetricStanding, columns: ContrastColumns, metric: str
 ) -> list[dict[str, Any]]:
     """A point for each step, the baseline first: metric, gain over the baseline, cost so far."""
-    steps = range(places.steps + 1)
-    levels = one.estimates(np.array([places.contrast((1, track, s)) for s in steps]))
-    gains = one.estimates(np.array([places.contrast((1, track, s), (-1, track, 0)) for s in steps]))
+    steps = range(columns.steps + 1)
+    levels = one.estimates(np.array([columns.contrast((1, track, s)) for s in steps]))
+    gains = one.estimates(np.array([columns.contrast((1, track, s), (-1, track, 0)) for s in steps]))
     top = 1.0 if named(metric).is_share else np.inf
     points = []
     for step, level, gain in zip(steps, levels, gains, strict=True):
@@ -189,10 +189,10 @@ def _cost(races: Sequence[SeedRace], track: Track, step: int) -> dict[str, float
     }
 
 
-def _differences(one: MetricStanding, places: Places) -> list[dict[str, Any]]:
+def _differences(one: MetricStanding, columns: ContrastColumns) -> list[dict[str, Any]]:
     """Data − model after each step."""
-    steps = range(1, places.steps + 1)
-    rows = np.array([places.contrast((1, "data", step), (-1, "model", step)) for step in steps])
+    steps = range(1, columns.steps + 1)
+    rows = np.array([columns.contrast((1, "data", step), (-1, "model", step)) for step in steps])
     return [{"step": step, **row} for step, row in zip(steps, one.estimates(rows), strict=True)]
 
 
