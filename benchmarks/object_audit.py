@@ -93,14 +93,18 @@ class Event:
 
 def measure(setting: Setting) -> Measured:
     draw, what = _data(setting)
-    kinds = (*PLANTED, "mixed")
-    rows = []
+    rows, kinds = [], (*kinds_of(draw(0).classes), "mixed")
     for kind in kinds:
         rows += [_row(kind, seed, draw(seed)) for seed in range(setting.repeats(SEEDS))]
         print(f"  {kind}: {sum(row['seconds'] for row in rows):.0f} CPU s", flush=True)
     clean = [_clean(scene(setting.images(SCENES), seed)) for seed in range(setting.repeats(SEEDS))]
     table = [_summary(kind, [row for row in rows if row["kind"] == kind]) for kind in kinds]
     return _figures(table, clean, setting), {"data": what, "objects": table, "clean": clean}
+
+
+def kinds_of(classes: int) -> tuple[str, ...]:
+    """The kinds of errors that can be planted: of one class none is swapped."""
+    return PLANTED if classes > 1 else tuple(kind for kind in PLANTED if kind != "swapped")
 
 
 def _data(setting: Setting) -> tuple[Callable[[int], Labelled], str]:
@@ -160,7 +164,7 @@ def planted(data: Labelled, kind: str, rng: np.random.Generator) -> tuple[Labell
     for image, (a, b) in enumerate(zip(data.truth.offsets, data.truth.offsets[1:], strict=False)):
         here, of = data.truth.boxes[a:b].copy(), data.truth.classes[a:b].copy()
         if rng.random() < SHARE and b > a:
-            chosen = str(rng.choice(PLANTED)) if kind == "mixed" else kind
+            chosen = str(rng.choice(kinds_of(data.classes))) if kind == "mixed" else kind
             at = int(rng.integers(b - a))
             right = here[at].copy()
             here, of, at = _err(chosen, here, of, at, data, rng)

@@ -7,12 +7,13 @@ the same memory format and with the same optimizer; the difference is the overhe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
@@ -128,24 +129,9 @@ def _examples(case: Case, count: int, layout: Layout) -> Examples:
 
 
 def _ours(case: Case, augment: str, examples: Examples, layout: Layout) -> list[float]:
-    """Seconds of each epoch of `training.fit`, with checkpoints and deterministic algorithms."""
-    settings = case.settings(augment)
-    checkpoint = layout.scratch / "benchmark.pt"
-    marks = [perf_counter()]
-    with deterministic(settings.threads):
-        fit(
-            case.build(),
-            examples,
-            None,
-            plugins.load("tasks", "classification"),
-            settings,
-            seed=0,
-            checkpoint=checkpoint,
-            progress=silent,
-            on_epoch=lambda _row: marks.append(perf_counter()),
-        )
-    checkpoint.unlink(missing_ok=True)
-    return [float(one) for one in np.diff(marks)]
+    return timed_fit(
+        case.build(), examples, plugins.load("tasks", "classification"), case.settings(augment), layout
+    )
 
 
 def _folder(case: Case, count: int, raw: Path) -> torch.utils.data.Dataset[Any]:
@@ -169,7 +155,7 @@ def _plain(case: Case, folder: torch.utils.data.Dataset[Any], workers: int) -> l
     )
     model = case.build()
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr)
-    return _epochs(model, optimizer, lambda: loader, settings.threads)
+    return timed_epochs(model, optimizer, lambda: loader, partial(_cross_entropy, model), settings)
 
 
 def _bare(case: Case, examples: Examples) -> list[float]:
@@ -183,22 +169,51 @@ def _bare(case: Case, examples: Examples) -> list[float]:
 
     model = case.build().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, fused=True)
-    return _epochs(model, optimizer, batches, settings.threads)
+    return timed_epochs(model, optimizer, batches, partial(_cross_entropy, model), settings)
 
 
-def _epochs(
-    model: nn.Module, optimizer: torch.optim.Optimizer, batches: Callable[[], Any], threads: int
+def _cross_entropy(model: nn.Module, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(model(images), targets)
+
+
+def timed_fit(
+    model: nn.Module, examples: Examples, task: ModuleType, settings: Train, layout: Layout
 ) -> list[float]:
-    """Seconds of each epoch."""
+    """Seconds of each epoch of `training.fit`, with checkpoints and deterministic algorithms."""
+    checkpoint, marks = layout.scratch / "benchmark.pt", [perf_counter()]
+    with deterministic(settings.threads):
+        fit(
+            model,
+            examples,
+            None,
+            task,
+            settings,
+            seed=0,
+            checkpoint=checkpoint,
+            progress=silent,
+            on_epoch=lambda _row: marks.append(perf_counter()),
+        )
+    checkpoint.unlink(missing_ok=True)
+    return [float(one) for one in np.diff(marks)]
+
+
+def timed_epochs(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Callable[[], Iterable[tuple[Any, Any]]],
+    loss: Callable[[Any, Any], torch.Tensor],
+    settings: Train,
+) -> list[float]:
+    """Seconds of each epoch of a loop as in tutorials. `batches()` yields (images, targets) of an epoch."""
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(settings.threads)
     model.train()
     marks = [perf_counter()]
-    for _ in range(EPOCHS):
+    for _ in range(settings.epochs):
         for images, targets in batches():
-            loss = F.cross_entropy(model(images), targets)
+            value = loss(images, targets)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            value.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
         marks.append(perf_counter())
     torch.set_num_threads(before)

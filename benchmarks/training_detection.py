@@ -7,12 +7,11 @@ with PIL, transforms tv_tensors image by image, collates lists and steps with SG
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -31,10 +30,11 @@ from assay.progress import silent
 from assay.stages import ingest
 from assay.tasks import detection
 from assay.training.augmentation import RECIPES
-from assay.training.fit import Examples, deterministic, fit
+from assay.training.fit import Examples
 from assay.training.inputs import InputSpec, open_inputs, placement_of
 from benchmarks.figures import Figure
 from benchmarks.subjects import Measured, Setting
+from benchmarks.training import timed_epochs, timed_fit
 
 CLASSES = ("disc", "square")
 HEIGHT, WIDTH = 480, 640
@@ -161,24 +161,7 @@ def _examples(count: int, layout: Layout) -> Examples:
 
 
 def _ours(case: Case, examples: Examples, layout: Layout) -> list[float]:
-    """Seconds of each epoch of `training.fit`, with checkpoints and deterministic algorithms."""
-    checkpoint, marks = layout.scratch / "benchmark.pt", [perf_counter()]
-    model = case.build()
-    marks[0] = perf_counter()
-    with deterministic(case.settings.threads):
-        fit(
-            model,
-            examples,
-            None,
-            detection,
-            case.settings,
-            seed=0,
-            checkpoint=checkpoint,
-            progress=silent,
-            on_epoch=lambda _row: marks.append(perf_counter()),
-        )
-    checkpoint.unlink(missing_ok=True)
-    return [float(one) for one in np.diff(marks)]
+    return timed_fit(case.build(), examples, detection, case.settings, layout)
 
 
 class Photographs(torch.utils.data.Dataset[Any]):
@@ -227,18 +210,12 @@ def _reference(case: Case, data: Photographs, workers: int) -> list[float]:
         persistent_workers=workers > 0,
         collate_fn=lambda pairs: tuple(zip(*pairs, strict=True)),
     )
-    model, before = case.build(), torch.get_num_threads()
+    model = case.build()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
-    torch.set_num_threads(case.settings.threads)
-    model.train()
     detect: Any = model.loss
-    marks = [perf_counter()]
-    for _ in range(EPOCHS):
-        for images, targets in loader:
-            loss: torch.Tensor = detect(torch.stack(images), list(targets))
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-        marks.append(perf_counter())
-    torch.set_num_threads(before)
-    return [float(one) for one in np.diff(marks)]
+
+    def loss(images: Sequence[torch.Tensor], targets: Sequence[Any]) -> torch.Tensor:
+        value: torch.Tensor = detect(torch.stack(list(images)), list(targets))
+        return value
+
+    return timed_epochs(model, optimizer, lambda: loader, loss, case.settings)

@@ -306,6 +306,16 @@ def test_planted_errors_of_objects_are_what_they_are_called():
             assert not np.allclose(wrong.truth.boxes[labels], [event.box for event in events])
 
 
+def test_of_one_class_no_label_is_swapped():
+    from benchmarks import object_audit
+
+    data = object_audit.scene(60, 0)
+    alone = replace(data, truth=replace(data.truth, classes=np.zeros_like(data.truth.classes)), classes=1)
+    _, events = object_audit.planted(alone, "mixed", np.random.default_rng(1))
+    assert object_audit.kinds_of(1) == ("dropped", "shifted", "spurious")
+    assert {event.kind for event in events} == set(object_audit.kinds_of(1))
+
+
 def test_the_audit_of_objects_is_a_table_beside_its_peer(tmp_path):
     row = {
         "kind": "dropped",
