@@ -1,7 +1,7 @@
 """The quick learner of masks: a small decoder on frozen feature maps. Seconds for some dozen images.
 
-STEPS and WIDTH were chosen on train images of nuclei at 192 px: trained on 60 of them, on the 59 others Dice is .88 in 6
-CPU-s; with pyramid and head of `lite0_segmenter` on the same maps .87 in 9. Chosen there, .88 is too high for other data.
+STEPS and WIDTH were chosen on train images of nuclei at 192 px: trained on 60, Dice on 59 others is .88 in 6 CPU-s;
+with pyramid and head of `lite0_segmenter` on the same maps .87 in 9. Both are too high for other data, as chosen there.
 """
 
 from __future__ import annotations
