@@ -58,8 +58,11 @@ def test_labelled_images_go_out_with_what_is_lost_counted(layout, tmp_path, imag
 
 
 def test_what_cannot_be_written_is_said_and_nothing_is(layout, tmp_path):
-    with pytest.raises(UsageError, match="--format csv: valid: coco, masks, voc, yolo"):
-        export.run(layout, "csv", tmp_path / "out")
+    with pytest.raises(
+        UsageError,
+        match="--format demo: valid: coco, createml, csv, cvat, imagefolder, label_studio, labelme, masks",
+    ):
+        export.run(layout, "demo", tmp_path / "out")
     with pytest.raises(UsageError, match="no labelled image"):
         export.run(layout, "coco", tmp_path / "out", split="test")
     assert not (tmp_path / "out").exists()

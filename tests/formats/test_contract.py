@@ -21,6 +21,10 @@ SOURCES = {
     "coco": {"path": "coco.json"},
     "yolo": {"path": "data.yaml"},
     "voc": {"path": "photos"},
+    "label_studio": {"path": "tasks.json"},
+    "cvat": {"path": "annotations.xml"},
+    "labelme": {"path": "photos"},
+    "createml": {"path": "annotations.json"},
     "masks": {"path": ".", "options": {"images": "photos/b", "masks": "photos/b-c"}},
 }
 
@@ -42,6 +46,12 @@ def source(request, tmp_path):
     (tmp_path / "coco.json").write_text(json.dumps({"images": rows, "annotations": [], "categories": []}))
     (tmp_path / "data.yaml").write_text("train: photos/b\nval: photos/a\nnames: [a]\n")
     (tmp_path / "photos" / "a" / "1.xml").write_text("<annotation/>")
+    named = [f"photos/{name}" for name in ("b.png", "a/1.png")]
+    (tmp_path / "tasks.json").write_text(json.dumps([{"data": {"image": name}} for name in named]))
+    (tmp_path / "annotations.json").write_text(json.dumps([{"image": n, "annotations": []} for n in named]))
+    images = "".join(f'<image name="{name}"/>' for name in named)
+    (tmp_path / "annotations.xml").write_text(f"<annotations>{images}</annotations>")
+    (tmp_path / "photos" / "b.json").write_text('{"imagePath": "b.png", "shapes": []}')
     return Source.model_validate({"name": "some", "format": request.param} | SOURCES[request.param])
 
 

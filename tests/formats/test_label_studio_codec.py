@@ -199,7 +199,7 @@ def test_what_label_studio_has_no_form_for_is_counted():
     ]
     result, lost = result_of(notes, 200, 100)
     assert lost == {
-        "polygons with parts or holes: pixels instead": 2,
+        "parts and holes: their pixels instead": 2,
         "boxes other than that of their outline": 1,
         "attributes of tags": 1,
     }

@@ -61,7 +61,7 @@ def check_plugin(
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", callback=folder_of, help="A new or empty folder.")],
     form: Annotated[
-        str, typer.Option("--format", help="coco, yolo, voc, masks, or a format of your own with `write`.")
+        str, typer.Option("--format", help="coco, yolo, voc, masks, label_studio, cvat, labelme, createml, imagefolder, csv, or your own.")
     ],
     split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="This split only.")] = None,
     as_json: Json = False,

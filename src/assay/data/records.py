@@ -71,8 +71,13 @@ class Outgoing:
 
 @dataclass
 class Written:
-    """Result of writing. `lost`: kind of loss -> objects; `options`: source options that read the data set again."""
+    """Result of writing. `lost`: kind of loss -> objects, or images where it says so."""
 
     objects: int = 0
     lost: Counter[str] = field(default_factory=Counter)
     options: dict[str, Any] = field(default_factory=dict)
+    """Options of a source that reads the data set again."""
+    format: str | None = None
+    """Its format, if another one."""
+    path: str = "."
+    """Its path, relative to the folder."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,33 @@ from PIL import Image
 
 from assay.data.annotations import Annotation
 from assay.data.records import Issue, Record, Written
+from assay.data.text import read_data
 from assay.errors import SourceError
+from assay.formats import SPLIT_NAMES
 from assay.intake.watch import is_image_name
 from assay.params import Source
+
+ATTRIBUTES = "attributes of objects"
+
+
+def json_of(file: Path, where: str) -> Any:
+    """The content of a JSON file. SourceError, beginning with `where`, if it is none."""
+    try:
+        return json.loads(read_data(file, SourceError))
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{where}: no JSON: {error}") from None
+
+
+def files_of(source: Source, place: Path, patterns: Sequence[str]) -> list[Path]:
+    """The file `place`, or those below it whose names match a pattern. SourceError if there is none."""
+    if not place.is_dir():
+        return [place]
+    if found := sorted({file for pattern in patterns for file in place.rglob(pattern) if file.is_file()}):
+        return found
+    raise SourceError(
+        f"source {source.name!r}: no {' or '.join(patterns)} in {place}",
+        hint="name the file itself, or set options.files",
+    )
 
 
 def path_of(file: Path, base: Path) -> str:
@@ -61,24 +86,35 @@ def refuse_repeats(source: Source, records: Sequence[Record]) -> None:
         )
 
 
+def split_of(file: Path, base: Path) -> str | None:
+    """The split by the topmost folder below `base` that is named like one."""
+    parts = file.parent.relative_to(base).parts if file.is_relative_to(base) else ()
+    return next((SPLIT_NAMES[part.lower()] for part in parts if part.lower() in SPLIT_NAMES), None)
+
+
 def put(file: Path, data: bytes) -> None:
     """Write a file, making its folder."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(data)
 
 
-def is_held(one: Annotation, written: Written, kept: Set[str] = frozenset(), boxes: bool = True) -> bool:
+def is_held(
+    one: Annotation,
+    written: Written,
+    stores: Callable[[str, Any], bool] = lambda name, value: False,
+    boxes: bool = True,
+) -> bool:
     """Whether a format without crowds and tags can store an object; counts the object, and its losses.
 
-    `kept`: the attributes that the format stores. `boxes`: whether it stores objects without an outline.
+    `stores`: whether the format stores an attribute. `boxes`: whether it stores objects without an outline.
     """
     kinds = {"tags": one.is_tag, "crowds": one.iscrowd, "boxes": not boxes and one.segmentation is None}
     if why := next((kind for kind, is_so in kinds.items() if is_so), None):
         written.lost[why] += 1
         return False
     written.objects += 1
-    if one.attributes.keys() - kept:
-        written.lost["attributes of objects"] += 1
+    if not all(stores(name, value) for name, value in one.attributes.items()):
+        written.lost[ATTRIBUTES] += 1
     return True
 
 

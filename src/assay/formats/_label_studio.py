@@ -36,17 +36,15 @@ from assay.data.annotations import Annotation
 from assay.data.images.frames import Frame
 from assay.data.records import Issue
 from assay.formats import _brush
-from assay.formats._objects import Sheet, sheet_of
+from assay.formats._objects import Sheet, sheet_of, size_in
 from assay.formats._rotated import DIGITS, rotated
+from assay.formats._shapes import without_crowd
 
 Said = Mapping[str, Any]
 Item = tuple[int, Said]
 """Place in the result, and item."""
-CROWD = "iscrowd"
 LARGEST = 1e6
 """Percents above this, in absolute value, are refused."""
-LONGEST = 2**31
-"""Bound of a valid width or height."""
 
 
 class Decoded(NamedTuple):
@@ -67,7 +65,9 @@ def annotations_of(
     """
     if not isinstance(result, list) or not all(isinstance(item, dict) for item in result):
         return Decoded(None, [Issue(where, "result is no list of objects", "refused")], {})
-    held, metadata = sheet_of(frame, _size(result)), dict[str, str]()
+    sizes = (size_in(item, "original_width", "original_height") for item in result)
+    stated = next((size for size in sizes if size), None)
+    held, metadata = sheet_of(frame, stated), dict[str, str]()
     for group in _by_id(result):
         regions = [(n, item) for n, item in group if _shape(item) in SHAPES]
         others = [(n, item) for n, item in group if _shape(item) not in SHAPES]
@@ -95,17 +95,6 @@ def _by_id(result: Sequence[Said]) -> Iterable[list[Item]]:
     return groups.values()
 
 
-def _size(result: Sequence[Said]) -> tuple[int, int] | None:
-    """The first width and height that an item states."""
-    sizes = ((_side(item.get("original_width")), _side(item.get("original_height"))) for item in result)
-    return next(((width, height) for width, height in sizes if width and height), None)
-
-
-def _side(value: Any) -> int:
-    """A width or height; 0 for what is none."""
-    return int(value) if isinstance(value, int | float) and 0 < value < LONGEST else 0
-
-
 def _shape(item: Said) -> str:
     kind = str(item.get("type", ""))
     return kind.removesuffix("labels") or kind
@@ -126,20 +115,11 @@ def _add_region(held: Sheet, where: str, item: Said, others: Sequence[Said]) -> 
             where, f"drawn while the view was rotated by {turn}°: its coordinates are ambiguous"
         )
     try:
-        fields = SHAPES[_shape(item)](_value(item), *_pixels_of(held))
+        fields = SHAPES[_shape(item)](_value(item), *held.pixels)
     except ValueError as error:
         return held.refuse(where, str(error))
     said = {str(one.get("from_name")): value for one in others if (value := _said(one)) is not None}
-    if said.get(CROWD) is True:
-        fields["iscrowd"] = said.pop(CROWD)
-    return held.add(where, {"category": names[0], "attributes": said} | fields)
-
-
-def _pixels_of(held: Sheet) -> tuple[int, int]:
-    """The size to which percents refer."""
-    if held.frame is None:
-        return 1, 1
-    return held.frame[:2] if held.stored else held.frame.upright
+    return held.add(where, {"category": names[0]} | fields | without_crowd(said))
 
 
 def _names(item: Said, others: Sequence[Said]) -> list[str]:

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from assay.data import masks
 from assay.data.annotations import Annotation, Box
-from assay.data.outlines import RLE, Polygons
+from assay.data.outlines import Ring
 from assay.formats import _brush
-from assay.formats._label_studio import CROWD, Said
+from assay.formats._label_studio import Said
+from assay.formats._shapes import Shape, shape_of, with_crowd
 
 IMAGE = "image"
 """The `to_name` of all items, and the key of the image in `data` of a task."""
@@ -36,11 +36,10 @@ def result_of(
         )
         lost["attributes of tags"] = sum(bool(one.attributes) for one in tags)
     for n, one in enumerate((one for one in annotations if not one.is_tag), 1):
-        shape, value = _drawn(one, width, height, lost)
+        shape, value = _drawn(shape_of(one, width, height, lost), width, height)
         labels = {f"{shape}labels": [one.category]}
         items.append(_item(str(n), f"{shape}labels", CONTROLS[shape], value | labels) | size)
-        attributes = dict(one.attributes) | ({CROWD: True} if one.iscrowd else {})
-        items += [_item(str(n), *_attribute(name, value)) | size for name, value in attributes.items()]
+        items += [_item(str(n), *_attribute(name, value)) | size for name, value in with_crowd(one).items()]
     return items, +lost
 
 
@@ -58,23 +57,13 @@ def _attribute(name: str, value: str | bool | float) -> tuple[str, str, Said]:
     )
 
 
-def _drawn(one: Annotation, width: int, height: int, lost: Counter[str]) -> tuple[str, dict[str, Any]]:
-    """The shape of an object, and its value without the class."""
-    outline = one.segmentation
-    if outline is None:
-        return "rectangle", _rectangle_of(one.bbox or (0, 0, 0, 0), width, height)
-    if one.bbox is not None and one.bbox != one.model_copy(update={"bbox": None}).box:
-        lost["boxes other than that of their outline"] += 1
-    if not isinstance(outline, RLE):
-        if len(outline) == len(outline[0]) == 1:
-            return "polygon", _polygon_of(outline, width, height)
-        mask = masks.rasterized(outline, height, width)
-        lost["polygons with parts or holes: pixels instead"] += 1
-        if not mask.any():
-            return "polygon", _polygon_of(outline, width, height)
-    else:
-        mask = masks.decode(outline)
-    return "brush", {"format": "rle", "rle": _brush.encoded(mask)}
+def _drawn(shape: Shape, width: int, height: int) -> tuple[str, dict[str, Any]]:
+    """The type of a region without `labels`, and its value without the class."""
+    if shape.mask is not None:
+        return "brush", {"format": "rle", "rle": _brush.encoded(shape.mask)}
+    if shape.ring is not None:
+        return "polygon", _polygon_of(shape.ring, width, height)
+    return "rectangle", _rectangle_of(shape.box or (0, 0, 0, 0), width, height)
 
 
 def _rectangle_of(box: Box, width: int, height: int) -> dict[str, Any]:
@@ -83,9 +72,7 @@ def _rectangle_of(box: Box, width: int, height: int) -> dict[str, Any]:
     return {key: share * 100 for key, share in shares.items()} | {"rotation": 0}
 
 
-def _polygon_of(outline: Polygons, width: int, height: int) -> dict[str, Any]:
-    """The outer ring of the first part."""
-    ring = outline[0][0]
+def _polygon_of(ring: Ring, width: int, height: int) -> dict[str, Any]:
     points = [[x / width * 100, y / height * 100] for x, y in zip(ring[::2], ring[1::2], strict=True)]
     return {"points": points, "closed": True}
 
@@ -136,8 +123,7 @@ def attributes_of(annotations: Iterable[Annotation]) -> dict[str, type]:
     """
     found: dict[str, type] = {}
     for one in annotations:
-        held = dict(one.attributes) | ({CROWD: True} if one.iscrowd else {})
-        for name, value in held.items():
+        for name, value in with_crowd(one).items():
             kind = type(value) if isinstance(value, str | bool) else float
             found[name] = kind if found.get(name, kind) is kind else str
     return {name: found[name] for name in sorted(found) if name not in {*CONTROLS.values(), IMAGE}}

@@ -27,6 +27,8 @@ from assay.data.annotations import Annotation, fitted, reason
 from assay.data.images.frames import Frame, frame_of, turned
 from assay.data.records import Issue, Record
 
+LONGEST = 2**31
+"""Bound of a valid width or height."""
 SHOWN = 5
 """Number of issues printed below the counts of a source; data/pool/report.json lists all."""
 
@@ -68,8 +70,22 @@ class Sheet:
         self.issues.append(Issue(where, what, "fixed"))
 
     @property
+    def pixels(self) -> tuple[int, int]:
+        """Width and height of the image to which coordinates refer; 1, 1 if it cannot be read."""
+        if self.frame is None:
+            return 1, 1
+        return self.frame[:2] if self.stored else self.frame.upright
+
+    @property
     def annotations(self) -> list[Annotation] | None:
         return None if self.problem is not None or self.frame is None else self.notes
+
+
+def size_in(held: Mapping[str, Any], width: str = "width", height: str = "height") -> tuple[int, int] | None:
+    """The size that a source states under two keys; None unless both are numbers above 0."""
+    size = [held.get(key) for key in (width, height)]
+    across, down = (int(v) if isinstance(v, int | float) and 0 < v < LONGEST else 0 for v in size)
+    return (across, down) if across and down else None
 
 
 def sheet(file: Path, stated: tuple[int, int] | None = None) -> Sheet:

@@ -13,7 +13,6 @@ are both read.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,11 +24,10 @@ from assay.data.annotations import Annotation
 from assay.data.files import write_json
 from assay.data.outlines import RLE, Polygons
 from assay.data.records import Issue, Outgoing, Record, Written
-from assay.data.text import read_data
 from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, options_of, place_of
-from assay.formats._files import found_image, no_such_image, path_of, put, refuse_repeats
-from assay.formats._objects import Sheet, sheet
+from assay.formats._files import files_of, found_image, json_of, no_such_image, path_of, put, refuse_repeats
+from assay.formats._objects import Sheet, sheet, size_in
 from assay.layout import locate
 from assay.params import Section, Source
 
@@ -44,8 +42,6 @@ BESIDE = (
     "{above}/images/{stem}",
 )
 """Possible folders of the images of a file, the first with one of them is used; `stem`: its name after the first _."""
-LARGEST = 2**31
-"""Bound of a valid width or height."""
 Said = dict[str, Any]
 
 
@@ -64,21 +60,10 @@ def read(source: Source, root: Path) -> Iterator[Record]:
     place = place_of(source, root)
     base = place if place.is_dir() else place.parent
     images = None if options.images is None else locate(root, options.images)
-    files = _files(source, place, options.files)
+    files = files_of(source, place, options.files)
     records = [record for file in files for record in File(source, file, base, options, images).records()]
     refuse_repeats(source, records)
     return iter(sorted(records, key=lambda record: record.path))
-
-
-def _files(source: Source, place: Path, patterns: Sequence[str]) -> list[Path]:
-    if not place.is_dir():
-        return [place]
-    if found := sorted({file for pattern in patterns for file in place.rglob(pattern)}):
-        return found
-    raise SourceError(
-        f"source {source.name!r}: no {' or '.join(patterns)} in {place}",
-        hint="name the JSON itself, or set options.files",
-    )
 
 
 class File:
@@ -94,10 +79,7 @@ class File:
         self.split = _split(file, base) if options.splits else None
 
     def _parsed(self) -> dict[str, list[Said]]:
-        try:
-            held = json.loads(read_data(self.file, SourceError))
-        except ValueError as error:
-            raise SourceError(f"{self.where}: no JSON: {error}") from None
+        held = json_of(self.file, self.where)
         missing = [key for key in KEYS if not isinstance(held, dict) or not _is_rows(held.get(key))]
         if missing:
             raise SourceError(
@@ -154,7 +136,7 @@ class File:
         beside = (str(self.file),)
         if file is None or not name:
             return no_such_image(path, self.images / name, self.name, [self._row(*row) for row in rows])
-        held = sheet(file, _size(image))
+        held = sheet(file, size_in(image))
         for n, row in rows:
             self._add(held, self._row(n, row), row)
         return Record(path, file, None, held.annotations, self.split, issues=held.issues, beside=beside)
@@ -186,13 +168,6 @@ def _is_rows(value: Any) -> bool:
 def _id(value: Any) -> int | str | None:
     """`value` if its type is that of an id, otherwise None."""
     return value if type(value) in (int, str) else None
-
-
-def _size(image: Said) -> tuple[int, int] | None:
-    """Width and height; None unless both are numbers above 0."""
-    size = [image.get(side) for side in ("width", "height")]
-    width, height = (int(v) if isinstance(v, int | float) and 0 < v < LARGEST else 0 for v in size)
-    return (width, height) if width and height else None
 
 
 def _split(file: Path, base: Path) -> str | None:
@@ -249,14 +224,14 @@ def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> W
                 continue
             written.objects += 1
             about = {"id": written.objects, "image_id": n, "category_id": numbers[one.category]}
-            rows["annotations"].append(about | _fields(one, image))
+            rows["annotations"].append(about | _fields(one, image, written.lost))
     categories = [{"id": n, "name": name} for name, n in numbers.items()]
     for split, rows in held.items():
         write_json(folder / f"annotations/instances_{split}.json", rows | {"categories": categories})
     return written
 
 
-def _fields(one: Annotation, image: Outgoing) -> Said:
+def _fields(one: Annotation, image: Outgoing, lost: Counter[str]) -> Said:
     said: Said = {"iscrowd": int(one.iscrowd), "bbox": list(one.box or ())}
     if (outline := one.segmentation) is None:
         said["area"] = said["bbox"][2] * said["bbox"][3]
@@ -264,12 +239,14 @@ def _fields(one: Annotation, image: Outgoing) -> Said:
         said |= {"segmentation": outline.model_dump(mode="json"), "area": masks.area(outline)}
     else:
         mask = masks.rasterized(outline, image.height, image.width)
-        said |= {"segmentation": _outline_of(outline, mask, one.iscrowd), "area": int(mask.sum())}
+        said |= {"segmentation": _outline_of(outline, mask, one.iscrowd, lost), "area": int(mask.sum())}
     return said | ({"attributes": dict(one.attributes)} if one.attributes else {})
 
 
-def _outline_of(outline: Polygons, mask: masks.Mask, iscrowd: bool) -> Any:
+def _outline_of(outline: Polygons, mask: masks.Mask, iscrowd: bool, lost: Counter[str]) -> Any:
     """Run lengths for crowds and for holes, unless the mask is empty; otherwise the polygons."""
-    if mask.any() and (iscrowd or any(len(part) > 1 for part in outline)):
-        return masks.encode(mask).model_dump(mode="json")
+    if iscrowd or any(len(part) > 1 for part in outline):
+        lost["polygons of crowds and with holes: their pixels instead"] += 1
+        if mask.any():
+            return masks.encode(mask).model_dump(mode="json")
     return [list(part[0]) for part in outline]

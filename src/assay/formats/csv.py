@@ -12,10 +12,12 @@ with bad rows is refused as a whole, with a list of them.
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,14 +26,18 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from assay.data.annotations import Annotation
-from assay.data.records import Record
+from assay.data.records import Outgoing, Record, Written
 from assay.data.spreadsheet import header_hint, path_hint
 from assay.data.text import NotCsv, conversion, csv_rows, not_utf8, read_data, refuse_wide
 from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, options_of, place_of
+from assay.formats._files import put
 from assay.layout import locate
 from assay.params import SPLITS, Section, Source
 
+TABLE = "labels.csv"
+SEPARATORS = ";|/+~^#"
+"""Of tags, when written: the first one that is in no class."""
 SHOWN = 20
 """Number of bad rows listed in an error; the others are counted."""
 
@@ -207,3 +213,34 @@ class Table:
 
 
 OPTIONAL = {"split", "group", "captured_at"}
+
+
+def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:
+    """labels.csv and images/: the tags of each image, with a separator if an image has none or several.
+
+    Lost: objects, attributes.
+    """
+    written, rows = Written(format="csv", path=TABLE), []
+    for image in images:
+        tags = [one for one in image.annotations if one.is_tag]
+        written.objects += len(tags)
+        written.lost["boxes and outlines"] += len(image.annotations) - len(tags)
+        written.lost["attributes of tags"] += sum(bool(one.attributes) for one in tags)
+        put(folder / "images" / image.path, image.read())
+        rows.append((f"images/{image.path}", list(dict.fromkeys(one.category for one in tags)), image.split))
+    separator = "" if all(len(tags) == 1 for _, tags, _ in rows) else _separator(classes)
+    if separator:
+        written.options = {"separator": separator}
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("path", "label", "split"))
+    table.writerows((path, separator.join(tags) or separator, split) for path, tags, split in rows)
+    put(folder / TABLE, text.getvalue().encode())
+    return written
+
+
+def _separator(classes: Sequence[str]) -> str:
+    """A character that is in no class. SourceError if all are."""
+    if found := next((mark for mark in SEPARATORS if not any(mark in name for name in classes)), None):
+        return found
+    raise SourceError(f"each of {' '.join(SEPARATORS)} is in the name of a class: none can separate tags")

@@ -16,15 +16,16 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path
 
 from assay.data.annotations import Annotation
-from assay.data.records import DANGLING, IGNORED, Record
+from assay.data.records import DANGLING, IGNORED, Outgoing, Record, Written
 from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, options_of, place_of
+from assay.formats._files import put
 from assay.intake.watch import is_folder, is_image_name, unreadable
 from assay.params import Section, Source
 
@@ -170,3 +171,22 @@ def _identity(found: os.stat_result) -> tuple[int, int]:
 def _readable(path: str) -> str:
     """A path as valid text: bytes that are no UTF-8, surrogates in `path`, are escaped."""
     return path if path.isascii() else path.encode("utf-8", "backslashreplace").decode()
+
+
+def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:
+    """SPLIT/CLASS/…: images with one tag. Lost: other images, and those of a class that cannot name a folder."""
+    written = Written(format="imagefolder")
+    for image in images:
+        if len(image.annotations) != 1 or not image.annotations[0].is_tag:
+            written.lost["images without one tag"] += 1
+        elif not _names_a_folder(name := image.annotations[0].category):
+            written.lost["images of a class that cannot name a folder"] += 1
+        else:
+            written.objects += 1
+            written.lost["attributes of tags"] += bool(image.annotations[0].attributes)
+            put(folder / image.split / name / image.path, image.read())
+    return written
+
+
+def _names_a_folder(name: str) -> bool:
+    return name != Options().unlabelled and not name.startswith(".") and not set("/\\\0") & set(name)

@@ -23,12 +23,15 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from assay.data import masks
+from assay.data.annotations import Annotation
 from assay.data.images.refusal import reason
+from assay.data.outlines import RLE
 from assay.data.records import Outgoing, Record, Written
 from assay.errors import SourceError
 from assay.formats import options_of, place_of
 from assay.formats._files import images_below, is_held, path_of, png_of, put, refuse_repeats
 from assay.formats._objects import Sheet, sheet
+from assay.formats._shapes import COVERED, OTHER_BOXES, POLYGONS, has_other_box
 from assay.params import Section, Source
 from assay.params.bounds import within
 
@@ -153,8 +156,8 @@ def _numbers(file: Path) -> tuple[Numbers | None, str]:
 def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:
     """images/ and masks/: maps of instances (16 bits) for one class, of classes for several.
 
-    Lost: boxes without an outline, tags, crowds, attributes, splits, objects beyond 65,535 and classes beyond 254;
-    where outlines overlap, the pixels go to the later object.
+    Lost: boxes without an outline, tags, crowds, attributes, splits; objects beyond 65,535 and classes beyond 254.
+    Where outlines overlap, the pixels go to the later object. With several classes, objects of one class are one.
     """
     one_class = len(classes) < 2
     options = {"category": classes[0]} if one_class and classes else {}
@@ -162,16 +165,35 @@ def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> W
         options=options if one_class else {"of": "classes", "classes": ["background", *classes]}
     )
     for image in images:
-        numbers = np.zeros((image.height, image.width), np.uint16 if one_class else np.uint8)
-        most = np.iinfo(numbers.dtype).max - (not one_class)
-        for n, one in enumerate(
-            (note for note in image.annotations if is_held(note, written, boxes=False)), 1
-        ):
-            number = n if one_class else classes.index(one.category) + 1
-            if one.segmentation is None or number > most:
-                written.lost["objects beyond the numbers of a map"] += 1
-                continue
-            numbers[masks.rasterized(one.segmentation, image.height, image.width)] = number
+        held = [note for note in image.annotations if is_held(note, written, boxes=False)]
+        numbers = [n if one_class else classes.index(one.category) + 1 for n, one in enumerate(held, 1)]
+        map_ = _map(image, held, numbers, np.dtype(np.uint16 if one_class else np.uint8), written)
+        written.lost["objects: one of a class on an image"] += len(numbers) - len(set(numbers))
+        written.lost["splits of images"] += 1
         put(folder / "images" / image.path, image.read())
-        put((folder / "masks" / image.path).with_suffix(".png"), png_of(numbers))
+        put((folder / "masks" / image.path).with_suffix(".png"), png_of(map_))
     return written
+
+
+def _map(
+    image: Outgoing,
+    held: Sequence[Annotation],
+    numbers: Sequence[int],
+    kind: np.dtype[np.unsignedinteger[Any]],
+    written: Written,
+) -> NDArray[np.unsignedinteger[Any]]:
+    """The map (height, width) of objects by their numbers; 255 of 8 bits is for pixels without a class."""
+    map_ = np.zeros((image.height, image.width), kind)
+    most = np.iinfo(kind).max - (kind == np.uint8)
+    covered = set[int]()
+    for number, one in zip(numbers, held, strict=True):
+        if one.segmentation is None or number > most:
+            written.lost["objects beyond the numbers of a map"] += 1
+            continue
+        mask = masks.rasterized(one.segmentation, image.height, image.width)
+        covered |= (set(np.unique(map_[mask]).tolist()) - {0, number}) | (set() if mask.any() else {number})
+        map_[mask] = number
+        written.lost[OTHER_BOXES] += has_other_box(one)
+        written.lost[POLYGONS] += not isinstance(one.segmentation, RLE)
+    written.lost[COVERED] += len(covered)
+    return map_

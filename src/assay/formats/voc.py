@@ -34,6 +34,7 @@ from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, options_of, place_of
 from assay.formats._files import images_below, is_held, no_such_image, path_of, png_of, put, refuse_repeats
 from assay.formats._objects import Sheet, sheet
+from assay.formats._shapes import COVERED, POLYGONS
 from assay.params import Section, Source
 
 CLASSES = [
@@ -201,7 +202,7 @@ def _box(one: ElementTree.Element, one_based: bool) -> dict[str, Any]:
 def _attributes(one: ElementTree.Element) -> dict[str, str | bool]:
     held: dict[str, str | bool] = {name: True for name in FLAGS if (one.findtext(name) or "").strip() == "1"}
     pose = (one.findtext("pose") or "").strip()
-    return held | ({"pose": pose} if pose not in ("", "Unspecified") else {})
+    return held | ({"pose": pose} if _is_pose(pose) else {})
 
 
 def _splits(place: Path) -> dict[str, str]:
@@ -237,7 +238,7 @@ def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> W
     for image in images:
         stem = stems.of(image.path)
         names[image.split].append(stem)
-        held = [one for one in image.annotations if is_held(one, written, {*FLAGS, "pose"})]
+        held = [one for one in image.annotations if is_held(one, written, _is_stored)]
         put(home / "JPEGImages" / f"{stem}{Path(image.path).suffix}", image.read())
         tree = _tree(f"{stem}{Path(image.path).suffix}", image, held)
         put(home / "Annotations" / f"{stem}.xml", ElementTree.tostring(tree, "utf-8"))
@@ -246,6 +247,14 @@ def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> W
     for split, listed in names.items():
         put(home / "ImageSets" / "Main" / f"{split}.txt", "".join(f"{name}\n" for name in listed).encode())
     return written
+
+
+def _is_stored(name: str, value: object) -> bool:
+    return value is True if name in FLAGS else name == "pose" and isinstance(value, str) and _is_pose(value)
+
+
+def _is_pose(text: str) -> bool:
+    return text == text.strip() and text not in ("", "Unspecified")
 
 
 class _Stems:
@@ -290,6 +299,7 @@ def _write_masks(
     home: Path, stem: str, image: Outgoing, held: list[Annotation], classes: Sequence[str], written: Written
 ) -> None:
     """Write the maps of objects, numbered as in the XML, and of classes."""
+    covered = set[int]()
     maps = {kind: np.zeros((image.height, image.width), np.uint8) for kind in ("Object", "Class")}
     for number, one in enumerate(held, 1):
         kind = classes.index(one.category) + 1
@@ -299,6 +309,10 @@ def _write_masks(
             written.lost["outlines"] += 1
             continue
         mask = masks.rasterized(one.segmentation, image.height, image.width)
+        below = np.unique(maps["Object"][mask])
+        written.lost[POLYGONS] += not isinstance(one.segmentation, RLE)
+        covered |= set(below[below > 0].tolist()) | ({number} if not mask.any() else set())
         maps["Object"][mask], maps["Class"][mask] = number, kind
+    written.lost[COVERED] += len(covered)
     for name, numbers in maps.items():
         put(home / f"Segmentation{name}" / f"{stem}.png", png_of(numbers))

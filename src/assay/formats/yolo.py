@@ -28,9 +28,10 @@ from assay.data.outlines import RLE, Polygons, Ring
 from assay.data.records import Outgoing, Record, Written
 from assay.data.text import read_text
 from assay.errors import SourceError
-from assay.formats import SPLIT_NAMES, options_of, place_of
+from assay.formats import SPLIT_NAMES, imagefolder, options_of, place_of
 from assay.formats._files import images_below, is_held, path_of, put
 from assay.formats._objects import Sheet, sheet
+from assay.formats._shapes import OTHER_BOXES, has_other_box
 from assay.params import Section, Source
 
 YAMLS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
@@ -210,22 +211,28 @@ def _text_of(image: Path) -> Path:
 
 
 def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:
-    """data.yaml, images/SPLIT and labels/SPLIT; if all annotations are tags, SPLIT/CLASS/ as for classification.
+    """data.yaml, images/SPLIT and labels/SPLIT; if all annotations are tags, the folders of `imagefolder`.
 
-    With any outline all objects are written as polygons, as trainers don't accept both; parts and holes are joined to
-    one ring. Lost: crowds, attributes, tags beside objects.
+    With any outline all objects are written as polygons, as trainers don't accept both. Lost: crowds, attributes, tags
+    beside objects, repeated objects; with outlines, boxes (their corners are written), and parts and holes, which are
+    joined to one ring.
     """
     held = list(images)
     notes = [note for image in held for note in image.annotations]
     if notes and all(note.is_tag for note in notes):
-        return _write_classes(held, folder)
+        return imagefolder.write(held, classes, folder)
     written, numbers = Written(), {name: n for n, name in enumerate(classes)}
     outlined = any(note.segmentation is not None for note in notes)
     for image in held:
-        lines = [_line(one, numbers, image, outlined) for one in image.annotations if is_held(one, written)]
+        lines = [
+            _line(one, numbers, image, outlined, written)
+            for one in image.annotations
+            if is_held(one, written)
+        ]
+        written.lost["repeated objects"] += len(lines) - len(set(lines))
         put(folder / "images" / image.split / image.path, image.read())
         text = _text_of(folder / "images" / image.split / image.path)
-        put(text, "".join(f"{line}\n" for line in lines).encode())
+        put(text, "".join(f"{line}\n" for line in dict.fromkeys(lines)).encode())
     said: dict[str, Any] = {"path": "."}
     said |= {split: f"images/{split}" for split in dict.fromkeys(image.split for image in held)}
     said |= {"names": dict(enumerate(classes))}
@@ -233,32 +240,26 @@ def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> W
     return written
 
 
-def _line(one: Annotation, numbers: Mapping[str, int], image: Outgoing, outlined: bool) -> str:
+def _line(
+    one: Annotation, numbers: Mapping[str, int], image: Outgoing, outlined: bool, written: Written
+) -> str:
     x, y, w, h = one.box or (0, 0, 0, 0)
     pixels: Sequence[float] = (x + w / 2, y + h / 2, w, h)
-    if outlined:
-        pixels = (x, y, x + w, y, x + w, y + h, x, y + h)
     if (outline := one.segmentation) is not None:
-        pixels = _ring_of(outline, image)
+        pixels = _ring_of(outline, image, written)
+        written.lost[OTHER_BOXES] += has_other_box(one)
+    elif outlined:
+        pixels = (x, y, x + w, y, x + w, y + h, x, y + h)
+        written.lost["boxes: their corners as polygons instead"] += 1
     shares = [value / (image.height if n % 2 else image.width) for n, value in enumerate(pixels)]
     return " ".join([str(numbers[one.category]), *map(repr, shares)])
 
 
-def _ring_of(outline: Polygons | RLE, image: Outgoing) -> Ring:
+def _ring_of(outline: Polygons | RLE, image: Outgoing, written: Written) -> Ring:
     """A polygon of one part unchanged; for parts, holes or run lengths, one ring around the same pixels."""
     if not isinstance(outline, RLE) and len(outline) == len(outline[0]) == 1:
         return outline[0][0]
     found = polygons_of(rasterized(outline, image.height, image.width))
-    return as_one_ring(found or (() if isinstance(outline, RLE) else outline))
-
-
-def _write_classes(images: Iterable[Outgoing], folder: Path) -> Written:
-    """Folders named after classes, for images with one tag each."""
-    written = Written()
-    for image in images:
-        if len(image.annotations) != 1:
-            written.lost["images without one tag"] += 1
-            continue
-        written.objects += 1
-        put(folder / image.split / image.annotations[0].category / image.path, image.read())
-    return written
+    parts = found or (() if isinstance(outline, RLE) else outline)
+    written.lost["parts and holes: one ring instead"] += sum(map(len, parts)) > 1
+    return as_one_ring(parts)

@@ -1,0 +1,162 @@
+"""Every format that is written, and every pair of them: what is lost is counted, and the rest stays as it was."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from assay import plugins
+from assay.commands.export import writers
+from assay.data import masks
+from assay.data.annotations import Annotation
+from assay.data.records import Outgoing, Record, Written
+from assay.params import Source
+
+WIDTH, HEIGHT = 24, 16
+CLASSES = ("cat", "dög & co")
+VALUES = st.booleans() | st.integers(0, 3) | st.sampled_from(["Left", "true", "a; b"])
+
+
+def jpeg(shade: int) -> bytes:
+    stream = io.BytesIO()
+    Image.new("L", (WIDTH, HEIGHT), shade).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+DATA = [jpeg(40 * n) for n in range(3)]
+
+
+def blob(draw) -> np.ndarray:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    for _ in range(draw(st.integers(1, 3))):
+        x, y = draw(st.integers(0, WIDTH - 2)), draw(st.integers(0, HEIGHT - 2))
+        mask[y : y + draw(st.integers(1, 8)), x : x + draw(st.integers(1, 8))] ^= True
+    mask[0, 0] = True
+    return mask
+
+
+@st.composite
+def objects(draw) -> Annotation:
+    x, y = draw(st.integers(0, 40)) / 2, draw(st.integers(0, 24)) / 2
+    w, h = draw(st.integers(1, 8)) / 2, draw(st.integers(1, 8)) / 2
+    kind = draw(st.sampled_from(["tag", "box", "polygon", "parts", "pierced", "mask", "both"]))
+    said = {"category": draw(st.sampled_from(CLASSES))}
+    if kind in ("box", "both"):
+        said["bbox"] = (x, y, w, h)
+    if kind in ("polygon", "parts", "both"):
+        parts = [[x, y, x + w, y, x + w, y + h], [0, 0, 3, 0, 3, 3]]
+        said["segmentation"] = parts if kind == "parts" else parts[:1]
+    if kind == "pierced":
+        said["segmentation"] = [[[2, 2, 10, 2, 10, 10, 2, 10], [4, 4, 8, 4, 8, 8, 4, 8]]]
+    if kind == "mask":
+        said["segmentation"] = masks.encode(blob(draw))
+    if draw(st.integers(0, 3)) == 0:
+        said["attributes"] = draw(
+            st.dictionaries(
+                st.sampled_from(["difficult", "occluded", "pose", "n", "description"]), VALUES, max_size=2
+            )
+        )
+    said["iscrowd"] = kind != "tag" and draw(st.integers(0, 3)) == 0
+    return Annotation.model_validate(said)
+
+
+lists = st.lists(st.lists(objects(), max_size=3), min_size=1, max_size=2)
+
+
+def pixels(one: Annotation) -> str | None:
+    """The pixels of an outline; an outline that covers none is as good as its box."""
+    if one.segmentation is None:
+        return None
+    mask = masks.rasterized(one.segmentation, HEIGHT, WIDTH)
+    return masks.encode(mask).counts if mask.any() else None
+
+
+def meaning(notes: list[Annotation]) -> list:
+    """What a format has to keep: class, box, pixels, crowd and attributes of each object, and the tags."""
+    held = [
+        (
+            one.category,
+            one.box and tuple(round(v, 6) for v in one.box),
+            pixels(one),
+            one.iscrowd,
+            tuple(sorted((k, type(v).__name__, v) for k, v in one.attributes.items())),
+        )
+        for one in notes
+    ]
+    tags = {one for one in held if one[1] is None}
+    return sorted([*tags, *(one for one in held if one[1] is not None)], key=repr)
+
+
+def there_and_back(name: str, images: list[Outgoing]) -> tuple[Written, list[Record]]:
+    """Write images in a format, and read them. The images are those of DATA, by their order."""
+    module = plugins.load("formats", name)
+    with tempfile.TemporaryDirectory() as folder:
+        written = module.write(images, CLASSES, Path(folder))
+        form = written.format or name
+        source = Source(name="s", format=form, path=written.path, options=written.options)
+        if not any(Path(folder).iterdir()):  # no image has one tag
+            return written, []
+        records = list(plugins.load("formats", form).read(source, Path(folder)))
+        for record in records:
+            assert record.skip in (None, "ignored")
+            assert record.issues == []
+            record.data = Path(record.file).read_bytes() if record.skip is None else None
+    return written, [record for record in records if record.data is not None]
+
+
+def sent(notes: list[list[Annotation]], splits: tuple[str, ...]) -> list[Outgoing]:
+    return [
+        Outgoing(f"a/{n}.jpg", lambda n=n: DATA[n], WIDTH, HEIGHT, list(held), splits[n % len(splits)])
+        for n, held in enumerate(notes)
+    ]
+
+
+def again(records: list[Record]) -> list[Outgoing]:
+    return [
+        Outgoing(f"{n}.jpg", lambda r=r: r.data, WIDTH, HEIGHT, r.annotations or [], r.split or "train")
+        for n, r in enumerate(records)
+    ]
+
+
+def found(images: list[Record] | list[Outgoing], with_splits: bool = True) -> dict[bytes, tuple]:
+    """Bytes of each image -> its split, and the meaning of its annotations."""
+    return {
+        (one.data if isinstance(one, Record) else one.read()): (
+            with_splits and one.split,
+            meaning(one.annotations),
+        )
+        for one in images
+    }
+
+
+@pytest.mark.parametrize("name", writers())
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(lists, st.sampled_from([("train",), ("val", "test")]))
+def test_what_does_not_come_back_is_counted_as_lost(name, notes, splits):
+    images = sent(notes, splits)
+    written, records = there_and_back(name, images)
+    keeps_splits = not written.lost.pop("splits of images", 0)
+    if not +written.lost:
+        assert found(records, keeps_splits) == found(images, keeps_splits)
+
+
+@pytest.mark.parametrize("name", writers())
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(lists, st.sampled_from(writers()))
+def test_what_two_formats_can_hold_passes_through_both_unchanged(name, notes, other):
+    """The first two rounds leave what both can hold; a third one changes nothing."""
+    images = sent(notes, ("train",))
+    for _ in range(2):
+        images = through(other, through(name, images))
+    assert found(through(other, through(name, images))) == found(images)
+
+
+def through(name: str, images: list[Outgoing]) -> list[Outgoing]:
+    return again(there_and_back(name, images)[1]) if images else []
