@@ -13,7 +13,9 @@ from assay.data.fold import fold
 from assay.data.pool import Pool, PoolWriter, content_id
 from assay.errors import UsageError
 from assay.layout import Layout
+from assay.params import parse_params
 
+PARAMS = parse_params({"ingest": {"sources": [{"name": "s", "format": "demo"}]}})
 NO_PAIRS = pa.table({"id": pa.array([], pa.string()), "other": pa.array([], pa.string())})
 
 
@@ -45,7 +47,7 @@ def layout(tmp_path, make_pool, images) -> Layout:
 
 def test_labelled_images_go_out_with_what_is_lost_counted(layout, tmp_path, images):
     out = tmp_path / "out"
-    result = export.run(layout, "coco", out)
+    result = export.run(PARAMS, layout, "coco", out)
     assert (result["images"], result["unlabelled"], result["objects"]) == (14, 5, 2)
     assert result["lost"] == {"tags": 13}
     held = json.loads((out / "annotations/instances_train.json").read_text())
@@ -62,12 +64,12 @@ def test_what_cannot_be_written_is_said_and_nothing_is(layout, tmp_path):
         UsageError,
         match="--format demo: valid: coco, createml, csv, cvat, imagefolder, label_studio, labelme, masks",
     ):
-        export.run(layout, "demo", tmp_path / "out")
+        export.run(PARAMS, layout, "demo", tmp_path / "out")
     with pytest.raises(UsageError, match="no labelled image"):
-        export.run(layout, "coco", tmp_path / "out", split="test")
+        export.run(PARAMS, layout, "coco", tmp_path / "out", split="test")
     assert not (tmp_path / "out").exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.jpg").touch()
     with pytest.raises(UsageError, match="cannot be written"):
-        export.run(layout, "coco", tmp_path / "mine")
+        export.run(PARAMS, layout, "coco", tmp_path / "mine")
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["photo.jpg"]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from assay.commands.first_params import OF_OBJECTS, of_objects, params_text
 from assay.commands.init import IGNORED, prepare
-from assay.commands.recognized import recognized
+from assay.commands.recognized import looks_like, recognized
 from assay.commands.survey import Survey, counted, survey
 from assay.errors import UsageError
 from assay.params import Source, parse_params
@@ -47,6 +47,27 @@ def test_the_format_of_a_place_is_told_by_the_names_in_it(tmp_path, files, place
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert recognized(tmp_path / place) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("project-1.json", '[{"id": 1, "annotations": [{"completed_by": 1', "label_studio"),
+        ("export.json", '[{"data": {"image": "1.jpg"}, "annotations": []}]', "label_studio"),
+        ("images/1.json", '{"version": "5.5.0", "flags": {}, "shapes": [{', "labelme"),
+        ("train/_annotations.createml.json", '[{"image": "1.jpg", "annotations": []}]', "createml"),
+        ("annotations.json", '{"images": [], "annotations": [{', "coco"),
+        ("annotations.xml", '<?xml version="1.0"?>\n<annotations>', "cvat"),
+        ("Annotations/1.xml", "<annotation><filename>1.jpg", "voc"),
+        ("notes.json", '{"author": "x"}', "imagefolder"),
+    ],
+)
+def test_what_has_the_same_suffix_is_told_by_its_first_bytes(tmp_path, name, text, found):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text(text)
+    form, why = looks_like(tmp_path)
+    assert form == found
+    assert name in why or found == "imagefolder"
 
 
 def test_a_place_alone_says_what_it_is_and_a_wrong_format_is_noted(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,9 @@ def test_python_opens_the_snapshot_of_a_revision_from_the_cache(workspace):
     ]
     assert digest != workspace.read("data/snapshot/snapshot.json")["digest"]
     assert Path(file).is_relative_to(workspace.root), "the copy's own sources"
+    labels = {}
+    for rev in ("HEAD", "workspace"):
+        workspace.assay("export", f"out-{rev}", "--format", "csv", "--rev", rev)
+        lines = (workspace.root / f"out-{rev}/labels.csv").read_text().splitlines()
+        labels[rev] = Counter(line.split(",")[1] for line in lines)
+    assert labels["HEAD"] - labels["workspace"] == {row["label"]: 1}

@@ -24,7 +24,7 @@ def init(
         str | None,
         typer.Option(
             "--from",
-            help="PATH, or FORMAT:PATH with imagefolder, csv, coco, yolo, voc or masks; or without files of your own: "
+            help="PATH, or FORMAT:PATH with a format of `assay import --help`; or without files of your own: "
             "demo, 5,000 real digits to classify; scenes, digits to detect.",
         ),
     ] = None,
@@ -44,6 +44,37 @@ def init(
     show(init.run(folder, origin, dry_run, task), as_json, init.render)
 
 
+@setup.command("import", rich_help_panel=PANEL)
+def add_source(
+    path: Annotated[str, typer.Argument(help="A folder of images with labels, or a file of labels.")],
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="coco, yolo, voc, masks, label_studio, cvat, labelme, createml, imagefolder or csv; recognised if "
+            "not given.",
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the source; default: that of the folder.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option(help="Read it and show what would be added; write nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Read a folder or an export of another tool, and add it to the sources of params.yaml.
+
+    Says how the format was recognised, what is in it, and which objects are fixed or refused and why. The images are
+    taken in by the next `assay ingest` or `dvc repro`.
+
+    Examples:  assay import raw/cells   ·   assay import export.json --format label_studio --name second-round
+    """
+    from assay.commands import importing
+    from assay.commands.terminal import Terminal
+
+    layout, params = project()
+    show(importing.run(params, layout, path, form, name, dry_run, Terminal()), as_json, importing.render)
+
+
 @setup.command("check-plugin", rich_help_panel=PANEL)
 def check_plugin(
     file: Annotated[Path, typer.Argument(help="plugins/models/mine.py, plugins/strategies/mine.py …")],
@@ -61,17 +92,24 @@ def check_plugin(
 def export(
     folder: Annotated[Path, typer.Argument(metavar="DIR", callback=folder_of, help="A new or empty folder.")],
     form: Annotated[
-        str, typer.Option("--format", help="coco, yolo, voc, masks, label_studio, cvat, labelme, createml, imagefolder, csv, or your own.")
+        str,
+        typer.Option(
+            "--format",
+            help="coco, yolo, voc, masks, label_studio, cvat, labelme, createml, imagefolder, csv, or your own.",
+        ),
     ],
     split: Annotated[Literal["train", "val", "test"] | None, typer.Option(help="This split only.")] = None,
+    rev: Annotated[
+        str, typer.Option(help="The data set of a git revision or an MLflow run; default: `workspace`.")
+    ] = "workspace",
     as_json: Json = False,
 ) -> None:
-    """Write the labelled images of the snapshot in another format, and count what the format cannot represent.
+    """Write the labelled images of a snapshot in another format, and count what the format cannot represent.
 
-    Example:  assay export --format coco ../cells
+    Examples:  assay export --format coco ../cells   ·   assay export --format cvat --rev v1 ../cells-v1
     """
     from assay.commands import export
     from assay.commands.terminal import Terminal
 
-    layout, _ = project()
-    show(export.run(layout, form, folder, split, Terminal()), as_json, export.render)
+    layout, params = project()
+    show(export.run(params, layout, form, folder, split, rev, Terminal()), as_json, export.render)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,8 +17,9 @@ from assay.data.pool import Pool
 from assay.data.records import Outgoing
 from assay.data.snapshot import Snapshot
 from assay.errors import UsageError
+from assay.experiments.sides import WORKSPACE, Side, open_side
 from assay.layout import Layout
-from assay.params import Split
+from assay.params import Params, Split
 from assay.progress import Progress, silent
 from assay.reports.destinations import check_folder
 
@@ -32,25 +33,34 @@ def writers() -> list[str]:
 
 
 def run(
-    layout: Layout, form: str, folder: Path, split: Split | None = None, progress: Progress = silent
+    params: Params,
+    layout: Layout,
+    form: str,
+    folder: Path,
+    split: Split | None = None,
+    rev: str = WORKSPACE,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Write the labelled images of the snapshot that are not excluded to a new or empty folder.
+    """Write the labelled images of a snapshot that are not excluded to a new or empty folder.
 
-    UsageError for a format that cannot be written, or without a labelled image.
+    `rev`: a revision, a run, or the workspace. UsageError for a format that cannot be written, or without a labelled
+    image; UnknownRevision or NotKept for a revision whose snapshot is not to be had.
     """
     if form not in writers():
         raise UsageError(f"--format {form}: valid: {', '.join(writers())}")
-    snapshot, pool = Snapshot.load(layout.snapshot), Pool.open(layout.pool)
-    kept = _chosen(snapshot, split)
     check_folder(folder)  # what is in it would be replaced
+    side = _side(rev, params, layout)
+    snapshot = _opened(side, layout)
+    kept = _chosen(snapshot, split)
     if not kept:
         raise UsageError("no labelled image to export", hint="label some, or omit --split")
-    names = _names(kept)
+    names, pool = _names(kept), _pool(side, kept, layout)
     with fresh_dir(folder) as aside, progress.bar("export", len(kept), "images") as advance:
         images = _outgoing(snapshot, pool, kept, names, advance)
         written = plugins.load("formats", form).write(images, snapshot.categories, aside)
     return {
         "folder": str(folder),
+        "of": side.label if side else "the workspace",
         "format": form,
         "images": len(kept),
         "unlabelled": len(snapshot)
@@ -59,7 +69,27 @@ def run(
         "objects": written.objects,
         "lost": dict(+written.lost),
         "options": written.options,
+        "read_as": written.format,
     }
+
+
+def _side(rev: str, params: Params, layout: Layout) -> Side | None:
+    """None for the workspace, which need not be a git repository."""
+    return None if rev == WORKSPACE else open_side(rev, layout, params)
+
+
+def _opened(side: Side | None, layout: Layout) -> Snapshot:
+    if side is None:
+        return Snapshot.load(layout.snapshot)
+    return Snapshot.load(side.path(layout.snapshot.relative_to(layout.root).as_posix()))
+
+
+def _pool(side: Side | None, kept: Iterable[str], layout: Layout) -> Pool:
+    """The pool of the workspace if it has all images, otherwise that of the revision."""
+    pool = Pool.open(layout.pool)
+    if side is None or all(sample in pool for sample in kept):
+        return pool
+    return Pool.open(side.path(layout.pool.relative_to(layout.root).as_posix()))
 
 
 def _chosen(snapshot: Snapshot, split: Split | None) -> dict[str, dict[str, Any]]:
@@ -102,10 +132,9 @@ def _outgoing(
 
 def render(result: dict[str, Any], console: Console) -> None:
     """Print what was written, what the format cannot represent, and the options to read it."""
-    console.print(
-        f"{escape(result['folder'])}: {result['images']:,} images, {result['objects']:,} labels as {result['format']}",
-        highlight=False,
-    )
+    form = result["read_as"] or result["format"]
+    told = f"{result['folder']}: {result['images']:,} images, {result['objects']:,} labels of {result['of']} as {form}"
+    console.print(escape(told), highlight=False, soft_wrap=True)
     if result["unlabelled"]:
         console.print(f"left out: {result['unlabelled']:,} images without a label", highlight=False)
     for what, n in result["lost"].items():

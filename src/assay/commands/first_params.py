@@ -156,6 +156,12 @@ def _source_lines(source: Source) -> list[str]:
     ]
 
 
+def source_line(source: Source) -> str:
+    """A source as an item of `ingest.sources` on one line."""
+    about = {"name": source.name, "format": source.format, "path": source.path, "options": source.options}
+    return f"{{{', '.join(f'{key}: {_yaml(value)}' for key, value in about.items() if value)}}}"
+
+
 def _yaml(value: Any) -> str:
     """A value on one line, as JSON, which is valid YAML."""
     text = json.dumps(value, ensure_ascii=False)

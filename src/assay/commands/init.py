@@ -115,6 +115,11 @@ def source_of(origin: str | None, root: Path) -> Source:
             hint=f"valid: PATH, {', '.join(f'{name}:PATH' for name in LOOKS)}, demo (5,000 real digits) "
             "or scenes (generated, with boxes)",
         )
+    return source_at(path, kind, root)
+
+
+def source_at(path: str, kind: str, root: Path) -> Source:
+    """The source of params.yaml for a path of a known format, named after it."""
     place = Path(path).expanduser().absolute()
     home = root.absolute()
     inside = place.relative_to(home).as_posix() if place.is_relative_to(home) else str(place)
@@ -194,7 +199,7 @@ def _notes(root: Path, source: Source, found: Survey) -> list[str]:
         PACKAGES,
         f"pin assay=={__version__} where the project lists its packages: `assay diff` reads requirements.lock",
         *without_labels(found),
-        *_looks_otherwise(root, source),
+        *looks_otherwise(root, source),
     ]
     if _in_git(root) and run_git(["check-ignore", "-q", "data/edits/0001.jsonl"], root).returncode == 0:
         notes.append(
@@ -203,7 +208,7 @@ def _notes(root: Path, source: Source, found: Survey) -> list[str]:
     return notes
 
 
-def _looks_otherwise(root: Path, source: Source) -> list[str]:
+def looks_otherwise(root: Path, source: Source) -> list[str]:
     """A source of one format whose place looks like another's."""
     place = root / (source.path or "")
     seen = recognized(place) if source.path else None

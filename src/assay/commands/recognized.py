@@ -1,9 +1,8 @@
-"""Recognition of the format of a source by file names, without opening files."""
+"""Recognition of the format of a source by the names of its files, and the first bytes of one JSON or XML."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 
 from assay.formats import coco, yolo
@@ -11,30 +10,88 @@ from assay.formats.masks import Options as Masks
 from assay.intake.watch import is_image_name
 
 MASKS = Masks()
-LOOKS: dict[str, Callable[[Path], bool]] = {
-    "csv": lambda place: place.suffix.lower() == ".csv",
-    "coco": lambda place: place.suffix == ".json" or _has(place, *coco.FILES),
-    "yolo": lambda place: place.suffix in (".yaml", ".yml") or any((place / n).is_file() for n in yolo.YAMLS),
-    "voc": lambda place: _has(place, "*.xml"),
-    "masks": lambda place: bool(mask_folders(place)),
-    "imagefolder": Path.is_dir,
-}
-"""{format: test of a path}, the most specific first."""
 DEPTH = ("", "*/", "*/*/")
+HEAD = 4096
+"""Bytes of a file that are looked at."""
 
 
-def _has(place: Path, *patterns: str) -> bool:
-    return any(
-        True
-        for pattern in patterns
-        for depth in DEPTH
-        for _ in islice(place.glob(f"{depth}{pattern}") if place.is_dir() else (), 1)
-    )
+def _found(place: Path, *patterns: str) -> Path | None:
+    """The first file that matches a pattern, at most two folders down; `place` itself if it matches."""
+    if not place.is_dir():
+        return place if any(place.match(pattern) for pattern in patterns) else None
+    matches = (file for pattern in patterns for depth in DEPTH for file in place.glob(f"{depth}{pattern}"))
+    return next(matches, None)
+
+
+def _by_name(*patterns: str) -> Callable[[Path], str | None]:
+    def look(place: Path) -> str | None:
+        file = _found(place, *patterns)
+        return f"there is {_shown(file, place)}" if file else None
+
+    return look
+
+
+def _by_head(pattern: str, looks: Callable[[str], bool], what: str) -> Callable[[Path], str | None]:
+    """By the first bytes of the first file that matches the pattern."""
+
+    def look(place: Path) -> str | None:
+        file = _found(place, pattern)
+        return f"{_shown(file, place)} {what}" if file and looks(_head(file)) else None
+
+    return look
+
+
+def _shown(file: Path, place: Path) -> str:
+    return file.relative_to(place).as_posix() if file != place else file.name
+
+
+def _head(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(HEAD).decode("utf-8-sig", "replace").lstrip()
+    except OSError:
+        return ""
+
+
+def _is_label_studio(head: str) -> bool:
+    return head.startswith("[") and any(f'"{key}"' in head for key in ("data", "result", "completed_by"))
+
+
+def _is_createml(head: str) -> bool:
+    return head.startswith("[") and '"annotations"' in head and not _is_label_studio(head)
+
+
+def _is_labelme(head: str) -> bool:
+    return head.startswith("{") and any(f'"{key}"' in head for key in ("shapes", "imagePath"))
+
+
+def _masks(place: Path) -> str | None:
+    folders = mask_folders(place)
+    return f"there are folders {MASKS.images} and {folders[0]}" if folders else None
+
+
+LOOKS: dict[str, Callable[[Path], str | None]] = {
+    "csv": lambda place: "its name ends in .csv" if place.suffix.lower() == ".csv" else None,
+    "label_studio": _by_head("*.json", _is_label_studio, "is a list of tasks"),
+    "labelme": _by_head("*.json", _is_labelme, "has shapes of one image"),
+    "createml": _by_head("*.json", _is_createml, "is a list of images with annotations"),
+    "coco": lambda place: _by_name(*(coco.FILES if place.is_dir() else ["*.json"]))(place),
+    "yolo": lambda place: _yolo(place) if place.is_dir() else _by_name("*.yaml", "*.yml")(place),
+    "cvat": _by_head("*.xml", lambda head: "<annotations" in head, "has an element <annotations>"),
+    "voc": _by_name("*.xml"),
+    "masks": _masks,
+    "imagefolder": lambda place: "it is a folder without annotation files" if place.is_dir() else None,
+}
+"""{format: reason why a path looks like it, None if it does not}, the most specific first."""
+
+
+def _yolo(place: Path) -> str | None:
+    return next((f"there is {name}" for name in yolo.YAMLS if (place / name).is_file()), None)
 
 
 def mask_folders(place: Path) -> list[str]:
     """Names of folders that may contain the masks of the images; only the usual name, if there is one."""
-    if _has(place, f"{MASKS.images}/*") and _has(place, f"{MASKS.masks}/*"):
+    if _found(place, f"{MASKS.images}/*") and _found(place, f"{MASKS.masks}/*"):
         return [MASKS.masks]
     first = next(
         (file for file in sorted((place / MASKS.images).glob("*")) if is_image_name(file.name)), None
@@ -46,8 +103,14 @@ def mask_folders(place: Path) -> list[str]:
     )
 
 
-def recognized(place: Path) -> str | None:
-    """Name of the format; None if the path does not exist or is an image."""
+def looks_like(place: Path) -> tuple[str, str] | None:
+    """(format, reason); None if the path does not exist or is an image."""
     if is_image_name(place.name) or not place.exists():
         return None
-    return next((name for name, looks in LOOKS.items() if looks(place)), None)
+    return next(((name, why) for name, look in LOOKS.items() if (why := look(place))), None)
+
+
+def recognized(place: Path) -> str | None:
+    """Name of the format of a path; None if the path does not exist or is an image."""
+    found = looks_like(place)
+    return found and found[0]

@@ -49,9 +49,14 @@ class Survey:
 
 def survey(source: Source, root: Path) -> Survey:
     """List a source as ingest does, and read the sizes of some images. SourceError as in ingest."""
-    records = [r for r in plugins.load("formats", source.format).read(source, root) if r.skip is None]
+    return surveyed(plugins.load("formats", source.format).read(source, root))
+
+
+def surveyed(found: Iterable[Record]) -> Survey:
+    """The survey of the records of a source."""
+    records = [record for record in found if record.skip is None]
     step = max(1, len(records) // LOOKED_AT)
-    looked = [found for record in records[::step] if (found := _look(record))]
+    looked = [size for record in records[::step] if (size := _look(record))]
     objects = [[note for note in r.annotations or () if not note.is_tag] for r in records]
     return Survey(
         images=len(records),
