@@ -31,7 +31,7 @@ from assay.params import Fraction, Section, Seed, Source
 from assay.params.bounds import within
 
 HEIGHTS = (14, 33)
-"""px: the least height of a digit, and the first that is too high."""
+"""Heights of the digits, px: from the first to below the second."""
 CONTRASTS = ("faint", "medium", "strong")
 LIGHT = (90, 220)
 """Gray levels of the digits, least and most: a third of the range for each of CONTRASTS."""
@@ -71,7 +71,7 @@ def read(source: Source, root: Path) -> Iterator[Record]:
 
 
 def fingerprint(source: Source) -> str:
-    """Changes when what is read would: with the options, or with the code that draws."""
+    """Fingerprint of what is read: of the options, and of the code that draws."""
     digest = hashlib.sha256(options_of(source, Options).model_dump_json().encode())
     for file in (__file__, demo.__file__, _plant.__file__):
         digest.update(Path(file).read_bytes())

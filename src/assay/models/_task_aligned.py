@@ -65,7 +65,7 @@ def assign(
     aligned = torch.where(reachable(points, strides, there), aligned, -1.0)
     best, rows = aligned.topk(min(CANDIDATES, len(points)), dim=1)
     takes = torch.zeros_like(aligned).scatter_(1, rows, (best >= 0).to(aligned.dtype))
-    # a point that several objects want learns the one that it overlaps most
+    # a point chosen for several objects learns the one that it overlaps most
     owner = torch.where(takes > 0, overlap, -1.0).argmax(0)
     row = (takes.sum(0) > 0).nonzero()[:, 0]
     which = owner[row]

@@ -119,7 +119,7 @@ class Detector(nn.Module):
         return logits, torch.cat([points - sides[..., :2], points + sides[..., 2:]], 2), points, strides
 
     def _best(self, scores: torch.Tensor, boxes: torch.Tensor) -> Found:
-        """Of one image, (p, classes) and (p, 4): what is left of its boxes once overlapping ones are dropped."""
+        """Non-maximum suppression on one image: scores (p, classes) and boxes (p, 4) -> the boxes that are kept."""
         flat = scores.flatten()
         values, order = flat.topk(min(CANDIDATES * self.options.most, len(flat)))
         order = order[values >= self.options.score]
@@ -136,7 +136,7 @@ def _grid(maps: torch.Tensor, stride: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def suited(options: dict[str, Any], training: Pictures) -> Pictures:
-    """The images as they are, at most LARGEST px, never out of shape."""
+    """The size of the images, at most LARGEST px, letterboxed."""
     return Pictures(min(training.size, LARGEST), "rgb", "letterbox")
 
 

@@ -24,13 +24,13 @@ INPUT = "pixels"
 TASKS = ("instance_segmentation",)
 
 CELLS = 28
-"""Of a mask, along each side of its window."""
+"""Cells of a mask along each side of its window."""
 MARGIN = 0.1
 """Parts of the sides of a box by which its window is larger on each side."""
 LOOSE = 0.1
-"""Parts of the sides by which boxes are off where outlines are learnt, as those that are found will be."""
+"""Jitter of the boxes in training, in parts of the sides: boxes that are found are inexact too."""
 LEARNT = 64
-"""Outlines of one image that a step learns."""
+"""Most outlines of one image in a training step."""
 WIDTH, FINE = 32, 16
 """Channels at 14 × 14 cells, and at 28 × 28."""
 
@@ -42,7 +42,7 @@ class Options(lite0_detector.Options):
 class Outliner(nn.Module):
     """In m windows: logits (m, 28, 28) from maps (n, width, h / 4, w / 4) and the images (n, c, h, w) themselves.
 
-    The maps say what belongs to an object, the pixels where it ends: a cell of a map is wider than many a window's.
+    The maps tell what belongs to an object, the pixels where it ends: many windows have finer cells than the maps.
     """
 
     def __init__(self, width: int) -> None:
@@ -114,7 +114,7 @@ def some(target: Found) -> Found:
 
 
 def loose(boxes: torch.Tensor) -> torch.Tensor:
-    """Corners (m, 4) off by up to LOOSE of the sides, each on its own."""
+    """Corners (m, 4), each moved independently by up to LOOSE of the sides."""
     off = 2 * torch.rand(boxes.shape).to(boxes.device) - 1
     return boxes + LOOSE * off * _sides(boxes)
 

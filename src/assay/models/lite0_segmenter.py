@@ -64,7 +64,7 @@ class Segmenter(nn.Module):
 
 
 def suited(options: dict[str, Any], training: Pictures) -> Pictures:
-    """The images enlarged, at most LARGEST px, never out of shape."""
+    """The size of the images, enlarged, at most LARGEST px, letterboxed."""
     return Pictures(min(round(ENLARGED * training.size), LARGEST), "rgb", "letterbox")
 
 

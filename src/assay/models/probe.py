@@ -20,7 +20,7 @@ TASKS = ("classification", "counting", "multilabel")
 
 
 GAIN = 6.0
-"""Length of a vector as the layer sees it. Adam moves all weights at one rate: with vectors of length √d a step of it
+"""Length of an input vector of the layer. Adam moves all weights at one rate: with vectors of length √d a step of it
 moves a logit by some units, and on noisy labels val loss is least before the first epoch ends."""
 
 

@@ -62,7 +62,7 @@ def _foreground(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def suited(options: dict[str, Any], training: Pictures) -> Pictures:
-    """The size that the network resizes to, or the images as they are, at most LARGEST px; never out of shape."""
+    """The size that the network resizes to, or that of the images, at most LARGEST px; letterboxed."""
     name = _options(options).name
     own = next((size for start, size in OWN_SIZE.items() if name.startswith(start)), None)
     return Pictures(own or min(training.size, LARGEST), "rgb", "letterbox")
@@ -97,7 +97,7 @@ def _options(given: dict[str, Any]) -> Options:
 
 
 def _limits(options: Options, spec: ModelSpec) -> dict[str, Any]:
-    """What is kept, in the words of the architecture; and that images come in their size already."""
+    """Arguments of the architecture: limits of what is found, and no resizing of the images."""
     kept = {
         "score_thresh": options.score,
         "nms_thresh": options.overlap,

@@ -46,7 +46,7 @@ def _with_masks_on_their_grids(found: list[Found], seen: list[Size], given: list
 
 
 def suited(options: dict[str, Any], training: Pictures) -> Pictures:
-    """The images as they are, at most LARGEST px, never out of shape."""
+    """The size of the images, at most LARGEST px, letterboxed."""
     return Pictures(min(training.size, LARGEST), "rgb", "letterbox")
 
 

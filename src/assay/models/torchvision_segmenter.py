@@ -38,7 +38,7 @@ class Segmenter(WithKeptNorms, Normalised):
 
 
 def suited(options: dict[str, Any], training: Pictures) -> Pictures:
-    """The images as they are, at most LARGEST px, never out of shape."""
+    """The size of the images, at most LARGEST px, letterboxed."""
     return Pictures(min(training.size, LARGEST), "rgb", "letterbox")
 
 

@@ -8,17 +8,17 @@ A task is two files, as a change of how models are measured must train none. `ta
     UNUSED: tuple[str, ...]                       optional: keys of `train` without a meaning for it: a race tries none
     SEPARATOR: str                                optional: between the tags of an image in a file of labels
 
-    label(annotations) -> str | None              what the annotations of a sample come to, as text; None: not labelled
+    label(annotations) -> str | None              label of a sample, from its annotations, as text; None: not labelled
     words(label) -> str                           a label as a person reads it
     classes(label) -> sequence of str             the classes that an image with this label shows: what is counted
     outputs(categories) -> int                    numbers that a model returns for each image
-    targets(labels, categories) -> sequence (n,)  of what an image is to teach; ParamsError for a label that cannot be
-    batch(targets, rows, where, device)           those of some rows (b,) in the form that the loss takes; `where`, the
+    targets(labels, categories) -> sequence (n,)  training target of each image; ParamsError for an invalid label
+    batch(targets, rows, where, device)           targets of some rows (b,) in the form of the loss; `where`, the
                                                   Placement of the images once augmented, moves boxes and masks along
     objective(targets, settings) -> loss          from all of train; loss(model, images (b, …), batch) -> scalar
-    predict(outputs, where) -> said               what a model returned, batch by batch, to predictions of n images in a
+    predict(outputs, where) -> said               outputs of a model, batch by batch, as predictions of n images in a
                                                   form of the task's own; `where` brings places back to the images
-    scores(said, targets) -> {"loss": …}          cheap, once an epoch; "loss" decides which one is kept
+    scores(said, targets) -> {"loss": …}          cheap, once an epoch; the epoch with the lowest "loss" is kept
     to_table(said, categories) -> pa.Table        its columns of predictions.parquet, `predicted` (text) among them
     doubt(table) -> float32 (n,)                  from those columns: 1 where the model cannot tell, 0 where it is sure
     objects(table) -> float64 (n,)                optional: from those columns, how many objects are to be expected.
@@ -29,9 +29,9 @@ and `metrics/x.py`
 
     METRICS                                       names of rows of assay.metrics.table, or of its own ROWS
     ROWS                                          optional, a Metric each: those of a project's own task
-    judge(table, known, labels, categories) -> Judged     predictions of a model with the classes `known`, held against
-                                                  labels; what is statistical goes by assay.metrics.judged alone
-    details(judged) -> dict                       if there is more to say of a model on its test images: `details` of
+    judge(table, known, labels, categories) -> Judged     predictions of a model with the classes `known`, compared with
+                                                  labels; all statistics use assay.metrics.judged only
+    details(judged) -> dict                       optional: more about a model on its test images: `details` of
                                                   metrics.json
 
 `DRAWN` of assay.stages.evaluate has the plots of a task beyond metrics with their intervals. `torch` is imported by the
@@ -78,7 +78,7 @@ def probabilities_of(table: pa.Table) -> NDArray[np.float32]:
 
 
 def takes_tag(name: str, category: str) -> bool:
-    """Whether an image of which no more than this class is known counts as labelled."""
+    """Whether an image with this class alone, without an object, counts as labelled."""
     from assay.data.annotations import Annotation
 
     return load(name).label([Annotation(category=category)]) is not None
@@ -102,7 +102,7 @@ def place_of(named: Iterable[str], categories: Sequence[str]) -> dict[str, int]:
 
 
 def require_classes(name: str, what: str) -> None:
-    """ParamsError if a task's predictions are no probabilities of classes, which `what` works with."""
+    """ParamsError if the predictions of a task are not probabilities of classes, which `what` needs."""
     if not load(name).SAYS_CLASSES:
         able = ", ".join(task for task in plugins.names("tasks") if load(task).SAYS_CLASSES)
         raise ParamsError(
@@ -117,7 +117,7 @@ def has_objects(name: str) -> bool:
 
 
 def require_objects(name: str, what: str) -> None:
-    """ParamsError if a task does not say how many objects it expects, which `what` works with."""
+    """ParamsError if a task does not predict numbers of objects, which `what` needs."""
     if not has_objects(name):
         able = ", ".join(filter(has_objects, plugins.names("tasks")))
         raise ParamsError(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SAYS_CLASSES = True
 EPS = float(np.finfo(np.float32).eps)
-"""A class that was given no chance at all costs a log-loss of 15.9, as in scikit-learn; not infinity."""
+"""Least probability, as in scikit-learn: a right class with probability 0 costs a log-loss of 15.9, not infinity."""
 label = one_category
 
 
@@ -32,7 +32,7 @@ def words(label: str) -> str:
 
 
 def classes(label: str) -> tuple[str]:
-    """The one."""
+    """The class itself."""
     return (label,)
 
 
@@ -95,14 +95,14 @@ def predict(outputs: Iterable[torch.Tensor], where: Placement | None = None) -> 
 
 
 def losses(probabilities: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """−log of the probability of the right class, one for each sample (n,)."""
+    """(n,) −log of the probability of the right class."""
     chance = probabilities[np.arange(len(targets)), targets].astype(np.float64)
     result: NDArray[np.float64] = -np.log(np.clip(chance, EPS, 1.0))
     return result
 
 
 def scores(probabilities: NDArray[np.float32], targets: NDArray[np.int64]) -> dict[str, float]:
-    """What is looked at after every epoch: the loss decides which one is kept."""
+    """Scores after each epoch; the epoch with the lowest loss is kept."""
     right = probabilities.argmax(1) == targets
     return {"loss": float(losses(probabilities, targets).mean()), "accuracy": float(right.mean())}
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SAYS_CLASSES = False
 MOST = 12.0
-"""Of the logarithm: a model that has hardly learnt yet must not overflow."""
+"""Most that a logarithm may be: a model in its first steps must not overflow."""
 
 
 def label(annotations: Sequence[Annotation]) -> str | None:
@@ -39,7 +39,7 @@ def label(annotations: Sequence[Annotation]) -> str | None:
 
 
 def words(label: str) -> str:
-    """A number is read as it is."""
+    """The number itself."""
     return label
 
 
@@ -91,7 +91,7 @@ def predict(outputs: Iterable[torch.Tensor], where: Placement | None = None) -> 
 
 
 def scores(counts: NDArray[np.float32], targets: NDArray[np.float32]) -> dict[str, float]:
-    """The Poisson loss decides; the mean absolute error is for people."""
+    """The Poisson loss decides which epoch is kept; the mean absolute error is for information."""
     rates = np.maximum(counts.astype(np.float64), 1e-9)
     loss = float((rates - targets * np.log(rates)).mean())
     return {"loss": loss, "mae": float(np.abs(rates - targets).mean())}

@@ -104,7 +104,7 @@ def _boxes(image: Sequence[dict[str, Any]], place: dict[str, int]) -> Boxes:
 def batch(
     targets: Sequence[Boxes], rows: NDArray[np.int64], where: Placement, device: torch.device
 ) -> list[dict[str, torch.Tensor]]:
-    """Where the objects are on the images that the model sees, cut at their borders."""
+    """The objects in px of the images that the model sees, clipped at the borders."""
     return [_moved(targets[row], where, k, device) for k, row in enumerate(rows.tolist())]
 
 
@@ -133,7 +133,7 @@ def _areas(corners: Floats) -> Floats:
 def objective(
     targets: Sequence[Boxes], settings: Train
 ) -> Callable[[nn.Module, torch.Tensor, Any], torch.Tensor]:
-    """The model's own loss. ParamsError for what it has no use for."""
+    """The model's own loss. ParamsError for settings that it cannot use."""
     if settings.label_smoothing or settings.class_weights != "none":
         raise ParamsError(
             "train.label_smoothing and train.class_weights have no meaning for detection",
@@ -176,7 +176,7 @@ def _sides(corners: Floats) -> Floats:
 
 
 def scores(said: Detections, targets: Sequence[Boxes]) -> dict[str, float]:
-    """`loss` is 1 − AP: with a loss of its own each detector would be kept by another measure."""
+    """`loss` is 1 − AP: by its own loss each detector would keep an epoch by another measure."""
     truth = _truth(targets).by_class()
     classes = 1 + int(max(said.classes.max(initial=0), truth.classes.max(initial=0)))
     values = Detected(truth, said.best(truth.most), classes).values()

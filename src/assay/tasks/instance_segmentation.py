@@ -42,7 +42,7 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Values = NDArray[np.float32]
 Mask = dict[str, Any]
-"""As pycocotools holds it."""
+"""A mask in the form of pycocotools."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class FoundObjects:
 
 
 def label(annotations: Sequence[Annotation]) -> str | None:
-    """The outlines and crowds as canonical JSON; None where an object has no outline, or is said of the whole image."""
+    """The outlines and crowds as canonical JSON; None where an object has no outline, or is a tag of the image."""
     if any(one.is_tag or (one.segmentation is None and not one.iscrowd) for one in annotations):
         return None
     return annotations_json(sorted(map(_bare, annotations), key=lambda one: annotations_json([one]) or ""))
@@ -204,7 +204,7 @@ def _middles(ends: Floats, limit: int) -> tuple[slice, Floats]:
 
 
 def _between(values: Values, places: Floats, axis: int) -> Values:
-    """Values at places along an axis, those at hand being the ones at 0.5, 1.5, …; linear between these."""
+    """Linear interpolation along an axis of values given at 0.5, 1.5, …"""
     places = np.clip(places - 0.5, 0, values.shape[axis] - 1)
     before = places.astype(np.int64)
     after = np.minimum(before + 1, values.shape[axis] - 1)
@@ -214,7 +214,7 @@ def _between(values: Values, places: Floats, axis: int) -> Values:
 
 
 def scores(said: FoundObjects, targets: Sequence[OutlinedObjects]) -> dict[str, float]:
-    """`loss` is 1 − AP of masks: with a loss of its own each model would be kept by another measure."""
+    """`loss` is 1 − AP of masks: by its own loss each model would keep an epoch by another measure."""
     place = {name: number for one in targets for name, number in one.place.items()}
     truth = outlined([one.objects for one in targets], place, said.sizes.tolist())
     found = said.objects.best(truth.most)

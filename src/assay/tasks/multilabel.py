@@ -49,7 +49,7 @@ def in_words(names: Sequence[str]) -> str:
 
 
 def classes(label: str) -> list[str]:
-    """Those that the image shows."""
+    """The classes of the label."""
     names: list[str] = json.loads(label)
     return names
 
@@ -118,7 +118,7 @@ def predict(outputs: Iterable[torch.Tensor], where: Placement | None = None) -> 
 
 
 def scores(probabilities: Floats, targets: NDArray[np.bool_]) -> dict[str, float]:
-    """What is looked at after every epoch: the loss decides which one is kept."""
+    """Scores after each epoch; the epoch with the lowest loss is kept."""
     values = Tagged(probabilities, targets).values()
     return {"loss": float(values["log_loss"][0]), "micro_f1": float(np.nan_to_num(values["micro_f1"][0]))}
 

@@ -44,13 +44,13 @@ Numbers = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class ImageRegions:
-    """What is on one image."""
+    """The labelled regions of one image."""
 
     annotations: Sequence[Annotation]
     place: Mapping[str, int]
     """{category: its number}"""
     held: dict[int, dict[str, Any]] = field(default_factory=dict)
-    """The regions, once they were asked for."""
+    """Cache of `regions`."""
 
     def regions(self, height: int, width: int) -> Mapping[int, dict[str, Any]]:
         """{class: its pixels, as pycocotools holds them}; VOID: crowd regions. Outlines are filled in once."""
@@ -65,7 +65,7 @@ class ImageRegions:
 
 @dataclass(frozen=True)
 class FoundRegions:
-    """What a model found on one image."""
+    """The regions that a model found on one image."""
 
     height: int
     width: int
@@ -83,7 +83,7 @@ class FoundRegions:
 
 
 def numbers_of(regions: Mapping[int, dict[str, Any]], height: int, width: int) -> Numbers:
-    """Regions as one map: what has fewer pixels lies in front, and VOID before all."""
+    """Regions as one map: a region with fewer pixels lies in front, and VOID before all."""
     numbers = np.zeros((height, width), np.int16)
     for k in sorted(regions, key=lambda k: (k == VOID, -int(coco.area(regions[k])), k)):
         numbers[pixels_of(regions[k])] = VOID if k == VOID else k + 1
@@ -233,6 +233,6 @@ def to_table(said: Sequence[FoundRegions], categories: Sequence[str]) -> pa.Tabl
 
 
 def doubt(said: pa.Table) -> NDArray[np.float32]:
-    """(n,) 1 − the mean IoU that the model expects of itself on each image: what quality will be, before the label."""
+    """(n,) 1 − the mean IoU that the model expects of itself on each image."""
     doubts: NDArray[np.float32] = 1 - said["expected_iou"].to_numpy()
     return doubts

@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 def target(
     data: StudyData, features: StudyFeatures, row: int, taught: Sequence[Annotation]
 ) -> detection.Boxes:
-    """What a row of the pool teaches: its boxes."""
+    """The training target of a row of the pool: its boxes."""
     return detection.targets(_labels([taught]), data.categories)[0]
 
 
@@ -70,7 +70,7 @@ def _train(
 
 
 def judged(data: StudyData, test: FeatureMaps, model: Detector | None) -> Detected:
-    """What is found on each test image, held against its boxes. None finds nothing."""
+    """Detections on the test images, compared with their boxes. Without a model there are none."""
     found = [_nothing() if model is None else _found(model, test, row) for row in range(len(data.test))]
     table = detection.to_table(detection.predict(found, test.where), data.categories)
     return judge(table, data.categories, _labels(data.test.objects), data.categories)
@@ -83,7 +83,7 @@ def _found(model: Detector, test: FeatureMaps, row: int) -> list[dict[str, torch
 
 
 def _blank(maps: FeatureMaps, count: int) -> torch.Tensor:
-    """Images of the size of the canvas: the detector reads no more of them once it has the maps."""
+    """Empty images of the size of the canvas: with the maps given, the detector reads only their size."""
     return torch.zeros(1).expand(count, 1, *maps.where.canvas)
 
 

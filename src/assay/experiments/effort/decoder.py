@@ -29,7 +29,7 @@ STEPS, BATCH, RATE, DECAY = 200, 4, 1e-2, 1e-3
 class Decoder(nn.Module):
     """Maps {stride: (n, c, h, w)} -> logits (n, 1 + classes, H, W), the background first.
 
-    All maps are summed at the finest; each of its cells says the classes of all pixels in it.
+    All maps are summed at the finest stride; each cell predicts the classes of all its pixels.
     """
 
     def __init__(self, classes: int) -> None:
@@ -55,7 +55,7 @@ class Decoder(nn.Module):
 def target(
     data: StudyData, features: StudyFeatures, row: int, taught: Sequence[Annotation]
 ) -> NDArray[np.int16]:
-    """What a row of the pool teaches: 0, 1 + the place of a class, or VOID, for each pixel of the canvas."""
+    """The training target of a row of the pool, for each pixel of the canvas: 0, 1 + number of the class, or VOID."""
     place = {name: k for k, name in enumerate(data.categories)}
     numbers = ImageRegions(taught, place).numbers(data.pool.heights[row], data.pool.widths[row])
     return features.pool.where.masks(row, numbers.astype(np.int16), VOID)
@@ -93,7 +93,7 @@ def _train(
 
 
 def judged(data: StudyData, test: FeatureMaps, model: Decoder | None) -> PixelsClassified:
-    """Shared, found and true pixels of each test image and class, at the size of the image. None finds nothing."""
+    """Shared, found and true pixels of each test image and class, in px of the image. `model` None: none is found."""
     images, place = data.test, {name: k for k, name in enumerate(data.categories)}
     pixels = np.zeros((len(images), len(place), len(TERMS)))
     for row in range(len(images)):
@@ -102,7 +102,7 @@ def judged(data: StudyData, test: FeatureMaps, model: Decoder | None) -> PixelsC
         for k in place.values():
             ours, theirs = (found == k + 1) & ~void, there.get(k, np.zeros_like(void)) & ~void
             pixels[row, k, :3] = (ours & theirs).sum(), ours.sum(), theirs.sum()
-    # only the sums are asked for: what was found where is not kept
+    # only the sums are used: the masks that were found are not kept
     rows = zip(images.heights, images.widths, images.labels, strict=True)
     return PixelsClassified(pixels, tuple(SegmentedImage(h, w, "", (), label) for h, w, label in rows), place)
 

@@ -38,7 +38,7 @@ def parent(summary: Mapping[str, Any]) -> Node:
 
 
 def children(summary: Mapping[str, Any]) -> list[Node]:
-    """A run for each scheme: its curve with the interval, and the images it comes to."""
+    """A run for each scheme: its curve with the interval, and its number of images."""
     nodes = []
     for row in summary["schemes"]:
         prices = ", ".join(f"{kind} {seconds:g}" for kind, seconds in summary["seconds"]["acts"][row["name"]])

@@ -30,7 +30,7 @@ CODE = "assay.models._lite0"
 
 @dataclass(frozen=True)
 class FeatureMaps:
-    """Of n images: feature maps {stride: (n, channels, h, w) float16}, and where the images are on their canvas."""
+    """Feature maps {stride: (n, channels, h, w) float16} of n images, and their placement on the canvas."""
 
     maps: dict[int, NDArray[np.float16]]
     where: Placement
@@ -41,7 +41,7 @@ class FeatureMaps:
 
 @dataclass(frozen=True)
 class StudyFeatures:
-    """Of the images to annotate, and of the test images."""
+    """Feature maps of the images to annotate, and of the test images."""
 
     pool: FeatureMaps
     test: FeatureMaps
@@ -59,7 +59,7 @@ def one_thread() -> Iterator[None]:
 
 
 def spec_of(data: StudyData, size: int) -> InputSpec:
-    """What the network sees: images letterboxed on a canvas of the median shape."""
+    """Input of the network: images letterboxed on a canvas of the median shape."""
     shape = canvas(Pool.open(data.layout.pool).index, pa.chunked_array([pa.array(data.pool.ids)]), size)
     return InputSpec("pixels", size, "rgb", fit="letterbox", canvas=shape)
 

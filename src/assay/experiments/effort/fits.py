@@ -1,6 +1,6 @@
 """Fits of the study: a learner trained on what a budget buys, measured on the test images; cached in .assay/effort.
 
-A fit is what it learns from and its seed. Two schemes that come to the same images, drawn the same way, share it.
+A fit is given by its images, how each is drawn, and its seed: two schemes with the same images and drawings share it.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ LIBRARIES = ("numpy", "scipy", "torch")
 
 @dataclass(frozen=True)
 class Setting:
-    """What all fits of a study have in common."""
+    """What all fits of a study share."""
 
     metric: str
     image_size: int
     vertices: int
     draws_seed: int
-    """Of the bootstrap over the test images, the same for every fit."""
+    """Seed of the bootstrap over the test images, the same for every fit."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Measured:
 
 
 def key_of(data: StudyData, setting: Setting, fit: SchemeFit) -> str:
-    """A fingerprint of all that a result depends on."""
+    """Fingerprint of everything that the result of a fit depends on."""
     said = [fit.rows, fit.drawings, fit.seed, vars(setting), data.digest, _code()]
     return canonical_digest(["effort", *said, {name: version(name) for name in LIBRARIES}])
 
@@ -76,7 +76,7 @@ def _code() -> str:
 
 
 class Trainer:
-    """What fits need; each target is made once."""
+    """Inputs of the fits; each training target is computed once."""
 
     def __init__(self, data: StudyData, setting: Setting, progress: Progress) -> None:
         self.data, self.setting = data, setting
@@ -96,7 +96,7 @@ class Trainer:
 
 
 def measured(judged: Judged, setting: Setting) -> Measured:
-    """The metric of predictions; 0 where none is defined, as nothing is found."""
+    """The metric of predictions; 0 where it is undefined because nothing is found."""
     weights = bootstrap_weights(len(judged), DRAWS, setting.draws_seed)
     drawn = np.concatenate([judged.values(block)[setting.metric] for block in weights])
     classes = judged.of_classes().get(setting.metric, np.zeros((1, 0)))[0]

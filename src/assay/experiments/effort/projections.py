@@ -56,7 +56,7 @@ def _largest_ring(one: Annotation, height: int, width: int) -> Sequence[float]:
 
 
 def simplified(ring: Floats, vertices: int) -> Floats:
-    """A ring (n, 2) without all but `vertices` of its vertices: that with the smallest triangle goes first.
+    """A ring (n, 2) reduced to `vertices` vertices: the one with the smallest triangle is removed first.
 
     M. Visvalingam and J. D. Whyatt: Line generalisation by repeated elimination of points. Cartographic Journal, 1993.
     """
@@ -68,7 +68,7 @@ def simplified(ring: Floats, vertices: int) -> Floats:
 
 
 def as_point(one: Annotation, height: int, width: int) -> Annotation:
-    """The pixel deepest inside an object, as a box of 1 × 1 px; of one that is a box, that in its middle."""
+    """The pixel deepest inside an object, as a box of 1 × 1 px; of an object that is a box, its middle."""
     if one.segmentation is None:
         assert one.box is not None
         x, y, w, h = one.box
@@ -79,7 +79,7 @@ def as_point(one: Annotation, height: int, width: int) -> Annotation:
 
 
 def deepest(mask: masks.Mask) -> tuple[int, int]:
-    """Row and column of the pixel that is farthest from what is not in the mask; the first of equal ones."""
+    """Row and column of the pixel that is farthest from the outside of the mask; the first of equal ones."""
     from scipy.ndimage import distance_transform_edt  # a tenth of a second to import
 
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))

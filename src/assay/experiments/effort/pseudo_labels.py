@@ -1,7 +1,7 @@
-"""What is learnt from less than the full annotation: objects as drawn to objects of the kind that is to be learnt.
+"""Pseudo-labels from less than the full annotation: objects as drawn become objects of the kind that is to be learnt.
 
 Masks of a box need no model: its pixels (`filled`), the ellipse in it (`ellipse`), or what Otsu's threshold takes for
-the object (`otsu`). Where a rule cannot tell, between the ellipse and the box say, it returns a crowd region, which
+the object (`otsu`). Pixels that a rule leaves open, as those between ellipse and box, become a crowd region, which
 counts neither way. IoU of such masks with the true ones says little of what is learnt from them.
 """
 
@@ -23,9 +23,9 @@ Grey = NDArray[np.uint8]
 Drawn = Sequence[Annotation]
 
 CORNERS = 32
-"""Of the polygon that stands for an ellipse."""
+"""Vertices of the polygon of an ellipse."""
 CORE, REACH = 0.7, 1.4
-"""Around a point, radii of the typical size: inside the first is object, beyond the second is not."""
+"""Around a point, in radii of a typical object: up to CORE all is object, beyond REACH nothing is."""
 LEVELS = 256
 
 
@@ -44,7 +44,7 @@ class Typical:
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """What a rule may look at beside the objects drawn on an image."""
+    """What a rule may use beside the objects drawn on an image."""
 
     height: int
     width: int
@@ -57,7 +57,7 @@ Rule = Callable[[Drawn, LabelledImage], list[Annotation]]
 
 
 def typical_sizes(objects: Sequence[Annotation]) -> dict[str, Typical]:
-    """Of each class on an image the median box: what one box around a typical object tells."""
+    """{class: size of its median box on an image}: what one box around a typical object gives."""
     found: dict[str, list[tuple[float, float]]] = {}
     for one in objects:
         if one.box is not None and not one.iscrowd:
@@ -66,7 +66,7 @@ def typical_sizes(objects: Sequence[Annotation]) -> dict[str, Typical]:
 
 
 def as_drawn(drawn: Drawn, image: LabelledImage) -> list[Annotation]:
-    """What is of the kind that is to be learnt teaches itself."""
+    """Objects of the kind that is to be learnt, unchanged."""
     return list(drawn)
 
 
@@ -76,7 +76,7 @@ def filled(drawn: Drawn, image: LabelledImage) -> list[Annotation]:
 
 
 def ellipses(drawn: Drawn, image: LabelledImage) -> list[Annotation]:
-    """The ellipse in each box; what is in a box and in no ellipse counts neither way."""
+    """The ellipse in each box; pixels in a box and in no ellipse count neither way."""
     return _unsure_around([_ellipse(one, _box(one)) for one in drawn], drawn, image)
 
 
@@ -99,7 +99,7 @@ def typical_boxes(drawn: Drawn, image: LabelledImage) -> list[Annotation]:
 
 
 def otsu(drawn: Drawn, image: LabelledImage) -> list[Annotation]:
-    """In each box the side of Otsu's threshold that less of its border is on; all of a box of one grey."""
+    """In each box the side of Otsu's threshold that has less of the border; all of a box of one gray level."""
     grey = image.grey()
     return [_thresholded(one, grey) for one in drawn]
 
@@ -128,7 +128,7 @@ def otsu_threshold(grey: Grey) -> int:
 
 
 def _unsure_around(taught: Drawn, around: Drawn, image: LabelledImage) -> list[Annotation]:
-    """`taught`, and as a crowd region what is in `around` and in none of them."""
+    """`taught`, and a crowd region of the pixels of `around` outside them."""
     if not taught:
         return []
     sure, all_of = (_pixels(objects, image) for objects in (taught, around))

@@ -1,4 +1,4 @@
-"""Schemes of annotation: what is drawn of an image, what it costs, what is learnt from it, how far the hours go."""
+"""Schemes of annotation: what is drawn of an image, its price, what is learnt from it, the images that hours allow."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TAUGHT: dict[EffortTarget, dict[Drawing, pseudo_labels.Rule]] = {
     "masks": MASK_RULES,
     "boxes": BOX_RULES,
 }
-"""What can be learnt from: by target, kind and rule."""
+"""Rules that turn drawings into training targets: by target, kind and name of the rule."""
 USUAL: dict[EffortTarget, tuple[str, ...]] = {
     "masks": (
         *("masks", "polygons", "boxes/ellipse", "boxes/otsu", "boxes/filled", "points", "tags"),
@@ -160,7 +160,7 @@ def affordable(scheme: Scheme, data: StudyData, order: Sequence[int], seconds: f
 
 
 def teacher(data: StudyData, vertices: int) -> Callable[[Drawing, int], list[Annotation]]:
-    """A function of kind and rule, and of a row of the pool: what is learnt from that image."""
+    """A function (drawing, row of the pool) -> the annotations that are learnt from that image."""
     projects: dict[str, projections.Project] = {
         "masks": projections.as_it_is,
         "polygons": projections.as_polygon(vertices),

@@ -23,25 +23,25 @@ GRID = np.geomspace(1e-2, 1e4, 2000)
 def seed_draws(each: Floats, draws: int, seed: int) -> Floats:
     """(draws, schemes, b) deviations of the mean over the seeds, from `each` (schemes, seeds, b).
 
-    What a seed does to all schemes alike, by the order of its images, cancels in their differences and has its own
-    draws; what it does to one of them is independent of the others. Part of it is disagreement on single images, which
-    a bootstrap over the images has too: it is not subtracted, as it is small and known from few seeds.
+    The effect of a seed on all schemes alike (its order of the images) cancels in their differences and has its own
+    draws; its effect on one scheme is independent of the others. Part of that is disagreement on single images, which
+    the bootstrap over the images contains too: it is not subtracted, as it is small and estimated from few seeds.
     """
     schemes, seeds, budgets = each.shape
     both = each.mean(0, keepdims=True)
     variance = (each - both).var(1, ddof=1) * schemes / max(schemes - 1, 1)
     moderated, freedom = moderate(variance, seeds - 1)
     rng = np.random.default_rng([seed, schemes, seeds])
-    # one freedom for all: what is known of the variances is known of all of them together
+    # the same degrees of freedom for all: the prior is estimated from all variances together
     shock = rng.standard_normal((draws, schemes, budgets))
     shock *= np.sqrt(freedom / rng.chisquare(freedom, (draws, 1, 1)))
     return np.asarray(seed_deviations(both, 0.0, draws, seed) + shock * np.sqrt(moderated / seeds))
 
 
 def moderate(variance: Floats, freedom: int) -> tuple[Floats, float]:
-    """Variances (schemes, b) of some degrees of freedom each, drawn towards that of their budget; and their freedom.
+    """Variances (schemes, b) drawn towards that of their budget, and their degrees of freedom after it.
 
-    Together they have at most the freedom of all schemes at one budget; that of two schemes stays as it is.
+    `freedom`: of each before. The prior adds at most (schemes − 2) · freedom: two schemes keep their variances.
     """
     schemes, half = len(variance), freedom / 2
     most = max((schemes - 2) * freedom, 0)
@@ -57,5 +57,5 @@ def moderate(variance: Floats, freedom: int) -> tuple[Floats, float]:
 
 
 def _inverse_trigamma(value: float) -> float:
-    """Where trigamma takes a value; the end of the grid for one that it does not take there."""
+    """Inverse of trigamma on a grid; the end of the grid for values beyond it."""
     return float(np.interp(-value, -polygamma(1, GRID), GRID))

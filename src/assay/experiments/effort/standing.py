@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 
 def curves_of(results: Sequence[Sequence[Sequence[Measured]]], hours: Sequence[float], seed: int) -> Curves:
-    """Curves from results by scheme, seed and budget. The draws weigh the test images alike for all of them."""
+    """Curves from results by scheme, seed and budget. A bootstrap draw has the same image weights for all."""
     each = np.array([[[one.value for one in row] for row in scheme] for scheme in results])
     drawn = np.array([[[one.drawn for one in row] for row in scheme] for scheme in results])
     images = np.moveaxis((drawn - drawn.mean(-1, keepdims=True)).mean(1), -1, 0)
@@ -62,7 +62,7 @@ class SchemeStanding:
     def best(self) -> list[Row]:
         """At each budget the best scheme, and those that are not significantly worse.
 
-        Bonferroni correction for the number of schemes: the best of them is one by luck too.
+        Bonferroni correction for the number of schemes: the best of several is so by luck too.
         """
         level = 1 - (1 - LEVEL) / max(len(self.names) - 1, 1)
         found = []

@@ -44,7 +44,7 @@ class EffortPlan:
     setting: Setting
 
     def images(self, data: StudyData) -> list[list[list[Affordable]]]:
-        """What each scheme, seed and budget comes to."""
+        """The affordable images by scheme, seed and budget."""
         orders = [order_of(data, seed) for seed in self.seeds]
         return [
             [

@@ -56,7 +56,7 @@ class StudyData:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all but where the project is."""
+        """SHA-256 of everything but the location of the project."""
         parts = [(images.ids, images.labels) for images in (self.pool, self.test)]
         return canonical_digest([self.target, self.categories, parts])
 
@@ -65,7 +65,7 @@ class StudyData:
         return Pool.open(self.layout.pool)
 
     def labelled_image(self, row: int) -> LabelledImage:
-        """What rules may look at of one image of the pool."""
+        """One image of the pool as the rules of pseudo-labels see it."""
 
         def grey() -> Grey:
             pixels: Grey = decode(self._pool.read(self.pool.ids[row]), "gray")[..., 0]
@@ -77,7 +77,7 @@ class StudyData:
 
 
 def open_data(layout: Layout, target: Literal["auto", "masks", "boxes"]) -> StudyData:
-    """The annotated images of the snapshot. GateError for too few that have what is to be learnt."""
+    """The annotated images of the snapshot. GateError if too few of them have what is to be learnt."""
     snapshot = Snapshot.load(layout.snapshot)
     wanted: Sequence[EffortTarget] = ("masks", "boxes") if target == "auto" else (target,)
     counts = {}
@@ -105,7 +105,7 @@ def _images(snapshot: Snapshot, target: EffortTarget, split: str) -> StudyImages
 
 
 def full_annotation(target: EffortTarget) -> Label:
-    """The annotations of an image as canonical JSON; None where an object has not what is to be learnt."""
+    """The annotations of an image as canonical JSON; None if an object lacks what is to be learnt."""
 
     def label(annotations: Sequence[Annotation]) -> str | None:
         if any(one.is_tag or (target == "masks" and one.segmentation is None) for one in annotations):

@@ -115,13 +115,13 @@ def believed(seen: Places, given: Ints, classes: int, seed: int) -> Floats:
     features = _logits(seen.scores).astype(np.float32)
     _, groups = np.unique(seen.images, return_inverse=True)
     fold = folds(given, groups, FOLDS, seed) if len(given) else given
-    told, beliefs = ~seen.doubtful, np.zeros((len(given), classes + 1))
+    beliefs = np.zeros((len(given), classes + 1))
     beliefs[:, classes] = 1
     for number in np.unique(fold):
-        taught, held = told & (fold != number), fold == number
-        if taught.any():
-            probe = linear_probe.fit(features[taught], given[taught], classes + 1, STRENGTH)
-            beliefs[held] = probe.probabilities(features[held])
+        inside, outside = fold == number, ~seen.doubtful & (fold != number)
+        if outside.any():
+            probe = linear_probe.fit(features[outside], given[outside], classes + 1, STRENGTH)
+            beliefs[inside] = probe.probabilities(features[inside])
     return beliefs
 
 
