@@ -74,11 +74,11 @@ class Embeddings:
     @cached_property
     def ids(self) -> list[str]:
         """Content ids, in order of arrival in the pool."""
-        return self._id_column.to_pylist()  # type: ignore[no-any-return]
+        return self.id_column.to_pylist()  # type: ignore[no-any-return]
 
     def require(self, ids: pa.ChunkedArray, whose: str) -> None:
         """MissingInput unless `ids` (distinct, in any order) are the embedded images."""
-        mine = self._id_column
+        mine = self.id_column
         if len(ids) != len(mine) or pc.all(pc.is_in(ids, value_set=mine)).as_py() is False:
             raise MissingInput(
                 f"{self.path} and {whose} are not of the same images",
@@ -86,7 +86,8 @@ class Embeddings:
             )
 
     @cached_property
-    def _id_column(self) -> pa.Array:
+    def id_column(self) -> pa.Array:
+        """`ids` as an array."""
         tables = [read_table(part(self.path, s, "traits"), ["id"]) for s in self.shards]
         return pa.chunked_array(
             [table["id"].combine_chunks() for table in tables], pa.string()
@@ -138,7 +139,7 @@ class Embeddings:
     def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """(len(ids),) rows of the vectors, counted over all shards. PoolError for an id without embedding."""
         wanted = pa.array(ids, pa.string())
-        found = pc.index_in(wanted, value_set=self._id_column)
+        found = pc.index_in(wanted, value_set=self.id_column)
         if found.null_count:
             missing = wanted.filter(found.is_null())[0]
             raise PoolError(f"{self.path} has no vector for image {missing}", hint="run `assay embed`")

@@ -142,6 +142,14 @@ def _add_views(app: FastAPI, review: Review) -> None:
         said = review.about(made, max(0, start), min(max(0, count), PRELOADED))
         return Response(json.dumps(said, ensure_ascii=False), 200, NO_STORE, "application/json")
 
+    @app.get("/api/map/{key}")
+    def places(key: str) -> Response:
+        if (made := review.find(key)) is None:
+            return GONE()
+        if (found := review.places()) is None:
+            return JSONResponse({"made": False}, 202, NO_STORE)
+        return Response(made.points(found, review.measures()), 200, NO_STORE, "application/octet-stream")
+
 
 def GONE() -> Response:  # noqa: N802
     return JSONResponse({"error": "this list was dropped: ask for it again"}, 410, NO_STORE)

@@ -18,6 +18,8 @@ from assay.web.catalog import SPLITS, Catalog, Codes, Facet, Mask
 from assay.web.views import View
 
 CHUNK = 4096
+POINTS = 200_000
+"""Most images drawn on the map; a region of it selects all."""
 STATES = ("open", "judged", "skipped", "conflict")
 """Of an image since the last batch; `judged` includes conflicts."""
 STATUS = ("labelled", "unlabelled", "excluded")
@@ -93,10 +95,9 @@ class Listing:
         return self.catalog.ids.take(pa.array(rows)).to_pylist()  # type: ignore[no-any-return]
 
     def chunk(self, start: int, count: int, answers: Answers) -> bytes:
-        """Rows [start, start + count): length of the header (uint32), header as JSON, the columns (little-endian).
+        """Rows [start, start + count), as `packed`; `id` is (n, 32) uint8.
 
-        The header has `n`, `words` (texts of the codes), `answers` ({place in the chunk: the answers so far}), and
-        `columns`: [[name, type]] in the order of their bytes. `id` is (n, 32) uint8.
+        The header has `n`, `words` (texts of the codes), `answers` ({place in the chunk: the answers so far}).
         """
         at = self.at[start : start + min(count, CHUNK)]
         rows = self.view.rows[at]
@@ -110,22 +111,47 @@ class Listing:
             columns[name] = _local(codes, self.catalog.words.texts, texts)
         columns["split"] = self.catalog.split[rows].astype(np.int8)
         columns["excluded"] = self.catalog.excluded[rows].astype(np.uint8)
-        head = {
-            "n": len(at),
-            "words": list(texts),
-            "columns": [[name, column.dtype.name] for name, column in columns.items()],
-            "answers": _answers(self.ids(start, len(at)), answers),
-        }
-        text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode()
-        text += b" " * (-(len(text) + 4) % 8)  # arrays in a browser begin at a multiple of their width
-        parts = [len(text).to_bytes(4, "little"), text]
-        for column in columns.values():
-            data = np.ascontiguousarray(column).tobytes()
-            parts.append(data + bytes(-len(data) % 8))
-        return b"".join(parts)
+        answered = _answers(self.ids(start, len(at)), answers)
+        return packed({"n": len(at), "words": list(texts), "answers": answered}, columns)
+
+    def points(self, places: NDArray[np.float32], measures: Mapping[str, NDArray[np.float32]]) -> bytes:
+        """The images on the map, at most POINTS of them, drawn at random: as `chunk`, with other columns.
+
+        `at`: place in this list; `x`, `y`: 0…1; `label`, `split`; and the measures that any of them has.
+        """
+        rows = self.view.rows[self.at]
+        there = np.flatnonzero(~np.isnan(places[rows, 0]))
+        if len(there) > POINTS:
+            there = np.sort(np.random.default_rng(0).choice(there, POINTS, replace=False))
+        rows, texts = rows[there], dict[str, int]()
+        columns: dict[str, NDArray[Any]] = {"at": there.astype(np.int32)}
+        columns |= {name: places[rows, k] for k, name in enumerate("xy")}
+        columns["label"] = _local(self.catalog.label[rows], self.catalog.words.texts, texts)
+        columns["split"] = self.catalog.split[rows].astype(np.int8)
+        if self.view.score is not None:
+            columns["score"] = self.view.score[self.at[there]].astype(np.float32)
+        for name, values in measures.items():
+            if not np.isnan(values[rows]).all():
+                columns[name] = values[rows]
+        return packed({"n": len(there), "of": len(self), "words": list(texts)}, columns)
 
     def _suggested(self, at: NDArray[np.int32]) -> Codes:
         return np.full(len(at), -1, np.int32) if self.view.suggested is None else self.view.suggested[at]
+
+
+def packed(head: dict[str, Any], columns: Mapping[str, NDArray[Any]]) -> bytes:
+    """Length of the header (uint32), the header as JSON, the columns; each begins at a multiple of 8 bytes.
+
+    The header gets `columns`: [[name, type]] in their order.
+    """
+    about = {**head, "columns": [[name, column.dtype.name] for name, column in columns.items()]}
+    text = json.dumps(about, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-(len(text) + 4) % 8)
+    parts = [len(text).to_bytes(4, "little"), text]
+    for column in columns.values():
+        data = np.ascontiguousarray(column).tobytes()
+        parts.append(data + bytes(-len(data) % 8))
+    return b"".join(parts)
 
 
 def _local(codes: Codes, words: list[str], texts: dict[str, int]) -> Codes:

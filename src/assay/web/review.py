@@ -7,16 +7,21 @@ import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from assay import tasks
 from assay.annotators.review import FOLDER
 from assay.data.annotations import Annotation, fitted, reason
 from assay.data.edits import Judgement, read_batches
-from assay.data.files import read_json
+from assay.data.files import read_json, read_table, recall
 from assay.data.journal import Event, Journal
 from assay.data.labelfile import RowError, valid_classes
 from assay.data.pool import Pool
@@ -29,6 +34,7 @@ from assay.web import catalog as catalogs
 from assay.web import listing, views
 from assay.web.listing import Listing
 from assay.web.media import Media
+from assay.web.projection import Map
 
 LISTINGS = 16
 """Most filtered views kept in memory; one that was dropped is made again."""
@@ -51,8 +57,11 @@ class Review:
         self.mode = mode(params.task)
         self.journal = Journal(layout.root / FOLDER)
         self.media = Media(Pool.open(layout.pool), layout.scratch)
+        self.map = Map(layout.embeddings, layout.scratch)
         self._lock = RLock()
         self._seen: object = None
+        self._places: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        self._measures: dict[str, NDArray[np.float32]] | None = None
         self._views: dict[tuple[str, tuple[tuple[str, str], ...]], views.View] = {}
         self._listings: OrderedDict[str, Listing] = OrderedDict()
         self.refresh()
@@ -72,6 +81,7 @@ class Review:
             self._history: dict[str, list[Judgement]] | None = None
             if len(pool := Pool.open(self.layout.pool)) != len(self.media.pool):
                 self.media = Media(pool, self.layout.scratch)
+            self._places = self._measures = None
             self._views.clear()
             self._listings.clear()
             self._seen = seen
@@ -103,12 +113,43 @@ class Review:
             view = self._view(name, {key: given[key] for key in ("a", "b") if key in given})
             key = self._key(given)
             if key not in self._listings:
-                made = listing.listing(key, query, view, self.catalog, self.journal.answers, None)
+                places = self.places() if query.inside else None
+                made = listing.listing(key, query, view, self.catalog, self.journal.answers, places)
                 self._listings[key] = made
             self._listings.move_to_end(key)
             while len(self._listings) > LISTINGS:
                 self._listings.popitem(last=False)
             return self._listings[key]
+
+    def places(self) -> NDArray[np.float32] | None:
+        """(n, 2) the map, NaN for an image without embedding; None while it is being made. MissingInput without any."""
+        if (found := self.map.get()) is None:
+            return None
+        ids, drawn = found
+        if self._places is None or self._places[0] is not drawn:
+            rows, places = self.catalog.rows(ids), np.full((len(self.catalog), 2), np.nan, np.float32)
+            places[rows[rows >= 0]] = drawn[rows >= 0]
+            self._places = drawn, places
+        return self._places[1]
+
+    def measures(self) -> dict[str, NDArray[np.float32]]:
+        """Numbers of each image (n,), or NaN: the probability of a wrong label, and the doubt of the last model."""
+        if self._measures is None:
+            files = {
+                "suspicion": (self.layout.audit / "label_errors.parquet", "probability", False),
+                "doubt": (self.layout.outputs / "predictions.parquet", "confidence", True),
+            }
+            self._measures = {name: self._measure(*of) for name, of in files.items()}
+        return self._measures
+
+    def _measure(self, file: Path, column: str, inverse: bool) -> NDArray[np.float32]:
+        values = np.full(len(self.catalog), np.nan, np.float32)
+        table = recall(lambda: read_table(file, ["id", column]))
+        if table is not None:
+            rows = self.catalog.rows(table["id"].combine_chunks())
+            found = pc.cast(table[column], pa.float32()).to_numpy(zero_copy_only=False)
+            values[rows[rows >= 0]] = (1 - found if inverse else found)[rows >= 0]
+        return values
 
     def _view(self, name: str, options: dict[str, str]) -> views.View:
         key = name, tuple(sorted(options.items()))

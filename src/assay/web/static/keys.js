@@ -9,7 +9,7 @@ export const COMMANDS = [
   ["S", "skip: no answer"], ["U", "undo, also Ctrl+Z; without end"], ["Shift+U", "redo, also Ctrl+Y"],
   ["N", "next image without an answer"], ["Home End", "first, last image"], ["Space", "select or deselect, in the grid"],
   ["Shift+→", "extend the selection; also with the mouse"], ["A", "select the images of this group"],
-  ["Ctrl+A", "select all images of the list"], ["G", "grid"], ["M", "map"], ["F", "filters"], ["/", "find by name"],
+  ["Ctrl+A", "select all images of the list"], ["G", "grid"], ["M", "map; a region of it opens as a grid"], ["F", "filters"], ["/", "find by name"],
   ["?", "this list"],
 ];
 const TAKEN = new Set("ktxsulngmfa".split(""));

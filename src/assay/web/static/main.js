@@ -7,6 +7,7 @@ import {button, count, dialog, element, key, number, say, toast} from "./dom.js"
 import {Grid} from "./grid.js";
 import {Drawing} from "./drawing.js";
 import {ClassKeys, findClass, help, keyOf} from "./keys.js";
+import {MapLook} from "./map.js";
 import {Outbox} from "./outbox.js";
 import {Rows} from "./rows.js";
 import {Side} from "./side.js";
@@ -66,7 +67,7 @@ class App {
     const next = only ? new URLSearchParams() : new URLSearchParams(this.query);
     next.delete("at");
     for (const [name, value] of Object.entries(changes)) if (value === null) next.delete(name); else next.set(name, value);
-    if (this.look !== "single") { if (this.look !== "grid") next.set("look", this.look); } else next.delete("look");
+    if (this.look === "map") next.set("look", "map"); else next.delete("look");
     this.query = next;
     history.pushState(null, "", `?${next}`);
     $("side").classList.remove("open");
@@ -86,7 +87,7 @@ class App {
   async load(stay = null) {
     const asked = this.query;
     this.look = this.query.get("look") ?? "grid";
-    const wanted = new URLSearchParams([...this.query].filter(([name]) => !["at", "look"].includes(name)));
+    const wanted = new URLSearchParams([...this.query].filter(([name]) => !["at", "look", "color"].includes(name)));
     this.error = null;
     try {
       const made = await json(`/api/list?${wanted}`);
@@ -111,10 +112,10 @@ class App {
     const stage = $("stage"), n = this.rows?.n ?? 0;
     if (this.error || !n) stage.replaceChildren(this.empty());
     else {
-      this.now = this.look !== "single" ? new Grid(this) : this.draws ? new Drawing(this) : new Single(this);
+      this.now = this.look === "map" ? new MapLook(this) : this.look !== "single" ? new Grid(this) : this.draws ? new Drawing(this) : new Single(this);
       stage.replaceChildren(this.now.node);
       this.now.show();
-      (this.now.editor?.stage ?? (this.look === "single" ? stage : this.now.node)).focus({preventScroll: true});
+      (this.now.editor?.stage ?? (this.look === "single" ? stage : this.now.canvas ?? this.now.node)).focus({preventScroll: true});
     }
     this.bar();
     this.judging();
@@ -129,7 +130,7 @@ class App {
 
   bar() {
     if (!this.project) return;
-    const {outbox, project, answers} = this, looks = {grid: "grid", single: "one"};
+    const {outbox, project, answers} = this, looks = {grid: "grid", single: "one", map: "map"};
     const state = outbox.unstored ? ["lost", `${count(outbox.unstored, "judgement")} only in this tab: do not close it`]
       : outbox.locked ? ["lost", `not saved: ${outbox.locked}`]
       : outbox.offline ? ["waiting", `offline: ${count(outbox.pending, "judgement")} kept in this browser`]
@@ -193,7 +194,7 @@ class App {
     this.at = Math.max(0, Math.min(this.rows.n - 1, at));
     if (deselect) this.now?.clear?.();
     if (this.look === "single") this.now.show();
-    else { this.now.reveal(this.at); this.now.refresh(before, before + 1); this.now.refresh(this.at, this.at + 1); this.now.node.setAttribute("aria-activedescendant", `cell-${this.at}`); }
+    else if (this.look === "grid") { this.now.reveal(this.at); this.now.refresh(before, before + 1); this.now.refresh(this.at, this.at + 1); this.now.node.setAttribute("aria-activedescendant", `cell-${this.at}`); }
     this.told();
     this.noted();
   }
@@ -214,6 +215,7 @@ class App {
   async judge(how, onwards = true) {
     if (!this.mayJudge) { toast("you may look, not judge"); return; }
     if (!this.now || this.error) return;
+    if (this.look === "map") { toast("open an image, or a region as a grid, to judge"); return; }
     this.now.leave?.();
     const places = this.acted, judged = [], guarded = [];
     for (const at of places) {
@@ -287,6 +289,13 @@ class App {
 
   find() { findClass(this.project.classes, this.project.new_classes, name => this.choose(name)); }
 
+  // The current image, to a screen reader.
+  tellRow() {
+    const row = this.row;
+    if (row) say(`image ${row.at + 1}: ${row.label ?? "no label"}`);
+    else this.rows.wait(this.at).then(found => { if (found?.at === this.at) this.tellRow(); });
+  }
+
   answered() { this.now?.refresh?.(); if (this.look === "single") this.now?.tell?.(); this.told(); }
 
   // --- the server
@@ -357,7 +366,7 @@ class App {
   }
 
   command(k, event) {
-    const grid = this.look === "grid" && this.now, step = by => () => grid && event.shiftKey ? grid.extend(Math.max(0, Math.min(this.rows.n - 1, this.at + by))) : this.go(this.at + by, false);
+    const grid = this.look === "grid" ? this.now : null, step = by => () => grid && event.shiftKey ? grid.extend(Math.max(0, Math.min(this.rows.n - 1, this.at + by))) : this.go(this.at + by, false);
     const page = grid ? Math.max(1, Math.floor(grid.view / grid.height)) * grid.columns : 10;
     const found = {
       "?": () => this.help(), m: () => this.see("map"), g: () => this.see("grid"), f: () => { $("side").classList.add("open"); $("side").querySelector("a, input")?.focus(); },

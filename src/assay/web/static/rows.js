@@ -8,7 +8,8 @@ const TYPES = {int8: Int8Array, uint8: Uint8Array, int32: Int32Array, float32: F
 export const SPLITS = ["train", "val", "test"];
 const HEX = Array.from({length: 256}, (_, n) => n.toString(16).padStart(2, "0"));
 
-function parse(buffer) {
+// A header and columns, as the server packs them.
+export function parse(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
   const columns = {};

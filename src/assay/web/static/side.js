@@ -45,7 +45,7 @@ export class Side {
         onchange: () => app.address({[name]: field.value || null})});
       return field;
     };
-    const filtered = [...query.keys()].some(name => !["view", "at", "look", "sort", "a", "b"].includes(name));
+    const filtered = [...query.keys()].some(name => !["view", "at", "look", "color", "sort", "a", "b"].includes(name));
     return element("div", {className: "sought"}, text, sort,
       ...(app.view.score ? [element("div", {className: "bounds"}, element("span", {className: "soft"}, app.view.score), bound("min", "at least"), bound("max", "at most"))] : []),
       ...(query.get("inside") ? [button("within a region of the map ×", () => app.address({inside: null}), {className: "chip on"})] : []),
