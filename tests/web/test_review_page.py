@@ -44,6 +44,11 @@ def test_two_hundred_images_by_keys(browser, tmp_path):
         wanted[ids[0]] = ["triangle"]
         it.saved()
         assert it.status() == "199 judged, all saved"
+        it.press("Escape", "End")
+        shown = it.run(
+            "[...document.querySelectorAll('.cell')].every(one => one.getBoundingClientRect().width > 50)"
+        )
+        assert shown, "whatever was answered, every image is still there"
         it.run("document.querySelector('#bar .primary').click()")
         it.run("document.querySelector('dialog .primary').click()")
         it.until("/Written: data.edits.0001-review.jsonl/.test(document.querySelector('dialog').innerText)")
@@ -149,7 +154,7 @@ def test_two_people_at_once_see_each_other_and_are_both_kept(browser, site, made
         bo.saved()
         ada.press("ArrowLeft")
         ada.run("review.news()")
-        ada.until("document.querySelector('#cell-0').classList.contains('conflict')")
+        ada.until("document.querySelector('#cell-0').classList.contains('is-conflict')")
         ada.press("Enter")
         ada.until("document.querySelector('.facts').innerText.includes('people disagree')")
         assert "Ada: circle" in ada.run("document.querySelector('.facts').innerText")

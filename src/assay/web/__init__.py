@@ -4,6 +4,8 @@
     catalog   the images of the snapshot with the edits since, as columns
     views     what to look at: the queue, suspects, duplicates, outliers, mistakes, changes …
     listing   a view filtered and sorted, and its rows as compact columns
+    judging   what a browser sends, checked
+    projection  the map: embeddings in two dimensions
     media     images and thumbnails for browsers
     review    the open project: all of the above with the journal, reloaded when its files change
     app       the routes

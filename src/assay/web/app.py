@@ -95,7 +95,7 @@ def _add_views(app: FastAPI, review: Review) -> None:
             "id": hashlib.sha256(str(root).encode()).hexdigest()[:12],
             "task": review.params.task,
             "mode": review.mode,
-            "outlines": review.needs_outlines,
+            "outlines": review.judging.needs_outlines,
             "classes": review.catalog.classes,
             "new_classes": review.params.curate.classes is None,
             "images": len(review.catalog),

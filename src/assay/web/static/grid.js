@@ -104,7 +104,7 @@ export class Grid {
     const last = row && answers.last(row.id), conflict = row && answers.conflict(row.id);
     cell.said.textContent = last ? (conflict ? "≠ " : "✓ ") + words(last) : row?.excluded ? "excluded" : "";
     const kind = last ? (conflict ? "conflict" : last.act) : row?.excluded ? "excluded" : "";
-    const is = `cell ${kind}${at === this.app.at ? " current" : ""}${this.selected.has(at) ? " selected" : ""}${row?.group % 2 ? " odd" : ""}`;
+    const is = `cell ${kind && `is-${kind}`}${at === this.app.at ? " current" : ""}${this.selected.has(at) ? " selected" : ""}${row?.group % 2 ? " odd" : ""}`;
     if (cell.node.className !== is) cell.node.className = is;
     cell.node.ariaSelected = String(this.selected.has(at));
     cell.node.setAttribute("aria-posinset", at + 1);
