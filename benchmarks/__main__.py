@@ -29,7 +29,7 @@ def _measure(name: str, asked: argparse.Namespace) -> int:
     """Measure one subject and write its results; the number of missed targets."""
     print(f"{name} …", flush=True)
     with tempfile.TemporaryDirectory(prefix=f"assay-{name}-", dir=asked.scratch) as folder:
-        setting = Setting(Path(folder), asked.quick, asked.images, asked.boxes)
+        setting = Setting(Path(folder), asked.quick, asked.images, asked.boxes, asked.data)
         figures, about = import_module(f"benchmarks.{name}").measure(setting)
     if asked.results != RESULTS or not asked.quick:
         write_results(name, figures, {**about, "quick": asked.quick}, asked.results)
@@ -44,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="tiny inputs, one run: a smoke test")
     parser.add_argument("--images", type=Path, help="a folder with Fashion-MNIST's IDX files")
     parser.add_argument("--boxes", type=Path, help="a folder in Pascal VOC's format with val and test images")
+    parser.add_argument(
+        "--data", type=Path, help="a folder that contains cifar10n-dev: labels of three people"
+    )
     parser.add_argument("--scratch", type=Path, help="parent of the temporary folders; default: the system's")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
     parser.add_argument("--report", action="store_true", help="only write the table from the results")

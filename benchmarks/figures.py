@@ -44,6 +44,8 @@ TABLES = (
     "foreign",
     "detections",
     "objects",
+    "consensus",
+    "simulated",
 )
 """Further results of a subject, as lists of rows."""
 

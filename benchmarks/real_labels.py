@@ -219,13 +219,13 @@ def _most(of: list[Row], key: str) -> float:
 
 def sets(folder: Path) -> Iterator[Real]:
     if (folder / PEOPLE).exists():
-        yield _people(folder / PEOPLE)
+        yield people(folder / PEOPLE)
     for name in FOLDERS:
         if (folder / name).exists():
             yield _folders(folder / name)
 
 
-def _people(folder: Path) -> Real:
+def people(folder: Path) -> Real:
     with (folder / "labels.csv").open() as file:
         table = list(csv.DictReader(file))
     with tarfile.open(folder / "images.tar.gz") as packed:

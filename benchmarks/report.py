@@ -57,6 +57,16 @@ OBJECTS = [
     "| objects: average precision | ObjectLab | ahead |",
     "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
 ]
+CONSENSUS = [
+    "| images × draws | consensus | wrong [95 %] | difference to the published aggregate [95 %] | mean posterior "
+    "| calibration error | kept at 0.9 | of these wrong | accuracies covered | estimated too high by |",
+    "|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+]
+SIMULATED = [
+    "| people | images × seeds | wrong, majority | dawid_skene | ahead | mean posterior | accuracies covered "
+    "| estimated too high by |",
+    "|---|--:|--:|--:|--:|--:|--:|--:|",
+]
 TITLES = {
     "rows": "Calibration of `assay attribute`:",
     "limits": "Settings outside the assumptions:",
@@ -69,6 +79,8 @@ TITLES = {
     "detections": "One evaluation of detections (AP by threshold, size and class) and its bootstrap: seconds of CPU:",
     "objects": "Audit of objects with planted errors, compared with ObjectLab on the same detections, means over "
     "seeds; ahead: of the better ObjectLab, with the paired 95 % interval:",
+    "consensus": "Consensus of three people on CIFAR-10N:",
+    "simulated": "Consensus of simulated people, means over seeds; ahead: of the majority, points ± 95 %:",
     "elsewhere": "On other data, `efficientnet_lite0`, area in points [95 %]:",
     "references": "Compared with scikit-activeml, three seeds on 5,000 images each:",
 }
@@ -213,6 +225,41 @@ def _foreign(row: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} | {row['excluded_others']:.2%} |"
 
 
+def _consensus(row: dict[str, Any]) -> str:
+    def between(value: float, ends: list[float], form: str) -> str:
+        return f"{100 * value:{form}} [{100 * ends[0]:{form}}, {100 * ends[1]:{form}}]"
+
+    cells = [
+        f"{row['n']:,} × {row['draws']}",
+        row["method"],
+        between(row["wrong"], row["interval"], ".2f") + " %",
+    ]
+    is_other = row["method"] != "published aggregate"
+    cells.append(between(row["difference"], row["difference_interval"], "+.2f") if is_other else "")
+    if "ece" in row:
+        cells += [
+            f"{row['posterior']:.3f}",
+            f"{row['ece']:.3f}",
+            f"{row['kept']:.1%}",
+            f"{row['wrong_kept']:.1%}",
+        ]
+        cells += [
+            f"{row['coverage'] * row['people']:.0f} of {row['people']}",
+            f"{100 * row['too_high']:.1f} points",
+        ]
+    else:
+        cells += [""] * 6
+    return f"| {' | '.join(cells)} |"
+
+
+def _simulated(row: dict[str, Any]) -> str:
+    cells = [row["setting"], f"{row['images']:,} × {row['seeds']}"]
+    cells += [f"{row[method]:.1%}" for method in ("majority", "dawid_skene")]
+    cells += [f"{100 * row['ahead']:+.1f} ± {100 * row['ahead_error']:.1f}", f"{row['posterior']:.3f}"]
+    cells += [f"{row['coverage']:.0%} of {row['people']:,}", f"{100 * row['too_high']:+.1f} points"]
+    return f"| {' | '.join(cells)} |"
+
+
 def _detections(row: dict[str, Any]) -> str:
     clocks = (row[who] for who in ("ours", "faster", "pycocotools", "resampled"))
     seconds = " | ".join("–" if taken is None else f"{taken:.3g}" for taken in clocks)
@@ -245,6 +292,8 @@ KINDS = {
     "foreign": (STRANGE, _foreign),
     "detections": (DETECTIONS, _detections),
     "objects": (OBJECTS, _objects),
+    "consensus": (CONSENSUS, _consensus),
+    "simulated": (SIMULATED, _simulated),
 }
 
 

@@ -23,6 +23,7 @@ SUBJECTS = (
     "selection",
     "label_audit",
     "object_audit",
+    "agreement",
     "fuzz",
 )
 """In this order."""
@@ -43,6 +44,8 @@ class Setting:
     """Folder of Fashion-MNIST, if available: see pictures.py."""
     boxes: Path | None = None
     """Folder in Pascal VOC's format, if available: see object_audit.py."""
+    data: Path | None = None
+    """Folder with labels of several people, if available: see agreement.py."""
 
     def images(self, many: int) -> int:
         return min(many, 300) if self.quick else many

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from assay.commands.costs import of_labels
 from assay.commands.queue import with_paths
 from assay.data.files import read_json, write_json
 from assay.errors import MissingInput
@@ -45,7 +46,9 @@ def run(
     tasks.require_classes(params.task, "assay advise")
     if hours is not None:
         params = params.model_copy(update={"advise": with_changes(params.advise, "advise", {"hours": hours})})
+    params, seconds = of_labels(params, layout)
     result = advice(params, layout, progress)
+    result = {**result, "remarks": [*result["remarks"], seconds]}
     rows = result["suspects"]["rows"]
     if suspects is not None:
         write_csv(suspects, rows, layout)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from assay.commands.costs import of_objects
 from assay.commands.study import publish
 from assay.layout import Layout
 from assay.params import Params
@@ -33,8 +34,10 @@ def run(
     from assay.experiments.effort.study_data import open_data
 
     asked = with_changes(params.effort, "effort", changed or {})
+    asked, costs = of_objects(asked, layout)
     data = open_data(layout, asked.target)
     summary = study.compute(study.plan(asked, params, data), data, params, progress, workers)
+    summary = {**summary, "costs": costs}
     return publish("effort", summary, charts, family, page, params, layout, progress)
 
 
@@ -62,6 +65,7 @@ def render(result: dict[str, Any], console: Console) -> None:
     console.print(table)
     for name, why in result["left_out"].items():
         console.print(f"{name}: left out: {why}", style="dim", highlight=False)
+    console.print(result["costs"], style="dim", highlight=False, markup=False)
     console.print(
         f"95 % intervals for seeds and test images. {result['computed']:,} fits computed now.",
         style="dim",

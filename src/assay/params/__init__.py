@@ -200,6 +200,8 @@ class Advise(Section):
     """Time to label one new image, in seconds."""
     seconds_per_review: Seconds = 5.0
     """Time to review one label with a suggestion, in seconds."""
+    measured: bool = True
+    """Instead of these two, take the medians of the recorded `seconds` of people, from 30 judgements on."""
     seconds_per_training_minute: Seconds = 60.0
     """Cost of a minute of training in seconds of people's time: 60 if someone waits for it, 6 for a tenth of that."""
     minutes: Hours = 5.0

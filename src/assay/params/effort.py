@@ -104,6 +104,8 @@ class Effort(Section):
     seeds: Repeats = 3
     """Number of seeds; each annotates the train images in another random order, the same for every scheme."""
     seconds: UnitSeconds = UnitSeconds()
+    measured: bool = True
+    """Take what an image, a box and a mask cost from the recorded `seconds` of people, from 30 judgements on."""
     vertices: Annotated[int, within(3, 1000)] = 8
     """Most vertices of a polygon."""
     image_size: Annotated[int, within(32, 2048)] = 192
