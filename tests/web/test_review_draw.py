@@ -10,8 +10,12 @@ import pytest
 from assay.commands import review as command_of_review
 from assay.data import masks
 from assay.data.annotations import Annotation
+from assay.data.beliefs import believed
 from assay.data.difference import diff
 from assay.data.edits import Judgement, write_batch
+from assay.metrics.objects import Detections, offsets_of
+from assay.stages.select import memory
+from assay.tasks.detection import to_table
 from tests.project import Project
 from tests.web.drawing import Drawing, disc
 from tests.web.reviewing import SOURCE, page, serving
@@ -182,3 +186,38 @@ def detection_site(tmp_path_factory):
     project, ids = objects_project(tmp_path_factory.mktemp("objects"), "detection")
     with serving(project.params(), project.layout) as site:
         yield site, ids[0]
+
+
+def test_what_the_champion_sees_is_suggested_on_train_images_without_a_label(browser, tmp_path):
+    project, ids = objects_project(tmp_path, "detection", [])  # the first image has nothing on it
+    samples = project.curate().samples.to_pylist()
+    shown_on = [one["id"] for one in samples if one["split"] == "train" and not one["labelled"]]
+    folder = project.layout.outputs / "model"
+    folder.mkdir(parents=True)
+    (folder / "model.pt").write_bytes(b"weights")
+    (folder / "model.json").write_text('{"categories": ["debris", "nucleus"]}')
+    champion = project.promote()
+    boxes = np.array([[40.0, 30, 41, 40], [90, 10, 20, 20], [5, 5, 9, 9]])
+    said = Detections(
+        offsets=offsets_of([3] * 4),
+        classes=np.tile([1, 0, 1], 4),
+        boxes=np.tile(boxes, (4, 1)),
+        areas=np.tile([1640.0, 400, 81], 4),
+        scores=np.tile([0.9, 0.8, 0.01], 4),
+    )
+    believed(ids, memory(project.layout, champion), lambda new: to_table(said, ["debris", "nucleus"]))
+    with (
+        serving(project.params(), project.layout) as site,
+        page(browser, site.link(query="view=all")) as shown,
+    ):
+        for sample in ids:
+            seen = Studio(shown, sample).run("editor.state.objects.filter(one => one.predicted).length")
+            assert seen == (2 if sample in shown_on else 0)
+        studio = Studio(shown, shown_on[0])
+        studio.keys("Tab")
+        assert studio.status().startswith(
+            "1 of 2, suggested, score 0.90: nucleus, box, at 40, 30, 41 × 40 px"
+        )
+        studio.keys("a")
+        _, (judgement,) = studio.finished(project)
+    assert judgement.annotations == [Annotation(category="nucleus", bbox=(40, 30, 41, 40))]

@@ -2,6 +2,7 @@
 
     access    who gets in: tokens, cookies, hosts, origins, sizes, rates
     catalog   the images of the snapshot with the edits since, as columns
+    suggested objects that the champion sees, to accept
     views     what to look at: the queue, suspects, duplicates, outliers, mistakes, changes …
     listing   a view filtered and sorted, and its rows as compact columns
     judging   what a browser sends, checked

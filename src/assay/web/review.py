@@ -34,6 +34,7 @@ from assay.web.judging import Judging, mode
 from assay.web.listing import Listing
 from assay.web.media import Media
 from assay.web.projection import Map
+from assay.web.suggested import Suggestions
 
 LISTINGS = 16
 """Most filtered views kept in memory; one that was dropped is made again."""
@@ -72,6 +73,7 @@ class Review:
             labels = valid_classes(self.params.curate.classes, snapshot, self._batches, True)
             self.judging = Judging(self.params.task, self.catalog, snapshot, labels)
             self._history: dict[str, list[Judgement]] | None = None
+            self._suggestions: Suggestions | None = None
             if len(pool := Pool.open(self.layout.pool)) != len(self.media.pool):
                 self.media = Media(pool, self.layout.scratch)
             self._places = self._measures = None
@@ -84,6 +86,7 @@ class Review:
         places = (
             self.layout.snapshot / "snapshot.json",
             self.layout.selection / "queue.parquet",
+            self.layout.champion / "champion.json",
             self.layout.audit / "label_errors.parquet",
             self.layout.outputs / "predictions.parquet",
             *sorted(self.layout.edits.glob("*.jsonl")),
@@ -186,6 +189,7 @@ class Review:
         ids = made.ids(start, count)
         texts = annotation_texts(self._snapshot, ids)
         reasons = made.view.reason
+        suggested = self._suggested(made, rows, ids)
         out = []
         for place, row, sample in zip(at.tolist(), rows, ids, strict=True):
             held = {name: made.catalog.samples[name][row].as_py() for name in ABOUT}
@@ -199,12 +203,24 @@ class Review:
                     "id": sample,
                     "metadata": json.loads(held["metadata"] or "{}"),
                     "annotations": None if known is None else json.loads(known),
+                    "predicted": suggested.get(sample, []) if known is None else [],
                     "reason": "" if reasons is None else reasons[place].as_py() or "",
                     "history": [_said(one) for one in self._judged(sample)],
                     "answers": listing.shown(self.journal.answers, sample),
                 }
             )
         return out
+
+    def _suggested(self, made: Listing, rows: list[int], ids: list[str]) -> dict[str, list[dict[str, Any]]]:
+        """{content id: objects that the champion sees}, of train images."""
+        if self.mode != "objects":
+            return {}
+        if self._suggestions is None:
+            self._suggestions = Suggestions(self.layout)
+        train = catalogs.SPLITS.index("train")
+        return self._suggestions.of(
+            [one for row, one in zip(rows, ids, strict=True) if made.catalog.split[row] == train]
+        )
 
     def _judged(self, sample: str) -> list[Judgement]:
         if self._history is None:

@@ -27,6 +27,9 @@ export class Input {
     keyed("keyup", event => this.#keyUp(event));
   }
 
+  /** Whether a button or a finger is down. */
+  get isHeld() { return this.#pointers.size > 0; }
+
   destroy() { this.stop.abort(); }
 
   #place({clientX, clientY}) {

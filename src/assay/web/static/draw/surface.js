@@ -8,7 +8,7 @@ import {kindOf, mask, path, roughPath} from "./objects.js";
 
 const SMOOTH_BELOW = 3; // screen pixels per image pixel from which the pixels are shown as squares
 const HANDLE = 4; // half the side of a handle, CSS pixels
-const STILL = 120; // ms without a movement after which the view stands still
+const STILL = 200; // ms without a movement after which the view stands still
 const BEYOND = 0.25; // of the stage, on each side, for which outlines are rasterized too
 const STRETCH = 4; // factor by which a rasterized layer is enlarged at most
 
@@ -129,7 +129,7 @@ export class Surface {
     clearTimeout(this.#settling);
     if (isNear) {
       this.layer.style.transform = `translate(${dx}px, ${dy}px) scale(${by})`;
-      this.#settling = setTimeout(() => { this.#raster = null; this.soon(); }, STILL);
+      this.#settling = setTimeout(() => this.#settle(), STILL);
     } else {
       this.#raster = {scale, x, y};
       this.layer.style.transform = "";
@@ -137,20 +137,26 @@ export class Surface {
     }
   }
 
-  /** One path per object, made or changed only where its annotation is another one. */
+  #settle() {
+    if (this.editor.input.isHeld) this.#settling = setTimeout(() => this.#settle(), STILL); // it may move on
+    else this.#raster = null, this.soon();
+  }
+
+  /** One path per object, made or changed only where its annotation is another one; exact where pixels are squares. */
   #sync() {
     const {editor} = this, {shown} = editor, keys = new Set(shown.map(one => one.key));
     for (const [key, shape] of this.#shapes) if (!keys.has(key)) shape.element.remove(), this.#shapes.delete(key);
+    const shapeOf = editor.view.scale < SMOOTH_BELOW ? roughPath : path;
     let before = null;
     for (const {key, annotation, predicted} of shown) {
       let shape = this.#shapes.get(key);
       if (!shape) this.#shapes.set(key, shape = {element: drawn("path")});
       if (!shape.element.parentNode || shape.element.previousSibling !== before) before ? before.after(shape.element) : this.objects.prepend(shape.element);
       const color = editor.colorOf(annotation.category), name = `object ${kindOf(annotation)}${predicted ? " predicted" : ""}${key === editor.live?.key ? " live" : ""}`;
-      if (shape.annotation !== annotation) shape.element.setAttribute("d", roughPath(annotation));
+      if (shape.annotation !== annotation || shape.shapeOf !== shapeOf) set(shape.element, {d: shapeOf(annotation)});
       if (shape.color !== color) set(shape.element, {stroke: color, fill: kindOf(annotation) === "mask" ? "none" : color});
       if (shape.name !== name) set(shape.element, {class: name, fill: kindOf(annotation) === "mask" ? "none" : color});
-      Object.assign(shape, {annotation, color, name});
+      Object.assign(shape, {annotation, shapeOf, color, name});
       before = shape.element;
     }
   }
