@@ -18,7 +18,7 @@ from assay.stages.select import memory
 from assay.tasks.detection import to_table
 from tests.project import Project
 from tests.web.drawing import Drawing, disc
-from tests.web.reviewing import SOURCE, page, serving
+from tests.web.reviewing import SOURCE, journal, page, serving
 
 CLASSES = ["nucleus", "debris"]
 MODELS = {
@@ -214,10 +214,13 @@ def test_what_the_champion_sees_is_suggested_on_train_images_without_a_label(bro
             seen = Studio(shown, sample).run("editor.state.objects.filter(one => one.predicted).length")
             assert seen == (2 if sample in shown_on else 0)
         studio = Studio(shown, shown_on[0])
+        studio.keys("Enter")
+        assert shown.run("document.getElementById('toast').innerText").startswith("2 suggestions not accepted")
+        assert not journal(tmp_path).answers.of
         studio.keys("Tab")
         assert studio.status().startswith(
             "1 of 2, suggested, score 0.90: nucleus, box, at 40, 30, 41 × 40 px"
         )
-        studio.keys("a")
+        studio.keys("a", "Escape")
         _, (judgement,) = studio.finished(project)
     assert judgement.annotations == [Annotation(category="nucleus", bbox=(40, 30, 41, 40))]

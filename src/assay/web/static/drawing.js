@@ -1,6 +1,7 @@
 // One image with its objects, in the drawing editor. What is drawn is saved a moment after the last change, and when the
 // image is left; Enter confirms it and goes on.
 
+import {count, toast} from "./dom.js";
 import {Editor} from "./draw/editor.js";
 import {Single} from "./single.js";
 
@@ -57,6 +58,18 @@ export class Drawing extends Single {
     if (!this.waiting) return;
     this.waiting = 0;
     this.save(false);
+  }
+
+  // Enter: save the objects as they are; false, once, if there are suggestions that nobody accepted or deleted.
+  confirm() {
+    const open = this.editor.suggestions, id = this.shownId;
+    if (open && this.asked !== id) {
+      this.asked = id;
+      toast(`${count(open, "suggestion")} not accepted. Shift+A accepts all; Enter goes on without`);
+      return false;
+    }
+    this.save(true);
+    return true;
   }
 
   // An answer with the objects as they are; `confirm`: also if nothing changed.

@@ -242,7 +242,7 @@ class App {
 
   // Enter on one image: what is drawn is right; then the next one.
   confirm() {
-    if (this.draws && this.mayJudge) this.now.save(true);
+    if (this.draws && this.mayJudge && !this.now.confirm()) return;
     this.go(this.at + 1);
   }
 

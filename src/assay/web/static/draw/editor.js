@@ -1,4 +1,4 @@
-// The drawing editor: boxes, polygons and masks of one image. It needs no other module of the page and no network:
+// The drawing editor: boxes, polygons and masks of one image. It needs no network, and of the page `dom.js` only:
 //
 //   const editor = new Editor(host, {classes, colors, readOnly, onChange});
 //   editor.load({bitmap, width, height, annotations, predicted});
@@ -83,6 +83,11 @@ export class Editor {
     return this.state.objects.filter(one => !one.predicted).map(one => one.annotation);
   }
 
+  /** Number of suggestions that are neither accepted nor deleted. */
+  get suggestions() {
+    return this.state.objects.filter(one => one.predicted).length;
+  }
+
   /** Whether any annotation differs from those loaded. */
   get isChanged() {
     const now = this.annotations();
@@ -162,7 +167,7 @@ export class Editor {
   }
 
   #summary() {
-    const {objects} = this.state, suggested = objects.filter(one => one.predicted).length;
+    const {objects} = this.state, suggested = this.suggestions;
     return (objects.length ? `${objects.length} ${objects.length === 1 ? "object" : "objects"}` : "No objects") + (suggested ? `, ${suggested} of them suggested` : "");
   }
 

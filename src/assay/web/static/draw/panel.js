@@ -1,7 +1,7 @@
 // What is around the stage: tools, classes, and a line that says what is selected or went wrong.
 
 import {accept, outlineInside, remove} from "./actions.js";
-import {element} from "./elements.js";
+import {element} from "../dom.js";
 
 const TOOLS = [["select", "Select", "V"], ["box", "Box", "B"], ["extremes", "4 points", "Q"], ["polygon", "Polygon", "P"], ["brush", "Brush", "R"], ["eraser", "Eraser", "E"]];
 const ACTIONS = [["Undo", "Z", e => e.undo()], ["Redo", "Shift+Z", e => e.redo()], ["Delete", "Del", remove], ["Outline", "I", e => outlineInside(e, "mask")], ["Accept", "A", accept]];

@@ -3,7 +3,7 @@
 // objects take longer than a frame to rasterize: while the view moves, the layer that has them is moved as it is, and
 // rasterized anew when the view stands still.
 
-import {drawn, element} from "./elements.js";
+import {element} from "../dom.js";
 import {kindOf, mask, path, roughPath} from "./objects.js";
 
 const SMOOTH_BELOW = 3; // screen pixels per image pixel from which the pixels are shown as squares
@@ -183,6 +183,12 @@ export class Surface {
     const {view} = this.editor, [x, y] = view.toStage(box[0], box[1]);
     set(this.label, {x: Math.min(Math.max(x, 4), Math.max(view.width - 60, 4)), y: Math.max(y - 7, 14)});
   }
+}
+
+function drawn(tag, attributes = {}) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  set(made, attributes);
+  return made;
 }
 
 function set(node, attributes) {
