@@ -215,7 +215,9 @@ def test_what_the_champion_sees_is_suggested_on_train_images_without_a_label(bro
             assert seen == (2 if sample in shown_on else 0)
         studio = Studio(shown, shown_on[0])
         studio.keys("Enter")
-        assert shown.run("document.getElementById('toast').innerText").startswith("2 suggestions not accepted")
+        assert shown.run("document.getElementById('toast').innerText").startswith(
+            "2 suggestions not accepted"
+        )
         assert not journal(tmp_path).answers.of
         studio.keys("Tab")
         assert studio.status().startswith(
