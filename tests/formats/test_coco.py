@@ -130,9 +130,43 @@ def test_a_file_that_can_mean_two_things_is_refused_whole(tmp_path, draw_image, 
         list(coco.read(Source(name="s", format="coco", path="a.json"), tmp_path))
 
 
+def test_ids_with_gaps_and_from_zero_are_kept(read):
+    categories = [{"id": 91, "name": "cat"}, {"id": 0, "name": "dog"}]
+    record = only(read([image()], [note(1, category_id=0), note(2, category_id=91)], categories))
+    assert [one.category for one in record.annotations] == ["dog", "cat"]
+
+
+def test_two_categories_of_one_name_are_refused_if_both_are_used(read):
+    categories = [{"id": 0, "name": "cat"}, {"id": 7, "name": "cat"}]
+    assert len(only(read([image()], [note()], categories)).annotations) == 1
+    with pytest.raises(SourceError, match="several categories have one name: 'cat' has the ids 7, 0"):
+        read([image()], [note(1), note(2, category_id=0)], categories)
+
+
+def test_annotations_with_equal_ids_are_both_read_and_listed(read):
+    record = only(read([image()], [note(), note(bbox=[5, 5, 3, 3])]))
+    assert len(record.annotations) == 2
+    assert str(record.issues[0]) == "a.json, annotations[1] (id 1): the id of annotations[0] too: both: taken"
+
+
 def test_one_image_named_twice_is_refused(read):
     with pytest.raises(SourceError, match="1 images are named twice"):
         read([image(1), image(2, file_name="1.png")])
+
+
+@pytest.mark.parametrize(
+    ("told", "file"),
+    [
+        ("a%20b.png", "a b.png"),
+        ("a%20b.png", "a%20b.png"),
+        ("e\u0301.png", "\u00e9.png"),
+        ("\u00e9.png", "e\u0301.png"),
+        (r"..\..\a.png", "a.png"),
+    ],
+)
+def test_a_name_in_another_form_is_found_inside_the_folder(read, draw_image, told, file):
+    draw_image(file)
+    assert only(read([image(file_name=told)], [note()])).path == file
 
 
 def test_equal_names_in_different_folders_are_different_images(read, draw_image):

@@ -148,6 +148,19 @@ def test_what_does_not_come_back_is_counted_as_lost(name, notes, splits):
 
 
 @pytest.mark.parametrize("name", writers())
+def test_names_with_accents_spaces_and_percents_and_equal_ones_in_two_folders(name):
+    paths = ("a b/é%20x.jpg", "ü/é%20x.jpg", "50%.jpg")
+    kinds = (Annotation(category="cat"), Annotation(category="cat", segmentation=[[0, 0, 3, 0, 3, 3]]))
+    for note in kinds:
+        images = [
+            Outgoing(p, lambda n=n: DATA[n], WIDTH, HEIGHT, [note], "train") for n, p in enumerate(paths)
+        ]
+        written, records = there_and_back(name, images)
+        assert written.lost["images without one tag"] + len(records) == len(images)
+        assert len({record.data for record in records}) == len(records)
+
+
+@pytest.mark.parametrize("name", writers())
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(lists, st.sampled_from(writers()))
 def test_what_two_formats_can_hold_passes_through_both_unchanged(name, notes, other):

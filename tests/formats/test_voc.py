@@ -11,13 +11,13 @@ from assay.data import masks
 from assay.data.annotations import Annotation
 from assay.data.records import Outgoing
 from assay.errors import SourceError
-from assay.formats import voc
+from assay.formats import _voc, voc
 from assay.params import Source
 
 
 def box(left, top, right, bottom, name="cat", more="") -> str:
     sides = "".join(
-        f"<{tag}>{v}</{tag}>" for tag, v in zip(voc.SIDES, (left, top, right, bottom), strict=True)
+        f"<{tag}>{v}</{tag}>" for tag, v in zip(_voc.SIDES, (left, top, right, bottom), strict=True)
     )
     return f"<object><name>{name}</name>{more}<bndbox>{sides}</bndbox></object>"
 
@@ -43,6 +43,19 @@ def test_coordinates_begin_at_one_and_include_the_last_pixel(read):
     (record,) = read(box(0, 0, 20, 10), box(5, 5, 5, 5), one_based=False)
     assert [one.bbox for one in record.annotations] == [(0, 0, 20, 10)]
     assert record.issues[0].where == "Annotations/1.xml, object 2"
+
+
+def test_the_base_is_that_of_most_boxes_on_the_border(read):
+    """Where tools count from 0, boxes on the border begin at 0; a single 0 among ones is a slip."""
+    (record,) = read(box(0, 0, 20, 10), box(0, 3, 5, 5), box(1, 3, 5, 5))
+    assert [one.bbox for one in record.annotations] == [(0, 0, 20, 10), (0, 3, 5, 2), (1, 3, 4, 2)]
+    (record,) = read(box(1, 1, 20, 10), box("0.0", 3, 5, 5))
+    assert [one.bbox for one in record.annotations] == [(0, 0, 20, 10), (0, 2, 5, 3)]
+    assert [str(issue) for issue in record.issues] == [
+        "Annotations/1.xml, object 2: begins at 0 in a data set that counts from 1: taken as 1: fixed"
+    ]
+    (record,) = read(box(0, 3, 5, 5), one_based=True)
+    assert (record.annotations[0].bbox, record.issues) == ((-1, 2, 6, 3), [])
 
 
 def test_flags_become_attributes_and_parts_are_no_objects(read):

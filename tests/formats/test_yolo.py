@@ -37,6 +37,21 @@ def test_boxes_and_polygons_in_pixels(read):
     assert (record.path, record.split, record.issues) == ("images/train/1.png", "train", [])
 
 
+def test_lines_of_different_lengths_are_read_each_by_its_own(read):
+    """Five numbers are a box, nine the corners of a rotated one, seven and more a polygon; blank lines are none."""
+    (record,) = read("0 0.5 0.5 0.2 0.4\n\n1 0.1 0.1 0.3 0.1 0.3 0.5 0.1 0.5\n")
+    assert record.annotations == [
+        Annotation(category="cat", bbox=(8, 3, 4, 4)),
+        Annotation(category="dog", segmentation=[[2, 1, 6, 1, 6, 5, 2, 5]]),
+    ]
+
+
+def test_a_list_with_backslashes(read, tmp_path):
+    (tmp_path / "list.txt").write_text("images\\train\\1.png\n")
+    (record,) = read("", "train: list.txt\nnames: [cat]\n")
+    assert record.path == "images/train/1.png"
+
+
 def test_an_empty_text_is_not_a_missing_one(read):
     assert read()[0].annotations is None
     assert read(without_text="nothing")[0].annotations == []
@@ -72,11 +87,12 @@ def test_a_bad_line_is_refused_by_its_number(read, line, why):
         ("train: ../images/train\nnc: 2\nnames: {0: cat, 1: dog}\n", "train"),
         ("path: .\ntest: [images/train]\nnames: [cat, dog]\n", "test"),
         ("val: list.txt\nnames: [cat, dog]\n", "val"),
+        ("train: images/train\nnames: {0: cat, 1: dog, 7: cow}\n", "train"),
         ("train: images/train\nval: images/train\nnames: [cat, dog]\n", None),
     ],
 )
 def test_the_variants_of_the_yaml(read, tmp_path, said, split):
-    (tmp_path / "list.txt").write_text("./images/train/1.png\n")
+    (tmp_path / "list.txt").write_text("\n./images/train/1.png\n\n")
     (record,) = read("1 0.5 0.5 0.2 0.4\n", said)
     assert (record.split, record.annotations[0].category) == (split, "dog")
 
@@ -94,6 +110,7 @@ def test_without_a_yaml_the_options_name_the_classes(read):
         ("train: nowhere\nnames: [cat]\n", "no image in train, val or test: nowhere"),
         ("train: images/train\n", "names: neither a list"),
         ("- a\n", "no keys"),
+        ("train: images/train\nnames: [cat, dog, cat]\n", "several numbers have one name: 'cat' is 0 and 2"),
         ("a: [\n", "no YAML"),
     ],
 )

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +54,21 @@ def path_of(file: Path, base: Path) -> str:
 
 
 def found_image(folder: Path, name: str) -> Path | None:
-    """The file of that name in a folder, or None. Backslashes count as slashes."""
-    file = folder / name.replace("\\", "/")
+    """The file of that name in a folder, or None. Backslashes count as slashes.
+
+    If there is none, also with %20 and the like decoded, with another form of its accents (NFC, NFD), and inside the
+    folder without `..`.
+    """
+    plain = name.replace("\\", "/")
+    inside = "/".join(part for part in plain.split("/") if part not in ("..", ""))
+    forms = (plain, unquote(plain), *(normalize(form, plain) for form in ("NFC", "NFD")), inside)
+    return next((file for one in dict.fromkeys(forms) if (file := _file(folder / one)) is not None), None)
+
+
+def _file(path: Path) -> Path | None:
     try:
-        return Path(os.path.normpath(file)) if file.is_file() else None
-    except OSError:  # a name that is too long
+        return Path(os.path.normpath(path)) if path.is_file() else None
+    except (OSError, ValueError):  # a name that is too long, or has a NUL
         return None
 
 

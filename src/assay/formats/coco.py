@@ -7,8 +7,8 @@ whether its coordinates refer to the upright or the stored image. `attributes` (
 keypoints and captions are not.
 
 The source is refused, with a list of the defects, for a file that is no such JSON, for two images or categories with
-one id, and for an image in two files. Annotations without an image or a category are listed. Annotations with equal ids
-are both read.
+one id, for two categories of one name that annotations refer to, and for an image in two files. Annotations without an
+image or a category are listed; so are annotations with equal ids: both are read (pycocotools keeps the last one).
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ class File:
         self.held = self._parsed()
         self.categories = self._categories()
         self.images = images or self._folder()
+        self.again: dict[int, int] = {}
+        """Annotation with an id that an earlier one has -> that one."""
         self.split = _split(file, base) if options.splits else None
 
     def _parsed(self) -> dict[str, list[Said]]:
@@ -103,7 +105,21 @@ class File:
             )
 
     def _categories(self) -> dict[Any, str]:
-        return {row["id"]: str(row.get("name", "")).strip() for row in self.held["categories"]}
+        """Id -> name. SourceError if annotations refer to two categories of one name."""
+        names = {row["id"]: str(row.get("name", "")).strip() for row in self.held["categories"]}
+        ids = defaultdict[str, list[Any]](list)
+        for one in dict.fromkeys(_id(row.get("category_id")) for row in self.held["annotations"]):
+            if one in names:
+                ids[names[one]].append(one)
+        if twice := {name: found for name, found in ids.items() if len(found) > 1}:
+            listed = "; ".join(
+                f"{name!r} has the ids {', '.join(map(str, found))}" for name, found in twice.items()
+            )
+            raise SourceError(
+                f"{self.where}: several categories have one name: {listed}",
+                hint="give each its own name, or the annotations one category_id",
+            )
+        return names
 
     def _folder(self) -> Path:
         """The folder of the images: see BESIDE."""
@@ -117,7 +133,10 @@ class File:
     def records(self) -> Iterator[Record]:
         """A record for each image, and a skipped one for each unknown `image_id` of annotations."""
         of: dict[Any, list[tuple[int, Said]]] = defaultdict(list)
+        met: dict[Any, int] = {}
         for n, row in enumerate(self.held["annotations"]):
+            if (one := _id(row.get("id"))) is not None and (first := met.setdefault(one, n)) != n:
+                self.again[n] = first
             of[_id(row.get("image_id"))].append((n, row))
         for image in self.held["images"]:
             yield self._record(image, of.pop(image["id"], []))
@@ -138,7 +157,12 @@ class File:
             return no_such_image(path, self.images / name, self.name, [self._row(*row) for row in rows])
         held = sheet(file, size_in(image))
         for n, row in rows:
-            self._add(held, self._row(n, row), row)
+            where = self._row(n, row)
+            self._add(held, where, row)
+            if n in self.again:
+                held.issues.append(
+                    Issue(where, f"the id of annotations[{self.again[n]}] too: both", "taken", 0)
+                )
         return Record(path, file, None, held.annotations, self.split, issues=held.issues, beside=beside)
 
     def _row(self, n: int, row: Said) -> str:

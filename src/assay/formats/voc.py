@@ -6,7 +6,8 @@
     SegmentationClass/1.png    the same pixels by class, in the order of `options.classes`
 
 Coordinates are pixels from 1, the last one included: a box of xmin = xmax is 1 px wide. With `one_based: false` they
-are distances from 0 to the right and lower edge. An image without XML is unlabelled; one with an XML without objects is
+are distances from 0 to the right and lower edge; by default this is so if more boxes begin at 0 than at 1. If only some
+begin at 0, these are fixed: 0 is taken as 1. An image without XML is unlabelled; one with an XML without objects is
 labelled. difficult, truncated, occluded and pose become attributes. Object n of SegmentationObject is the n-th object
 of the XML if their classes are equal, otherwise an additional object.
 """
@@ -35,20 +36,19 @@ from assay.formats import SPLIT_NAMES, options_of, place_of
 from assay.formats._files import images_below, is_held, no_such_image, path_of, png_of, put, refuse_repeats
 from assay.formats._objects import Sheet, sheet
 from assay.formats._shapes import COVERED, POLYGONS
+from assay.formats._voc import begins_at_zero, fields_of, from_one, is_stored, tree_of
 from assay.params import Section, Source
 
 CLASSES = [
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
     "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 ]  # fmt: skip
-FLAGS = ("difficult", "truncated", "occluded")
 BORDER = 255
-SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 class Options(Section):
-    one_based: bool = True
-    """Whether coordinates start at 1 and include the last pixel, as in VOC."""
+    one_based: bool | None = None
+    """Whether coordinates start at 1 and include the last pixel, as in VOC; null: found by the coordinates."""
     classes: list[str] = CLASSES
     """The classes of the numbers in SegmentationClass, from 1."""
     splits: bool = True
@@ -78,6 +78,8 @@ class Reading:
                 f"source {source.name!r}: no .xml below {place}",
                 hint="name the folder that contains Annotations",
             )
+        told = options.one_based
+        self.one_based = not begins_at_zero(self.xmls) if told is None else told
         self.by_stem = {(file.parent, file.stem): file for file in self.pictures}
         self.splits = _splits(place) if options.splits else {}
         self.met: set[Path] = set()
@@ -107,7 +109,11 @@ class Reading:
             return no_such_image(path_of(missing, self.place), missing, path_of(xml, self.place), rows)
         self.met.add(file)
         held = sheet(file, _size(tree))
-        said = [_box(one, self.options.one_based) for one in objects]
+        said = [fields_of(one, self.one_based) for one in objects]
+        if self.options.one_based is None and self.one_based:
+            for row, fields in zip(rows, said, strict=True):
+                if from_one(fields):
+                    held.fix(row, "begins at 0 in a data set that counts from 1: taken as 1")
         outlines, issues = self._outlines(file, said)
         held.issues += issues
         for row, fields, outline in zip(rows, said, outlines, strict=False):
@@ -184,27 +190,6 @@ def _size(tree: ElementTree.Element) -> tuple[int, int] | None:
     return (width, height) if width > 0 < height else None
 
 
-def _box(one: ElementTree.Element, one_based: bool) -> dict[str, Any]:
-    """The fields of an object; `wrong`, a message, if its coordinates are no numbers."""
-    texts = [one.findtext(f"bndbox/{side}") for side in SIDES]
-    try:
-        left, top, right, bottom = (float(text or "") for text in texts)
-    except ValueError:
-        return {"wrong": f"{', '.join(SIDES)} are {texts}: no numbers"}
-    shift = 1 if one_based else 0
-    return {
-        "category": (one.findtext("name") or "").strip(),
-        "bbox": (left - shift, top - shift, right - left + shift, bottom - top + shift),
-        "attributes": _attributes(one),
-    }
-
-
-def _attributes(one: ElementTree.Element) -> dict[str, str | bool]:
-    held: dict[str, str | bool] = {name: True for name in FLAGS if (one.findtext(name) or "").strip() == "1"}
-    pose = (one.findtext("pose") or "").strip()
-    return held | ({"pose": pose} if _is_pose(pose) else {})
-
-
 def _splits(place: Path) -> dict[str, str]:
     """Name of an image -> split; of several splits, the most protected: test before val before train."""
     found: dict[str, str] = {}
@@ -232,29 +217,21 @@ def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> W
     255th object of an image or the 255th class on; where outlines overlap, the pixels go to the later object.
     """
     home = folder / "VOCdevkit" / "VOC2012"
-    written = Written(options={"classes": list(classes)})
+    written = Written(options={"classes": list(classes), "one_based": True})
     names: dict[str, list[str]] = defaultdict(list)
     stems = _Stems()
     for image in images:
         stem = stems.of(image.path)
         names[image.split].append(stem)
-        held = [one for one in image.annotations if is_held(one, written, _is_stored)]
+        held = [one for one in image.annotations if is_held(one, written, is_stored)]
         put(home / "JPEGImages" / f"{stem}{Path(image.path).suffix}", image.read())
-        tree = _tree(f"{stem}{Path(image.path).suffix}", image, held)
+        tree = tree_of(f"{stem}{Path(image.path).suffix}", image, held)
         put(home / "Annotations" / f"{stem}.xml", ElementTree.tostring(tree, "utf-8"))
         if any(one.segmentation is not None for one in held):
             _write_masks(home, stem, image, held, classes, written)
     for split, listed in names.items():
         put(home / "ImageSets" / "Main" / f"{split}.txt", "".join(f"{name}\n" for name in listed).encode())
     return written
-
-
-def _is_stored(name: str, value: object) -> bool:
-    return value is True if name in FLAGS else name == "pose" and isinstance(value, str) and _is_pose(value)
-
-
-def _is_pose(text: str) -> bool:
-    return text == text.strip() and text not in ("", "Unspecified")
 
 
 class _Stems:
@@ -269,30 +246,6 @@ class _Stems:
         stem = next(name for name in chain([plain], numbered) if name not in self.given)
         self.given.add(stem)
         return stem
-
-
-def _tree(name: str, image: Outgoing, held: list[Annotation]) -> ElementTree.Element:
-    root = ElementTree.Element("annotation")
-    _add_text(root, "filename", name)
-    size = ElementTree.SubElement(root, "size")
-    for tag, number in (("width", image.width), ("height", image.height), ("depth", 3)):
-        _add_text(size, tag, number)
-    _add_text(root, "segmented", int(any(one.segmentation is not None for one in held)))
-    for one in held:
-        node = ElementTree.SubElement(root, "object")
-        _add_text(node, "name", one.category)
-        _add_text(node, "pose", one.attributes.get("pose", "Unspecified"))
-        for flag in FLAGS:
-            _add_text(node, flag, int(one.attributes.get(flag) is True))
-        x, y, w, h = one.box or (0.0, 0.0, 0.0, 0.0)
-        box = ElementTree.SubElement(node, "bndbox")
-        for side, value in zip(SIDES, (x + 1, y + 1, x + w, y + h), strict=True):
-            _add_text(box, side, f"{value:.12g}")
-    return root
-
-
-def _add_text(parent: ElementTree.Element, tag: str, value: object) -> None:
-    ElementTree.SubElement(parent, tag).text = str(value)
 
 
 def _write_masks(

@@ -3,7 +3,7 @@
     data.yaml                  path, train, val, test (a folder, a list of them, or a .txt of paths), names, nc
     images/train/1.jpg         labels/train/1.txt: one object per line
     7 0.5 0.5 0.2 0.1          class, centre x, y, width, height
-    7 0.1 0.1 0.4 0.1 0.4 0.3  class, corners of a polygon
+    7 0.1 0.1 0.4 0.1 0.4 0.3  class, corners of a polygon; of four, also a rotated box (OBB)
 
 `path` is data.yaml, or its folder. A folder that is not below `path:` of the YAML is searched beside the YAML, as tools
 often write a path of another machine. An image with an empty text is labelled, without objects. An image without a text
@@ -83,12 +83,23 @@ class Reading:
         return said
 
     def _names(self) -> dict[int, str]:
+        """Number -> class. SourceError without names, and for two numbers of one name."""
         found = self.said.get("names") or self.options.names
-        if isinstance(found, list) and found:
-            return {n: str(name) for n, name in enumerate(found)}
-        if isinstance(found, dict) and all(str(key).isdigit() for key in found):
-            return {int(key): str(name) for key, name in found.items()}
-        raise SourceError(f"{self.where}: names: neither a list nor numbers with names")
+        held = dict(enumerate(found)) if isinstance(found, list) else found
+        if not held or not isinstance(held, dict) or not all(str(key).isdigit() for key in held):
+            raise SourceError(f"{self.where}: names: neither a list nor numbers with names")
+        names = {int(key): str(name) for key, name in held.items()}
+        of: dict[str, list[int]] = {}
+        for number, name in names.items():
+            of.setdefault(name, []).append(number)
+        if twice := [
+            f"{name!r} is {' and '.join(map(str, same))}" for name, same in of.items() if len(same) > 1
+        ]:
+            raise SourceError(
+                f"{self.where}: names: several numbers have one name: {'; '.join(twice)}",
+                hint="give each its own name",
+            )
+        return names
 
     def records(self) -> Iterator[Record]:
         """A record for each image, and for each text without an image."""
@@ -123,7 +134,7 @@ class Reading:
     def _listed(self, listing: Path, line: str) -> Path:
         """An image of a list, by a path relative to the list or to `home`."""
         starts = (listing.parent, self.home)
-        found = [Path(os.path.normpath(start / line)) for start in starts]
+        found = [Path(os.path.normpath(start / line.replace("\\", "/"))) for start in starts]
         return next((file for file in found if file.is_file()), found[0])
 
     def _found(self, name: str) -> Path | None:
