@@ -28,7 +28,7 @@ from assay.data.images.frames import Frame, frame_of, turned
 from assay.data.records import Issue, Record
 
 LONGEST = 2**31
-"""Bound of a valid width or height."""
+"""Bound of widths, heights and coordinates, in pixels."""
 SHOWN = 5
 """Number of issues printed below the counts of a source; data/pool/report.json lists all."""
 
@@ -79,6 +79,11 @@ class Sheet:
     @property
     def annotations(self) -> list[Annotation] | None:
         return None if self.problem is not None or self.frame is None else self.notes
+
+
+def is_pixels(value: Any) -> bool:
+    """Whether a value of a JSON is a number that can be a coordinate; not NaN."""
+    return type(value) in (int, float) and abs(value) < LONGEST
 
 
 def size_in(held: Mapping[str, Any], width: str = "width", height: str = "height") -> tuple[int, int] | None:

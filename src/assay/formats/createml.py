@@ -31,7 +31,7 @@ from assay.formats._files import (
     refuse_repeats,
     split_of,
 )
-from assay.formats._objects import Sheet, sheet
+from assay.formats._objects import Sheet, is_pixels, sheet
 from assay.params import Section, Source
 
 FILES = ["*createml*.json", "annotations.json"]
@@ -100,7 +100,7 @@ def _add(held: Sheet, where: str, one: Mapping[str, Any]) -> None:
     if (place := one.get("coordinates")) is None:
         return held.add(where, {"category": category})
     values = [place[side] for side in SIDES if side in place] if isinstance(place, dict) else []
-    if len(values) < len(SIDES) or not all(type(value) in (int, float) for value in values):
+    if len(values) < len(SIDES) or not all(map(is_pixels, values)):
         return held.refuse(where, f"coordinates {place} are not {', '.join(SIDES)}")
     x, y, w, h = values
     return held.add(where, {"category": category, "bbox": (x - w / 2, y - h / 2, w, h)})

@@ -43,7 +43,7 @@ from assay.formats._files import (
     refuse_repeats,
     split_of,
 )
-from assay.formats._objects import Sheet, sheet, size_in
+from assay.formats._objects import Sheet, is_pixels, sheet, size_in
 from assay.formats._shapes import OTHER_BOXES, has_other_box, shape_of, with_crowd, without_crowd
 from assay.params import Section, Source
 
@@ -113,7 +113,7 @@ def _objects(rows: Sequence[str], shapes: Sequence[Any]) -> Iterable[tuple[str, 
     groups: dict[Any, tuple[str, list[Said]]] = {}
     for n, (where, shape) in enumerate(zip(rows, shapes, strict=True)):
         held = shape if isinstance(shape, dict) else {}
-        is_part = held.get("group_id") is not None and held.get("shape_type", "polygon") == "polygon"
+        is_part = held.get("group_id") is not None and held.get("shape_type") in (None, "polygon")
         key = (str(held.get("label")), str(held["group_id"])) if is_part else n
         groups.setdefault(key, (where, []))[1].append(held)
     return groups.values()
@@ -121,7 +121,7 @@ def _objects(rows: Sequence[str], shapes: Sequence[Any]) -> Iterable[tuple[str, 
 
 def _add(held: Sheet, where: str, shapes: Sequence[Said]) -> None:
     first = shapes[0]
-    kind = first.get("shape_type") or "polygon"
+    kind = str(first.get("shape_type") or "polygon")
     if kind not in SHAPES:
         return held.refuse(where, f"{kind} is none of {', '.join(SHAPES)}")
     try:
@@ -149,7 +149,7 @@ def _points(shape: Said) -> list[tuple[float, float]]:
     is_pairs = isinstance(points, list) and all(
         isinstance(point, list) and len(point) == 2 for point in points
     )
-    if not is_pairs or not all(type(v) in (int, float) for point in points or () for v in point):
+    if not is_pairs or not all(is_pixels(v) for point in points or () for v in point):
         raise ValueError("points are no pairs of numbers")
     return [(float(x), float(y)) for x, y in points or ()]
 
