@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from assay.data.images.decode import ImageInfo
@@ -20,6 +21,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does:
 signal.signal(
     signal.SIGINT, signal.default_int_handler
 )  # a background job ignores it, and so do its children
+
+settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no clock")  # on a busy machine tests are slower, not red
 
 MakePool = Callable[..., Path]
 LONGEST = ("flows", "pipeline")
