@@ -150,13 +150,14 @@ def simulated(name: str, seeds: int, quick: bool = False) -> Row:
     """Means over `seeds`: errors by method, calibration, coverage of the intervals of the accuracies."""
     made = [_draw(SETTINGS[name], 1000 + seed, quick) for seed in range(seeds)]
     mean = {key: float(np.mean([one[key] for one in made])) for key in made[0]}
+    told = mean.pop("intervals")
     ahead = [one["majority"] - one["dawid_skene"] for one in made]
     error = 1.96 * float(np.std(ahead, ddof=1)) / len(ahead) ** 0.5 if len(ahead) > 1 else float("nan")
     row = {"setting": name, "seeds": seeds, "images": SETTINGS[name]["images"], **mean}
     row |= {
         "ahead": float(np.mean(ahead)),
         "ahead_error": error,
-        "people": len(SETTINGS[name]["accuracy"]) * seeds,
+        "people": round(told * seeds),
     }
     print(f"  {row}", flush=True)
     return row
@@ -178,12 +179,16 @@ def _draw(setting: dict[str, Any], seed: int, quick: bool) -> dict[str, float]:
     # on a hard image a person is right with their accuracy only where they were not lured
     truth = accuracy * (1 - setting["hard"] * LURE)
     rows = reliability(votes, said, 0)
-    held = [float(r["low"] or 0) <= t <= float(r["high"] or 0) for r, t in zip(rows, truth, strict=True)]
+    known = [(r, t) for r, t in zip(rows, truth, strict=True) if r["value"] is not None]
+    of_people = {
+        "coverage": [float(r["low"] or 0) <= t <= float(r["high"] or 0) for r, t in known],
+        "too_high": [float(r["value"] or 0) - t for r, t in known],
+    }
     return {
         **{method: float((one.classes != right).mean()) for method, one in found.items()},
         "posterior": float(said.sure.mean()),
-        "coverage": float(np.mean(held)),
-        "too_high": float(np.mean([float(r["value"] or 0) for r in rows] - truth)),
+        "intervals": float(len(known)),
+        **{name: float(np.mean(values)) for name, values in of_people.items() if values},
     }
 
 
@@ -192,9 +197,8 @@ def _draw(setting: dict[str, Any], seed: int, quick: bool) -> dict[str, float]:
 
 def figures(real: list[Row], made: list[Row]) -> list[Figure]:
     independent = [row for row in made if SETTINGS[row["setting"]]["hard"] == 0]
-    coverage = sum(row["coverage"] * row["people"] for row in independent) / sum(
-        row["people"] for row in independent
-    )
+    told = [row for row in independent if row["people"]]
+    coverage = sum(row["coverage"] * row["people"] for row in told) / sum(row["people"] for row in told)
     found = [
         Figure(
             "interval of a person's accuracy holds it, simulated people who err independently",
@@ -202,7 +206,7 @@ def figures(real: list[Row], made: list[Row]) -> list[Figure]:
             "at least",
             0.9,
             "",
-            {row["setting"]: row["coverage"] for row in made},
+            {row["setting"]: row["coverage"] for row in made if row["people"]},
         ),
         Figure(
             "wrong labels: majority − dawid_skene, least of the simulated people, mean",

@@ -256,7 +256,9 @@ def _simulated(row: dict[str, Any]) -> str:
     cells = [row["setting"], f"{row['images']:,} × {row['seeds']}"]
     cells += [f"{row[method]:.1%}" for method in ("majority", "dawid_skene")]
     cells += [f"{100 * row['ahead']:+.1f} ± {100 * row['ahead_error']:.1f}", f"{row['posterior']:.3f}"]
-    cells += [f"{row['coverage']:.0%} of {row['people']:,}", f"{100 * row['too_high']:+.1f} points"]
+    told = "coverage" in row
+    cells.append(f"{row['coverage']:.0%} of {row['people']:,}" if told else "can't tell")
+    cells.append(f"{100 * row['too_high']:+.1f} points" if told else "")
     return f"| {' | '.join(cells)} |"
 
 

@@ -62,6 +62,17 @@ def test_beliefs_of_a_model_decide_where_people_cannot():
     assert wrong["crowdlab"] < wrong["dawid_skene"]
 
 
+def test_two_people_do_not_show_who_is_right_and_their_differences_stay_open():
+    votes, right, _ = simulated([0.9, 0.7], images=400, classes=4, seed=0)
+    found = consensus(votes, "dawid_skene")
+    agreed = votes.counts.max(1) == 2
+    assert found.sure[agreed].min() > 0.8 > 0.75 > found.sure[~agreed].max()
+    assert [row["value"] for row in reliability(votes, found, 0)] == [None, None]
+    beliefs = np.where(np.arange(4) == right[:, None], 0.7, 0.1)
+    told = reliability(votes, consensus(votes, "combined", beliefs), 0)
+    assert told[0]["value"] > told[1]["value"]
+
+
 def test_few_votes_of_a_person_say_little_about_them():
     votes, _, _ = simulated([0.8, 0.8, 0.8], images=300, classes=3, seed=2)
     rows = [
@@ -86,6 +97,6 @@ def test_intervals_of_the_accuracy_hold_it(accuracy):
 
 
 def test_the_same_seed_gives_the_same_intervals():
-    votes, _, _ = simulated([0.9, 0.7], images=50, classes=3, seed=0)
+    votes, _, _ = simulated([0.9, 0.7, 0.7], images=50, classes=3, seed=0)
     found = consensus(votes, "dawid_skene")
     assert reliability(votes, found, 0) == reliability(votes, found, 0) != reliability(votes, found, 1)

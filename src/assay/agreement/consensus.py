@@ -22,7 +22,7 @@ from assay.agreement.votes import Ints, Votes
 from assay.labels.beliefs import Vectors
 from assay.labels.noise_model import logs_of
 from assay.metrics.bootstrap import LEVELS
-from assay.metrics.estimates import Estimate, estimate
+from assay.metrics.estimates import Estimate, estimate, undefined
 
 Floats = NDArray[np.float64]
 Method = Literal["majority", "dawid_skene", "combined", "crowdlab"]
@@ -95,9 +95,11 @@ def beliefs_of(votes: Votes, vectors: Vectors, groups: Ints, seed: int) -> Float
 
 
 def reliability(votes: Votes, found: Consensus, seed: int) -> list[Estimate]:
-    """Accuracy of each person with a 95 % interval; n: their votes."""
-    drawn = dawid_skene.accuracies(votes, found.fit, seed)
+    """Accuracy of each person with a 95 % interval, undefined if nothing tells people apart; n: their votes."""
     counts = np.bincount(votes.persons, minlength=len(votes.people))
+    if found.fit.alike:
+        return [undefined() | {"n": int(n)} for n in counts]
+    drawn = dawid_skene.accuracies(votes, found.fit, seed)
     low, high = np.percentile(drawn, LEVELS, axis=0)
     rows = zip(found.fit.accuracy, low, high, counts, strict=True)
     return [estimate(float(v), float(a), float(b), int(n)) for v, a, b, n in rows]

@@ -14,6 +14,9 @@ so that a person with few votes is taken for an average one, and a class with fe
 as to the others. The errors of a row have a Dirichlet prior with mean B and ERRORS pseudo-votes; B has a prior towards
 people who are right with START.
 
+Two people who differ do not show which of them is right: without beliefs it takes images with THREE votes. With fewer,
+all people have the confusion B, and their accuracies cannot be told.
+
 Given the right class, votes count as independent. People err together on hard images, so on real labels the posterior
 is too sure (measured in benchmarks/README.md), and the votes are counted as more than they are.
 """
@@ -32,6 +35,8 @@ from assay.labels.noise_model import newton_step, sharpened
 
 Floats = NDArray[np.float64]
 
+THREE = 3
+"""Fewest votes of some image that tell people apart without beliefs of a model."""
 PERSON, ROW, ERRORS = 2.0, 10.0, 10.0
 """Pseudo-votes of the accuracy of a person, of its classes, and of the distribution of the errors of a class."""
 START = 0.7
@@ -58,6 +63,8 @@ class Fit:
     """(k, k) B[right, voted]"""
     logs: Floats | None
     """(n, k) log q with beliefs, β applied; None: the classes have their shares."""
+    alike: bool
+    """Whether all people have the confusion B, as nothing tells them apart."""
 
     @property
     def accuracy(self) -> Floats:
@@ -71,19 +78,20 @@ def fit(votes: Votes, logs: Floats | None = None) -> Fit:
     """EM from the shares of the votes. `logs` (n, k): finite logarithms of beliefs, if a model saw the images."""
     table, (people, classes) = _table(votes), (len(votes.people), len(votes.classes))
     posterior = votes.counts / votes.many[:, None]
+    alike = logs is None and int(votes.many.max(initial=0)) < THREE
     exponent = 1.0
     prior: Floats | None = None
     for _ in range(STEPS):
         cast = _cast(table, posterior, people, classes)
         base = _base(cast)
-        confusion = _confusion(cast, base)
+        confusion = np.repeat(base[None], people, 0) if alike else _confusion(cast, base)
         if logs is not None:
             exponent = newton_step(exponent, sharpened(logs, exponent), logs, posterior)
             prior = np.log(np.maximum(sharpened(logs, exponent), 1e-300))
         before, posterior = posterior, _right(table, confusion, _log_prior(prior, posterior))
         if np.abs(posterior - before).max(initial=0.0) < CLOSE:
             break
-    return Fit(posterior, confusion, base, prior)
+    return Fit(posterior, confusion, base, prior, alike)
 
 
 def accuracies(votes: Votes, fitted: Fit, seed: int) -> Floats:

@@ -148,7 +148,11 @@ def _people(votes: Votes, found: Consensus, shown: Callable[[str], str], seed: i
     shares = found.fit.posterior.mean(0)
     names = [shown(name) for name in votes.classes]
     return [
-        {"person": person, "accuracy": accuracy, "confusions": _confusions(matrix, shares, names)}
+        {
+            "person": person,
+            "accuracy": accuracy,
+            "confusions": [] if found.fit.alike else _confusions(matrix, shares, names),
+        }
         for person, accuracy, matrix in rows
     ]
 

@@ -32,6 +32,7 @@ BIASED = (
     "select.overlap is 1: a judgement that confirms the label is not written then, so that people seem to agree less "
     "than they do; set it before people judge"
 )
+CANNOT_TELL = "can't tell: two people who differ do not show who is right"
 SHOWN = 20
 """Disputes, pairs and classes on the terminal."""
 Row = dict[str, Any]
@@ -246,9 +247,8 @@ def _people(result: Row) -> Table:
     table = Table("person", "accuracy", "judgements", "most frequent errors", box=None, pad_edge=False)
     for row in result["people"][:SHOWN]:
         errors = ", ".join(f"{e['right']} as {e['given']} {e['rate']:.0%}" for e in row["confusions"])
-        table.add_row(
-            escape(row["person"]), _interval(row["accuracy"]), f"{row['accuracy']['n']:,}", escape(errors)
-        )
+        accuracy = CANNOT_TELL if row["accuracy"]["value"] is None else _interval(row["accuracy"])
+        table.add_row(escape(row["person"]), accuracy, f"{row['accuracy']['n']:,}", escape(errors))
     return table
 
 
