@@ -153,7 +153,7 @@ def test_a_class_is_no_label_of_a_task_with_objects(queued, tmp_path):
     file.write_text(f"id,label,exclude\n{queued.unlabelled[0]},,yes\n{queued.unlabelled[1]},odd,\n")
     with pytest.raises(EditError, match="line 3: detection learns from objects with a box") as error:
         label.run(params, queued.layout, file)
-    assert "ingest.sources" in error.value.hint
+    assert "`assay review`" in error.value.hint
     assert queued.batches == []
     file.write_text(f"id,label,exclude\n{queued.unlabelled[0]},,yes\n")
     assert label.run(params, queued.layout, file)["written"] == {"exclude": 1}

@@ -111,12 +111,12 @@ def test_a_page_with_every_image_and_the_classes(queued, tmp_path):
     assert "5 images on the page" in shown(queue, result)
 
 
-def test_images_of_a_task_with_objects_are_drawn_on_in_a_tool(queued, tmp_path):
+def test_images_of_a_task_with_objects_are_drawn_on(queued, tmp_path):
     page, file = tmp_path / "queue.html", tmp_path / "queue.csv"
     result = queue.run(queued.layout, None, page=page, export=file, task="detection")
     assert "write a label" not in page.read_text()
-    assert "add its files to <code>ingest.sources" in page.read_text()
-    assert "draw their objects in a tool" in shown(queue, result)
+    assert "drawn with <code>assay review</code>" in page.read_text()
+    assert "draw their objects with `assay review`" in shown(queue, result)
 
 
 def test_what_the_page_saves_is_taken_by_label(queued, tmp_path):

@@ -226,7 +226,7 @@ def _next(result: Row, console: Console) -> None:
     if result["file"]:
         file = escape(result["file"])
         then = (
-            "draw them in a tool"
+            "draw them: `assay review`"
             if result["kind"] == "objects"
             else f"fill in `label`, keep `why`, then `assay label {file}`"
         )

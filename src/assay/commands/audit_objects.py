@@ -207,7 +207,7 @@ def act(
     if what == "suggested" and params.task != "detection":
         raise UsageError(
             f"--apply suggested suggests boxes, and the labels of {params.task} are outlines",
-            hint="draw them in an annotation tool: `assay audit --csv FILE` lists them",
+            hint="draw them: `assay review`; `assay audit --csv FILE` lists them",
         )
     of: dict[str, list[Row]] = defaultdict(list)
     for row in found:

@@ -82,7 +82,8 @@ def _judged(
     taken = [correction(record, context.classes) for _, record in rows if _yes(record.get("take", ""))]
     if context.task != "detection" and any(one.new_box not in (None, one.box) for one in taken):
         raise RowError(
-            f"the labels of {context.task} are outlines, and the row suggests a box: draw it, and answer no here"
+            f"the labels of {context.task} are outlines, and the row suggests a box: answer no here, and "
+            "draw it with `assay review`"
         )
     try:
         changed = corrected(there, taken)

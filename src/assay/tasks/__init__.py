@@ -50,7 +50,7 @@ from numpy.typing import NDArray
 from assay import plugins
 from assay.errors import ParamsError
 
-DRAW_OBJECTS = "draw their objects in a tool, and add its files (coco, yolo, voc, masks) to ingest.sources"
+DRAW_OBJECTS = "draw their objects with `assay review`, or in a tool whose files are added to ingest.sources"
 
 
 def load(name: str) -> ModuleType:
@@ -85,10 +85,10 @@ def takes_tag(name: str, category: str) -> bool:
 
 
 def how_to_label(name: str) -> str:
-    """What people do to label the queue of a task: fill in classes or counts, or draw objects in a tool."""
+    """What people do to label the queue of a task: fill in classes or counts, or draw objects."""
     if takes_tag(name, "1"):
         return "`assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`"
-    return f"`assay queue --csv to-label.csv` lists the images: {DRAW_OBJECTS}"
+    return DRAW_OBJECTS
 
 
 def place_of(named: Iterable[str], categories: Sequence[str]) -> dict[str, int]:

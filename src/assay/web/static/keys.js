@@ -76,7 +76,7 @@ export function help(keys, more, changed) {
   };
   draw();
   dialog("Keys", element("div", {className: "columns"}, element("section", {}, element("h3", {}, "The page"), rows(COMMANDS)),
-    element("section", {}, ...(more.length ? [element("h3", {}, "Drawing"), rows(more)] : []), element("h3", {}, "Classes"), classes, note)));
+    element("section", {}, ...(more.length ? [element("h3", {}, "Drawing"), rows(more)] : [element("h3", {}, "Classes"), classes, note]))));
 }
 
 // A dialog to find a class by its name; `allowNew`: a new one may be added.

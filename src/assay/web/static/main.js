@@ -378,7 +378,7 @@ class App {
       " ": () => grid && grid.toggle(this.at), a: () => grid && grid.selectGroup().then(found => found || toast("this view has no groups")),
       k: () => this.keep(), t: () => this.take(), x: () => this.exclude(), s: () => this.skip(), u: () => event.shiftKey ? this.redo() : this.undo(), l: () => this.find(), n: () => this.nextOpen(),
     });
-    const one = this.keys.classOf.get(k);
+    const one = this.draws ? undefined : this.keys.classOf.get(k); // while drawing, digits are classes
     return found[k] ?? (one !== undefined && this.now ? () => this.choose(one) : null);
   }
 

@@ -59,9 +59,9 @@ export class Editor {
     this.setTool("select");
   }
 
-  /** For a list of keys: [[keys, what they do], …]. */
+  /** For a list of keys: [[keys with spaces between, what they do], …]. */
   get keys() {
-    return KEYS.filter(({edits}) => !edits || !this.readOnly).map(({keys, text}) => [keys, text]);
+    return KEYS.filter(({edits}) => !edits || !this.readOnly).map(({keys, text}) => [keys.join(" "), text]);
   }
 
   /** Show an image. `predicted` are suggestions: drawn dashed, and no annotations until they are accepted. */

@@ -4,7 +4,7 @@
 
 import * as actions from "./actions.js";
 
-const tool = (key, name, text) => ({keys: [key], text, act: editor => editor.setTool(name), edits: name !== "select"});
+const tool = (key, name, text) => ({keys: [key.toUpperCase()], text, act: editor => editor.setTool(name), edits: name !== "select"});
 const arrows = (prefix, act) => Object.fromEntries(Object.entries({ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]})
   .map(([key, way]) => [prefix + key, editor => act(editor, ...way)]));
 
