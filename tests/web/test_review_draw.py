@@ -230,7 +230,10 @@ def test_what_the_champion_sees_is_suggested_on_train_images_without_a_label(bro
 
 def test_the_list_of_keys_has_those_of_the_editor(browser, tmp_path):
     project, ids = objects_project(tmp_path, "detection")
-    with serving(project.params(), project.layout) as site, page(browser, site.link(query="view=all")) as shown:
+    with (
+        serving(project.params(), project.layout) as site,
+        page(browser, site.link(query="view=all")) as shown,
+    ):
         studio = Studio(shown, ids[0])
         studio.keys("?")
         words = shown.run("document.querySelector('dialog').innerText")
