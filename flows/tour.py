@@ -118,7 +118,7 @@ STORIES = {
             "track": {"experiment": "assay-tour-detection", "primary": "ap"},
             "race": {"labels_per_step": 20},
         },
-        tweak={"lr": 0.003},
+        tweak={"lr": 0.002},  # with 0.003 six epochs come to AP .17, with 0.001 to .39 (B, one seed)
         metric="ap",
         planted="some hundred scenes with digits, 40 % of the boxes missing",
         reviewed=None,
