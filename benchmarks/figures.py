@@ -46,6 +46,7 @@ TABLES = (
     "objects",
     "consensus",
     "simulated",
+    "maps",
 )
 """Further results of a subject, as lists of rows."""
 

@@ -82,6 +82,8 @@ TITLES = {
     "consensus": "Consensus of three people on CIFAR-10N:",
     "simulated": "Consensus of simulated people, means over seeds; ahead: of the majority, points ± 95 %:",
     "elsewhere": "On other data, `efficientnet_lite0`, area in points [95 %]:",
+    "maps": "The map of `assay review`: images of which most of the ten nearest on the map have the class, pixels of "
+    "Fashion-MNIST:",
     "references": "Compared with scikit-activeml, three seeds on 5,000 images each:",
 }
 HEAD = ["| | figure | measured | target | met |", "|---|---|--:|--:|:-:|"]
@@ -282,6 +284,14 @@ def _objects(row: dict[str, Any]) -> str:
     return f"| {' | '.join(parts)} |"
 
 
+MAPS = ["| map | images | share [95 %] | CPU |", "|---|--:|--:|--:|"]
+
+
+def _maps(row: dict[str, Any]) -> str:
+    share = f"{row['neighbours']:.3f} [{row['low']:.3f}, {row['high']:.3f}], n = {row['n']:,}"
+    return f"| {row['map']} | {row['images']:,} | {share} | {row['cpu_seconds']:.1f} s |"
+
+
 KINDS = {
     "rows": (CALIBRATION, _calibration),
     "limits": (CALIBRATION, _calibration),
@@ -296,6 +306,7 @@ KINDS = {
     "objects": (OBJECTS, _objects),
     "consensus": (CONSENSUS, _consensus),
     "simulated": (SIMULATED, _simulated),
+    "maps": (MAPS, _maps),
 }
 
 

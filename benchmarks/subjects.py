@@ -24,6 +24,7 @@ SUBJECTS = (
     "label_audit",
     "object_audit",
     "agreement",
+    "review",
     "fuzz",
 )
 """In this order."""

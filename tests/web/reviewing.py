@@ -201,8 +201,9 @@ class Page:
         """Wait until everything is on the server's disk."""
         self.until("review.outbox.pending === 0")
 
-    def status(self) -> str:
-        return self.run("document.querySelector('#bar .saved').textContent")
+    def says(self, text: str) -> None:
+        """Wait until the line at the top says this of what is saved."""
+        self.until(f"document.querySelector('#bar .saved')?.textContent === {json.dumps(text)}")
 
     def ids(self) -> list[str]:
         """Content ids of the whole list, in its order."""

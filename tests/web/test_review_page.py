@@ -43,7 +43,7 @@ def test_two_hundred_images_by_keys(browser, tmp_path):
         it.press("Home", "3", "Control+z", "Control+y")
         wanted[ids[0]] = ["triangle"]
         it.saved()
-        assert it.status() == "199 judged, all saved"
+        it.says("199 judged, all saved")
         it.press("Escape", "End")
         shown = it.run(
             "[...document.querySelectorAll('.cell')].every(one => one.getBoundingClientRect().width > 50)"
@@ -105,7 +105,7 @@ def test_killed_in_the_middle_nothing_is_lost_and_nothing_twice(browser, tmp_pat
         first.wait(20)
         it.press("1", "2")
         it.until("review.outbox.offline")
-        assert it.status() == "offline: 2 judgements kept in this browser"
+        it.says("offline: 2 judgements kept in this browser")
         with command(tmp_path, "--port", port) as (_, again):
             assert again["url"] == said["url"], "the link and the cookie are those of before"
             it.open(it.origin)
@@ -129,12 +129,12 @@ def test_without_a_network_judgements_wait_in_the_browser(browser, site, made):
         it.offline(True)
         it.press("2", "3", "u", "x")
         it.until("review.outbox.offline")
-        assert "kept in this browser" in it.status()
+        it.says("offline: 4 judgements kept in this browser")
         assert len(journal(made.layout.root).answers.of) == 1
         it.offline(False)
         it.run("review.outbox.retry()")
         it.saved()
-        it.until("document.querySelector('#bar .saved').textContent === '3 judged, all saved'")
+        it.says("3 judged, all saved")
         acts = Counter(
             g.event.act for held in journal(made.layout.root).answers.of.values() for g in held.values()
         )
@@ -162,7 +162,7 @@ def test_two_people_at_once_see_each_other_and_are_both_kept(browser, site, made
         assert result["disputed"] == [sample]
         assert judgements(made.layout.root)[sample] == [["circle"], ["square"]]
         ada.run("review.news()")
-        ada.until("document.querySelector('#bar .saved').textContent === 'nothing judged yet'")
+        ada.says("nothing judged yet")
         assert ada.troubles() == bo.troubles() == []
 
 

@@ -128,7 +128,10 @@ class App {
     return element("div", {className: "empty"}, element("b", {}, this.view.title), element("p", {}, what[0]), what[1] ? element("p", {}, `what to do: ${what[1]}`) : null, all);
   }
 
-  bar() {
+  // A moment later, so that a key does not wait for it; several changes are drawn once.
+  bar() { this.barring ??= setTimeout(() => { this.barring = null; this.drawBar(); }, 30); }
+
+  drawBar() {
     if (!this.project) return;
     const {outbox, project, answers} = this, looks = {grid: "grid", single: "one", map: "map"};
     const state = outbox.unstored ? ["lost", `${count(outbox.unstored, "judgement")} only in this tab: do not close it`]
@@ -296,7 +299,7 @@ class App {
     else this.rows.wait(this.at).then(found => { if (found?.at === this.at) this.tellRow(); });
   }
 
-  answered() { this.now?.refresh?.(); if (this.look === "single") this.now?.tell?.(); this.told(); }
+  answered() { this.now?.refresh?.(); if (this.look === "single") this.now?.tellSoon?.(); this.told(); }
 
   // --- the server
 

@@ -28,7 +28,7 @@ export class Single {
     const row = this.row;
     if (row) {
       this.paint();
-      this.tell();
+      this.tellSoon();
     } else {
       this.app.rows.wait(this.app.at).then(found => { if (found && found.at === this.app.at) this.show(); });
     }
@@ -79,6 +79,13 @@ export class Single {
       } catch (error) { this.app.failed(error); }
       this.asking = false;
     }
+  }
+
+  // Once, at the end of what a key does.
+  tellSoon() {
+    if (this.telling) return;
+    this.telling = true;
+    queueMicrotask(() => { this.telling = false; this.tell(); });
   }
 
   // The words beside the image.
