@@ -19,7 +19,7 @@ from assay.annotators._label_studio_client import Studio, connect
 from assay.annotators._label_studio_mirror import Mirror
 from assay.commands import annotate
 from assay.data import ledger
-from assay.errors import AnnotatorError
+from assay.errors import AnnotatorError, PoolError
 from assay.params import Params
 from assay.web.signed import image_key, is_valid_url
 from tests.annotators.studio import TOKEN, USER, Server
@@ -491,6 +491,9 @@ def test_mistakes_are_named(four, server, monkeypatch):
         Studio(server.client).create(title, "<View/>")
     with pytest.raises(AnnotatorError, match="2 projects with the title 'twice'"):
         annotate.run(params(four, server, "twice"), four.layout)
+    strange = ledger.Batch("0001-x-00000000", "label_studio", "2026", (ledger.SentImage(id="f" * 64),))
+    with pytest.raises(PoolError, match="1 of 1 images are not in the pool"):
+        label_studio.send(strange, AnnotatorContext(four.layout, params(four, server, "strange")))
     monkeypatch.delenv("LABEL_STUDIO_TOKEN")
     with pytest.raises(AnnotatorError, match="LABEL_STUDIO_TOKEN is not set"):
         annotate.run(params(four, server, "no token"), four.layout)

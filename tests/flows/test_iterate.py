@@ -159,3 +159,16 @@ def answer(file: Path, rows: list[dict[str, str]], many: int) -> None:
 def test_prefect_loads_the_flow_from_its_file_and_knows_its_parameters() -> None:
     loaded = load_flow_from_entrypoint(ENTRYPOINT)
     assert loaded.validate_parameters({"workspace": str(ROOT), "rounds": 2})["rounds"] == 2
+
+
+def test_the_reminder_is_an_automation_of_prefect(api: str, tmp_path: Path) -> None:
+    """Prefect checks the trigger and the action; a block of another kind stands for that of e-mail or Slack."""
+    command = [sys.executable, "-m", "prefect", "automation", "create", "--from-file", "flows/reminder.yaml"]
+    env = {**environment(), "PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (made,) = ask(lambda client: client.read_automations_by_name("images wait for people"))
+    assert (made.trigger.posture, made.trigger.expect) == (
+        "Proactive",
+        {"prefect.flow-run.Resuming", "prefect.flow-run.Cancelled"},
+    )

@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 from PIL import Image
 
+from assay.commands import review
 from assay.data.images.decode import decode
 from assay.web.images import image_router
 from assay.web.signed import image_key, signed_url
@@ -96,3 +97,11 @@ def test_a_format_that_browsers_do_not_show_is_sent_as_png(project, client):
     got = client.get(url(project, sample))
     assert got.headers["content-type"] == "image/png"
     assert np.array_equal(decode(got.content), decode(stream.getvalue()))
+
+
+def test_the_page_of_the_annotator_may_read_the_images(project):
+    options = {"url": f"{TOOL}/below/"}
+    params = project.params(select={"annotator": "label_studio", "annotator_options": options})
+    assert review._tool_origin(params, project.layout) == TOOL
+    for other in (None, "file"):
+        assert review._tool_origin(project.params(select={"annotator": other}), project.layout) is None

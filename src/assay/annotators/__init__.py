@@ -29,16 +29,18 @@ from assay.errors import ParamsError
 from assay.layout import Layout
 from assay.params import Params
 from assay.params.bounds import complaints
+from assay.progress import Progress, silent
 
 O = TypeVar("O", bound=BaseModel)  # noqa: E741
 
 
 @dataclass(frozen=True)
 class AnnotatorContext:
-    """Layout and params of the project, for an annotator."""
+    """Layout and params of the project, for an annotator; and where it shows how far it is."""
 
     layout: Layout
     params: Params
+    progress: Progress = silent
 
     def options(self, model: type[O]) -> O:
         """The validated `select.annotator_options`. ParamsError names the wrong keys and the valid ones."""

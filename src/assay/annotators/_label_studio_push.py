@@ -15,13 +15,22 @@ from assay.annotators._label_studio_images import Renew
 from assay.annotators._label_studio_mirror import Mirror
 from assay.data.ledger import Batch, SentImage
 from assay.errors import AnnotatorError
+from assay.progress import Progress, silent
 
 AT_ONCE = 1000
 """Tasks of an import: one transaction of the server."""
 Write = Callable[[Sequence[SentImage]], list[Task]]
 
 
-def push(batch: Batch, studio: Studio, project: int, mirror: Mirror, write: Write, renew: Renew) -> None:
+def push(
+    batch: Batch,
+    studio: Studio,
+    project: int,
+    mirror: Mirror,
+    write: Write,
+    renew: Renew,
+    progress: Progress = silent,
+) -> None:
     """Add the tasks that are missing, in order. `write`: tasks of rows; `renew`: a new image URL for an expired one.
 
     A batch that is complete costs one request, unless its first image URL has expired.
@@ -31,11 +40,16 @@ def push(batch: Batch, studio: Studio, project: int, mirror: Mirror, write: Writ
         return
     held = single_tasks(studio, project, batch.name) if total else {}
     missing = [row for row in batch.rows if row.id not in held]
-    for start in range(0, len(missing), AT_ONCE):
-        studio.add(project, write(missing[start : start + AT_ONCE]))
-    for task in held.values():
-        if (url := renew(task)) is not None:
-            studio.change(task["id"], {**task["data"], "image": url})
+    expired = {sample: url for sample, task in held.items() if (url := renew(task)) is not None}
+    if missing or expired:
+        with progress.bar("to Label Studio", len(missing) + len(expired)) as advance:
+            for start in range(0, len(missing), AT_ONCE):
+                part = missing[start : start + AT_ONCE]
+                studio.add(project, write(part))
+                advance(len(part))
+            for sample, url in expired.items():
+                studio.change(held[sample]["id"], {**held[sample]["data"], "image": url})
+                advance(1)
     if studio.batch(project, batch.name, size=1)[0] != len(batch.rows):
         _require_all(batch, single_tasks(studio, project, batch.name))
     if batch.name not in mirror.complete:

@@ -76,19 +76,18 @@ def predicted_tags(row: SentImage, classes: ValidLabels) -> list[Annotation]:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads annotations. `sizes`: {content id: (width, height)}; `users`: {id: email}; `link`: of the tasks."""
+    """Reads annotations. `sizes`: {content id: (width, height)}; `users`: {id: email}."""
 
     task: str
     classes: ValidLabels
     sizes: Mapping[str, Size]
     users: Mapping[int, str]
-    link: str
     excludes_skipped: bool = False
 
     def answers(self, task: Task) -> Iterator[Answer]:
         """One for each submitted or skipped annotation."""
         for one in task["annotations"]:
-            where = f"{self.link}?task={task['id']}, annotation {one['id']}"
+            where = f"task {task['id']}, annotation {one['id']}"
             said = json.dumps(one["result"], ensure_ascii=False)[:SAID]
             sample = str(task["data"]["assay_id"])
             try:

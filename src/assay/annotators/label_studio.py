@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field
 
 from assay import tasks
@@ -82,9 +81,8 @@ def send(batch: Batch, context: AnnotatorContext) -> str:
         classes = _classes(context, options)
         project = _project(studio, options, context, classes)
         write = _writer(batch, studio, project, classes, context)
-        push(
-            batch, studio, project, Mirror.of(scratch, studio.url, project), write, _renewer(options, context)
-        )
+        mirror, renew = Mirror.of(scratch, studio.url, project), _renewer(options, context)
+        push(batch, studio, project, mirror, write, renew, context.progress)
         return _link(studio, project)
 
 
@@ -104,10 +102,11 @@ def collect(batches: Sequence[Batch], context: AnnotatorContext) -> Iterator[Ans
         ours = list(_of_ledger(submitted, batches, context))
         if not ours:
             return
-        sizes = _sizes(Pool.open(context.layout.pool), [str(task["data"]["assay_id"]) for task in ours])
+        pool = Pool.open(context.layout.pool)
+        sizes = _sizes(pool, [s for task in ours if (s := str(task["data"]["assay_id"])) in pool])
         excludes = options.skipped == "exclude"
         classes, users = _classes(context, options), studio.users()
-        reader = Reader(context.params.task, classes, sizes, users, _link(studio, project), excludes)
+        reader = Reader(context.params.task, classes, sizes, users, excludes)
     is_open = {row.id for batch in batches for row in batch.rows}
     for task in ours:
         answers = reader.answers(task)
@@ -253,8 +252,7 @@ def _current(context: AnnotatorContext, ids: Sequence[str]) -> dict[str, list[An
 
 
 def _sizes(pool: Pool, ids: Sequence[str]) -> dict[str, Size]:
-    """{content id: width and height of the upright image} of those in the pool."""
-    index = pool.index.select(["id", "width", "height"])
-    rows = index.filter(pc.is_in(index["id"], value_set=pa.array(ids, pa.string())))
-    columns = (rows[name].to_pylist() for name in ("id", "width", "height"))
-    return {sample: (width, height) for sample, width, height in zip(*columns, strict=True)}
+    """{content id: width and height of the upright image}. PoolError for an image that is not in the pool."""
+    rows = pool.index.select(["width", "height"]).take(pa.array(pool.rows(ids)))
+    sizes = zip(rows["width"].to_pylist(), rows["height"].to_pylist(), strict=True)
+    return dict(zip(ids, sizes, strict=True))

@@ -28,6 +28,7 @@ from assay.data.snapshot import Snapshot
 from assay.data.standing import recorded, standings
 from assay.layout import Layout
 from assay.params import Params
+from assay.progress import Progress, silent
 
 PEOPLE = "people"
 """Name in the ledger if select.annotator is null: people, by files of labels."""
@@ -50,10 +51,10 @@ class AnnotatorLedger:
 
 
 @writes("judgements")
-def run(params: Params, layout: Layout) -> dict[str, Any]:
+def run(params: Params, layout: Layout, progress: Progress = silent) -> dict[str, Any]:
     """Send the open images that were not sent yet, and accept all answers so far."""
     queue, answered = open_queue(layout, params.select.overlap)
-    work = open_round(params, layout)
+    work = open_round(params, layout, progress)
     if work.annotator is None and params.select.overlap == 1:
         return {**_report(work), "already": answered, "open": len(queue)}
     fresh = not_out(work, queue)
@@ -62,13 +63,13 @@ def run(params: Params, layout: Layout) -> dict[str, Any]:
     return {**collect(work), "already": answered, "sent": len(new.rows) if new else 0, "where": where}
 
 
-def open_round(params: Params, layout: Layout) -> AnnotatorLedger:
+def open_round(params: Params, layout: Layout, progress: Progress = silent) -> AnnotatorLedger:
     """The annotator of the params with its part of the ledger."""
     name = params.select.annotator
     module = None if name is None else plugins.load("annotators", name)
     who = name or PEOPLE
     sent = [batch for batch in ledger.read(layout.ledger) if batch.annotator == who]
-    return AnnotatorLedger(who, module, sent, AnnotatorContext(layout, params))
+    return AnnotatorLedger(who, module, sent, AnnotatorContext(layout, params, progress))
 
 
 def not_out(work: AnnotatorLedger, queue: pa.Table) -> pa.Table:

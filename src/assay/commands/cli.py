@@ -243,13 +243,14 @@ def label(
 def annotate(as_json: Json = False) -> None:
     """Send the queue to `select.annotator` and write its answers as an edit batch.
 
-    Call it again for later answers: data/ledger/ records every image sent, so that none is sent or accepted twice. Exit
-    code 1 if answers are invalid: they are listed, the others are written.
+    Call it again for later answers: data/ledger/ records every image sent, so that none is sent or accepted twice.
+    Exit code 1 if answers are invalid: they are listed, the others are written.
     """
     from assay.commands import annotate
+    from assay.commands.terminal import Terminal
 
     layout, params = project()
-    result = annotate.run(params, layout)
+    result = annotate.run(params, layout, Terminal())
     show(result, as_json, annotate.render)
     raise typer.Exit(int(bool(result["refused"])))
 

@@ -98,7 +98,7 @@ def waiting(params: Params, layout: Layout, changed: Mapping[str, Any] | None = 
 def one_round(work: RoundWork) -> dict[str, Any] | StoppingReason | None:
     """Run one round. None: done and committed. A dict: images wait for people. StoppingReason: the queue is empty."""
     begun, layout = time.monotonic(), work.layout
-    ledger = annotate.open_round(work.params, layout)
+    ledger = annotate.open_round(work.params, layout, work.progress)
     promoted = ""
     if (batch := sent_in_this_round(work, ledger)) is None:
         promoted = promote_unless_worse(work)
