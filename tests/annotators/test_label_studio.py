@@ -20,6 +20,7 @@ from assay.annotators._label_studio_mirror import Mirror
 from assay.commands import annotate
 from assay.data import ledger
 from assay.errors import AnnotatorError, PoolError
+from assay.formats._label_studio_written import config
 from assay.params import Params
 from assay.web.signed import image_key, is_valid_url
 from tests.annotators.studio import TOKEN, USER, Server
@@ -80,6 +81,18 @@ def submit(server: Server, task: dict[str, Any], result: list[dict[str, Any]], *
     return int(made["id"])
 
 
+def second_person(server: Server) -> httpx.Client:
+    """Somebody who signs up by the invitation of the organisation."""
+    url = server.client.get("/api/invite").raise_for_status().json()["invite_url"]
+    with httpx.Client(base_url=server.url, follow_redirects=True, timeout=60) as client:
+        client.get(url)
+        form = {"email": "bo@example.local", "password": "labels-of-images", "allow_newsletters": "false"}
+        form["csrfmiddlewaretoken"] = client.cookies["csrftoken"]
+        client.post(url, data=form, headers={"Referer": server.url}).raise_for_status()
+        token = client.get("/api/current-user/token").raise_for_status().json()["token"]
+    return httpx.Client(base_url=server.url, headers={"Authorization": f"Token {token}"}, timeout=60)
+
+
 # --- push
 
 
@@ -93,7 +106,7 @@ def test_the_queue_becomes_tasks_in_its_order(forty, server):
     key = image_key(forty.layout.scratch)
     assert all(is_valid_url(task["data"]["image"], IMAGE_SERVER, key, time.time()) for task in tasks)
     (found,) = Studio(server.client).projects("in order")
-    assert found["sampling"] == "Sequential sampling"
+    assert server.client.get(f"/api/projects/{found['id']}").json()["sampling"] == "Sequential sampling"
     assert label_studio._offered(found["label_config"]) == CLASSES
     assert result["where"] == [f"{server.url}/projects/{found['id']}/data"]
     again = annotate.run(given, forty.layout)
@@ -126,7 +139,7 @@ def test_new_classes_are_added_unless_the_config_was_changed_by_hand(four, serve
     assert label_studio._offered(found["label_config"]) == [*CLASSES, "new"]
 
     by_hand = found["label_config"].replace("<View>", '<View><Header value="Look closely"/>')
-    Studio(server.client).configure(found["id"], by_hand)
+    Studio(server.client).configure(found["id"], label_config=by_hand)
     annotate.run(params(four, server, "classes"), four.layout)
     four.defaults["curate"] = {"classes": [*CLASSES, "new", "newest"]}
     with pytest.raises(AnnotatorError, match="changed by hand and has not: newest"):
@@ -379,6 +392,28 @@ def test_an_image_asked_about_again_is_another_task_and_older_answers_do_not_ans
     submit(server, last, choice(CLASSES[1]))
     assert annotate.run(given, four.layout)["answered"] == {"label": 1}
     assert four.curate().labels()[sample] == CLASSES[1]
+
+
+def test_an_image_for_two_people_is_open_until_both_have_submitted(four, server):
+    given = params(four, server, "overlap")
+    two = given.model_copy(update={"select": given.select.model_copy(update={"overlap": 2})})
+    Studio(server.client).create("overlap", config(CLASSES, ["choices"], several=False))
+    annotate.run(two, four.layout)
+    (found,) = Studio(server.client).projects("overlap")
+    assert found["maximum_annotations"] == 2
+    tasks = tasks_of(server, "overlap")
+    work = annotate.open_round(two, four.layout)
+    for task in tasks:
+        submit(server, task, choice(CLASSES[0]))
+    assert annotate.still_open(work, work.sent[0]) == 4, "one of two has judged them"
+    other = second_person(server)
+    for task in tasks[:3]:
+        submit(Server(server.url, other), task, choice(CLASSES[1]))
+    assert annotate.still_open(work, work.sent[0]) == 1
+    told = annotate.run(two, four.layout)
+    assert (told["answered"], told["open"], told["refused"]) == ({"label": 7}, 1, [])
+    assert {one.by for _, batch in four.batches for one in batch} == {USER, "bo@example.local"}
+    other.close()
 
 
 # --- objects

@@ -104,18 +104,25 @@ class Studio:
     # --- projects
 
     def projects(self, title: str) -> list[dict[str, Any]]:
-        """The projects with this title: id, title, label_config, sampling."""
-        asked = {"title": title, "include": "id,title,label_config,sampling", "page_size": 1000}
+        """The projects with this title: id, title, label_config, maximum_annotations."""
+        fields = "id,title,label_config,maximum_annotations"
+        asked = {"title": title, "include": fields, "page_size": 1000}
         found = self._ask("GET", "/api/projects", params=asked)["results"]
         return [project for project in found if project["title"] == title]
 
-    def create(self, title: str, config: str) -> dict[str, Any]:
-        settings = {"title": title, "label_config": config, "sampling": "Sequential sampling"}
+    def create(self, title: str, config: str, overlap: int = 1) -> dict[str, Any]:
+        """A new project, whose tasks are shown in their order, each to `overlap` people."""
+        settings = {
+            "title": title,
+            "label_config": config,
+            "maximum_annotations": overlap,
+            "sampling": "Sequential sampling",
+        }
         return self._ask("POST", "/api/projects", json=settings)  # type: ignore[no-any-return]
 
-    def configure(self, project: int, config: str) -> None:
-        """Replace the labelling config of a project."""
-        self._ask("PATCH", f"/api/projects/{project}/", json={"label_config": config})
+    def configure(self, project: int, **settings: str | int) -> None:
+        """Change settings of a project, such as `label_config`."""
+        self._ask("PATCH", f"/api/projects/{project}/", json=settings)
 
     def users(self) -> dict[int, str]:
         """{id: email} of the users."""

@@ -178,8 +178,9 @@ def _project(studio: Studio, options: Options, context: AnnotatorContext, valid:
     def made(names: Sequence[str]) -> str:
         return config(names, kinds, several=several)
 
+    overlap = context.params.select.overlap
     if (found := _found(studio, title)) is None:
-        return int(studio.create(title, made(classes))["id"])
+        return int(studio.create(title, made(classes), overlap)["id"])
     offered = _offered(found["label_config"])
     if missing := [name for name in classes if name not in offered]:
         if found["label_config"].strip() != made(offered).strip():
@@ -187,7 +188,9 @@ def _project(studio: Studio, options: Options, context: AnnotatorContext, valid:
                 f"the labelling config of project {title!r} was changed by hand and has not: {', '.join(missing)}",
                 hint="add the classes in Settings, Labeling Interface",
             )
-        studio.configure(found["id"], made([*offered, *missing]))
+        studio.configure(found["id"], label_config=made([*offered, *missing]))
+    if found["maximum_annotations"] < overlap:
+        studio.configure(found["id"], maximum_annotations=overlap)
     return int(found["id"])
 
 

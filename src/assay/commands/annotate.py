@@ -162,10 +162,9 @@ def _settled(work: AnnotatorLedger) -> Settled:
 
 
 def still_open(work: AnnotatorLedger, batch: Batch) -> int:
-    """Images of a batch without a valid answer, those not accepted yet included. Writes nothing."""
-    given = {judgement.id for judgement in _settled(work).judgements}
-    left = ledger.open_ids(batch, judges(read_batches(work.context.layout.edits)))
-    return len(set(left) - given)
+    """Images of a batch that are still open once all valid answers so far are accepted. Writes nothing."""
+    edits = read_batches(work.context.layout.edits)
+    return len(ledger.open_ids(batch, judges([*edits, (work.name, _settled(work).judgements)])))
 
 
 def _source(name: str, judgements: Sequence[Judgement]) -> str:
