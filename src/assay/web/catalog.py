@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay.data.annotations import annotations_json, from_columns
 from assay.data.edits import Judgement
 from assay.data.matching import positions, whole
 from assay.data.snapshot import Snapshot
@@ -24,6 +26,7 @@ Rows = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 Batches = Sequence[tuple[str, list[Judgement]]]
 SPLITS = ("train", "val", "test")
+NOTE = ("category", "bbox", "segmentation", "iscrowd", "attributes")
 MOST_VALUES = 200
 """With more values than this, a metadata column is no filter."""
 
@@ -83,6 +86,9 @@ class Catalog:
     split: NDArray[np.int8]
     excluded: Mask
     tagged: tuple[Rows, Codes]
+    annotations: pa.Table
+    """Those of the snapshot; `annotated` (annotations,): their rows, ascending."""
+    annotated: NDArray[np.int64]
     changed: dict[int, Standing]
     """{row: state} of the images judged since the snapshot."""
     batches: Facet
@@ -130,6 +136,17 @@ class Catalog:
                 found[name] = Facet(of[codes], values)
         return found
 
+    def notes(self, row: int) -> list[dict[str, Any]] | None:
+        """The annotations of an image as parsed canonical JSON; None for an unlabelled one."""
+        if (state := self.changed.get(row)) and state.annotations is not None:
+            return json.loads(state.annotations)  # type: ignore[no-any-return]
+        if not self.samples["labelled"][row].as_py():
+            return None
+        start, end = np.searchsorted(self.annotated, [row, row + 1]).tolist()
+        held = self.annotations.slice(start, end - start).to_pylist()
+        found = [from_columns(tuple(note[name] for name in NOTE)) for note in held]
+        return json.loads(annotations_json(found) or "[]")  # type: ignore[no-any-return]
+
     def shows(self, name: str) -> Mask:
         """(n,) which images have an annotation of a class."""
         found = np.zeros(len(self), bool)
@@ -167,6 +184,8 @@ def read(
         split=splits.codes(samples["split"]).astype(np.int8),
         excluded=samples["excluded"].to_numpy().astype(bool),
         tagged=_tagged(snapshot, notes, categories),
+        annotations=snapshot.annotations,
+        annotated=snapshot.annotated,
         changed=changed,
         batches=_last(ids, batches, lambda name, _: name),
         people=_last(ids, batches, lambda _, judgement: judgement.by),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,8 +11,6 @@ from assay import tasks
 from assay.data.annotations import Annotation, fitted
 from assay.data.journal import Event
 from assay.data.labelfile import ValidLabels
-from assay.data.snapshot import Snapshot
-from assay.data.training_set import annotation_texts
 from assay.errors import UsageError
 from assay.web.catalog import SPLITS, Catalog
 from assay.web.views import VIEWS
@@ -38,7 +35,6 @@ class Judging:
 
     task: str
     catalog: Catalog
-    snapshot: Snapshot
     labels: ValidLabels
 
     def event(self, given: Any, by: str) -> Event:
@@ -51,28 +47,16 @@ class Judging:
         held = {**given, "by": by, "at": _ago(given.get("age", 0))}
         held.pop("age", None)
         if held.get("act") == "keep":
-            held |= {"act": "label", "annotations": self._present(row, str(given["id"]))}
+            if (present := self.catalog.notes(row)) is None:
+                raise UsageError("the image has no label to keep")
+            held |= {"act": "label", "annotations": present}
         event = Event.model_validate(held)
         if (kind := VIEWS.get(event.view)) and kind.guarded and self.catalog.split[row] == TEST:
             raise UsageError(GUARDED)
         if event.annotations is None:
             return event
-        notes = as_exact(event.annotations, self._objects(row, event.id))
+        notes = as_exact(event.annotations, self.catalog.notes(row))
         return event.model_copy(update={"annotations": self._checked(notes, row)})
-
-    def _present(self, row: int, sample: str) -> Any:
-        """The annotations that an image has. UsageError if it has none."""
-        if (found := self._objects(row, sample)) is None:
-            raise UsageError("the image has no label to keep")
-        return found
-
-    def _objects(self, row: int, sample: str) -> Any:
-        """The annotations that an image has, as parsed JSON; None for an unlabelled one."""
-        if (state := self.catalog.changed.get(row)) and state.annotations is not None:
-            return json.loads(state.annotations)
-        if not self.catalog.samples["labelled"][row].as_py():
-            return None
-        return json.loads(annotation_texts(self.snapshot, [sample]).get(sample, "[]"))
 
     def _checked(self, notes: list[Annotation], row: int) -> list[Annotation]:
         """Annotations as they are stored: of the task's kind, of valid classes, clipped to the image."""

@@ -24,7 +24,6 @@ from assay.data.journal import Journal
 from assay.data.labelfile import RowError, valid_classes
 from assay.data.pool import Pool
 from assay.data.snapshot import Snapshot
-from assay.data.training_set import annotation_texts
 from assay.errors import AssayError, UsageError
 from assay.layout import Layout
 from assay.params import Params
@@ -69,9 +68,8 @@ class Review:
             self.digest: str = read_json(self.layout.snapshot / "snapshot.json", "curate")["digest"]
             self._batches = read_batches(self.layout.edits)
             self.catalog = catalogs.read(snapshot, self._batches, self.params.curate.classes)
-            self._snapshot = snapshot
             labels = valid_classes(self.params.curate.classes, snapshot, self._batches, True)
-            self.judging = Judging(self.params.task, self.catalog, snapshot, labels)
+            self.judging = Judging(self.params.task, self.catalog, labels)
             self._history: dict[str, list[Judgement]] | None = None
             self._suggestions: Suggestions | None = None
             if len(pool := Pool.open(self.layout.pool)) != len(self.media.pool):
@@ -187,22 +185,18 @@ class Review:
         at = made.at[start : start + count]
         rows = made.view.rows[at].tolist()
         ids = made.ids(start, count)
-        texts = annotation_texts(self._snapshot, ids)
         reasons = made.view.reason
         suggested = self._suggested(made, rows, ids)
         out = []
         for place, row, sample in zip(at.tolist(), rows, ids, strict=True):
             held = {name: made.catalog.samples[name][row].as_py() for name in ABOUT}
-            state = made.catalog.changed.get(row)
-            known = texts.get(sample, "[]") if held["labelled"] else None
-            if state is not None and state.annotations is not None:
-                known = state.annotations
+            known = made.catalog.notes(row)
             out.append(
                 {
                     **held,
                     "id": sample,
                     "metadata": json.loads(held["metadata"] or "{}"),
-                    "annotations": None if known is None else json.loads(known),
+                    "annotations": known,
                     "predicted": suggested.get(sample, []) if known is None else [],
                     "reason": "" if reasons is None else reasons[place].as_py() or "",
                     "history": [_said(one) for one in self._judged(sample)],
