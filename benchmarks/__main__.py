@@ -29,10 +29,12 @@ def _measure(name: str, asked: argparse.Namespace) -> int:
     """Measure one subject and write its results; the number of missed targets."""
     print(f"{name} …", flush=True)
     with tempfile.TemporaryDirectory(prefix=f"assay-{name}-", dir=asked.scratch) as folder:
-        setting = Setting(Path(folder), asked.quick, asked.images, asked.boxes, asked.data)
+        setting = Setting(Path(folder), asked.quick, asked.images, asked.boxes, asked.data, asked.masks)
         figures, about = import_module(f"benchmarks.{name}").measure(setting)
     if asked.results != RESULTS or not asked.quick:
-        write_results(name, figures, {**about, "quick": asked.quick}, asked.results)
+        write_results(
+            str(about.pop("results", name)), figures, {**about, "quick": asked.quick}, asked.results
+        )
     for figure in figures:
         print(f"  {'ok    ' if figure.is_met else 'MISSED'}  {report.line(figure.row())}", flush=True)
     return sum(not figure.is_met for figure in figures)
@@ -46,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--boxes", type=Path, help="a folder in Pascal VOC's format with val and test images")
     parser.add_argument(
         "--data", type=Path, help="a folder that contains cifar10n-dev: labels of three people"
+    )
+    parser.add_argument(
+        "--masks", type=Path, help="a folder of images, and of masks before and after corrections"
     )
     parser.add_argument("--scratch", type=Path, help="parent of the temporary folders; default: the system's")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")

@@ -47,6 +47,7 @@ TABLES = (
     "consensus",
     "simulated",
     "maps",
+    "masks",
 )
 """Further results of a subject, as lists of rows."""
 

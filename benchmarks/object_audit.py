@@ -35,7 +35,7 @@ from assay.metrics.detection import judge
 from assay.metrics.matching import Overlap, box_overlap, intersection
 from assay.metrics.objects import Detections, Truth, offsets_of
 from assay.params import parse_params
-from benchmarks import scenes
+from benchmarks import mask_audit, scenes
 from benchmarks.figures import Figure
 from benchmarks.subjects import Measured, Setting
 
@@ -92,6 +92,8 @@ class Event:
 
 
 def measure(setting: Setting) -> Measured:
+    if setting.masks is not None:
+        return mask_audit.measure(setting)
     draw, what = _data(setting)
     rows, kinds = [], (*kinds_of(draw(0).classes), "mixed")
     for kind in kinds:

@@ -67,6 +67,10 @@ SIMULATED = [
     "| estimated too high by |",
     "|---|--:|--:|--:|--:|--:|--:|--:|",
 ]
+MASKS = [
+    "| images | ranked | wrong | average precision | cleanlab's scores | ahead of the best | by size alone |",
+    "|---|---|--:|--:|---|--:|---|",
+]
 TITLES = {
     "rows": "Calibration of `assay attribute`:",
     "limits": "Settings outside the assumptions:",
@@ -81,6 +85,8 @@ TITLES = {
     "seeds; ahead: of the better ObjectLab, with the paired 95 % interval:",
     "consensus": "Consensus of three people on CIFAR-10N:",
     "simulated": "Consensus of simulated people, means over seeds; ahead: of the majority, points ± 95 %:",
+    "masks": "Audit of masks on corrections of people, compared with cleanlab's segmentation scores on the same "
+    "probabilities, means over seeds of the folds; ahead: paired 95 % interval over images:",
     "elsewhere": "On other data, `efficientnet_lite0`, area in points [95 %]:",
     "maps": "The map of `assay review`: images of which most of the ten nearest on the map have the class, pixels of "
     "Fashion-MNIST:",
@@ -101,7 +107,8 @@ def table(results: Path) -> str:
     found = [
         json.loads(path.read_text("utf-8"))
         for name in SUBJECTS
-        if (path := results / f"{name}.json").exists()
+        for path in sorted(results.glob(f"{name}*.json"))
+        if path.stem == name or (path.stem not in SUBJECTS and path.stem.startswith(f"{name}_"))
     ]
     if not found:
         return "No results yet."
@@ -146,10 +153,11 @@ def _elsewhere(row: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} | {row['area'][0]:.1f} | {_gain(row['over_random'])} |"
 
 
-def _gain(gain: list[float] | None) -> str:
+def _gain(gain: list[float] | None, digits: int = 1) -> str:
     if gain is None:
         return "–"
-    return "{:+.1f} [{:+.1f}, {:+.1f}]".format(*gain).replace("-", "−")
+    mean, low, high = (f"{value:+.{digits}f}" for value in gain)
+    return f"{mean} [{low}, {high}]".replace("-", "−")
 
 
 def _timings_title(about: dict[str, Any]) -> str:
@@ -292,6 +300,22 @@ def _maps(row: dict[str, Any]) -> str:
     return f"| {row['map']} | {row['images']:,} | {share} | {row['cpu_seconds']:.1f} s |"
 
 
+def _masks(row: dict[str, Any]) -> str:
+    found = {name: f"{name} {value:.3f}" for name, value in row["ap"].items()}
+    plain = [found.pop(name) for name in ("share of foreground", "number of objects") if name in found]
+    ours = f"{row['ap']['ours']:.3f}"
+    others = "; ".join(text for name, text in found.items() if name != "ours")
+    cells = [
+        f"{row['images']} {row['half']}",
+        row["ranked"],
+        f"{row['wrong']:.4g} of {row['of']:.5g}",
+        ours,
+        others,
+    ]
+    cells += [_gain(row["ahead"], 3), "; ".join(plain) or "–"]
+    return f"| {' | '.join(cells)} |"
+
+
 KINDS = {
     "rows": (CALIBRATION, _calibration),
     "limits": (CALIBRATION, _calibration),
@@ -307,6 +331,7 @@ KINDS = {
     "consensus": (CONSENSUS, _consensus),
     "simulated": (SIMULATED, _simulated),
     "maps": (MAPS, _maps),
+    "masks": (MASKS, _masks),
 }
 
 

@@ -47,6 +47,8 @@ class Setting:
     """Folder in Pascal VOC's format, if available: see object_audit.py."""
     data: Path | None = None
     """Folder with labels of several people, if available: see agreement.py."""
+    masks: Path | None = None
+    """Folder of images, masks `before` and `after` corrections, if available: see mask_audit.py."""
 
     def images(self, many: int) -> int:
         return min(many, 300) if self.quick else many

@@ -335,3 +335,49 @@ def test_the_audit_of_objects_is_a_table_beside_its_peer(tmp_path):
         "| dropped | 6 | 0.350 | 0.240 | 0.250 | +0.100 [−0.020, +0.150] | 0.700 | 0.500 | 0.200 | – | – |"
     )
     assert report.table(tmp_path).splitlines()[-1] == wanted
+
+
+def test_what_people_changed_in_masks_is_named():
+    from benchmarks import mask_audit
+
+    before, after = np.zeros((20, 40), np.int64), np.zeros((20, 40), np.int64)
+    for number, (x, old, new) in enumerate(
+        [(0, True, True), (8, True, True), (16, True, False), (24, False, True)], 1
+    ):
+        before[2:8, x : x + 6] = number * old
+        after[2:8, x : x + 6] = number * new
+    before[4, 10] = 0
+    before[12:18, 0:14] = 5
+    after[12:18, 0:7], after[12:18, 7:14] = 5, 6
+    found = mask_audit.fixes(before, after)
+    assert found.labels == {2: "redrawn", 3: "removed", 5: "parted"}
+    assert [int(mask.sum()) for mask in found.missed] == [36]
+    assert len(found) == 4
+
+
+def test_average_precision_under_weights_is_that_of_repeated_rows():
+    from sklearn.metrics import average_precision_score
+
+    from benchmarks import mask_audit
+
+    rng = np.random.default_rng(0)
+    scores, right = rng.random(50), rng.random(50) < 0.3
+    weights = rng.integers(0, 4, (3, 50)).astype(float)
+    found = mask_audit.precision(scores, right, weights, weights @ right)
+    for one, weight in zip(found, weights.astype(int), strict=True):
+        wanted = average_precision_score(np.repeat(right, weight), np.repeat(scores, weight))
+        assert one == pytest.approx(wanted)
+
+
+def test_the_audit_of_masks_is_a_table(tmp_path):
+    row = {
+        "half": "not chosen on", "ranked": "images", "images": 75, "wrong": 20.0, "of": 75.0,
+        "seeds": 5, "best": "softmin", "ahead": [0.2, 0.1, 0.3],
+        "ap": {"ours": 0.9, "softmin": 0.7, "share of foreground": 0.6},
+    }  # fmt: skip
+    write_results("object_audit_masks", [Figure("ahead", 0.1, "at least", 0, "")], {"masks": [row]}, tmp_path)
+    lines = report.table(tmp_path).splitlines()
+    assert (
+        "| 75 not chosen on | images | 20 of 75 | 0.900 | softmin 0.700 | +0.200 [+0.100, +0.300] "
+        "| share of foreground 0.600 |"
+    ) in lines

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.data.annotations import Annotation
 from assay.data.corrections import Correction, corrected
+from assay.data.masks import encode
+from assay.data.outlines import RLE
 
 BOX, OTHER = (1.0, 2.0, 30.0, 40.0), (5.0, 2.0, 30.0, 40.0)
 CAT = Annotation(category="cat", bbox=BOX)
@@ -59,3 +62,30 @@ def test_a_chain_of_corrections_is_its_last_one(chain):
     steps = [Correction(before, BOX, after, BOX) for before, after in pairwise(chain)]
     added = Correction(None, None, chain[0], BOX)
     assert corrected([], [added, *steps]) == [Annotation(category=chain[-1], bbox=BOX)]
+
+
+def drawn(*rows: str) -> RLE:
+    return encode(np.array([[pixel == "x" for pixel in row] for row in rows]))
+
+
+def test_outlines_are_taken_and_one_object_can_become_two():
+    mask = Annotation(category="cat", segmentation=drawn("xxx", "..."))
+    left, right = drawn("x..", "..."), drawn("..x", "...")
+    parted = corrected([mask], [Correction("cat", mask.box, "cat", mask.box, (left, right))])
+    assert [one.segmentation for one in parted] == [left, right]
+    added = corrected([], [Correction(None, None, "cat", (0.0, 0.0, 1.0, 1.0), (left,))])
+    assert added == [Annotation(category="cat", segmentation=left)]
+
+
+def test_two_that_become_one_are_one():
+    left, right = (Annotation(category="cat", segmentation=drawn(row)) for row in ("x..", ".xx"))
+    joined = Correction("cat", left.box, "cat", (0.0, 0.0, 3.0, 1.0), (drawn("xxx"),), also=right.box)
+    assert [one.segmentation for one in corrected([left, right], [joined])] == [drawn("xxx")]
+
+
+def test_several_outlines_of_one_object_are_all_taken():
+    mask = Annotation(category="sky", segmentation=drawn("xx.", "x.."))
+    more, less = drawn("xxx", "x.."), drawn("xx.", "...")
+    both = [Correction("sky", mask.box, "sky", mask.box, (one,)) for one in (more, less)]
+    assert corrected([mask], both)[0].segmentation == drawn("xxx", "...")
+    assert corrected([mask], both) == corrected([mask], both[::-1])

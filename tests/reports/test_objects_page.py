@@ -39,13 +39,21 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [
         {
             "id": sample, "path": "s:a.png", "split": "val", "kind": kind, "given": given, "suggested": suggested,
-            "probability": 0.5 - n / 10, "box": box, "suggested_box": new, "outline": None, "suggested_outline": None,
+            "probability": 0.5 - n / 10, "box": box, "suggested_box": new, "outline": None, "suggested_outlines": [],
             "reason": "the model sees it",
         }
         for n, (kind, given, suggested, box, new) in enumerate(SUSPECTED)
     ]  # fmt: skip
     there = {sample: [Annotation(category="cat", bbox=(0, 0, 50, 50))]}
-    result = {"objects": 9, "images": 1, "splits": ["val"], "trained": None, "above": 0.1, "settled": 0}
+    result = {
+        "objects": 9,
+        "images": 1,
+        "splits": ["val"],
+        "trained": None,
+        "by": "models",
+        "above": 0.1,
+        "settled": 0,
+    }
     made = folder / "audit.html"
     made.write_text(page(result, rows, there, folder / "pool", 10), encoding="utf-8")
     return made

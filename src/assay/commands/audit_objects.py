@@ -1,21 +1,22 @@
 """`assay audit` with options, of a task whose labels are objects: suspected boxes and masks, and edits from them.
 
-The stage audit runs before train, and objects are judged by a detector: without `--model` by the last one, on val,
-which it did not learn from; with it by five that are trained for this, each on other images, on train and val. Never on
-test.
+The stage audit runs before train, and boxes are judged by a detector: without `--model` by the last one, on val, which
+it did not learn from; with it by five that are trained for this, each on other images, on train and val. Outlines are
+judged by five small segmenters (`audit_masks.py`); with `--model` those of objects as boxes are. Never on test.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay import plugins
+from assay import plugins, tasks
 from assay.annotators import now
 from assay.commands.audit import SURE, Apply
 from assay.commands.queue import with_paths
@@ -24,13 +25,14 @@ from assay.data.annotations import Annotation, Box
 from assay.data.corrections import Correction, corrected
 from assay.data.edits import AUDIT, Judgement, answers_to, read_batches, write_batch
 from assay.data.files import read_json, read_table
+from assay.data.outlines import RLE
 from assay.data.pool import side_table
 from assay.data.snapshot import Snapshot
 from assay.data.suspects import LIKELY, POSSIBLE
-from assay.errors import UsageError
+from assay.errors import EditError, UsageError
 from assay.labels.objects.listing import SHOWN, likely
-from assay.labels.objects.page import in_cell
-from assay.labels.objects.suspicions import KINDS, suspicions
+from assay.labels.objects.page import in_cell, outlines_in_cell
+from assay.labels.objects.suspicions import suspicions
 from assay.labels.objects.table import rows
 from assay.layout import Layout
 from assay.lineage.people import whoami
@@ -50,6 +52,8 @@ COLUMNS = (
     "box",
     "suggested",
     "suggested_box",
+    "suggested_outlines",
+    "also",
     "probability",
     "reason",
     "take",
@@ -77,18 +81,17 @@ def run(
     """Suspected objects from probability `above` on, without those of images that were reviewed."""
     least = above if above is not None else SURE if apply else POSSIBLE
     snapshot = Snapshot.load(layout.snapshot)
-    table, categories, trained = predictions(params, layout, model, progress)
-    table = in_snapshot(table, snapshot)
-    found = suspected(params, table, categories)
-    open_, settled = unreviewed(layout, snapshot, found)
+    seen = audited(params, layout, snapshot, model, progress)
+    open_, settled = unreviewed(layout, snapshot, seen.rows)
     likely_ones = [row for row in open_ if row["probability"] >= least]
     shown = likely_ones[:limit]
     there = snapshot.annotations_of([row["id"] for row in shown])
     result: dict[str, Any] = {
-        "images": len(table),
-        "objects": sum(len(one) for one in snapshot.annotations_of(table["id"].to_pylist()).values()),
-        "splits": sorted(set(table["split"].to_pylist())),
-        "trained": trained,
+        "images": len(seen.ids),
+        "objects": sum(len(one) for one in snapshot.annotations_of(seen.ids).values()),
+        "splits": sorted(set(seen.splits)),
+        "by": seen.by,
+        "trained": seen.trained,
         "above": least,
         "suspects": dict(Counter(row["kind"] for row in likely_ones)),
         "settled": settled,
@@ -118,6 +121,35 @@ def refuse(task: str, check: int | None, sort: str | None) -> None:
             f"--sort {sort} is for labels of whole images, not for the objects of {task}",
             hint="objects are in the order of their probabilities: --sort wrong",
         )
+
+
+@dataclass(frozen=True)
+class Audited:
+    """The images that were judged, and the rows of all suspicions."""
+
+    ids: list[str]
+    splits: list[str]
+    rows: list[Row]
+    trained: int | None
+    """Trainings done by this call; None: by the last model."""
+    by: str = "models"
+
+
+def audited(params: Params, layout: Layout, snapshot: Snapshot, model: bool, progress: Progress) -> Audited:
+    """UsageError for `model` where labels are regions, which it does not judge."""
+    if tasks.outlines(params.task) and not (model and tasks.has_objects(params.task)):
+        from assay.commands import audit_masks
+
+        if model:
+            raise UsageError(
+                f"--model does not judge the regions of {params.task}: the audit has its own segmenters",
+                hint="`assay audit --html FILE` judges train and val",
+            )
+        return Audited(*audit_masks.judged(params, layout, progress), by="segmenters")
+    table, categories, trained = predictions(params, layout, model, progress)
+    table = in_snapshot(table, snapshot)
+    found = suspected(params, table, categories)
+    return Audited(table["id"].to_pylist(), table["split"].to_pylist(), found, trained)
 
 
 def predictions(
@@ -176,7 +208,8 @@ def _with_paths(layout: Layout, found: Sequence[Row]) -> list[Row]:
 
 
 def _cells(row: Mapping[str, Any]) -> Row:
-    return {**row, "box": in_cell(row["box"]), "suggested_box": in_cell(row["suggested_box"])}
+    boxes = {name: in_cell(row.get(name)) for name in ("box", "suggested_box", "also")}
+    return {**row, **boxes, "suggested_outlines": outlines_in_cell(row)}
 
 
 # --- edit batches
@@ -204,11 +237,6 @@ def act(
             "--apply suggested writes what a model suggests, with probabilities that no person has checked",
             hint="review them: `assay audit --html FILE`; or --force",
         )
-    if what == "suggested" and params.task != "detection":
-        raise UsageError(
-            f"--apply suggested suggests boxes, and the labels of {params.task} are outlines",
-            hint="draw them: `assay review`; `assay audit --csv FILE` lists them",
-        )
     of: dict[str, list[Row]] = defaultdict(list)
     for row in found:
         of[row["id"]].append(row)
@@ -220,7 +248,7 @@ def act(
         "objects": len(found),
         "images": len(judgements),
         "expected_right": sum(1 - row["probability"] for row in found),
-        "changes": {kind: n for kind in KINDS if (n := sum(row["kind"] == kind for row in found))},
+        "changes": dict(Counter(row["kind"] for row in found)),
         "batch": batch and batch.relative_to(layout.root).as_posix(),
         "dry_run": dry_run,
     }
@@ -234,12 +262,18 @@ def judgement(
     )
     if what == "exclude":
         return Judgement(id=sample, op="exclude", by=by, at=at, why=why)
-    changed = corrected(there, [correction(row) for row in found])
+    try:
+        changed = corrected(there, [correction(row) for row in found])
+    except LookupError as error:
+        raise EditError(f"image {sample}: {error}", hint="review them: `assay audit --csv FILE`") from None
     return Judgement(id=sample, op="label", annotations=changed, by=by, at=at, why=why)
 
 
 def correction(row: Mapping[str, Any]) -> Correction:
-    return Correction(row["given"], _box(row["box"]), row["suggested"], _box(row["suggested_box"]))
+    outlines = tuple(RLE.model_validate_json(one) for one in row["suggested_outlines"])
+    boxes = (_box(row.get(name)) for name in ("box", "suggested_box", "also"))
+    box, new_box, also = boxes
+    return Correction(row["given"], box, row["suggested"], new_box, outlines, also)
 
 
 def _box(sides: Sequence[float] | None) -> Box | None:

@@ -136,8 +136,8 @@ def _audit(
     that were reviewed are not shown again. It also says whether cleaning pays, and lists slices (`evaluate.slices`) and
     clusters of images on which the last model is significantly worse.
 
-    Of boxes and masks, the options show objects that are probably missed, spurious, of another class or badly placed:
-    on val by the last model, or with --model on train and val.
+    Of boxes, the options show objects that are probably missed, spurious, of another class or badly placed: on val by
+    the last model, or with --model on train and val. Of masks, outlines that are probably wrong, on train and val.
 
     Examples:  assay audit --html audit.html   ·   assay audit --csv review.csv   ·   assay audit --check 50
     """
@@ -151,7 +151,7 @@ def _audit(
     from assay.labels.objects import listing as objects_listing
 
     layout, params = project()
-    if tasks.has_objects(params.task):
+    if tasks.has_objects(params.task) or tasks.outlines(params.task):
         audit_objects.refuse(params.task, check, sort)
         suspected = audit_objects.run(
             params, layout, above, limit, export, html, thumbnails, apply, dry_run, model, force, Terminal()

@@ -6,18 +6,22 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from assay.annotators import now
 from assay.commands.label_changes import LabelChanges, LabelContext
 from assay.data.annotations import Annotation, Box
 from assay.data.corrections import Correction, corrected
 from assay.data.edits import Judgement
 from assay.data.labelfile import NO, YES, Names, Problem, RowError, ValidLabels, csv_records
+from assay.data.outlines import RLE
 from assay.data.standing import standings
 from assay.errors import EditError
 from assay.metrics.annotated import ANNOTATIONS
 
 COLUMNS = ("id", "given", "box", "suggested", "suggested_box", "take")
 """Columns of such a file; there may be others."""
+OUTLINES = TypeAdapter(list[RLE])
 Records = list[tuple[int, dict[str, str]]]
 
 
@@ -80,7 +84,7 @@ def _judged(
     if any(_yes(record.get("exclude", "")) for _, record in rows):
         return Judgement(id=sample, op="exclude", by=context.by, at=at, why=why)
     taken = [correction(record, context.classes) for _, record in rows if _yes(record.get("take", ""))]
-    if context.task != "detection" and any(one.new_box not in (None, one.box) for one in taken):
+    if context.task != "detection" and any(_only_a_box(one) for one in taken):
         raise RowError(
             f"the labels of {context.task} are outlines, and the row suggests a box: answer no here, and "
             "draw it with `assay review`"
@@ -90,6 +94,10 @@ def _judged(
     except LookupError as error:
         raise RowError(str(error)) from None
     return Judgement(id=sample, op="label", annotations=changed, by=context.by, at=at, why=why or _said(rows))
+
+
+def _only_a_box(one: Correction) -> bool:
+    return not one.outlines and one.new_box not in (None, one.box)
 
 
 def _said(rows: Records) -> str:
@@ -108,11 +116,12 @@ def _yes(text: str) -> bool:
 
 def correction(record: Mapping[str, str], classes: ValidLabels) -> Correction:
     """What a row suggests. RowError if it is none."""
-    box, new_box = (_box(record.get(name, "")) for name in ("box", "suggested_box"))
+    box, new_box, also = (_box(record.get(name, "")) for name in ("box", "suggested_box", "also"))
     if box is None and new_box is None:
         raise RowError("neither box nor suggested_box: there is nothing to correct")
     new = classes.check(record["suggested"]) if new_box is not None else None
-    return Correction(record.get("given") or None, box, new, new_box)
+    outlines = _outlines(record.get("suggested_outlines", ""))
+    return Correction(record.get("given") or None, box, new, new_box, outlines, also)
 
 
 def _box(text: str) -> Box | None:
@@ -123,3 +132,14 @@ def _box(text: str) -> Box | None:
         return Annotation(category="-", bbox=(x, y, width, height)).bbox
     except ValueError:
         raise RowError(f"the box is {text!r}; valid: x y width height, in px") from None
+
+
+def _outlines(text: str) -> tuple[RLE, ...]:
+    if not text:
+        return ()
+    try:
+        return tuple(OUTLINES.validate_json(text))
+    except ValueError:
+        raise RowError(
+            'the outlines are not as they were written: a JSON list of {"size", "counts"}'
+        ) from None

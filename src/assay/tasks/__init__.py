@@ -6,6 +6,8 @@ A task is two files, as a change of how models are measured must train none. `ta
                                                   `probabilities`, a list of float32 in the order of the classes
     MODELS: tuple[str, ...]                       optional: models that serve it beside those with its name in TASKS
     UNUSED: tuple[str, ...]                       optional: keys of `train` without a meaning for it: a race tries none
+    OUTLINES: "objects" | "regions"               optional: labels are outlines, which `assay audit` judges pixel by
+                                                  pixel; whether neighbours of one class are different objects
     SEPARATOR: str                                optional: between the tags of an image in a file of labels
 
     label(annotations) -> str | None              label of a sample, from its annotations, as text; None: not labelled
@@ -109,6 +111,12 @@ def require_classes(name: str, what: str) -> None:
             f"{what} works with a probability of each class, which the task {name} does not give",
             hint=f"tasks that do: {able}",
         )
+
+
+def outlines(name: str) -> str | None:
+    """`objects` or `regions` where the labels of a task are outlines: see OUTLINES."""
+    found: str | None = getattr(load(name), "OUTLINES", None)
+    return found
 
 
 def has_objects(name: str) -> bool:

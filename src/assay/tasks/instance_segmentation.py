@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["UNUSED", "classes", "doubt", "objective", "objects", "outputs", "words"]
 SAYS_CLASSES = False
+OUTLINES = "objects"
 SURE = 0.5
 """Value of a mask from which on a pixel belongs to the object."""
 Bools = NDArray[np.bool_]

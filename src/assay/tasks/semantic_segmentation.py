@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["label"]
 SAYS_CLASSES = False
+OUTLINES = "regions"
 UNUSED = ("class_weights",)
 Numbers = NDArray[np.integer[Any]]
 """(height, width): 0 for background, k + 1 for class k; VOID counts neither way."""

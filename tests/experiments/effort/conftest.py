@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.experiments.effort import box_head, decoder
+from assay.experiments.effort import box_head
 from assay.layout import Layout
 from assay.params import Params, parse_params
 from assay.progress import silent
 from assay.stages import curate, embed, ingest
+from assay.training import mask_decoder
 
 SIDE = 64
 IMAGES = 34
@@ -65,7 +66,7 @@ def blobs(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough to see that something was learnt."""
-    monkeypatch.setattr(decoder, "STEPS", STEPS)
+    monkeypatch.setattr(mask_decoder, "STEPS", STEPS)
     monkeypatch.setattr(box_head, "STEPS", 3)
 
 

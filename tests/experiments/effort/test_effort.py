@@ -30,7 +30,7 @@ def no_server(monkeypatch):
 def told(project):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("assay.tracking.families.write_family", lambda *_: None)
-        patched.setattr("assay.experiments.effort.decoder.STEPS", 20)
+        patched.setattr("assay.training.mask_decoder.STEPS", 20)
         return effort.run(project.params(), project.layout, workers=1)
 
 

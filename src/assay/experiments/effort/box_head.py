@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from assay.data.annotations import Annotation
-from assay.experiments.effort.features import FeatureMaps, StudyFeatures
+from assay.experiments.effort.features import StudyFeatures
 from assay.experiments.effort.study_data import StudyData
 from assay.metrics.detected import Detected
 from assay.metrics.detection import judge
 from assay.models.lite0_detector import Detector, Options
 from assay.tasks import detection
+from assay.training.frozen import FeatureMaps
 
 OPTIONS = Options(weights="none", width=48, finest=8)
 STEPS, BATCH, RATE, DECAY = 200, 4, 3e-3, 1e-2

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from assay.data.files import write_bytes
 from assay.experiments.effort import box_head, decoder
-from assay.experiments.effort.features import feature_maps, one_thread
+from assay.experiments.effort.features import feature_maps
 from assay.experiments.effort.schemes import Drawing, teacher
 from assay.experiments.effort.study_data import StudyData
 from assay.experiments.processes import in_processes, usable_cores
@@ -27,6 +27,7 @@ from assay.lineage.digests import canonical_digest, code_of
 from assay.metrics.bootstrap import bootstrap_weights
 from assay.metrics.judged import Judged
 from assay.progress import Progress, silent
+from assay.training.frozen import one_thread
 
 Floats = NDArray[np.float64]
 

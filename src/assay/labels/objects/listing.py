@@ -19,6 +19,15 @@ DONE = {
     "spurious": "removed",
     "swapped": "given the suggested class",
     "moved": "given the suggested box",
+    "outline": "given the suggested outline",
+    "merged": "made two",
+    "split": "made one",
+}
+CHANGED = {
+    "moved": ", another box",
+    "outline": ", another outline",
+    "merged": ", two of it",
+    "split": ", one of it",
 }
 
 
@@ -30,7 +39,7 @@ def render(result: dict[str, Any], console: Console) -> None:
     )
     console.print(
         f"{result['objects']:,} objects on {result['images']:,} images audited ({' and '.join(result['splits'])}, "
-        f"{_by(result['trained'])}): suspected from probability {result['above']:g} on: {counts}{settled}",
+        f"{_by(result)}): suspected from probability {result['above']:g} on: {counts}{settled}",
         highlight=False,
     )
     if result["trained"] is None:
@@ -57,14 +66,11 @@ def render(result: dict[str, Any], console: Console) -> None:
         )
 
 
-def _by(trained: int | None) -> str:
+def _by(result: Mapping[str, Any]) -> str:
+    trained = result["trained"]
     if trained is None:
         return "by the last model"
-    return (
-        f"by models that did not see them, {trained} trained for it"
-        if trained
-        else "by models that did not see them"
-    )
+    return f"by {result['by']} that did not see them{f', {trained} trained for it' if trained else ''}"
 
 
 def _table(result: Mapping[str, Any]) -> Table:
@@ -82,7 +88,7 @@ def _table(result: Mapping[str, Any]) -> Table:
     )
     for rank, row in enumerate(result["rows"], 1):
         new = row["suggested"] or "nothing"
-        suggested = f"{new}, another box" if row["kind"] == "moved" else new
+        suggested = f"{new}{CHANGED.get(row['kind'], '')}"
         cells = (row["path"] or "", row["split"], row["kind"], row["given"] or "nothing", suggested)
         table.add_row(str(rank), row["id"][:12], *map(escape, cells), likely(row["probability"]))
     return table

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from assay.data.annotations import Annotation
-from assay.labels.objects.suspicions import KINDS
 from assay.progress import Progress, silent
 from assay.reports.crops import around, crops
 from assay.reports.overlays import path_of, rectangle
@@ -29,19 +28,21 @@ def page(
 ) -> str:
     """`rows`: of `table.rows`, with a `path`; `there`: the labels of their images; `pictures`: of the first rows."""
     wanted = {
-        at: (row["id"], around(row["box"], row["suggested_box"])) for at, row in enumerate(rows[:pictures])
+        at: (row["id"], around(*([row["focus"]] if "focus" in row else [row["box"], row["suggested_box"]])))
+        for at, row in enumerate(rows[:pictures])
     }
     images = opened(pool)
     made = {} if images is None else crops(wanted, images, progress)
     cards = [_card(row, there.get(row["id"], ()), made.get(at)) for at, row in enumerate(rows)]
     counts = Counter(row["kind"] for row in rows)
-    kinds = [{"name": kind, "count": counts[kind]} for kind in KINDS if counts[kind]]
+    kinds = [{"name": kind, "count": n} for kind, n in counts.most_common()]
     return render("objects.html.j2", result=result, data={"kinds": kinds, "rows": cards})
 
 
 def _card(row: Mapping[str, Any], there: Sequence[Annotation], made: Any) -> dict[str, Any]:
     held = {key: row[key] for key in ("id", "split", "kind", "given", "suggested", "probability", "reason")}
     held |= {"path": row["path"] or "", "box": in_cell(row["box"]), "new": in_cell(row["suggested_box"])}
+    held |= {"outlines": outlines_in_cell(row), "also": in_cell(row.get("also"))}
     if made is None:
         return held
     uri, window = made
@@ -54,15 +55,22 @@ def _card(row: Mapping[str, Any], there: Sequence[Annotation], made: Any) -> dic
 
 def _shapes(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The label and the suggestion: class in the page's style, path."""
-    box, new = row["box"], row["suggested_box"]
+    box, new, outlines = row["box"], row["suggested_box"], row["suggested_outlines"]
+    drawn = (
+        [path_of(new, one) for one in outlines] if outlines or new in (None, box) else [path_of(new, None)]
+    )
     if box is None:
-        return [("come", path_of(new, row["suggested_outline"]))]
+        return [("come", one) for one in drawn]
     if new is None:
         return [("gone", path_of(box, row["outline"]))]
-    moved = [("now", path_of(new, row["suggested_outline"]))] if new != box else []
-    return [("was", path_of(box, row["outline"])), *moved]
+    return [("was", path_of(box, row["outline"])), *(("now", one) for one in drawn)]
 
 
 def in_cell(box: Sequence[float] | None) -> str:
     """A box in a cell of a table: `12.5 30 40 22`."""
     return "" if box is None else " ".join(f"{round(side, 2):.10g}" for side in box)
+
+
+def outlines_in_cell(row: Mapping[str, Any]) -> str:
+    """The suggested outlines in a cell of a table: a JSON list; empty without any."""
+    return f"[{', '.join(row['suggested_outlines'])}]" if row["suggested_outlines"] else ""

@@ -30,8 +30,8 @@ def rows(
     """A row for each suspicion about the `labels` of images, in their order.
 
     given, box, outline: class, box and mask of the label, None where one is missing; suggested, suggested_box,
-    suggested_outline: what it would become, None where it would go. Boxes are x, y, width, height in px of the upright
-    image, as they are in the label; outlines are JSON, None without masks.
+    suggested_outlines: what it would become, None where it would go. Boxes are x, y, width, height in px of the upright
+    image, as they are in the label; outlines are JSON: none without masks, or where the label keeps its own.
     """
     place = {category: k for k, category in enumerate(categories)}
     boxes = truth_of(annotations_of(labels), place).by_class().boxes
@@ -58,7 +58,7 @@ def rows(
                 "box": box,
                 "outline": outline,
                 "suggested_box": box if kind == SWAPPED else None if kind == SPURIOUS else seen,
-                "suggested_outline": outline if kind == SWAPPED else _outline(judged.detections, detection),
+                "suggested_outlines": [] if kind == SWAPPED else _outlines(judged.detections, detection),
                 "reason": reason(kind, given, suggested, score, float(overlaps[at])),
             }
         )
@@ -71,6 +71,11 @@ def _outline(objects: Objects, number: int) -> str | None:
         return None
     mask = objects.masks[number]
     return json.dumps({"size": list(mask["size"]), "counts": mask["counts"].decode()})
+
+
+def _outlines(objects: Objects, number: int) -> list[str]:
+    outline = _outline(objects, number)
+    return [] if outline is None else [outline]
 
 
 def _overlaps(judged: Detected, found: Suspicions) -> NDArray[np.float64]:
