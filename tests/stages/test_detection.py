@@ -11,6 +11,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from assay import tasks
+from assay.annotators import AnnotatorContext
+from assay.annotators._predicted_objects import predicted_objects
 from assay.data.annotations import Annotation
 from assay.data.champion import Champion, sha256, write_champion
 from assay.data.costs import objects_per_image
@@ -18,6 +20,7 @@ from assay.data.edits import Judgement
 from assay.data.files import read_json, read_table
 from assay.data.fold import fold
 from assay.data.images.decode import ImageInfo
+from assay.data.ledger import SentImage
 from assay.data.pool import Pool, PoolWriter, content_id
 from assay.data.snapshot import Snapshot
 from assay.errors import ParamsError
@@ -149,6 +152,24 @@ def test_a_crowded_image_costs_more_and_a_task_without_objects_is_refused(shapes
     with pytest.raises(ParamsError, match="the task classification does not predict") as caught:
         tasks.require_objects("classification", "select.cost")
     assert "detection" in str(caught.value.hint)
+
+
+def test_people_begin_with_the_objects_of_the_champion_but_for_the_test_set(shapes, params):
+    """Behind the test that promotes."""
+    ids = Pool.open(shapes.pool).ids[-UNLABELLED:]
+    rows = [SentImage(id=sample, strategy="uncertainty") for sample in ids[1:]]
+    context = AnnotatorContext(shapes, params)
+    found = predicted_objects([SentImage(id=ids[0], strategy="ruler"), *rows], context)
+    assert list(found) == ids[1:]
+    said, categories = predict_ids(shapes.champion / "model", ids[1:], shapes, 8, silent)
+    for sample, row in zip(ids[1:], said.to_pylist(), strict=True):
+        notes, expected = found[sample]
+        count, f1 = detection.best_size(np.array(row["scores"], np.float32))
+        assert (len(notes), expected) == (count, f1)
+        assert [list(note.bbox) for note in notes] == row["boxes"][:count]
+        assert {note.category for note in notes} <= set(categories)
+    other = AnnotatorContext(shapes, params.model_copy(update={"task": "counting"}))
+    assert predicted_objects(rows, other) == {}, "a champion of another task"
 
 
 def test_strategies_of_classes_are_refused_by_name(shapes, params):

@@ -47,6 +47,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 SAID = 2000
 """Most characters of a refused annotation that are recorded."""
 Size = tuple[int, int]
+Start = tuple[Sequence[Annotation], float | None]
+"""Annotations that are predicted, and their score."""
 
 
 def kinds_of(task: str, category: str) -> tuple[str, ...]:
@@ -56,22 +58,23 @@ def kinds_of(task: str, category: str) -> tuple[str, ...]:
     return ("choices",) if tasks.takes_tag(task, category) else ("rectangle", "polygon", "brush")
 
 
-def task_of(row: SentImage, batch: str, image: str, size: Size, notes: Sequence[Annotation]) -> Task:
-    """The task of an image with its URL and size (width, height). `notes`: the prediction; none if it is empty."""
+def task_of(row: SentImage, batch: str, image: str, size: Size, start: Start) -> Task:
+    """The task of an image with its URL, its size (width, height), and the start of its annotation, if there is one."""
     shown = row.model_dump(include={"path", "split", "strategy", "reason", "label"}, exclude_none=True)
     made: Task = {"data": {"image": image, "assay_id": row.id, "assay_batch": batch, **shown}}
+    notes, score = start
     if notes:
-        score = {} if row.confidence is None else {"score": row.confidence}
-        made["predictions"] = [{"model_version": MODEL, "result": result_of(notes, *size)[0], **score}]
+        said = {} if score is None else {"score": score}
+        made["predictions"] = [{"model_version": MODEL, "result": result_of(notes, *size)[0], **said}]
     return made
 
 
-def predicted_tags(row: SentImage, classes: ValidLabels) -> list[Annotation]:
+def predicted_tags(row: SentImage, classes: ValidLabels) -> Start:
     """The tags that the queue predicts; none if one is no valid class."""
     try:
-        return [Annotation(category=name) for name in classes.read(row.predicted or "")]
+        return [Annotation(category=name) for name in classes.read(row.predicted or "")], row.confidence
     except RowError:
-        return []
+        return [], None
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from assay.annotators._label_studio_client import Studio, Task, connect
 from assay.annotators._label_studio_images import Renew, renewer, signed_urls, uploaded
 from assay.annotators._label_studio_mirror import FOLDER, Mirror
 from assay.annotators._label_studio_push import push
-from assay.annotators._label_studio_tasks import Reader, Size, kinds_of, predicted_tags, task_of
+from assay.annotators._label_studio_tasks import Reader, Size, Start, kinds_of, predicted_tags, task_of
+from assay.annotators._predicted_objects import predicted_objects
 from assay.data import ledger
 from assay.data.annotations import Annotation
 from assay.data.edits import read_batches
@@ -219,8 +220,6 @@ def _writer(
     batch: Batch, studio: Studio, project: int, classes: ValidLabels, context: AnnotatorContext
 ) -> Callable[[Sequence[SentImage]], list[Task]]:
     """Function that makes the tasks of rows."""
-    draws = kinds_of(context.params.task, next(iter(classes.known))) != ("choices",)
-    there = _current(context, [row.id for row in batch.rows]) if draws else {}
     options, pool = context.options(Options), Pool.open(context.layout.pool)
 
     def write(rows: Sequence[SentImage]) -> list[Task]:
@@ -229,13 +228,23 @@ def _writer(
             images = uploaded(studio, project, ids, pool)
         else:
             images = signed_urls(ids, options.image_server, options.url_days, context.layout.scratch)
-        sizes = _sizes(pool, ids)
-        notes = there if draws else {row.id: predicted_tags(row, classes) for row in rows}
-        return [
-            task_of(row, batch.name, images[row.id], sizes[row.id], notes.get(row.id, [])) for row in rows
-        ]
+        sizes, starts = _sizes(pool, ids), _starts(rows, classes, context)
+        return [task_of(row, batch.name, images[row.id], sizes[row.id], starts[row.id]) for row in rows]
 
     return write
+
+
+def _starts(rows: Sequence[SentImage], classes: ValidLabels, context: AnnotatorContext) -> dict[str, Start]:
+    """{content id: what its annotation starts with}: tags of the queue; objects of the image, or of the champion."""
+    if kinds_of(context.params.task, next(iter(classes.known))) == ("choices",):
+        return {row.id: predicted_tags(row, classes) for row in rows}
+    there = _current(context, [row.id for row in rows])
+    found = predicted_objects([row for row in rows if not there.get(row.id)], context)
+    valid = {
+        sample: ([note for note in notes if note.category in classes.known], score)
+        for sample, (notes, score) in found.items()
+    }
+    return {row.id: valid.get(row.id, (there.get(row.id, []), None)) for row in rows}
 
 
 def _renewer(options: Options, context: AnnotatorContext) -> Renew:
