@@ -18,7 +18,9 @@ from assay.annotators import AnnotatorContext, _label_studio_mirror, _label_stud
 from assay.annotators._label_studio_client import Studio, connect
 from assay.annotators._label_studio_mirror import Mirror
 from assay.commands import annotate
-from assay.data import ledger
+from assay.data import ledger, masks
+from assay.data.annotations import Annotation
+from assay.data.edits import Judgement, write_batch
 from assay.errors import AnnotatorError, PoolError
 from assay.formats._label_studio_written import config
 from assay.params import Params
@@ -498,6 +500,29 @@ def test_a_second_look_starts_with_the_objects_that_are_there(boxes, server):
     *_, last = tasks_of(server, "second look")
     (made,) = last["predictions"]
     assert [item["value"]["x"] for item in made["result"]] == [10]
+
+
+def test_masks_and_polygons_that_went_out_come_back_as_they_are(boxes, server):
+    mask = np.zeros((20, 40), bool)
+    mask[2:18, 3:30] = True
+    mask[6:12, 10:20] = False
+    ring = [20.0, 2.0, 38.0, 4.0, 30.0, 18.0]
+    notes = [
+        Annotation(category="car", segmentation=masks.encode(mask)),
+        Annotation(category="car", segmentation=[[ring]]),
+    ]
+    sample = boxes.pool.ids[0]
+    said = Judgement(id=sample, op="label", annotations=notes, by="t", at="2026-01-01T00:00:00Z")
+    write_batch(boxes.layout.edits, "t", [said])
+    boxes.defaults |= {"task": "instance_segmentation", "train": {"model": "lite0_instances"}}
+    context = AnnotatorContext(boxes.layout, params(boxes, server, "masks"))
+    rows = (ledger.SentImage(id=sample, strategy="review", judged=1),)
+    batch = ledger.write(boxes.layout.ledger, "label_studio", rows, "2026-01-01T00:00:00Z")
+    label_studio.send(batch, context)
+    (task,) = tasks_of(server, "masks")
+    submit(server, task, task["predictions"][0]["result"])
+    ((judgement,),) = (answer.judgements for answer in label_studio.collect([batch], context))
+    assert judgement.annotations == notes
 
 
 # --- tokens and mistakes
