@@ -240,3 +240,22 @@ def test_the_list_of_keys_has_those_of_the_editor(browser, tmp_path):
         assert "box by four extreme points" in words
         assert "Classes" not in words
         assert studio.troubles() == []
+
+
+def test_news_from_the_server_do_not_end_what_can_be_undone(browser, tmp_path):
+    project, ids = objects_project(
+        tmp_path, "detection", [HOLED, {"category": "nucleus", "bbox": [40, 30, 40.5, 40]}]
+    )
+    with (
+        serving(project.params(), project.layout) as site,
+        page(browser, site.link(query="view=all")) as shown,
+    ):
+        studio = Studio(shown, ids[0])
+        studio.keys("b")
+        studio.drag((100, 30), (120, 60))
+        studio.until("review.answers.mine(review.row.id)")
+        shown.saved()
+        shown.run("review.news()")
+        assert studio.run("editor.canUndo && editor.selected.annotation.bbox[0] === 100")
+        studio.keys("z")
+        assert len(studio.annotations()) == 2

@@ -7,6 +7,11 @@ import {Single} from "./single.js";
 
 const PAUSE = 800; // ms
 
+// Annotations as a text, equal for equal ones: the server writes keys in another order, and leaves out defaults.
+const textOf = notes => JSON.stringify(notes.map(({category, bbox, segmentation, iscrowd, attributes}) => [
+  category, bbox ?? null, segmentation?.counts ? [segmentation.size, segmentation.counts] : segmentation ?? null, iscrowd ?? false,
+  Object.entries(attributes ?? {}).sort(([a], [b]) => a < b ? -1 : 1)]));
+
 export class Drawing extends Single {
   constructor(app) {
     super(app);
@@ -28,7 +33,7 @@ export class Drawing extends Single {
     if (bitmap === undefined || bitmap instanceof Promise) { this.load(row.id).then(() => { if (this.row?.id === row.id && this.bitmaps.has(row.id)) this.paint(); }); return; }
     if (!known) return; // `tell` comes again with it
     const said = this.app.answers.mine(row.id) ?? this.app.answers.last(row.id);
-    const annotations = said?.act === "label" ? said.annotations : known.annotations ?? [], text = JSON.stringify(annotations);
+    const annotations = said?.act === "label" ? said.annotations : known.annotations ?? [], text = textOf(annotations);
     if (this.shownId === row.id && text === this.given) return;
     if (this.shownId === row.id && (this.waiting || this.isRefused)) return; // being drawn
     this.drawnOn = row;
@@ -78,7 +83,7 @@ export class Drawing extends Single {
     if (!row || !this.app.mayJudge) return;
     clearTimeout(this.waiting);
     this.waiting = 0;
-    const annotations = this.editor.annotations(), text = JSON.stringify(annotations);
+    const annotations = this.editor.annotations(), text = textOf(annotations);
     if (text === this.given && !confirm) return;
     this.given = text;
     this.isRefused = false;

@@ -123,7 +123,8 @@ export class Editor {
 
   colorOf(category) {
     const at = this.classes.indexOf(category);
-    return this.colors.get(category) ?? PALETTE[(at < 0 ? this.classes.length : at) % PALETTE.length];
+    const n = at < 0 ? this.classes.length : at;
+    return this.colors.get(category) ?? PALETTE[n] ?? `hsl(${n * 137.5 % 360} 75% 50%)`; // the golden angle: neighbours differ
   }
 
   /** The smallest object at a point. */
