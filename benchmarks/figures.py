@@ -48,6 +48,7 @@ TABLES = (
     "simulated",
     "maps",
     "masks",
+    "outlined",
 )
 """Further results of a subject, as lists of rows."""
 

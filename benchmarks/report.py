@@ -71,6 +71,10 @@ MASKS = [
     "| images | ranked | wrong | average precision | cleanlab's scores | ahead of the best | by size alone |",
     "|---|---|--:|--:|---|--:|---|",
 ]
+OUTLINED = [
+    "| box | outline | images | objects | mean IoU [95 %] | IoU below ½ | median, 95 % quantile |",
+    "|---|---|--:|--:|--:|--:|--:|",
+]
 TITLES = {
     "rows": "Calibration of `assay attribute`:",
     "limits": "Settings outside the assumptions:",
@@ -87,6 +91,7 @@ TITLES = {
     "simulated": "Consensus of simulated people, means over seeds; ahead: of the majority, points ± 95 %:",
     "masks": "Audit of masks on corrections of people, compared with cleanlab's segmentation scores on the same "
     "probabilities, means over seeds of the folds; ahead: paired 95 % interval over images:",
+    "outlined": "Outlines from boxes, compared with masks of people:",
     "elsewhere": "On other data, `efficientnet_lite0`, area in points [95 %]:",
     "maps": "The map of `assay review`: images of which most of the ten nearest on the map have the class, pixels of "
     "Fashion-MNIST:",
@@ -316,6 +321,14 @@ def _masks(row: dict[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _outlined(row: dict[str, Any]) -> str:
+    low, high = row["interval"]
+    took = "{:g}, {:g} ms".format(*row["milliseconds"]) if row["milliseconds"] else ""
+    cells = [row["box"], row["way"], f"{row['images']:,}", f"{row['objects']:,}"]
+    cells += [f"{row['iou']:.3f} [{low:.3f}, {high:.3f}]", f"{row['below_half']:.1%}", took]
+    return f"| {' | '.join(cells)} |"
+
+
 KINDS = {
     "rows": (CALIBRATION, _calibration),
     "limits": (CALIBRATION, _calibration),
@@ -332,6 +345,7 @@ KINDS = {
     "simulated": (SIMULATED, _simulated),
     "maps": (MAPS, _maps),
     "masks": (MASKS, _masks),
+    "outlined": (OUTLINED, _outlined),
 }
 
 

@@ -25,6 +25,7 @@ SUBJECTS = (
     "object_audit",
     "agreement",
     "review",
+    "drawing",
     "fuzz",
 )
 """In this order."""
@@ -48,7 +49,7 @@ class Setting:
     data: Path | None = None
     """Folder with labels of several people, if available: see agreement.py."""
     masks: Path | None = None
-    """Folder of images, masks `before` and `after` corrections, if available: see mask_audit.py."""
+    """Folder of images, masks `before` and `after` corrections, if available: see mask_audit.py, drawing.py."""
 
     def images(self, many: int) -> int:
         return min(many, 300) if self.quick else many
