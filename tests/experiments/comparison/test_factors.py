@@ -71,6 +71,18 @@ def test_a_change_of_code_names_the_stages_the_files_and_the_commits(root, tmp_p
     assert [(one.id, one.only_in) for one in back] == [(changed, "a")]
 
 
+def test_an_option_of_a_source_is_a_param_of_its_own(root, tmp_path):
+    text = (
+        "ingest: {{sources: [{{name: nuclei, format: masks, path: {path}, options: {{masks: {masks}}}}}]}}\n"
+    )
+    path = "raw/" + "a long path/" * 8
+    (root / "params.yaml").write_text(text.format(path=path, masks="before"))
+    a = side(root, tmp_path / "a")
+    (root / "params.yaml").write_text(text.format(path=path, masks="after"))
+    (row,) = params_part(a, side(root))["differ"]
+    assert row == {"key": "ingest.sources.nuclei.options.masks", "part": "data", "a": "before", "b": "after"}
+
+
 def test_another_model_is_no_change_of_code(root, tmp_path):
     a = side(root, tmp_path / "a")
     (root / "params.yaml").write_text(

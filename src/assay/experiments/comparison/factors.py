@@ -21,6 +21,7 @@ from assay.params.yamlfile import read_yaml
 
 Found = dict[str, Any]
 SEED = "seed"
+SOURCES = "ingest.sources"
 DATA_SECTIONS = ("ingest", "curate", "audit", "select")
 """Sections of params.yaml that act through the data."""
 PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
@@ -39,11 +40,20 @@ def params_part(a: Side, b: Side) -> Found:
 
 
 def flat_params(side: Side) -> dict[str, Any]:
-    """Params with defaults filled in; as written, if this version does not accept them."""
+    """Params with defaults filled in; as written, if this version does not accept them. Sources by their names."""
     try:
-        return flatten(side.params)
+        return by_source(flatten(side.params))
     except ParamsError:
-        return flatten(_yaml(side.layout.params))
+        return by_source(flatten(_yaml(side.layout.params)))
+
+
+def by_source(flat: Found) -> Found:
+    """`ingest.sources`, a list, as keys such as `ingest.sources.NAME.options.masks`: what differs in it is a param."""
+    sources = flat.get(SOURCES)
+    if not isinstance(sources, list) or not all(isinstance(one, dict) and "name" in one for one in sources):
+        return flat
+    named = {str(one["name"]): {key: value for key, value in one.items() if key != "name"} for one in sources}
+    return {key: value for key, value in flat.items() if key != SOURCES} | flatten(named, f"{SOURCES}.")
 
 
 def _yaml(file: Path) -> Found:
