@@ -46,7 +46,9 @@ def init(
 
 @setup.command("import", rich_help_panel=PANEL)
 def add_source(
-    path: Annotated[str, typer.Argument(help="A folder of images with labels, or a file of labels.")],
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="A folder of images with labels, or a file of labels.")
+    ],
     form: Annotated[
         str | None,
         typer.Option(

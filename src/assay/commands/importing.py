@@ -77,15 +77,14 @@ def _source(
     else:
         form, how = found
     source = _named(source_at(origin, form, layout.root), name)
-    for other in params.ingest.sources:
-        if other.name == source.name:
-            raise UsageError(
-                f"there is a source {source.name!r} already", hint="give this one another --name"
-            )
-        if other.path is not None and (other.format, _place(other, layout)) == (form, _place(source, layout)):
-            raise UsageError(
-                f"{origin} is the source {other.name!r} already: `assay ingest` reads what is new in it"
-            )
+    others, here = params.ingest.sources, _place(source, layout)
+    same = (other for other in others if other.path and (other.format, _place(other, layout)) == (form, here))
+    if (first := next(same, None)) is not None:
+        raise UsageError(
+            f"{origin} is the source {first.name!r} already: `assay ingest` reads what is new in it"
+        )
+    if source.name in {other.name for other in others}:
+        raise UsageError(f"there is a source {source.name!r} already", hint="give this one another --name")
     return source, how
 
 
