@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from assay.commands import review as command_of_review
 from assay.data import masks
@@ -259,3 +260,28 @@ def test_news_from_the_server_do_not_end_what_can_be_undone(browser, tmp_path):
         assert studio.run("editor.canUndo && editor.selected.annotation.bbox[0] === 100")
         studio.keys("z")
         assert len(studio.annotations()) == 2
+
+
+def test_a_rotated_photograph_is_drawn_on_upright(browser, tmp_path):
+    """Exif orientation 6: stored as 160 × 100 px, shown as 100 × 160; the disc is below the middle then."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    disc(160, 100, 120, 50, 20).save(buffer, "jpeg", exif=exif)
+    project, _ = objects_project(tmp_path, "instance_segmentation")
+    (rotated,) = project.put([buffer.getvalue()])
+    project.curate()
+    with (
+        serving(project.params(), project.layout) as site,
+        page(browser, site.link(query="view=all")) as shown,
+    ):
+        studio = Studio(shown, rotated)
+        assert (
+            studio.run("[editor.width, editor.height, editor.bitmap.width, editor.bitmap.height]")
+            == [100, 160] * 2
+        )
+        studio.keys("b")
+        studio.drag((28, 98), (50, 120), (72, 142))
+        _, (judgement,) = studio.finished(project)
+    x, y, w, h = judgement.annotations[0].box
+    assert (x, y, x + w, y + h) == pytest.approx((30, 100, 70, 140), abs=1)
