@@ -259,8 +259,10 @@ def effort(
         int | None, typer.Option(help="Orders of the images to annotate; default: effort.seeds.")
     ] = None,
     target: Annotated[
-        Literal["auto", "masks", "boxes"] | None,
-        typer.Option(help="What is learnt and measured: masks (Dice) or boxes (AP)."),
+        Literal["auto", "masks", "boxes", "presence"] | None,
+        typer.Option(
+            help="What is learnt and measured: masks (Dice), boxes (AP) or presence of classes (F1)."
+        ),
     ] = None,
     learner: Annotated[
         Literal["quick", "model"] | None,
@@ -276,10 +278,10 @@ def effort(
 ) -> None:
     """Compare what people might draw, boxes or masks say, in the hours there are, on annotations that exist.
 
-    The annotations of train are reduced to polygons, boxes or points; each scheme gets as many images as the seconds of
-    its drawings allow (section `effort`), a learner is trained on them, and all are measured on the full annotation of
-    test, paired, with 95 % intervals. Reports what to draw at each budget, and where curves cross. Fits are cached: a
-    stopped call resumes, a second one computes nothing.
+    The annotations of train are reduced to polygons, boxes, points or tags; each scheme gets as many images as the
+    seconds of its drawings allow (section `effort`), a learner is trained on them, and all are measured on the full
+    annotation of test, paired, with 95 % intervals. Reports what to draw at each budget, and where curves cross. Fits
+    are cached: a stopped call resumes, a second one computes nothing.
 
     Examples:  assay effort   ·   assay effort masks@25 boxes points --hours 1,4,16   ·   assay effort --html page.html
     """

@@ -65,6 +65,8 @@ def render(result: dict[str, Any], console: Console) -> None:
     console.print(table)
     for name, why in result["left_out"].items():
         console.print(f"{name}: left out: {why}", style="dim", highlight=False)
+    for note in result["notes"]:
+        console.print(note, style="dim", highlight=False, markup=False)
     console.print(result["costs"], style="dim", highlight=False, markup=False)
     console.print(
         f"95 % intervals for seeds and test images. {result['computed']:,} fits computed now.",

@@ -81,7 +81,7 @@ class UnitSeconds(Section):
     image: Seconds = 10.0
     """Looking at an image: per image, whatever is drawn. An assumption."""
     tag: Seconds = 1.0
-    """Saying of one class whether an image shows it (Bearman et al. 2016)."""
+    """Saying whether an image shows a class: of each class of the data, 20 for 20 (Bearman et al. 2016)."""
     point: Seconds = 2.4
     """Clicking on an object (Bearman et al. 2016)."""
     box: Seconds = 7.0
@@ -97,8 +97,9 @@ class Effort(Section):
 
     schemes: Annotated[list[SchemeText], EACH_ONCE] = []
     """Schemes to compare, e.g. boxes, boxes/otsu, masks@25, 0.25*masks+boxes; []: those the annotations allow."""
-    target: Literal["auto", "masks", "boxes"] = "auto"
-    """What is learnt and measured: masks (Dice), boxes (AP); auto: masks if all objects have one, else boxes."""
+    target: Literal["auto", "masks", "boxes", "presence"] = "auto"
+    """What is learnt and measured: masks (Dice), boxes (AP), presence of each class on an image (macro F1); auto: masks
+    if all objects have one, else boxes."""
     hours: Annotated[list[Hours], Field(min_length=2, max_length=100)] = [1.0, 4.0, 16.0]
     """Budgets in hours of people's time."""
     seeds: Repeats = 3

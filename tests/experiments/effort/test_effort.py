@@ -120,12 +120,39 @@ def test_tags_are_left_out_by_name(told, project):
         effort.run(project.params(), project.layout, {"schemes": ["tags"]})
 
 
+def test_tags_are_measured_where_they_teach(shapes):
+    found = effort.run(shapes.params(), shapes.layout, {"schemes": ["tags"]}, workers=1)
+    masks, tags = (row["curve"][0] for row in found["schemes"])
+    assert tags["images"] > masks["images"]
+    assert set(tags["classes"]) == set(shapes.CLASSES)
+    assert found["seconds"]["acts"]["tags"] == [["tags", 1.0]]
+    assert (found["notes"], found["left_out"]) == ([], {})
+
+
+def test_presence_is_measured_by_f1_whatever_is_drawn(shapes, tmp_path):
+    page = tmp_path / "what.html"
+    asked = {"target": "presence", "schemes": ["boxes", "0.5*masks+tags"], "hours": [0.03, 0.1]}
+    found = effort.run(shapes.params(), shapes.layout, asked, page, workers=1)
+    assert found["metric"] == "macro_f1"
+    tags, boxes, mixed = (row["curve"][0] for row in found["schemes"])
+    assert tags["images"] > boxes["images"]
+    assert 0 < mixed["images"] <= tags["images"]
+    assert tags["value"] > 0.5
+    assert set(tags["classes"]) == set(shapes.CLASSES)
+    assert "macro F1 of presence" in page.read_text()
+    assert found["verdict"]["draw"]
+
+
 def test_what_cannot_be_meant_is_refused(project):
     for changed, said in (
         ({"schemes": ["mask"]}, "effort.schemes"),
         ({"hours": [4.0, 1.0]}, "hours must increase"),
         ({"target": "boxes", "schemes": ["polygons"]}, "polygons is not a way to learn boxes"),
-        ({"learner": "model"}, "masks are learnt by the task semantic_segmentation, not detection"),
+        (
+            {"target": "presence", "schemes": ["boxes/otsu"]},
+            "nothing is to be learnt: object is on every image",
+        ),
+        ({"learner": "model"}, "the task of target masks is semantic_segmentation, not detection"),
     ):
         with pytest.raises(ParamsError, match=said):
             effort.run(project.params(), project.layout, changed)

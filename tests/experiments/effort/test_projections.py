@@ -75,7 +75,7 @@ def test_eight_vertices_are_close_to_a_round_object():
 @given(st.lists(MASKS, max_size=3))
 def test_what_is_drawn_less_of_says_the_same_of_the_image(masks):
     whole = [outlined(mask) for mask in masks]
-    for project in (projections.as_polygon(5), projections.as_box, projections.as_point):
+    for project in (projections.as_polygon(5), projections.as_box, projections.as_point, projections.as_tag):
         drawn = projections.projected(whole, project, HEIGHT, WIDTH)
         assert as_tags(drawn) == as_tags(whole)
         assert len(drawn) == len(whole)

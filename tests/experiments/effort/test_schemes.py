@@ -122,13 +122,40 @@ def test_what_teaches_nothing_is_told_by_name():
     study = data(images(2, 3, 4))
     tags, boxes = (schemes.resolve(name, "masks", UNIT, 8) for name in ("tags", "boxes"))
     assert schemes.why_not(tags, study).endswith("teaches nothing by tags: cell is on every image")
-    some = data(images(2, 0, 4))
-    assert schemes.why_not(tags, some) == "no learner here takes masks from tags alone"
     assert schemes.why_not(boxes, study) is None
     wrong = schemes.resolve("masks", "boxes", UNIT, 8)
-    assert "not a way to learn boxes; valid: boxes, points" in schemes.why_not(
+    assert "not a way to learn boxes; valid: boxes, points, tags" in schemes.why_not(
         wrong, replace(study, target="boxes")
     )
+    nothing = "nothing is to be learnt: cell is on every image"
+    assert schemes.why_not(boxes, replace(study, target="presence")) == nothing
+
+
+def test_tags_teach_where_some_images_lack_a_class():
+    some = data(images(2, 0, 4))
+    tags, mixed = (schemes.resolve(name, "masks", UNIT, 8) for name in ("tags", "0.5*masks+tags"))
+    assert schemes.why_not(tags, some) is None
+    assert "does not learn masks from tags" in schemes.why_not(tags, some, "model")
+    assert "not in a mixture" in schemes.why_not(mixed, some)
+    assert schemes.why_not(mixed, replace(some, target="presence"), "model") is None
+    assert schemes.notes([tags], some) == []
+
+
+def test_a_class_on_every_image_is_noted():
+    study = data(images(2, 1, 2, classes=CLASSES))
+    tags, boxes = (schemes.resolve(name, "masks", UNIT, 8) for name in ("tags", "boxes"))
+    assert schemes.on_every_image(study) == ["cell"]
+    assert schemes.notes([boxes], study) == []
+    assert schemes.notes([boxes, tags], study) == [
+        "tags: cell is on every train image, so that tags do not teach where"
+    ]
+    assert "cell is on every train image" in schemes.notes([boxes], replace(study, target="presence"))[0]
+
+
+def test_for_presence_a_point_needs_no_box():
+    pool = images(4, classes=CLASSES)
+    points = schemes.resolve("points", "presence", UNIT, 8).parts[0]
+    assert points.cost(pool.objects[0], len(CLASSES)) == pytest.approx(10 + 4 * 2.4)
 
 
 def test_images_without_what_is_to_be_learnt_are_counted(project):

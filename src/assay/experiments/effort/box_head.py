@@ -5,7 +5,8 @@ A frozen body finds small classes badly: compare schemes by it, not detectors, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,6 +25,8 @@ OPTIONS = Options(weights="none", width=48, finest=8)
 STEPS, BATCH, RATE, DECAY = 200, 4, 3e-3, 1e-2
 """The same for every scheme and budget: one-cycle AdamW."""
 CPU = torch.device("cpu")
+Found = dict[str, torch.Tensor]
+"""Of an image: `boxes` (n, 4) corners on the canvas, `scores` and `labels` (n,)."""
 
 
 def target(
@@ -45,7 +48,7 @@ def fit(
     model = Detector(len(data.categories), OPTIONS)
     if rows:
         _train(model, features.pool, np.array(rows, np.int64), targets, seed)
-    return judged(data, features.test, model if rows else None)
+    return judged(data, features.test, partial(_found, model.eval(), features.test) if rows else None)
 
 
 def _labels(images: Sequence[Sequence[Annotation]]) -> list[str]:
@@ -70,17 +73,17 @@ def _train(
         schedule.step()
 
 
-def judged(data: StudyData, test: FeatureMaps, model: Detector | None) -> Detected:
-    """Detections on the test images, compared with their boxes. Without a model there are none."""
-    found = [_nothing() if model is None else _found(model, test, row) for row in range(len(data.test))]
+def judged(data: StudyData, test: FeatureMaps, find: Callable[[int], Found] | None) -> Detected:
+    """Detections on the test images, compared with their boxes. `find`: row -> Found; None: nothing is found."""
+    found = [[as_found([], [], []) if find is None else find(row)] for row in range(len(data.test))]
     table = detection.to_table(detection.predict(found, test.where), data.categories)
     return judge(table, data.categories, _labels(data.test.objects), data.categories)
 
 
-def _found(model: Detector, test: FeatureMaps, row: int) -> list[dict[str, torch.Tensor]]:
+def _found(model: Detector, test: FeatureMaps, row: int) -> Found:
     with torch.inference_mode():
-        levels = model.eval().pyramid(test.batch(np.array([row])))
-        return model.found(levels, _blank(test, 1))
+        levels = model.pyramid(test.batch(np.array([row])))
+        return model.found(levels, _blank(test, 1))[0]
 
 
 def _blank(maps: FeatureMaps, count: int) -> torch.Tensor:
@@ -88,7 +91,10 @@ def _blank(maps: FeatureMaps, count: int) -> torch.Tensor:
     return torch.zeros(1).expand(count, 1, *maps.where.canvas)
 
 
-def _nothing() -> list[dict[str, torch.Tensor]]:
-    return [
-        {"boxes": torch.zeros(0, 4), "scores": torch.zeros(0), "labels": torch.zeros(0, dtype=torch.int64)}
-    ]
+def as_found(boxes: Sequence[Sequence[float]], scores: Sequence[float], classes: Sequence[int]) -> Found:
+    """Corners (n, 4) on the canvas, px, with their scores and classes (n,)."""
+    return {
+        "boxes": torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+        "scores": torch.tensor(scores, dtype=torch.float32),
+        "labels": torch.tensor(classes, dtype=torch.int64),
+    }

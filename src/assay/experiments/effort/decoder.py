@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,7 @@ from assay.experiments.effort.features import StudyFeatures
 from assay.experiments.effort.study_data import StudyData
 from assay.metrics.semantic_segmentation import TERMS, VOID, PixelsClassified, SegmentedImage, true_pixels
 from assay.tasks.semantic_segmentation import ImageRegions
-from assay.training.frozen import FeatureMaps
-from assay.training.mask_decoder import Decoder, logits, trained
+from assay.training.mask_decoder import logits, trained
 
 
 def target(
@@ -34,19 +33,22 @@ def fit(
 ) -> PixelsClassified:
     """A decoder trained on rows of the pool with these targets, judged on the test images."""
     if not rows:
-        return judged(data, features.test, None)
+        return judged(data, None)
     numbers = np.array(rows, np.int64)
     model = trained(len(data.categories), features.pool, numbers, np.stack(targets), seed)
-    return judged(data, features.test, model)
+    return judged(data, lambda row: logits(model, features.test, row).argmax(0))
 
 
-def judged(data: StudyData, test: FeatureMaps, model: Decoder | None) -> PixelsClassified:
-    """Shared, found and true pixels of each test image and class, in px of the image. `model` None: none is found."""
+def judged(data: StudyData, find: Callable[[int], NDArray[np.int64]] | None) -> PixelsClassified:
+    """Shared, found and true pixels of each test image and class, in px of the image.
+
+    `find`: row of the test images -> (height, width), 0 or 1 + number of the class; None: nothing is found.
+    """
     images, place = data.test, {name: k for k, name in enumerate(data.categories)}
     pixels = np.zeros((len(images), len(place), len(TERMS)))
     for row in range(len(images)):
         there, void = true_pixels(images.objects[row], place, images.heights[row], images.widths[row])
-        found = np.zeros_like(void, np.int64) if model is None else logits(model, test, row).argmax(0)
+        found = np.zeros_like(void, np.int64) if find is None else find(row)
         for k in place.values():
             ours, theirs = (found == k + 1) & ~void, there.get(k, np.zeros_like(void)) & ~void
             pixels[row, k, :3] = (ours & theirs).sum(), ours.sum(), theirs.sum()

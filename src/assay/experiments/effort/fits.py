@@ -12,16 +12,17 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.data.files import write_bytes
-from assay.experiments.effort import box_head, decoder
+from assay.experiments.effort import box_head, decoder, tag_probe
 from assay.experiments.effort.features import feature_maps
-from assay.experiments.effort.schemes import Drawing, teacher
-from assay.experiments.effort.study_data import StudyData
+from assay.experiments.effort.schemes import TAGS, Drawing, teacher
+from assay.experiments.effort.study_data import EffortTarget, StudyData
 from assay.experiments.processes import in_processes, usable_cores
 from assay.lineage.digests import canonical_digest, code_of
 from assay.metrics.bootstrap import bootstrap_weights
@@ -32,7 +33,14 @@ from assay.training.frozen import one_thread
 Floats = NDArray[np.float64]
 
 DRAWS = 2000
-LEARNERS = {"masks": decoder, "boxes": box_head}
+LEARNERS: dict[EffortTarget, ModuleType] = {
+    "masks": decoder,
+    "boxes": box_head,
+    "presence": tag_probe,
+}
+"""Of drawings; tags are learnt by `tag_probe` whatever the target."""
+OF_A_CLASS = {"miou": "iou", "macro_f1": "f1", "micro_f1": "f1", "map": "ap"}
+"""Metric of a single class, where it has another name than that over all."""
 LIBRARIES = ("numpy", "scipy", "torch")
 
 
@@ -82,17 +90,21 @@ class Trainer:
     def __init__(self, data: StudyData, setting: Setting, progress: Progress) -> None:
         self.data, self.setting = data, setting
         self.features = feature_maps(data, setting.image_size, progress)
-        self._learner, self._teach = LEARNERS[data.target], teacher(data, setting.vertices)
+        self._teach = teacher(data, setting.vertices)
         self._target = cache(self._make_target)
 
+    def _learner(self, drawing: Drawing | None) -> ModuleType:
+        return tag_probe if drawing == TAGS else LEARNERS[self.data.target]
+
     def _make_target(self, drawing: Drawing, row: int) -> Any:
-        return self._learner.target(self.data, self.features, row, self._teach(drawing, row))
+        return self._learner(drawing).target(self.data, self.features, row, self._teach(drawing, row))
 
     def measure(self, fit: SchemeFit) -> Measured:
         """Train and measure."""
         targets = [self._target(drawing, row) for drawing, row in zip(fit.drawings, fit.rows, strict=True)]
+        learner = self._learner(next(iter(fit.drawings), None))
         with one_thread():
-            judged: Judged = self._learner.fit(self.data, self.features, fit.rows, targets, fit.seed)
+            judged: Judged = learner.fit(self.data, self.features, fit.rows, targets, fit.seed)
         return measured(judged, self.setting)
 
 
@@ -100,7 +112,8 @@ def measured(judged: Judged, setting: Setting) -> Measured:
     """The metric of predictions; 0 where it is undefined because nothing is found."""
     weights = bootstrap_weights(len(judged), DRAWS, setting.draws_seed)
     drawn = np.concatenate([judged.values(block)[setting.metric] for block in weights])
-    classes = judged.of_classes().get(setting.metric, np.zeros((1, 0)))[0]
+    of_a_class = OF_A_CLASS.get(setting.metric, setting.metric)
+    classes = judged.of_classes().get(of_a_class, np.zeros((1, 0)))[0]
     value = float(np.nan_to_num(judged.values()[setting.metric][0]))
     return Measured(value, np.nan_to_num(drawn), np.nan_to_num(classes))
 

@@ -39,7 +39,7 @@ def run_all(
     """Results of all fits, and the number of models trained by this call. ParamsError for another task."""
     if params.task != TASKS[data.target]:
         raise ParamsError(
-            f"effort.learner: model: {data.target} are learnt by the task {TASKS[data.target]}, not {params.task}",
+            f"effort.learner: model: the task of target {data.target} is {TASKS[data.target]}, not {params.task}",
             hint="learner: quick, or another target",
         )
     side = open_side("workspace", data.layout, params)

@@ -37,6 +37,11 @@ def as_box(one: Annotation, height: int, width: int) -> Annotation:
     return masks.as_box(one)
 
 
+def as_tag(one: Annotation, height: int, width: int) -> Annotation:
+    """The class of an object and nothing else."""
+    return Annotation(category=one.category)
+
+
 def as_polygon(vertices: int) -> Project:
     """One ring of at most so many vertices around the largest part of an object, without its holes."""
 

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 Drawing = tuple[str, str | None]
 """Kind and rule."""
 
+TAGS: Drawing = ("tags", None)
 MASK_RULES: dict[Drawing, pseudo_labels.Rule] = {
     ("masks", None): pseudo_labels.as_drawn,
     ("polygons", None): pseudo_labels.as_drawn,
@@ -25,14 +26,21 @@ MASK_RULES: dict[Drawing, pseudo_labels.Rule] = {
     ("boxes", "otsu"): pseudo_labels.otsu,
     ("boxes", "filled"): pseudo_labels.filled,
     ("points", None): pseudo_labels.discs,
+    TAGS: pseudo_labels.as_drawn,
 }
 BOX_RULES: dict[Drawing, pseudo_labels.Rule] = {
     ("boxes", None): pseudo_labels.as_drawn,
     ("points", None): pseudo_labels.typical_boxes,
+    TAGS: pseudo_labels.as_drawn,
 }
+PRESENCE_RULES: dict[Drawing, pseudo_labels.Rule] = dict.fromkeys(
+    [TAGS, ("points", None), ("boxes", None), ("polygons", None), ("masks", None)], pseudo_labels.as_drawn
+)
+"""All that is drawn says which classes an image shows, and nothing else is learnt of it: only the prices differ."""
 TAUGHT: dict[EffortTarget, dict[Drawing, pseudo_labels.Rule]] = {
     "masks": MASK_RULES,
     "boxes": BOX_RULES,
+    "presence": PRESENCE_RULES,
 }
 """Rules that turn drawings into training targets: by target, kind and name of the rule."""
 USUAL: dict[EffortTarget, tuple[str, ...]] = {
@@ -41,8 +49,9 @@ USUAL: dict[EffortTarget, tuple[str, ...]] = {
         *("0.25*masks+boxes", "0.5*masks+boxes"),
     ),
     "boxes": ("boxes", "points", "tags", "0.5*boxes+points"),
+    "presence": ("tags", "points", "boxes", "masks"),
 }
-"""Schemes where none are named; the first is the full annotation, which the others are compared with."""
+"""Schemes where none are named; the first says all that is to be learnt, and the others are compared with it."""
 
 
 @dataclass(frozen=True)
@@ -108,31 +117,56 @@ def _priced(
 ) -> PricedPart:
     usual = RULES[part.kind][0] if target == "masks" and RULES[part.kind] else None
     share = rest if part.share is None else part.share
-    size = unit.box if part.kind == "points" else 0.0
+    size = unit.box if part.kind == "points" and target != "presence" else 0.0
     return PricedPart(
         part.kind, part.rule or usual, share, unit.image, part.seconds or prices[part.kind], size
     )
 
 
-def why_not(scheme: Scheme, data: StudyData) -> str | None:
+def why_not(scheme: Scheme, data: StudyData, learner: str = "quick") -> str | None:
     """Why nothing can be learnt by a scheme on these data; None if something can."""
+    always, classes = on_every_image(data), _classes_there(data)
+    if data.target == "presence" and always == classes:
+        return f"nothing is to be learnt: {_are(always)} on every image"
     for part in scheme.parts:
-        if part.kind == "tags":
-            return _why_no_tags(data)
         if part.drawing not in TAUGHT[data.target]:
             named = part.kind + (f"/{part.rule}" if part.rule else "")
             valid = ", ".join(kind + (f"/{rule}" if rule else "") for kind, rule in TAUGHT[data.target])
             return f"{named} is not a way to learn {data.target}; valid: {valid}"
+        if data.target != "presence" and part.drawing == TAGS:
+            if always == classes:
+                return f"what is on every image teaches nothing by tags: {_are(always)} on every image"
+            if learner == "model":
+                return f"the model of `train` does not learn {data.target} from tags; the quick learner does"
+            if len(scheme.parts) > 1:
+                return f"tags have a learner of their own, which takes no {data.target}: not in a mixture"
     return None
 
 
-def _why_no_tags(data: StudyData) -> str:
-    shown = [{one.category for one in image if not one.iscrowd} for image in data.pool.objects]
-    there = sorted(set().union(*shown))
-    if all(name in image for image in shown for name in there):
-        which = f"{', '.join(there)} {'is' if len(there) == 1 else 'are'} on every image"
-        return f"what is on every image teaches nothing by tags: {which}"
-    return f"no learner here takes {data.target} from tags alone"
+def on_every_image(data: StudyData) -> list[str]:
+    """The classes that every image of the pool shows: tags say nothing of them."""
+    shown = [{one.category for one in image} for image in data.pool.objects]
+    return [name for name in _classes_there(data) if all(name in image for image in shown)]
+
+
+def _classes_there(data: StudyData) -> list[str]:
+    return sorted({one.category for image in data.pool.objects for one in image})
+
+
+def notes(schemes: Sequence[Scheme], data: StudyData) -> list[str]:
+    """What the result of tags does not say, in words."""
+    always = on_every_image(data)
+    if not always:
+        return []
+    if data.target == "presence":
+        return [f"{_are(always)} on every train image: nothing is learnt of that, and F1 is high without"]
+    if any(part.kind == "tags" for scheme in schemes for part in scheme.parts):
+        return [f"tags: {_are(always)} on every train image, so that tags do not teach where"]
+    return []
+
+
+def _are(names: Sequence[str]) -> str:
+    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def order_of(data: StudyData, seed: int) -> list[int]:
@@ -166,6 +200,7 @@ def teacher(data: StudyData, vertices: int) -> Callable[[Drawing, int], list[Ann
         "polygons": projections.as_polygon(vertices),
         "boxes": projections.as_box,
         "points": projections.as_point,
+        "tags": projections.as_tag,
     }
 
     def taught(drawing: Drawing, row: int) -> list[Annotation]:

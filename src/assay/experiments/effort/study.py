@@ -11,7 +11,16 @@ import numpy as np
 from assay.errors import ParamsError
 from assay.experiments.effort import network
 from assay.experiments.effort.fits import Measured, SchemeFit, Setting, key_of, run_all
-from assay.experiments.effort.schemes import USUAL, Affordable, Scheme, affordable, order_of, resolve, why_not
+from assay.experiments.effort.schemes import (
+    USUAL,
+    Affordable,
+    Scheme,
+    affordable,
+    notes,
+    order_of,
+    resolve,
+    why_not,
+)
 from assay.experiments.effort.standing import SchemeStanding, curves_of, verdict
 from assay.experiments.effort.study_data import EffortTarget, StudyData
 from assay.experiments.sides import params_digest
@@ -27,6 +36,7 @@ HARDLY = 0.25
 METRICS: dict[EffortTarget, tuple[str, ...]] = {
     "masks": ("dice", "miou"),
     "boxes": ("ap", "ap50", "ap75", "ar", "f1"),
+    "presence": ("macro_f1", "micro_f1", "map"),
 }
 """What a target can be measured by; the first, unless `track.primary` is another one."""
 
@@ -59,7 +69,7 @@ def plan(asked: Effort, params: Params, data: StudyData) -> EffortPlan:
     """The plan of a study. ParamsError for a scheme from which nothing can be learnt, unless it is of tags."""
     names = dict.fromkeys([USUAL[data.target][0], *(asked.schemes or USUAL[data.target])])
     schemes = [resolve(name, data.target, asked.seconds, asked.vertices) for name in names]
-    left_out = {one.name: why for one in schemes if (why := why_not(one, data))}
+    left_out = {one.name: why for one in schemes if (why := why_not(one, data, asked.learner))}
     for scheme in schemes:
         if scheme.name in left_out and not any(part.kind == "tags" for part in scheme.parts):
             raise ParamsError(f"effort.schemes: {scheme.name}: {left_out[scheme.name]}")
@@ -67,7 +77,7 @@ def plan(asked: Effort, params: Params, data: StudyData) -> EffortPlan:
     if len(kept) < 2:
         said = "; ".join(f"{name}: {why}" for name, why in left_out.items())
         raise ParamsError(
-            f"effort.schemes: nothing to compare {kept[0].name} with{said and f' ({said})'}",
+            f"effort.schemes: nothing to compare {schemes[0].name} with{said and f' ({said})'}",
             hint=f"e.g. {', '.join(USUAL[data.target])}",
         )
     valid, primary = METRICS[data.target], params.track.primary
@@ -110,6 +120,7 @@ def compute(
         "verdict": verdict(best, crossings, rows, made.setting.metric, exhausted, _unlearnt(rows)),
         "schemes": rows,
         "left_out": made.left_out,
+        "notes": notes(made.schemes, data),
         "best": best,
         "crossings": crossings,
         "hours": list(made.asked.hours),

@@ -21,7 +21,9 @@ from assay.lineage.digests import canonical_digest
 from assay.metrics.annotated import annotations_of
 from assay.tasks import DRAW_OBJECTS
 
-EffortTarget = Literal["masks", "boxes"]
+EffortTarget = Literal["masks", "boxes", "presence"]
+DRAWN: dict[EffortTarget, str] = {"presence": "boxes or masks"}
+"""What an image needs, unless it has the name of the target: the prices of drawings are reckoned from objects."""
 LEAST = 10
 """Fewest images to draw from, and to measure on."""
 
@@ -76,7 +78,7 @@ class StudyData:
         )
 
 
-def open_data(layout: Layout, target: Literal["auto", "masks", "boxes"]) -> StudyData:
+def open_data(layout: Layout, target: Literal["auto"] | EffortTarget) -> StudyData:
     """The annotated images of the snapshot. GateError if too few of them have what is to be learnt."""
     snapshot = Snapshot.load(layout.snapshot)
     wanted: Sequence[EffortTarget] = ("masks", "boxes") if target == "auto" else (target,)
@@ -87,7 +89,8 @@ def open_data(layout: Layout, target: Literal["auto", "masks", "boxes"]) -> Stud
         if min(counts[kind].values()) >= LEAST:
             return StudyData(kind, tuple(snapshot.categories), images["train"], images["test"], layout)
     said = " and ".join(
-        f"{n['train']} train and {n['test']} test images have {kind}" for kind, n in counts.items()
+        f"{n['train']} train and {n['test']} test images have {DRAWN.get(kind, kind)}"
+        for kind, n in counts.items()
     )
     raise GateError(
         f"{said}: a study of annotation needs at least {LEAST} of each",
