@@ -71,6 +71,7 @@ ABSURD = {
     "train.lr": [0.0, math.inf, math.nan, 1e300],
     "train.weight_decay": [-1.0, math.inf],
     "train.label_smoothing": [1.0, -0.1],
+    "train.scale": [[1.0], [0.75, 9.0], [1.25, 0.75], [0.5, 1.0, 1.5], [0.1, 1.0]],
     "train.patience": [0, 10**10],
     "train.threads": [0, 100_000],
     "evaluate.bootstrap": [99, 10**10],

@@ -75,6 +75,36 @@ def test_a_repeat_is_the_same_bits_and_another_seed_is_not(
     assert again["history.csv"] != first["history.csv"]
 
 
+def test_batches_of_several_sizes_repeat_and_resume_with_the_same_bits(
+    learnable: Layout, make_params
+) -> None:
+    params = make_params(train={"scale": [0.5, 1.5], "image_size": 64, "batch": 24})
+    train.run(params, learnable, silent)
+    first = outputs(learnable)
+
+    def stop(row: Row) -> None:
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train.run(params, learnable, silent, on_epoch=stop)
+    heard = Heard()
+    train.run(params, learnable, heard)
+    assert heard.said == ["resuming after epoch 1"]
+    assert outputs(learnable) == first
+    plain = make_params(train={"image_size": 64, "batch": 24})
+    train.run(plain, learnable, silent)
+    assert outputs(learnable)["model/model.pt"] != first["model/model.pt"]
+
+
+def test_scales_that_cannot_be_are_refused(learnable: Layout, make_params) -> None:
+    with pytest.raises(ParamsError, match=r"train\.scale: probe takes images of one size") as error:
+        train.run(make_params(train={"scale": [0.5, 1.5], "model": "probe"}), learnable, silent)
+    assert "cnn, lite0_detector" in str(error.value.hint)
+    with pytest.raises(ParamsError, match="leaves 1 size in steps of 32 px"):
+        train.run(make_params(train={"scale": [0.75, 1.25], "image_size": 28}), learnable, silent)
+
+
 def test_the_rows_of_the_history_are_told_as_they_come(learnable: Layout, make_params) -> None:
     told: list[Row] = []
     train.run(make_params(), learnable, silent, on_epoch=told.append)

@@ -5,9 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assay.data.images.placement import place
-from assay.training.augmentation import RECIPES, Recipe, augment
+from assay.errors import ParamsError
+from assay.training.augmentation import GRID, RECIPES, Recipe, augment, canvases, resized
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -99,3 +102,39 @@ def test_erasing_paints_one_rectangle(batch: torch.Tensor) -> None:
     assert torch.equal(changed.sum((1, 2, 3)), (rows * columns)[:, 0])
     assert int(rows.max()) <= 9
     assert int(changed.sum()) > 0
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.floats(0.25, 1), st.floats(1.01, 4))
+def test_canvases_have_sides_of_the_grid_and_are_within_the_range(rows, columns, low, high):
+    canvas, longer = (rows * GRID, columns * GRID), max(rows, columns) * GRID
+    try:
+        found = canvases(canvas, (low, high))
+    except ParamsError:
+        assert int(high * longer / GRID) - low * longer / GRID < 2
+        return
+    assert canvas in found
+    assert len(set(found)) == len(found) > 1
+    for height, width in found:
+        assert (height % GRID, width % GRID) == (0, 0)
+        assert low * longer - 1e-6 <= max(height, width) <= high * longer + 1e-6
+        scale = max(height, width) / longer
+        assert abs(min(height, width) - scale * min(canvas)) <= GRID / 2 or min(height, width) == GRID
+
+
+def test_one_size_is_no_range():
+    with pytest.raises(
+        ParamsError, match=r"train\.scale: \[0\.75, 1\.25\] of 28 px leaves 1 size in steps of 32"
+    ):
+        canvases((28, 28), [0.75, 1.25])
+
+
+@pytest.mark.parametrize("canvas", [(32, 64), (96, 96), (128, 160)])
+def test_a_place_moves_along_when_a_batch_is_resized(canvas: tuple[int, int]) -> None:
+    images = torch.zeros(1, 1, 64, 96)
+    images[:, :, 16:32, 48:72] = 1.0
+    where = place(np.array([48]), np.array([64]), (64, 96), "letterbox").stretched(canvas)
+    out = resized(images, canvas)[0, 0]
+    assert (tuple(out.shape), where.canvas) == (canvas, canvas)
+    lit = np.argwhere(out.numpy() > 0.5)[:, ::-1]
+    ends = where.points(0, np.array([[24.0, 16], [48, 32]]))
+    assert [lit.min(0), lit.max(0) + 1] == [pytest.approx(end, abs=0.6) for end in ends]

@@ -5,6 +5,7 @@ A model is one file with
     INPUT: "pixels" | "embeddings"      what a batch is: floats in 0…1 (n, c, size, size), or vectors (n, d)
     TASKS: tuple[str, ...]              the tasks it can be built for; a task of one's own names others in MODELS
     class Options(pydantic.BaseModel)   train.options of params.yaml, extra keys forbidden
+    ANY_SIZE: bool                      optional: whether a batch may have another size, in sides of 32 px: train.scale
     build(spec) -> torch.nn.Module      randomly initialised (the loop seeds torch before) or with given weights;
                                         returns what the task asks of a model: (n, outputs), of a classifier logits;
                                         of a detector see assay.tasks.detection

@@ -17,6 +17,7 @@ from assay.params.bounds import Section, within
 
 INPUT = "pixels"
 TASKS = ("classification", "counting", "multilabel")
+ANY_SIZE = True
 LARGEST = 64
 """px: of larger images the network would see patches, not what is on them."""
 

@@ -23,6 +23,7 @@ from assay.params.bounds import Count, Section, within
 
 INPUT = "pixels"
 TASKS = ("detection",)
+ANY_SIZE = True
 
 LARGEST = 640
 """px: the longer side that larger images are brought down to."""

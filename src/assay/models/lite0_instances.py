@@ -22,6 +22,7 @@ from assay.params.bounds import Count
 
 INPUT = "pixels"
 TASKS = ("instance_segmentation",)
+ANY_SIZE = True
 
 CELLS = 28
 """Cells of a mask along each side of its window."""

@@ -22,6 +22,7 @@ from assay.params.bounds import Section, within
 
 INPUT = "pixels"
 TASKS = ("semantic_segmentation",)
+ANY_SIZE = True
 
 LARGEST = 640
 """px: the longer side that larger images are brought down to."""

@@ -18,6 +18,7 @@ from assay.models._torchvision import Normalised, WithKeptNorms, options_of, sta
 
 INPUT = "pixels"
 TASKS = ("semantic_segmentation",)
+ANY_SIZE = True
 LARGEST = 640
 """px: the longer side that larger images are brought down to."""
 

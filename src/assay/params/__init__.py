@@ -140,6 +140,17 @@ class Select(Section):
     """Most labelled training images, drawn by seed; null: all."""
 
 
+def _rising(scale: list[float]) -> list[float]:
+    if not scale[0] < scale[1]:
+        raise ValueError("valid: a smaller number, then a larger one")
+    return scale
+
+
+Scales = Annotated[
+    list[Annotated[float, within(0.25, 4)]], Field(min_length=2, max_length=2), AfterValidator(_rising)
+]
+
+
 class Train(Section):
     model: Annotated[str, _plugin("models")] = "cnn"
     """Model to train: a file of src/assay/models/."""
@@ -163,6 +174,9 @@ class Train(Section):
     """balanced: each class has the same weight in the loss, whatever its number of images."""
     augment: Literal["none", "light", "flips", "strong"] = "light"
     """Augmentation of training images: see src/assay/training/augmentation.py."""
+    scale: Scales | None = None
+    """Least and largest size of training batches, relative to that of the inputs: each batch is resized to a size drawn
+    between them, in steps of 32 px; null: no resizing."""
     patience: Rounds = 5
     """Epochs without a better val loss after which training stops."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

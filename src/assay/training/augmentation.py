@@ -4,18 +4,23 @@ none     images unchanged
 light    small shift, rotation and scale: for digits, parts, scans and other images with a fixed orientation
 flips    light, and mirrored left to right with probability ½
 strong   larger changes, brightness and contrast, and an erased rectangle
+
+With `train.scale`, each batch is then resized as a whole to a canvas drawn from `canvases`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+
+from assay.data.images.placement import Canvas
+from assay.errors import ParamsError
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,9 @@ RECIPES = {
     "flips": Recipe(shift=0.08, angle=10, scale=0.1, flip=True),
     "strong": Recipe(shift=0.12, angle=20, scale=0.25, flip=True, light=0.3, erase=0.4),
 }
+
+GRID = 32
+"""px: sides of the canvases of several scales are multiples of this, which networks with maps of 1/32 need."""
 
 Affines = NDArray[np.float64]
 Draw = Callable[[int], torch.Tensor]
@@ -62,6 +70,27 @@ def augment(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) ->
     if recipe.erase:
         images = _erase(images, recipe.erase, draw)
     return images, pixel_maps(moves.cpu().double().numpy(), *images.shape[2:])
+
+
+def canvases(canvas: Canvas, scale: Sequence[float]) -> list[Canvas]:
+    """Canvases of the shape of one, from scale[0] to scale[1] times as large, the smallest first; sides of n × GRID px.
+
+    ParamsError if there are fewer than two.
+    """
+    longer, shorter = max(canvas), min(canvas)
+    first, last = math.ceil(scale[0] * longer / GRID), math.floor(scale[1] * longer / GRID)
+    sides = [(max(1, round(n * shorter / longer)) * GRID, n * GRID) for n in range(max(first, 1), last + 1)]
+    if len(sides) < 2:
+        raise ParamsError(
+            f"train.scale: {list(scale)} of {longer} px leaves {len(sides) or 'no'} size in steps of {GRID} px",
+            hint="a wider range, a larger train.image_size, or null",
+        )
+    return sides if canvas[1] >= canvas[0] else [(long, short) for short, long in sides]
+
+
+def resized(images: torch.Tensor, canvas: Canvas) -> torch.Tensor:
+    """(n, c, h, w) -> (n, c, *canvas), without aliasing."""
+    return F.interpolate(images, canvas, mode="bilinear", antialias=True)
 
 
 def _moves(recipe: Recipe, shape: torch.Size, draw: Draw) -> torch.Tensor:

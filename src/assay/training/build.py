@@ -16,11 +16,12 @@ from assay.data.embeddings import Embeddings
 from assay.data.images.decode import GREY_MODES
 from assay.data.images.placement import Canvas
 from assay.data.pool import Pool
-from assay.errors import PluginFailed
+from assay.errors import ParamsError, PluginFailed
 from assay.layout import Layout
 from assay.models import ModelSpec, Pictures, parse_options
 from assay.params import Params, Train
 from assay.progress import Progress
+from assay.training.augmentation import canvases
 from assay.training.fit import Examples, derive
 from assay.training.inputs import InputSpec, open_inputs, placement_of, to_device
 
@@ -37,6 +38,12 @@ def specify(
 ) -> tuple[ModelSpec, InputSpec]:
     """Specification of the model, and of its inputs; `ids`: of the training images."""
     model, settings = plugins.load("models", params.train.model), params.train
+    if settings.scale and not getattr(model, "ANY_SIZE", False):
+        valid = [name for name in plugins.names("models") if plugins.declared("models", name, "ANY_SIZE")]
+        raise ParamsError(
+            f"train.scale: {settings.model} takes images of one size, or resizes them itself",
+            hint=f"null, or a model with ANY_SIZE: {', '.join(valid)}",
+        )
     embedded = model.INPUT == "embeddings"
     fed = NO_PICTURES if embedded else pictures(settings, layout, ids)
     inputs = InputSpec(
@@ -48,6 +55,8 @@ def specify(
         fed.fit,
         canvas(Pool.open(layout.pool).index, ids, fed.size) if fed.fit == "letterbox" else None,
     )
+    if settings.scale:
+        canvases(inputs.shape, settings.scale)  # refuses a range without two sizes, before images are decoded
     dim = Embeddings.open(layout.embeddings).dim if embedded else 0
     outputs = tasks.load(params.task).outputs(categories)
     # with all defaults written out: a saved model is built with these, even if the defaults change

@@ -27,7 +27,7 @@ from assay.data.images.placement import Placement
 from assay.errors import AssayError
 from assay.params import Train
 from assay.progress import Progress
-from assay.training.augmentation import RECIPES, augment
+from assay.training.augmentation import RECIPES, augment, canvases, resized
 from assay.training.inputs import Inputs, outputs_of, to_device
 
 Row = dict[str, float]
@@ -87,6 +87,7 @@ def fit(
     scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "float16")
     objective = task.objective(train.targets, settings)
     steps = math.ceil(len(train) / settings.batch)
+    sizes = canvases(train.placement.canvas, settings.scale) if train.placement and settings.scale else []
 
     history: list[Row] = []
     best: dict[str, torch.Tensor] = {}
@@ -108,6 +109,7 @@ def fit(
             model.train()
             torch.manual_seed(derive(seed, "dropout", epoch))
             chance = torch.Generator().manual_seed(derive(seed, "augmentation", epoch))
+            sizing = np.random.default_rng(derive(seed, "scale", epoch))
             order = np.random.default_rng(derive(seed, "order", epoch)).permutation(len(train))
             total = torch.zeros((), device=device)
             # batches of equal size: batch norm fails on a last batch of a single image
@@ -117,6 +119,9 @@ def fit(
                 if images.ndim == 4:
                     images, moved = augment(images, RECIPES[settings.augment], chance)
                     where = where and where.then(moved)
+                if sizes:
+                    canvas = sizes[sizing.integers(len(sizes))]
+                    images, where = resized(images, canvas), where and where.stretched(canvas)
                 targets = task.batch(train.targets, rows, where, device)
                 rate = settings.lr * schedule((epoch - 1) * steps + step, settings.epochs * steps)
                 for group in optimizer.param_groups:

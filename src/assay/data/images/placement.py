@@ -68,6 +68,12 @@ class Placement:
         linear[:, :, 2] += moved[:, :, 2]
         return replace(self, affine=linear)
 
+    def stretched(self, canvas: Canvas) -> Placement:
+        """After the canvas was stretched to another size."""
+        (height, width), (before, across) = canvas, self.canvas
+        moved = np.array([[width / across, 0, 0], [0, height / before, 0]])
+        return replace(self.then(np.broadcast_to(moved, self.affine.shape)), canvas=canvas)
+
     def back(self) -> Placement:
         """The inverse maps."""
         linear = np.linalg.inv(self.affine[:, :, :2])
