@@ -14,12 +14,15 @@ from assay.params import Params
 from assay.progress import Progress, track
 
 
-def judged(params: Params, layout: Layout, progress: Progress) -> tuple[list[str], list[str], list[Row], int]:
-    """Ids and splits of the images, a row for each suspicion, and the number of segmenters trained by this call."""
+def judged(
+    params: Params, layout: Layout, least: float, progress: Progress
+) -> tuple[list[str], list[str], list[Row], int]:
+    """Ids and splits of the images, rows of the suspicions from `least` on, and the segmenters trained by this call."""
     segmented = segmented_out_of_fold(params, layout, progress)
     apart = tasks.outlines(params.task) == "objects"
     drawn, found = looked_at(segmented, apart, progress)
-    made = [row(one, drawn[one.region.image], segmented.categories) for one in suspicions(found, apart)]
+    said = [one for one in suspicions(found, apart) if one.probability >= least]
+    made = [row(one, drawn[one.region.image], segmented.categories) for one in said]
     return list(segmented.ids), list(segmented.splits), made, segmented.trained
 
 

@@ -81,7 +81,7 @@ def run(
     """Suspected objects from probability `above` on, without those of images that were reviewed."""
     least = above if above is not None else SURE if apply else POSSIBLE
     snapshot = Snapshot.load(layout.snapshot)
-    seen = audited(params, layout, snapshot, model, progress)
+    seen = audited(params, layout, snapshot, model, least, progress)
     open_, settled = unreviewed(layout, snapshot, seen.rows)
     likely_ones = [row for row in open_ if row["probability"] >= least]
     shown = likely_ones[:limit]
@@ -135,8 +135,10 @@ class Audited:
     by: str = "models"
 
 
-def audited(params: Params, layout: Layout, snapshot: Snapshot, model: bool, progress: Progress) -> Audited:
-    """UsageError for `model` where labels are regions, which it does not judge."""
+def audited(
+    params: Params, layout: Layout, snapshot: Snapshot, model: bool, least: float, progress: Progress
+) -> Audited:
+    """All suspicions; of outlines those from `least` on. UsageError for `model` where labels are regions."""
     if tasks.outlines(params.task) and not (model and tasks.has_objects(params.task)):
         from assay.commands import audit_masks
 
@@ -145,7 +147,7 @@ def audited(params: Params, layout: Layout, snapshot: Snapshot, model: bool, pro
                 f"--model does not judge the regions of {params.task}: the audit has its own segmenters",
                 hint="`assay audit --html FILE` judges train and val",
             )
-        return Audited(*audit_masks.judged(params, layout, progress), by="segmenters")
+        return Audited(*audit_masks.judged(params, layout, min(least, POSSIBLE), progress), by="segmenters")
     table, categories, trained = predictions(params, layout, model, progress)
     table = in_snapshot(table, snapshot)
     found = suspected(params, table, categories)
