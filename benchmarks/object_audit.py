@@ -101,7 +101,9 @@ def measure(setting: Setting) -> Measured:
         print(f"  {kind}: {sum(row['seconds'] for row in rows):.0f} CPU s", flush=True)
     clean = [_clean(scene(setting.images(SCENES), seed)) for seed in range(setting.repeats(SEEDS))]
     table = [_summary(kind, [row for row in rows if row["kind"] == kind]) for kind in kinds]
-    return _figures(table, clean, setting), {"data": what, "objects": table, "clean": clean}
+    name = "object_audit" if setting.boxes is not None else "object_audit_scenes"
+    about = {"results": name, "data": what, "objects": table, "clean": clean}
+    return _figures(table, clean, setting), about
 
 
 def kinds_of(classes: int) -> tuple[str, ...]:
