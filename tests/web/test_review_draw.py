@@ -225,6 +225,10 @@ def test_what_the_champion_sees_is_suggested_on_train_images_without_a_label(bro
             "1 of 2, suggested, score 0.90: nucleus, box, at 40, 30, 41 × 40 px"
         )
         studio.keys("a", "Escape")
+        Studio(shown, next(sample for sample in ids if sample != shown_on[0]))
+        shown.saved()
+        again = Studio(shown, shown_on[0])
+        assert again.run("[editor.suggestions, editor.annotations().length]") == [0, 1]
         _, (judgement,) = studio.finished(project)
     assert judgement.annotations == [Annotation(category="nucleus", bbox=(40, 30, 41, 40))]
 

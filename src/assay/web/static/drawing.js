@@ -39,7 +39,7 @@ export class Drawing extends Single {
     this.drawnOn = row;
     this.given = text;
     this.isRefused = false;
-    this.editor.load({bitmap, width: known.width, height: known.height, annotations, predicted: known.predicted ?? []});
+    this.editor.load({bitmap, width: known.width, height: known.height, annotations, predicted: said ? [] : known.predicted ?? []});
     if (!this.host.contains(document.activeElement)) this.editor.stage.focus({preventScroll: true});
   }
 
