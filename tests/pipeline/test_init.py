@@ -216,11 +216,11 @@ def test_prefect_loads_the_thin_flows_and_the_next_command_is_said(tmp_path: Pat
     assert said["commands"] == ["git init", "dvc init", "dvc config core.analytics false"]
     program = (
         "from prefect.flows import load_flow_from_entrypoint as load\n"
-        "for name in ('iterate', 'pipeline', 'reproduce'):\n"
+        "for name in ('iterate', 'pipeline', 'reproduce', 'watch'):\n"
         "    print(load(f'flows/{name}.py:{name}', use_placeholder_flow=False).name)"
     )
     made = Workspace(tmp_path / "new", environment(ROOT))
-    assert made.run("python", "-c", program).stdout.split() == ["iterate", "assay", "reproduce"]
+    assert made.run("python", "-c", program).stdout.split() == ["iterate", "assay", "reproduce", "watch"]
 
 
 @pytest.mark.parametrize("origin", ["photos", "imagefolder:", "zip:a.zip", "demo:here"])

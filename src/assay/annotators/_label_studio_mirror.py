@@ -48,8 +48,7 @@ class Mirror:
         """Bring the copy up to date; the tasks with annotations, by id."""
         total, newest = studio.answered(project, size=1)
         if total != len(self.tasks) or any(not self._has(task) for task in newest):
-            self._read(studio, project, self._last() - OVERLAP)
-            if total != len(self.tasks):
+            if self._read(studio, project, self._last() - OVERLAP) != len(self.tasks):
                 self.tasks = {}
                 self._read(studio, project, datetime.min)
             self.save()
@@ -62,15 +61,15 @@ class Mirror:
     def _last(self) -> datetime:
         return max((_time(task) for task in self.tasks.values()), default=datetime.min + OVERLAP)
 
-    def _read(self, studio: Studio, project: int, since: datetime) -> None:
-        """Copy the tasks changed after `since`."""
-        page, left = 1, 1
-        while left > 0:
+    def _read(self, studio: Studio, project: int, since: datetime) -> int:
+        """Copy the tasks changed after `since`. Returns the number of tasks with annotations by the last answer."""
+        page = 1
+        while True:
             total, tasks = studio.answered(project, page)
             self.tasks |= {str(task["id"]): _kept(task) for task in tasks}
-            left, page = total - page * FULL_PAGE, page + 1
-            if tasks and _time(tasks[-1]) < since:
-                return
+            if total <= page * FULL_PAGE or _time(tasks[-1]) < since:
+                return total
+            page += 1
 
 
 def _kept(task: Task) -> dict[str, Any]:
