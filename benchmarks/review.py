@@ -77,7 +77,7 @@ def measure(setting: Setting) -> Measured:
         n = count // 20 if setting.quick else count
         if setting.quick and count == MANY:
             continue
-        figures += _of_pool(setting.folder / str(count), n, KEYS // 10 if setting.quick else KEYS)
+        figures += of_pool(_made(setting.folder / str(count), n), n, KEYS // 10 if setting.quick else KEYS)
     rows = [] if setting.idx is None else list(maps(setting.idx, 2000 if setting.quick else FEW))
     return figures, {
         "keys": KEYS,
@@ -125,18 +125,20 @@ def served(root: Path) -> Iterator[tuple[dict[str, Any], int]]:
         process.wait(60)
 
 
-def _of_pool(root: Path, count: int, keys: int) -> list[Figure]:
+def _made(root: Path, count: int) -> Path:
+    """`make_project` in a process of its own, whose memory is no longer needed."""
     root.mkdir(parents=True)
-    made = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"from benchmarks.review import *; make_project(Path({str(root)!r}), {count})",
-        ],
+    line = f"from benchmarks.review import *; make_project(Path({str(root)!r}), {count})"
+    subprocess.run(
+        [sys.executable, "-c", line],
         check=True,
         env=environment() | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert made.returncode == 0
+    return root
+
+
+def of_pool(root: Path, count: int, keys: int) -> list[Figure]:
+    """The figures of one project."""
     with served(root) as (said, pid), tab(root / "browser") as page:
         page.ask("Page.addScriptToEvaluateOnNewDocument", source=TIMED)
         page.ask("Performance.enable", timeDomain="threadTicks")

@@ -81,6 +81,14 @@ def test_a_chunk_has_the_rows_in_order(review):
     assert unpacked(made.chunk(1000, 5, review.journal.answers))[0]["n"] == 0
 
 
+def test_ids_are_found_in_any_order_and_others_are_not(review):
+    every = ids(review, view="all")
+    some = [every[5], "0" * 64, every[0], "f" * 64, every[-1], every[5]]
+    assert review.catalog.rows(some).tolist() == [5, -1, 0, -1, 59, 5]
+    assert review.catalog.rows(["", "x", every[1].upper(), every[1]]).tolist() == [-1, -1, -1, 1]
+    assert review.catalog.rows([]).tolist() == []
+
+
 def test_filters_and_their_counts_agree(review):
     every = review.listing({"view": "all"})
     for name, held in every.facets.items():

@@ -6,6 +6,8 @@ import {draw, Thumbnails} from "./thumbnails.js";
 import {words} from "./answers.js";
 
 const TALLEST = 8_000_000; // px
+const FIXED = 64; // lines of cells that a place is counted from
+const AWAY = "translate(-9999px, 0)";
 const SPARE = 1; // rows of cells above and below the screen
 
 export class Grid {
@@ -15,7 +17,8 @@ export class Grid {
     this.free = [];
     this.selected = new Set(); // places
     this.anchor = null;
-    this.area = element("div", {className: "area", role: "presentation"});
+    this.layer = element("div", {className: "layer", role: "presentation"});
+    this.area = element("div", {className: "area", role: "presentation"}, this.layer);
     this.node = element("div", {className: "grid", tabIndex: 0, role: "listbox", ariaLabel: "images", ariaMultiSelectable: "true"}, this.area);
     this.thumbnails = new Thumbnails(app.rows, (start, end) => this.pictured(start, end));
     this.node.addEventListener("scroll", () => this.soon(), {passive: true});
@@ -30,7 +33,9 @@ export class Grid {
     const width = this.node.clientWidth, wide = width < 500 ? 106 : 150;
     this.columns = Math.max(1, Math.floor(width / wide));
     this.width = width / this.columns;
-    this.height = (width < 500 ? 106 : 150) + 44;
+    this.picturesHeight = width < 500 ? 106 : 150;
+    this.height = this.picturesHeight + 44; // two lines of text, and edges
+    this.pictures = [Math.floor(this.width) - 10, this.picturesHeight];
     this.lines = Math.ceil(this.app.rows.n / this.columns);
     this.full = this.lines * this.height;
     this.shown = Math.min(this.full, TALLEST);
@@ -71,7 +76,9 @@ export class Grid {
       this.cells.delete(at);
       this.free.push(cell);
     }
-    const offset = this.node.scrollTop - top; // 0 unless scaled
+    // the layer moves, the cells stay: a frame of scrolling changes one element, and those that come in
+    const base = first - first % FIXED;
+    this.layer.style.transform = `translateY(${base * this.height + this.node.scrollTop - top}px)`;
     for (let at = start; at < end; at++) {
       let cell = this.cells.get(at);
       if (!cell) {
@@ -79,20 +86,25 @@ export class Grid {
         this.cells.set(at, cell);
         this.fill(cell, at);
       }
-      const x = (at % this.columns) * this.width, y = Math.floor(at / this.columns) * this.height + offset;
-      cell.node.style.transform = `translate(${x}px, ${y}px)`;
-      cell.node.style.width = `${this.width}px`;
-      cell.node.style.height = `${this.height}px`;
+      const place = `translate(${(at % this.columns) * this.width}px, ${(Math.floor(at / this.columns) - base) * this.height}px)`;
+      if (cell.place !== place) cell.node.style.transform = cell.place = place;
+      if (cell.width !== this.width) {
+        cell.width = this.width;
+        cell.node.style.width = `${this.width}px`;
+        cell.node.style.height = `${this.height}px`;
+        cell.canvas.style.height = `${this.picturesHeight}px`;
+        this.picture(cell);
+      }
     }
-    for (const cell of this.free) cell.node.style.transform = "translate(-9999px, 0)";
+    for (const cell of this.free) if (cell.place !== AWAY) cell.node.style.transform = cell.place = AWAY;
     this.thumbnails.want(start, end);
   }
 
   make() {
     const canvas = element("canvas", {ariaHidden: "true"}), label = element("div", {className: "label"}), said = element("div", {className: "said"});
     const node = element("div", {className: "cell", role: "option"}, canvas, label, said);
-    this.area.append(node);
-    return {node, canvas, label, said, at: -1};
+    this.layer.append(node);
+    return {node, canvas, label, said, at: -1, place: "", width: 0};
   }
 
   fill(cell, at) {
@@ -121,7 +133,7 @@ export class Grid {
   picture(cell) {
     const bitmap = this.thumbnails.get(cell.at);
     cell.node.classList.toggle("nothing", bitmap === null);
-    draw(cell.canvas, bitmap, 1);
+    draw(cell.canvas, bitmap, 1, this.pictures);
   }
 
   pictured(start, end) { for (const [at, cell] of this.cells) if (at >= start && at < end) this.picture(cell); }

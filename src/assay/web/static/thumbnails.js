@@ -65,8 +65,9 @@ export class Thumbnails {
 const range = (start, end) => Array.from({length: end - start}, (_, n) => start + n);
 
 // Draw a bitmap as large as it fits in the middle of a canvas; small images without smoothing, on white as assay decodes.
-export function draw(canvas, bitmap, scale = window.devicePixelRatio || 1) {
-  const width = Math.round(canvas.clientWidth * scale), height = Math.round(canvas.clientHeight * scale);
+// `size`: of the canvas in CSS px, where it is known: to ask for it makes the browser lay the page out.
+export function draw(canvas, bitmap, scale = window.devicePixelRatio || 1, size = [canvas.clientWidth, canvas.clientHeight]) {
+  const [width, height] = size.map(side => Math.round(side * scale));
   if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
   const context = canvas.getContext("2d");
   context.clearRect(0, 0, width, height);
