@@ -134,6 +134,8 @@ def _tables(result: dict[str, Any]) -> list[str]:
     for name, title in TITLES.items():
         if result.get(name):
             head, row = KINDS[name]
+            if name == "objects" and (data := result["about"].get("data")):
+                title = f"{title.removesuffix(':')}; {data}:"
             lines += ["", title, "", *head, *map(row, result[name])]
     if timings := result.get("timings"):
         lines += ["", _timings_title(result["about"]), "", *_timings(timings)]
