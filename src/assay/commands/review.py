@@ -179,7 +179,7 @@ def _bind(host: str, port: int | None) -> socket.socket:
             one.bind((host, number))
         except OSError as error:
             one.close()
-            if port is not None or not isinstance(error, PermissionError | OSError):
+            if port is not None:
                 raise AssayError(
                     f"port {number} of {host} cannot be opened: {error.strerror}",
                     hint="choose another: --port",
