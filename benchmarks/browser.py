@@ -1,4 +1,4 @@
-"""Headless Chromium, spoken to in its own protocol. Frames are not held back for a screen: what is timed is work."""
+"""Headless Chromium, spoken to in its own protocol."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ OPTIONS = (
     "--disable-gpu",
     "--no-first-run",
     "--disable-background-networking",
-    "--disable-frame-rate-limit",
-    "--disable-gpu-vsync",
     "--enable-precise-memory-info",
     "--remote-debugging-port=0",
 )
+UNPACED = ("--disable-frame-rate-limit", "--disable-gpu-vsync")
+"""Frames are not held back for a screen: what is timed is work, not the wait for the next of 60 frames a second."""
 SIZE = (1280, 900)
 
 
@@ -75,7 +75,7 @@ class Tab:
 
 
 @contextmanager
-def tab(folder: Path) -> Iterator[Tab]:
+def tab(folder: Path, options: Sequence[str] = ()) -> Iterator[Tab]:
     """A tab of a new browser with its profile in `folder`. Failed if there is no Chromium."""
     from websockets.sync.client import connect
 
@@ -83,7 +83,7 @@ def tab(folder: Path) -> Iterator[Tab]:
     program = next(filter(None, map(shutil.which, names)), None)
     if program is None:
         raise Failed("there is no Chromium on this machine")
-    command = [program, *OPTIONS, f"--user-data-dir={folder}", "about:blank"]
+    command = [program, *OPTIONS, *options, f"--user-data-dir={folder}", "about:blank"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with connect(_address(folder, process), max_size=None, proxy=None) as socket:

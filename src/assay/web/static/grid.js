@@ -7,7 +7,6 @@ import {words} from "./answers.js";
 
 const TALLEST = 8_000_000; // px
 const FIXED = 64; // lines of cells that a place is counted from
-const AWAY = "translate(-9999px, 0)";
 const SPARE = 1; // rows of cells above and below the screen
 
 export class Grid {
@@ -87,6 +86,7 @@ export class Grid {
         this.fill(cell, at);
       }
       const place = `translate(${(at % this.columns) * this.width}px, ${(Math.floor(at / this.columns) - base) * this.height}px)`;
+      if (cell.node.hidden) cell.node.hidden = false;
       if (cell.place !== place) cell.node.style.transform = cell.place = place;
       if (cell.width !== this.width) {
         cell.width = this.width;
@@ -96,7 +96,7 @@ export class Grid {
         this.picture(cell);
       }
     }
-    for (const cell of this.free) if (cell.place !== AWAY) cell.node.style.transform = cell.place = AWAY;
+    for (const cell of this.free) if (!cell.node.hidden) cell.node.hidden = true;
     this.thumbnails.want(start, end);
   }
 
