@@ -172,3 +172,19 @@ def test_who_may_look_has_no_buttons(browser, site):
         it.press("1", "x")
         assert it.run("document.querySelectorAll('#judge button, #bar .primary').length") == 0
         assert it.run("review.outbox.pending") == 0
+
+
+def test_what_is_too_large_is_said_and_holds_nothing_up(browser, site):
+    with page(browser, site.link("Ada", "view=queue")) as it:
+        it.ready()
+        first, second = it.ids()[:2]
+        large = "annotations: [{category: 'x', attributes: {text: 'x'.repeat(9e6)}}]"
+        script = "review.answers.give([{id: '%s', act: 'label', %s}], 0, 1, 'queue')"
+        it.run(f"localStorage.clear(), {script % (first, large)}")
+        names = "annotations: [{category: '\u8c61'.repeat(2000)}]"
+        it.run(f"for (let n = 0; n < 30; n++) {script % (second, names)}")
+        it.run(script % (second, "annotations: [{category: 'square'}]"))
+        it.until("review.outbox.pending === 0 && !review.outbox.offline")
+        assert "larger than" in it.run("document.getElementById('toast').innerText")
+        assert it.run(f"review.answers.of.has('{first}')") is False
+        assert it.run(f"review.answers.mine('{second}').annotations[0].category") == "square"

@@ -83,8 +83,12 @@ export class Answers {
     return act;
   }
 
-  // The server refused an event: it counts for nothing.
-  refuse(event) { this.set(event.id, null); this.changed([event.id]); }
+  // The server refused an event: it counts for nothing, unless the image has another answer by now.
+  refuse(event) {
+    const mine = this.mine(event.id);
+    if (mine && SAME(mine, this.answer(event))) this.set(event.id, null);
+    this.changed([event.id]);
+  }
 
   // All were written as an edit batch.
   begin() {

@@ -4,7 +4,9 @@
 
 import {Refused, send} from "./api.js";
 
-const AT_ONCE = 100, SIZE = 40_000, LARGE = 32_000; // events and characters of a request; a larger event goes alone
+const AT_ONCE = 100, SIZE = 40_000, LARGE = 32_000; // events and bytes of a request; a larger event goes alone
+const TOO_LARGE = 413;
+const size = event => new TextEncoder().encode(JSON.stringify(event)).length;
 const PAUSES = [500, 1000, 2000, 4000, 8000]; // ms
 
 export const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, "0")).join("");
@@ -52,15 +54,15 @@ export class Outbox {
 
   next() {
     const events = [];
-    let size = 0;
+    let whole = 0;
     for (const event of this.waiting.values()) {
-      const length = JSON.stringify(event).length;
-      if (events.length && (events.length >= AT_ONCE || size + length > SIZE)) break;
+      const more = size(event);
+      if (events.length && (events.length >= AT_ONCE || whole + more > SIZE)) break;
       events.push(event);
-      size += length;
-      if (length > LARGE) break;
+      whole += more;
+      if (more > LARGE) break;
     }
-    return [events, size > LARGE ? "/api/judge/objects" : "/api/judge"];
+    return [events, whole > LARGE ? "/api/judge/objects" : "/api/judge"];
   }
 
   async flush() {
@@ -77,9 +79,14 @@ export class Outbox {
       this.saved(events.filter(event => !why.has(event.event)), said);
       for (const event of events) if (why.has(event.event)) this.refused(event, why.get(event.event));
     } catch (error) {
-      this.failures++;
-      this.locked = error instanceof Refused && error.status !== 429 && error.status < 500 ? error.message : "";
-      this.timer = setTimeout(() => this.flush(), PAUSES[Math.min(this.failures, PAUSES.length) - 1]);
+      if (error.status === TOO_LARGE && events.length === 1) { // it would never pass, nor those behind it
+        this.forget(events[0]);
+        this.refused(events[0], error.message);
+      } else {
+        this.failures++;
+        this.locked = error instanceof Refused && error.status !== 429 && error.status < 500 ? error.message : "";
+        this.timer = setTimeout(() => this.flush(), PAUSES[Math.min(this.failures, PAUSES.length) - 1]);
+      }
     }
     this.sending = false;
     this.changed();
