@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +25,7 @@ from assay.data.images.decode import ImageInfo
 from assay.data.ledger import SentImage
 from assay.data.pool import Pool, PoolWriter, content_id
 from assay.data.snapshot import Snapshot
+from assay.data.training_set import labelled as labelled_rows
 from assay.errors import ParamsError
 from assay.layout import Layout
 from assay.params import ObjectCost, Params, parse_params
@@ -30,6 +33,7 @@ from assay.progress import silent
 from assay.stages import evaluate, select, train
 from assay.tasks import detection
 from assay.training.predict import predict_ids
+from tests.stages.conftest import write_embeddings
 
 IMAGES, UNLABELLED = 24, 4
 WIDTH, HEIGHT = 64, 48
@@ -152,6 +156,41 @@ def test_a_crowded_image_costs_more_and_a_task_without_objects_is_refused(shapes
     with pytest.raises(ParamsError, match="the task classification does not predict") as caught:
         tasks.require_objects("classification", "select.cost")
     assert "detection" in str(caught.value.hint)
+    with pytest.raises(ParamsError, match="or the number of objects, which the task multilabel") as caught:
+        tasks.require_classes("multilabel", "select.balance", or_objects=True)
+    assert "classification, detection, instance_segmentation" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("champion", [True, False])
+def test_objects_of_classes_are_balanced(shapes, params, monkeypatch, champion):
+    """Behind the test that promotes: labelled images have their objects, the others those that the champion expects."""
+    pools, batch = [], select.batch
+    monkeypatch.setattr(
+        select, "batch", lambda *given, **asked: pools.append(given[1]) or batch(*given, **asked)
+    )
+    if not champion:
+        monkeypatch.setattr(select, "read_champion", lambda _: None)
+        everywhere = dict.fromkeys(Pool.open(shapes.pool).ids, "plain")
+        write_embeddings(shapes, everywhere, np.random.default_rng(0))
+    asked = params.select.model_copy(update={"strategy": "random", "balance": True, "budget": 3})
+    select.run(params.model_copy(update={"select": asked}), shapes, silent)
+    assert len(read_table(shapes.selection / "queue.parquet")) == 3
+    objects, labelled = pools[0].objects, pools[0].labelled
+    rows = labelled_rows(Snapshot.load(shapes.snapshot), detection.label).to_pylist()
+    there = Counter(
+        one["category"] for row in rows if row["split"] == "train" for one in json.loads(row["label"])
+    )
+    assert objects[labelled].sum(0).tolist() == [there["disc"], there["square"]]
+    if not champion:
+        assert np.isnan(objects[~labelled]).all()
+        return
+    ids = sorted(Pool.open(shapes.pool).ids[-UNLABELLED:])
+    said = predict_ids(shapes.outputs / "model", ids, shapes, 8, silent)[0]
+    sums = [
+        [sum(s for s, c in zip(one["scores"], one["classes"], strict=True) if c == k) for k in range(2)]
+        for one in said.to_pylist()
+    ]
+    assert objects[~labelled] == pytest.approx(np.array(sums), abs=1e-3)
 
 
 def test_people_begin_with_the_objects_of_the_champion_but_for_the_test_set(shapes, params):

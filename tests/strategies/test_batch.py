@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay import plugins
-from assay.strategies import Candidates, auto, entropy, margin
+from assay.strategies import Candidates, auto, entropy, margin, uncertainty
 from assay.strategies._batch import balanced, choose, diverse, predicted
 
 NAMES = [name for name in plugins.names("strategies") if name != "kcenter"]
@@ -111,3 +111,46 @@ def test_nothing_to_choose_from_is_no_error():
     pool = skewed(20)
     assert ask(entropy, pool, 5, balance=True, diversity=2).tolist() == []
     assert diverse(pool, np.zeros(0, np.int64), 5, 0).tolist() == []
+
+
+def crowded(champion: bool = True) -> Candidates:
+    """300 images with five cells and, on every tenth, one parasite; ten labelled ones without a parasite, but one."""
+    n, rng = 300, np.random.default_rng(0)
+    parasites = np.arange(n) % 10 == 1
+    objects = np.stack([np.full(n, 5.0), parasites * 0.9 + 0.01], axis=1)
+    labelled = np.arange(n) < 10
+    objects[labelled] = np.stack([np.full(10, 5.0), parasites[:10]], axis=1)
+    if not champion:
+        objects[~labelled] = np.nan
+    places = rng.normal(size=(n, 3)) + 30.0 * parasites[:, None]
+    doubt = rng.random(n).astype(np.float32)
+    return Candidates(
+        places.astype(np.float32), None, labelled, np.ones(n, np.float32), doubt=doubt, objects=objects
+    )
+
+
+@pytest.mark.parametrize("champion", [True, False])
+def test_images_with_objects_of_a_rare_class_come_first(champion):
+    pool = crowded(champion)
+    plain, even = ask(uncertainty, pool, 20), ask(uncertainty, pool, 20, balance=True)
+    rare = np.arange(300) % 10 == 1
+    assert rare[plain].sum() < 6
+    assert rare[even].all()
+    assert pool.doubt[even].tolist() == sorted(pool.doubt[even].tolist(), reverse=True)
+
+
+def test_objects_are_levelled_and_images_without_any_come_last():
+    pool = crowded()
+    pool.objects[10:20] = 0
+    pool.objects[0] = [0, 60]  # more than enough parasites
+    pool.objects[20:] = np.where(np.arange(280)[:, None] % 2, [[0, 2.0]], [[1.0, 0]])
+    order = balanced(pool, pool.unlabelled)
+    assert (order[:15] % 2 == 0).all(), "15 cells fewer"
+    assert order[-10:].tolist() == list(range(10, 20))
+    assert sorted(order.tolist()) == pool.unlabelled.tolist()
+
+
+def test_without_labels_and_a_champion_objects_are_not_balanced():
+    pool = crowded(champion=False)
+    nothing = dataclasses.replace(pool, labelled=np.zeros(300, bool), objects=np.full((300, 2), np.nan))
+    assert balanced(nothing, nothing.unlabelled).tolist() == nothing.unlabelled.tolist()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -40,6 +41,20 @@ def objects_per_image(snapshot: Snapshot) -> float:
     notes = snapshot.annotations
     objects = pc.sum(pc.or_(notes["bbox"].is_valid(), notes["segmentation"].is_valid())).as_py() or 0
     return float(objects / max(1, pc.sum(snapshot.samples["labelled"]).as_py() or 0))
+
+
+def objects_by_class(labels: pa.Table, ids: Sequence[str], categories: Sequence[str]) -> NDArray[np.float64]:
+    """(n, classes) number of annotated objects on each of `ids`, from rows of id and label; NaN without a row.
+
+    A label is the annotations as JSON; crowd regions are not counted.
+    """
+    place, row_of = ({name: k for k, name in enumerate(names)} for names in (categories, ids))
+    found = np.full((len(ids), len(categories)), np.nan)
+    rows = labels.filter(pc.is_in(labels["id"], value_set=pa.array(ids, pa.string())))
+    for sample, label in zip(rows["id"].to_pylist(), rows["label"].to_pylist(), strict=True):
+        shown = [place[one["category"]] for one in json.loads(label) if not one.get("iscrowd")]
+        found[row_of[sample]] = np.bincount(np.array(shown, np.int64), minlength=len(categories))
+    return found
 
 
 def _positive(value: object) -> float:

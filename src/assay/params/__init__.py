@@ -125,7 +125,8 @@ class Select(Section):
     overlap: Annotated[int, within(1, 100)] = 1
     """Number of different people (`by`) who are to judge each image of the queue: see docs/how-to/agreement.md."""
     balance: bool = False
-    """True: choose images so that the predicted classes get equal numbers of labels."""
+    """True: choose images so that classes get equal numbers of labels, as the champion predicts them; of tasks with
+    objects, equal numbers of objects."""
     diversity: Annotated[float, within(1, 1000)] = 1.0
     """Multiple of the budget that is clustered, to take the best image of each cluster; 1: no clustering."""
     annotator: Annotated[str, _plugin("annotators")] | None = None

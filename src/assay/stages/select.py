@@ -24,7 +24,7 @@ from rich.markup import escape
 from assay import plugins, tasks
 from assay.data.beliefs import DECIMALS, believed
 from assay.data.champion import Champion, champion_model, read_champion
-from assay.data.costs import costs_of, objects_per_image
+from assay.data.costs import costs_of, objects_by_class, objects_per_image
 from assay.data.files import fresh_dir, read_json, read_table, write_json, write_table
 from assay.data.queued import Queued, mixed, queue_table, review_queue, ruler_queue
 from assay.data.snapshot import Snapshot
@@ -125,7 +125,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
     if needs_classes(choice.strategy):
         tasks.require_classes(params.task, f"strategy {choice.used}")
     if params.select.balance:
-        tasks.require_classes(params.task, "select.balance")
+        tasks.require_classes(params.task, "select.balance", or_objects=True)
     if isinstance(params.select.cost, ObjectCost):
         tasks.require_objects(params.task, "select.cost: {image, object}")
     if choice.why:
@@ -192,10 +192,17 @@ def training_queue(inputs: QueueInputs, budget: float) -> tuple[list[Queued], Ev
     if budget <= 0 or known.all():
         return [], None
     strategy, options, asked = inputs.choice.strategy, inputs.choice.options, inputs.params.select
-    beliefs = believe(inputs, ids[~known].tolist()) if needs_model(strategy) else None
+    counted = asked.balance and tasks.has_objects(inputs.params.task)
+    believes = needs_model(strategy) or (counted and inputs.champion is not None)
+    beliefs = believe(inputs, ids[~known].tolist()) if believes else None
     known_to_it = () if beliefs is None else classes_of(inputs)
     categories = list(dict.fromkeys((*known_to_it, *inputs.snapshot.categories)))
     pool = candidates(inputs, ids, known, beliefs, categories)
+    if counted:
+        objects = objects_by_class(inputs.usable, ids.tolist(), categories)
+        if beliefs is not None:
+            objects[~known] = inputs.task.objects(beliefs, len(categories))
+        pool = replace(pool, objects=objects)
     rng = np.random.default_rng(inputs.params.seed)
     picks = batch(strategy, pool, budget, rng, options, balance=asked.balance, diversity=asked.diversity)
     told = explained(strategy, pool, picks, categories, options)
@@ -216,8 +223,7 @@ def candidates(
 ) -> Candidates:
     """The rows in the order of their ids; the labelled have no doubt or probabilities (NaN) and cost nothing more."""
     embeddings = np.empty((len(ids), 0), dtype=np.float32)
-    asked = inputs.params.select
-    choice = inputs.choice
+    asked, choice = inputs.params.select, inputs.choice
     embedded = needs_embeddings(choice.strategy, choice.options) or asked.diversity > 1
     if embedded or (asked.balance and beliefs is None):
         from assay.data.embeddings import Embeddings
@@ -266,8 +272,8 @@ def expected_objects(inputs: QueueInputs, ids: Sequence[str]) -> NDArray[np.floa
     """(n,) of the champion's predictions; until there is a champion, the mean of the labelled images."""
     if inputs.champion is None:
         return np.full(len(ids), objects_per_image(inputs.snapshot))
-    found: NDArray[np.float64] = inputs.task.objects(believe(inputs, list(ids)))
-    return found
+    of_classes = inputs.task.objects(believe(inputs, list(ids)), len(classes_of(inputs)))
+    return of_classes.sum(axis=1)  # type: ignore[no-any-return]
 
 
 def classes_of(inputs: QueueInputs) -> tuple[str, ...]:

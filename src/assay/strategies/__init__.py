@@ -70,6 +70,8 @@ class Candidates:
     """(n,) one random number in 0…1 for each image (`draws_of`); None: no control arm. For `auto`."""
     doubt: NDArray[np.float32] | None = None
     """(n,) in 0…1 of the champion, as the task defines it; of labelled images it may be NaN."""
+    objects: NDArray[np.float64] | None = None
+    """(n, classes) number of objects: annotated, or expected by the champion; NaN: neither. For `select.balance`."""
 
     def __post_init__(self) -> None:
         n = len(self.labelled)
@@ -80,6 +82,7 @@ class Candidates:
             "targets": self.targets,
             "draws": self.draws,
             "doubt": self.doubt,
+            "objects": self.objects,
         }
         if wrong := [name for name, rows in others.items() if rows is not None and len(rows) != n]:
             raise ValueError(f"{', '.join(wrong)}: not as many rows as `labelled` ({n})")

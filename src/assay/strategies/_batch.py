@@ -1,4 +1,4 @@
-"""From the ranking of a strategy to the queue: diversity, and balance of the predicted classes.
+"""From the ranking of a strategy to the queue: diversity, and balance of the predicted classes or objects.
 
 Both ask the strategy for more than the budget and reorder its choice; the budget is then spent from the top.
 """
@@ -17,9 +17,12 @@ from assay.strategies._clusters import assigned, centres
 from assay.strategies._probe import fitted, logits
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 OVER = 10.0
 """Classes are balanced among the choice for this multiple of the budget."""
+HALF = 0.5
+"""Expected objects of a class from which on an image shows it."""
 
 
 def choose(
@@ -70,24 +73,61 @@ def diverse(pool: Candidates, ranking: Ints, budget: float, seed: int) -> Ints:
 
 
 def balanced(pool: Candidates, ranking: Ints) -> Ints:
-    """Reordered: at each turn the best-ranked image of the predicted class with the fewest labels and turns so far.
+    """Reordered: at each turn the best-ranked image that shows the class with the fewest objects so far.
 
-    Unchanged without predictions: no probabilities, and fewer than two classes labelled.
+    Objects so far are those of the labels and of the images before. An image shows a class from HALF an expected object
+    on; images that show none come last. Unchanged where nothing is expected: see `expected`.
     """
-    classes = predicted(pool, ranking)
-    if classes is None:
+    of_images = expected(pool, ranking)
+    if of_images is None:
         return ranking
-    have = np.zeros(int(classes.max(initial=-1)) + 1, np.int64)
-    if pool.targets is not None:
-        known = pool.targets[pool.labelled & (pool.targets >= 0) & (pool.targets < len(have))]
-        have = np.bincount(known, minlength=len(have))
-    waiting = [np.flatnonzero(classes == c)[::-1].tolist() for c in range(len(have))]
-    order = []
-    for _ in range(len(ranking)):
-        poorest = min((c for c in range(len(have)) if waiting[c]), key=lambda c: (have[c], waiting[c][-1]))
-        order.append(waiting[poorest].pop())
-        have[poorest] += 1
-    return ranking[np.array(order, np.int64)]
+    have = labelled_objects(pool, of_images.shape[1])
+    waiting = [np.flatnonzero(shown)[::-1].tolist() for shown in (of_images >= HALF).T]
+    taken = np.zeros(len(ranking), bool)
+    order: list[int] = []
+    while True:
+        for rows in waiting:
+            while rows and taken[rows[-1]]:
+                rows.pop()
+        left = [c for c, rows in enumerate(waiting) if rows]
+        if not left:
+            return ranking[np.array([*order, *np.flatnonzero(~taken)], np.int64)]
+        row = waiting[min(left, key=lambda c: (have[c], waiting[c][-1]))].pop()
+        taken[row] = True
+        order.append(row)
+        have += of_images[row]
+
+
+def expected(pool: Candidates, rows: Ints) -> Floats | None:
+    """(len(rows), classes) expected number of objects; of a task without objects, 1 of the predicted class.
+
+    Without a champion the objects of the nearest labelled image. None without labels, or without `predicted`.
+    """
+    if pool.objects is None:
+        classes = predicted(pool, rows)
+        return None if classes is None else np.eye(int(classes.max(initial=-1)) + 1)[classes]
+    objects = pool.objects[rows]
+    return _of_neighbours(pool, pool.objects, rows) if np.isnan(objects).any() else objects
+
+
+def _of_neighbours(pool: Candidates, objects: Floats, rows: Ints) -> Floats | None:
+    known = np.flatnonzero(pool.labelled & ~np.isnan(objects).any(1))
+    if not len(known):
+        return None
+    points, labelled = (np.asarray(pool.embeddings[some], np.float32) for some in (rows, known))
+    of_nearest: Floats = objects[known[assigned(points, labelled)[0]]]
+    return of_nearest
+
+
+def labelled_objects(pool: Candidates, classes: int) -> Floats:
+    """(classes,) number of labelled objects; of a task without objects, of labelled images."""
+    if pool.objects is not None:
+        sums: Floats = np.nansum(pool.objects[pool.labelled], axis=0)
+        return sums
+    if pool.targets is None:
+        return np.zeros(classes)
+    known = pool.targets[pool.labelled & (pool.targets >= 0) & (pool.targets < classes)]
+    return np.bincount(known, minlength=classes).astype(np.float64)
 
 
 def predicted(pool: Candidates, rows: Ints) -> Ints | None:

@@ -23,7 +23,7 @@ A task is two files, as a change of how models are measured must train none. `ta
     scores(said, targets) -> {"loss": …}          cheap, once an epoch; the epoch with the lowest "loss" is kept
     to_table(said, categories) -> pa.Table        its columns of predictions.parquet, `predicted` (text) among them
     doubt(table) -> float32 (n,)                  from those columns: 1 where the model cannot tell, 0 where it is sure
-    objects(table) -> float64 (n,)                optional: from those columns, how many objects are to be expected.
+    objects(table, classes) -> float64            optional: (n, classes), how many objects of each are to be expected.
                                                   A task that has it has labels of objects, and its judge gives a
                                                   Detected: `assay audit` holds the labels against the detections
 
@@ -103,13 +103,20 @@ def place_of(named: Iterable[str], categories: Sequence[str]) -> dict[str, int]:
     return {category: k for k, category in enumerate(categories)}
 
 
-def require_classes(name: str, what: str) -> None:
-    """ParamsError if the predictions of a task are not probabilities of classes, which `what` needs."""
-    if not load(name).SAYS_CLASSES:
-        able = ", ".join(task for task in plugins.names("tasks") if load(task).SAYS_CLASSES)
+def require_classes(name: str, what: str, or_objects: bool = False) -> None:
+    """ParamsError if the predictions of a task are not probabilities of classes, which `what` needs.
+
+    `or_objects`: numbers of objects will do as well.
+    """
+
+    def able(task: str) -> bool:
+        return load(task).SAYS_CLASSES or (or_objects and has_objects(task))
+
+    if not able(name):
+        needs = "a probability of each class" + " or the number of objects" * or_objects
         raise ParamsError(
-            f"{what} works with a probability of each class, which the task {name} does not give",
-            hint=f"tasks that do: {able}",
+            f"{what} works with {needs}, which the task {name} does not give",
+            hint=f"tasks that do: {', '.join(filter(able, plugins.names('tasks')))}",
         )
 
 

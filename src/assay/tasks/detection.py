@@ -218,12 +218,13 @@ def doubt(said: pa.Table) -> NDArray[np.float32]:
     return np.array([1 - best_size(np.sort(one)[::-1])[1] for one in each], np.float32)
 
 
-def objects(said: pa.Table) -> Floats:
-    """(n,) the sum of the scores of each image, taken as probabilities that there is an object."""
-    lists = said["scores"].combine_chunks()
-    sums = np.concatenate([[0.0], np.cumsum(np.asarray(lists.values, np.float64))])
-    offsets = lists.offsets.to_numpy()
-    return np.diff(sums[offsets])
+def objects(said: pa.Table, classes: int) -> Floats:
+    """(n, classes) the sums of the scores of each image, taken as probabilities that there is an object."""
+    scores, numbers = (said[name].combine_chunks() for name in ("scores", "classes"))
+    images = np.repeat(np.arange(len(said)), np.diff(scores.offsets.to_numpy()))
+    found = np.zeros((len(said), classes))
+    np.add.at(found, (images, numbers.flatten().to_numpy()), scores.flatten().to_numpy())
+    return found
 
 
 def best_size(scores: NDArray[np.float32]) -> tuple[int, float]:
