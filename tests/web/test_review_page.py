@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from assay.commands import review as command_of_review
-from tests.web.reviewing import command, journal, judgements, make_project, page, serving
+from tests.web.reviewing import KINDS, command, journal, judgements, make_project, page, serving
 
 
 @pytest.fixture(scope="module")
@@ -188,3 +188,28 @@ def test_what_is_too_large_is_said_and_holds_nothing_up(browser, site):
         assert "larger than" in it.run("document.getElementById('toast').innerText")
         assert it.run(f"review.answers.of.has('{first}')") is False
         assert it.run(f"review.answers.mine('{second}').annotations[0].category") == "square"
+
+
+def test_keys_turn_tags_on_and_off(browser, tmp_path):
+    project = make_project(tmp_path, 20)
+    tags = project.params(task="multilabel", track={"primary": "micro_f1"})
+    with (
+        serving(tags, project.layout) as site,
+        page(browser, site.link(query="view=all&status=labelled")) as it,
+    ):
+        it.ready()
+        label, at = it.run("[review.row.label, review.at]")
+        mine = "(review.answers.mine(review.row.id)?.annotations ?? []).map(note => note.category)"
+        others = [str(n + 1) for n, name in enumerate(KINDS) if name != label]
+        it.press("Enter", others[0], others[1])
+        assert (sorted(it.run(mine)), it.run("review.at")) == (sorted(KINDS), at), "it stays on the image"
+        it.press(others[1], others[0])
+        assert it.run(mine) == [label]
+        it.press(str(KINDS.index(label) + 1))
+        assert it.run(mine) == [], "none of the classes is an answer"
+        it.press("ArrowRight", "k")
+        it.saved()
+        it.says("2 judged, all saved")
+        result = command_of_review.finish(tags, project.layout)
+        assert (result["written"], result["unchanged"]) == ({"label": 1}, 1)
+        assert list(judgements(tmp_path).values()) == [[[]]]

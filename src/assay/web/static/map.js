@@ -109,14 +109,16 @@ export class MapLook {
     this.paint();
   }
 
-  // Places in px of the canvas: the map is a square in the middle, beside the legend if there is room, moved and enlarged.
+  // Places in px of the canvas: the map is a square beside the legend, or below it, moved and enlarged.
   get beside() { return this.width > 700 ? 240 : 0; }
   get middle() { return (this.width + this.beside) / 2; }
-  get side() { return Math.min(this.width - this.beside, this.height) - 30; }
-  toScreen(x, y) { const {side, view} = this; return [this.middle + (x - .5 - view.x) * side * view.by, this.height / 2 + (y - .5 - view.y) * side * view.by]; }
-  toMap(x, y) { const {side, view} = this; return [(x - this.middle) / (side * view.by) + .5 + view.x, (y - this.height / 2) / (side * view.by) + .5 + view.y]; }
+  get below() { return this.beside ? 0 : Math.min(this.legend.offsetHeight, this.height / 2); }
+  get level() { return (this.height + this.below) / 2; }
+  get side() { return Math.min(this.width - this.beside, this.height - this.below) - 30; }
+  toScreen(x, y) { const {side, view} = this; return [this.middle + (x - .5 - view.x) * side * view.by, this.level + (y - .5 - view.y) * side * view.by]; }
+  toMap(x, y) { const {side, view} = this; return [(x - this.middle) / (side * view.by) + .5 + view.x, (y - this.level) / (side * view.by) + .5 + view.y]; }
 
-  zoom(by, x = this.middle, y = this.height / 2) {
+  zoom(by, x = this.middle, y = this.level) {
     const [a, b] = this.toMap(x, y);
     this.view.by = Math.min(200, Math.max(.8, this.view.by * by));
     const [c, d] = this.toMap(x, y);
@@ -134,7 +136,7 @@ export class MapLook {
     if (!this.colors) { context.clearRect(0, 0, width, height); return; }
     const image = context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer), {x, y} = this.columns, n = this.head.n;
     const size = Math.max(2, Math.min(9, Math.round((n > 50_000 ? 2 : n > 5000 ? 3 : 5) * this.scale * Math.sqrt(this.view.by)))), by = this.side * this.view.by * this.scale;
-    const left = this.middle * this.scale - (.5 + this.view.x) * by - size / 2, top = height / 2 - (.5 + this.view.y) * by - size / 2;
+    const left = this.middle * this.scale - (.5 + this.view.x) * by - size / 2, top = this.level * this.scale - (.5 + this.view.y) * by - size / 2;
     for (let k = 0; k < n; k++) {
       const px = Math.round(left + x[k] * by), py = Math.round(top + y[k] * by);
       if (px < 0 || py < 0 || px + size >= width || py + size >= height) continue;
@@ -268,7 +270,7 @@ export class MapLook {
   // The nearest point in a direction.
   step(dx, dy) {
     const {x, y} = this.columns;
-    if (this.current < 0) { this.select(this.nearest(this.middle, this.height / 2, 1e9)); return; }
+    if (this.current < 0) { this.select(this.nearest(this.middle, this.level, 1e9)); return; }
     const a = x[this.current], b = y[this.current];
     let best = Infinity, found = -1;
     for (let k = 0; k < this.head.n; k++) {
