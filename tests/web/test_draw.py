@@ -296,6 +296,30 @@ def test_suggestions_are_dashed_and_accepted_by_keys(draw):
     assert page.annotations() == [HOLED]
 
 
+@pytest.mark.parametrize("key", ["a", "Shift+a", "ArrowRight"])
+def test_a_suggestion_replaces_what_it_corrects(draw, key):
+    """Accepted alone, with all, or changed by hand; deleted, it replaces nothing."""
+    corrected = MASK | {"category": "debris"}
+    page = draw(BOX, HOLED, predicted=[corrected | {"instead": [0]}])
+    page.keys("Tab", "Tab", "Tab", "Delete")
+    assert page.annotations() == [BOX, HOLED]
+    page.keys("z", key)
+    kept, new = page.annotations()
+    assert (kept, new["category"]) == (HOLED, "debris")
+    page.keys("z")
+    assert page.annotations() == [BOX, HOLED]
+
+
+@pytest.mark.parametrize("key", ["ArrowRight", "Delete"])
+def test_what_a_hand_changed_is_replaced_by_no_suggestion(draw, key):
+    page = draw(BOX, predicted=[MASK | {"instead": [0]}, MASK])
+    page.keys("Tab", key)
+    by_hand = page.annotations()
+    assert page.run("editor.suggestions") == 1
+    page.keys("Shift+a")
+    assert page.annotations() == [*by_hand, MASK]
+
+
 def test_by_keys_alone(draw):
     page = draw()
     right, down = "Shift+ArrowRight", "Shift+ArrowDown"

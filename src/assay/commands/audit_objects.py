@@ -21,12 +21,11 @@ from assay.annotators import now
 from assay.commands.audit import SURE, Apply
 from assay.commands.queue import with_paths
 from assay.commands.workspace import writes
-from assay.data.annotations import Annotation, Box
-from assay.data.corrections import Correction, corrected
-from assay.data.edits import AUDIT, Judgement, answers_to, read_batches, write_batch
+from assay.data import object_suspects
+from assay.data.annotations import Annotation
+from assay.data.corrections import corrected
+from assay.data.edits import AUDIT, Judgement, read_batches, write_batch
 from assay.data.files import read_json, read_table
-from assay.data.outlines import RLE
-from assay.data.pool import side_table
 from assay.data.snapshot import Snapshot
 from assay.data.suspects import LIKELY, POSSIBLE
 from assay.errors import EditError, UsageError
@@ -82,6 +81,7 @@ def run(
     least = above if above is not None else SURE if apply else POSSIBLE
     snapshot = Snapshot.load(layout.snapshot)
     seen = audited(params, layout, snapshot, model, least, progress)
+    object_suspects.keep(layout, snapshot.digest(), seen.rows)
     open_, settled = unreviewed(layout, snapshot, seen.rows)
     likely_ones = [row for row in open_ if row["probability"] >= least]
     shown = likely_ones[:limit]
@@ -190,15 +190,10 @@ def suspected(params: Params, table: pa.Table, categories: Sequence[str]) -> lis
 
 def unreviewed(layout: Layout, snapshot: Snapshot, found: Sequence[Row]) -> tuple[list[Row], int]:
     """The rows of images that were labelled once only; and the number of the others."""
-    batches, imports = read_batches(layout.edits), side_table(layout.pool, "imports")
-    labelled = set(imports.filter(pc.is_valid(imports["annotations"]))["id"].to_pylist())
-    looks, left_out = answers_to(batches, ["label"]), answers_to(batches, ["exclude"])
+    gone = object_suspects.reviewed(layout, {row["id"] for row in found}, read_batches(layout.edits))
     excluded = set(
         snapshot.ids.filter(pc.fill_null(snapshot.samples["excluded"].combine_chunks(), False)).to_pylist()
     )
-    gone = {
-        row["id"] for row in found if looks[row["id"]] + (row["id"] in labelled) > 1 or left_out[row["id"]]
-    }
     open_ = [row for row in found if row["id"] not in gone | excluded]
     return open_, sum(row["probability"] >= POSSIBLE for row in found if row["id"] in gone)
 
@@ -265,21 +260,7 @@ def judgement(
     if what == "exclude":
         return Judgement(id=sample, op="exclude", by=by, at=at, why=why)
     try:
-        changed = corrected(there, [correction(row) for row in found])
+        changed = corrected(there, [object_suspects.correction(row) for row in found])
     except LookupError as error:
         raise EditError(f"image {sample}: {error}", hint="review them: `assay audit --csv FILE`") from None
     return Judgement(id=sample, op="label", annotations=changed, by=by, at=at, why=why)
-
-
-def correction(row: Mapping[str, Any]) -> Correction:
-    outlines = tuple(RLE.model_validate_json(one) for one in row["suggested_outlines"])
-    boxes = (_box(row.get(name)) for name in ("box", "suggested_box", "also"))
-    box, new_box, also = boxes
-    return Correction(row["given"], box, row["suggested"], new_box, outlines, also)
-
-
-def _box(sides: Sequence[float] | None) -> Box | None:
-    if sides is None:
-        return None
-    x, y, width, height = sides
-    return x, y, width, height

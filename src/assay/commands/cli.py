@@ -138,6 +138,7 @@ def _audit(
 
     Of boxes, the options show objects that are probably missed, spurious, of another class or badly placed: on val by
     the last model, or with --model on train and val. Of masks, outlines that are probably wrong, on train and val.
+    `assay review suspects` shows them in an editor.
 
     Examples:  assay audit --html audit.html   ·   assay audit --csv review.csv   ·   assay audit --check 50
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 from assay import tasks
 from assay.annotators import now
 from assay.commands.label_changes import LabelChanges, LabelContext
-from assay.data import ledger
+from assay.data import ledger, object_suspects
 from assay.data.edits import ANSWERS, SETTLES, Judgement, judges
 from assay.data.labelfile import Row, read_rows, without_contradictions
 from assay.data.standing import NOTHING, Standing, after, recorded, standings
@@ -54,8 +54,8 @@ def present(context: LabelContext, ids: Sequence[str]) -> dict[str, Standing]:
 def asks(context: LabelContext) -> Callable[[Judgement], bool]:
     """Whether a judgement is an answer also if it confirms the label.
 
-    It is if the image is labelled and queued for review, if it checks the audit or settles a dispute, and if fewer
-    people than `select.overlap` have judged the image and this one has not.
+    It is if the image is labelled and queued for review, or its label or an object on it is suspected; if it checks the
+    audit or settles a dispute; and if fewer people than `select.overlap` have judged the image and this one has not.
     """
     given, sent = judges(context.batches), ledger.read(context.layout.ledger)
     images = {row.id: row for batch in sent for row in batch.rows}
@@ -63,6 +63,7 @@ def asks(context: LabelContext) -> Callable[[Judgement], bool]:
         sample for sample, row in images.items() if row.label is not None and ledger.is_open(row, given)
     }
     review |= second_looks(context.layout.audit, context.batches)[0]
+    review |= (object_suspects.unreviewed(context.layout, context.batches) or {}).keys()
 
     def asked(one: Judgement) -> bool:
         if one.op not in ANSWERS:

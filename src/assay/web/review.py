@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from assay.annotators.review import FOLDER
+from assay.data import object_suspects
 from assay.data.annotations import reason
 from assay.data.edits import Judgement, read_batches
 from assay.data.files import read_json, read_table, recall
@@ -33,7 +34,7 @@ from assay.web.judging import Judging, mode
 from assay.web.listing import Listing
 from assay.web.media import Media
 from assay.web.projection import Map
-from assay.web.suggested import Suggestions
+from assay.web.suggested import Suggestions, corrections, in_words
 
 LISTINGS = 16
 """Most filtered views kept in memory; one that was dropped is made again."""
@@ -86,6 +87,7 @@ class Review:
             self.layout.selection / "queue.parquet",
             self.layout.champion / "champion.json",
             self.layout.audit / "label_errors.parquet",
+            object_suspects.file(self.layout),
             self.layout.outputs / "predictions.parquet",
             *sorted(self.layout.edits.glob("*.jsonl")),
             *sorted(self.layout.ledger.glob("*.jsonl")),
@@ -185,19 +187,21 @@ class Review:
         at = made.at[start : start + count]
         rows = made.view.rows[at].tolist()
         ids = made.ids(start, count)
-        reasons = made.view.reason
+        reasons, objects = made.view.reason, made.view.objects
         suggested = self._suggested(made, rows, ids)
         out = []
         for place, row, sample in zip(at.tolist(), rows, ids, strict=True):
             held = {name: made.catalog.samples[name][row].as_py() for name in ABOUT}
             known = made.catalog.notes(row)
+            suspects = [] if objects is None else objects[place]
             out.append(
                 {
                     **held,
                     "id": sample,
                     "metadata": json.loads(held["metadata"] or "{}"),
                     "annotations": known,
-                    "predicted": suggested.get(sample, []) if known is None else [],
+                    "predicted": suggested.get(sample, []) if known is None else corrections(known, suspects),
+                    "suspects": [in_words(one) for one in suspects],
                     "reason": "" if reasons is None else reasons[place].as_py() or "",
                     "history": [_said(one) for one in self._judged(sample)],
                     "answers": listing.shown(self.journal.answers, sample),

@@ -1,26 +1,32 @@
-"""Objects that the champion sees on images without labels: suggestions, to accept or to correct in the editor.
+"""Suggestions, to accept or to correct in the editor: what the champion sees, and corrections of suspected objects.
 
-They are the predictions that `assay select` keeps to choose the queue; nothing is predicted here. Of a detector, those
-from the score on at which it expects the best F1. Test and val images get none: people agree with a model they see,
-which would bias what is measured on these.
+What the champion sees, on images without labels, are the predictions that `assay select` keeps to choose the queue;
+nothing is predicted here. Of a detector, those from the score on at which it expects the best F1. Test and val images
+get none: people agree with a model they see, which would bias what is measured on these. Corrections are shown in the
+view of the suspects, which the audit chose: never of test images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
+from assay.data.annotations import Annotation
 from assay.data.champion import champion_model, read_champion
+from assay.data.corrections import Correction, corrected
 from assay.data.files import read_json, recall
+from assay.data.object_suspects import correction
 from assay.errors import AssayError
+from assay.labels.listing import likely
 from assay.layout import Layout
 
 Suggested = dict[str, Any]
-"""An annotation as JSON, and `score` where the model has one."""
+"""An annotation as JSON; `score` where the model has one; `instead`: indices of the annotations that it replaces."""
 
 
 class Suggestions:
@@ -68,3 +74,44 @@ def objects_of(row: Mapping[str, Any], categories: Sequence[str]) -> list[Sugges
             one["bbox"] = list(boxes[n])
         made.append(one if scores is None else {**one, "score": scores[n]})
     return made
+
+
+# --- suspected objects
+
+
+def corrections(notes: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]) -> list[Suggested]:
+    """What suspected objects would become. `notes`: the annotations of the image, as JSON; `found`: its suspicions.
+
+    Nothing for an object that would go, and for one that is not there any more.
+    """
+    there = [Annotation.model_validate(note) for note in notes]
+    groups: dict[object, list[Correction]] = {}
+    for n, one in enumerate(map(correction, found)):
+        groups.setdefault(n if one.box is None else (one.category, one.box), []).append(one)
+    made = []
+    for group in groups.values():
+        with suppress(LookupError):
+            after = corrected(there, group)
+            stays, was = (
+                set(map(id, after)),
+                set(map(id, there)),
+            )  # those that do not change are the same objects
+            gone = [n for n, one in enumerate(there) if id(one) not in stays]
+            made += [_as_json(one) | {"instead": gone} for one in after if id(one) not in was]
+    return made
+
+
+def _as_json(note: Annotation) -> Suggested:
+    return note.model_dump(mode="json", exclude_defaults=True)
+
+
+def in_words(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A suspicion for the page: `text`, and where it is: boxes of the suggestion and of the label, px."""
+    names = [row["given"], *([row["suggested"]] if row["suggested"] != row["given"] else [])]
+    what = " → ".join(name for name in names if name)
+    boxes = [box for box in (row["suggested_box"], row["box"]) if box is not None]
+    return {
+        "text": f"{row['kind']} {what}, {likely(row['probability'])}: {row['reason']}",
+        "boxes": boxes,
+        "focus": row["focus"] or boxes[0],
+    }

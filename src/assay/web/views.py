@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay import tasks
 from assay.commands.queue import open_queue
-from assay.data import ledger
+from assay.data import ledger, object_suspects
 from assay.data.edits import judges, read_batches
 from assay.data.embeddings import Embeddings
-from assay.data.files import read_table
+from assay.data.files import read_json, read_table
+from assay.data.object_suspects import Row as Suspicion
 from assay.data.suspects import FOREIGN, POSSIBLE, for_review, looked_at, read_judged
 from assay.data.version import near_pairs
 from assay.errors import MissingInput
@@ -43,6 +45,8 @@ class View:
     reason: pa.Array | None = None
     facets: dict[str, Facet] | None = None
     """More filters, with the values of these m images."""
+    objects: Sequence[Sequence[Suspicion]] | None = None
+    """The suspected objects of each image, the likeliest first."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -98,6 +102,8 @@ def sent(source: Source) -> View:
 
 
 def suspects(source: Source) -> View:
+    if tasks.has_objects(source.params.task) or tasks.outlines(source.params.task):
+        return suspected_objects(source)
     judged = read_judged(source.layout.audit)
     if "given" not in judged.column_names:
         raise MissingInput("this task has no label of a whole image to suspect", hint="`assay audit`")
@@ -105,6 +111,27 @@ def suspects(source: Source) -> View:
     taken = looked_at(judged, read_batches(source.layout.edits))
     open_ = open_.filter(pc.invert(pc.is_in(open_["id"], value_set=pa.array(list(taken), pa.string()))))
     return _of_table(source, open_, "probability", "suggested", ("proposed",))
+
+
+def suspected_objects(source: Source) -> View:
+    """The images with suspected objects, by the likeliest of them. `error`: its kind."""
+    digest = read_json(source.layout.snapshot / "snapshot.json", "curate")["digest"]
+    found = object_suspects.unreviewed(source.layout, read_batches(source.layout.edits), digest)
+    if found is None:
+        raise MissingInput(
+            "the objects of this snapshot were not audited",
+            hint="`assay audit --html audit.html`, then reload this page",
+        )
+    rows = source.catalog.rows(list(found))
+    there = (rows >= 0) & ~source.catalog.excluded[rows]
+    held = [some for some, kept in zip(found.values(), there.tolist(), strict=True) if kept]
+    kinds = pa.array([some[0]["kind"] for some in held], pa.string())
+    return View(
+        rows[there].astype(np.int32),
+        np.array([some[0]["probability"] for some in held], np.float32),
+        facets={"error": _facet(pa.chunked_array([kinds]))},
+        objects=held,
+    )
 
 
 def outliers(source: Source) -> View:

@@ -62,7 +62,8 @@ def render(result: dict[str, Any], console: Console) -> None:
             )
     if result["rows"] and not result["file"] and not result["page"]:
         console.print(
-            "next: `assay audit --html audit.html`, or `--csv review.csv` and `assay label review.csv`"
+            "next: `assay review suspects`; or `assay audit --html audit.html`; or `--csv review.csv` and `assay label "
+            "review.csv`"
         )
 
 

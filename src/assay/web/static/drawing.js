@@ -45,6 +45,13 @@ export class Drawing extends Single {
 
   tell() { super.tell(); this.paint(); }
 
+  // Show a suspected object.
+  point({boxes, focus}) {
+    this.editor.selectAt(boxes);
+    this.editor.view.reveal(focus);
+    this.editor.stage.focus({preventScroll: true});
+  }
+
   drawn() {
     clearTimeout(this.waiting);
     this.waiting = setTimeout(() => this.leave(), PAUSE);

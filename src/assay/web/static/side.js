@@ -11,7 +11,7 @@ export class Side {
   // `app`: query (URLSearchParams), project, counts, rows; `app.address(changes)` goes to another address
   constructor(app, node) {
     Object.assign(this, {app, node});
-    this.open = new Set(["state", "class", "split", "strategy", "kind", "suggested"]);
+    this.open = new Set(["state", "class", "split", "strategy", "kind", "error", "suggested"]);
     this.more = new Set();
   }
 

@@ -1,7 +1,7 @@
 // One image, as large as it fits. The next AHEAD images are decoded already: a key shows the next one at once.
 
 import {Unreachable, blob, json} from "./api.js";
-import {element} from "./dom.js";
+import {button, element} from "./dom.js";
 import {draw} from "./thumbnails.js";
 import {words} from "./answers.js";
 
@@ -106,6 +106,8 @@ export class Single {
     if (this.app.isGuarded(row)) facts.push(element("div", {className: "badge warn"}, "test image: look only, in this view"));
     if (known) {
       if (known.reason) facts.push(element("p", {className: "reason"}, known.reason));
+      if (known.suspects.length) facts.push(element("div", {className: "soft"}, "suspected"));
+      for (const one of known.suspects) facts.push(button(one.text, () => this.point?.(one), {className: "suspect"}));
       for (const origin of known.origins ?? []) facts.push(line("file", origin));
       facts.push(line("size", `${known.width} × ${known.height} px`));
       if (known.group) facts.push(line("group", known.group));

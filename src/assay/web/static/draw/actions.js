@@ -115,7 +115,8 @@ export function accept(editor) {
 export function acceptAll(editor) {
   const {objects, selected} = editor.state, many = objects.filter(one => one.predicted).length;
   if (!many) return editor.say("No suggestions");
-  editor.commit(objects.map(one => one.predicted ? {...one, predicted: false} : one), selected);
+  const gone = new Set(objects.flatMap(one => one.predicted ? one.instead ?? [] : []));
+  editor.commit(objects.filter(one => !gone.has(one.key)).map(({key, annotation}) => ({key, annotation, predicted: false})), gone.has(selected) ? null : selected);
   editor.say(`${many} accepted. Z: undo`);
 }
 

@@ -64,13 +64,17 @@ export class Editor {
     return KEYS.filter(({edits}) => !edits || !this.readOnly).map(({keys, text}) => [keys.join(" "), text]);
   }
 
-  /** Show an image. `predicted` are suggestions: drawn dashed, and no annotations until they are accepted. */
+  /**
+   * Show an image. `predicted` are suggestions: drawn dashed, and no annotations until they are accepted; then those with the
+   * indices `instead` go.
+   */
   load({bitmap = null, width, height, annotations = [], predicted = []}) {
     this.cancel();
-    const held = (all, isPredicted) => (all ?? []).map(({score, ...rest}, n) => ({key: ++this.#keys, annotation: isPredicted ? rest : all[n], predicted: isPredicted, score}));
+    const given = (annotations ?? []).map(annotation => ({key: ++this.#keys, annotation, predicted: false}));
+    const suggested = (predicted ?? []).map(({score, instead = [], ...annotation}) => ({key: ++this.#keys, annotation, predicted: true, score, instead: instead.map(n => given[n].key)}));
     Object.assign(this, {bitmap, width: width ?? bitmap.width, height: height ?? bitmap.height, cross: null, corner: null, pointer: null, isHidden: false});
     this.#loaded = [...annotations ?? []];
-    this.history = new History({objects: [...held(annotations, false), ...held(predicted, true)], selected: null});
+    this.history = new History({objects: [...given, ...suggested], selected: null});
     Object.assign(this.view, {imageWidth: this.width, imageHeight: this.height});
     this.#resized();
     this.view.fit();
@@ -138,10 +142,13 @@ export class Editor {
     this.commit([...this.state.objects, {key, annotation, predicted: false}], key);
   }
 
-  /** Another annotation in place of that of an object; null deletes it. What is changed by hand is no suggestion any more. */
+  /**
+   * Another annotation in place of that of an object; null deletes it. What is changed by hand is no suggestion any more, and
+   * none is left to replace it.
+   */
   replace(key, annotation) {
-    const {objects} = this.state;
-    if (annotation) this.commit(objects.map(one => one.key === key ? {key, annotation, predicted: false} : one), key);
+    const objects = this.state.objects.filter(one => !one.instead?.includes(key)), gone = objects.find(one => one.key === key)?.instead ?? [];
+    if (annotation) this.commit(objects.filter(one => !gone.includes(one.key)).map(one => one.key === key ? {key, annotation, predicted: false} : one), key);
     else {
       this.commit(objects.filter(one => one.key !== key), null);
       this.say("Deleted. Z: undo");
@@ -194,6 +201,13 @@ export class Editor {
     this.corner = null;
     this.history.amend({...this.state, selected: key});
     this.#refresh();
+  }
+
+  /** Select the object with the first of these boxes that any has, a suggestion rather than what it replaces. */
+  selectAt(boxes) {
+    const {objects} = this.state, order = [...objects].sort((a, b) => b.predicted - a.predicted);
+    const found = boxes.map(box => order.find(({annotation}) => boxOf(annotation)?.every((side, n) => Math.abs(side - box[n]) < 1))).find(Boolean);
+    this.select(found?.key ?? null);
   }
 
   setTool(name) {
