@@ -12,9 +12,11 @@ from PIL import Image
 from rich.console import Console
 
 from assay.commands import audit_objects, label
+from assay.data import object_suspects
 from assay.data.edits import read_batches
 from assay.data.masks import rasterized
 from assay.data.snapshot import Snapshot
+from assay.data.suspects import POSSIBLE
 from assay.errors import EditError, GateError, UsageError
 from assay.labels.objects import listing
 from assay.layout import Layout
@@ -162,3 +164,11 @@ def test_too_few_images_are_refused(tmp_path):
     few = Discs(tmp_path, "semantic_segmentation", 3)
     with pytest.raises(GateError, match="too few for 5 folds"):
         few.audit()
+
+
+def test_the_suspicions_are_kept_for_the_page_whatever_is_shown(discs):
+    shown = discs.audit(above=POSSIBLE, limit=1000)["rows"]
+    discs.audit(above=0.99, limit=1)
+    kept = object_suspects.kept(discs.layout, Snapshot.load(discs.layout.snapshot).digest())
+    assert len(kept) == len(shown) > 0
+    assert kept == [{name: row[name] for name in object_suspects.SCHEMA.names} for row in shown]
