@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import socket
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from rich.console import Console
 
-from assay.annotators.review import FOLDER
 from assay.commands import annotate, review
 from assay.data.annotations import Annotation
 from assay.data.edits import read_batches
-from assay.data.journal import Event, Journal
+from assay.data.journal import FOLDER, Event, Journal
 from assay.errors import AssayError, UsageError
 
 
@@ -25,11 +25,10 @@ def give(
 ) -> None:
     held = journal(project)
     notes = [Annotation(category=name)] if act == "label" else None
-    number = len(held.answers.changed)
     held.append(
         [
             Event(
-                event=f"event-{number:04d}-{by}", id=sample, act=act, annotations=notes, seconds=seconds, by=by,
+                event=str(uuid4()), id=sample, act=act, annotations=notes, seconds=seconds, by=by,
                 at="2026-01-01T00:00:00Z",
             )
         ]
@@ -126,6 +125,45 @@ def test_a_confirmed_label_that_was_sent_again_is_an_answer(queued):
     )
     give(queued, known)
     assert review.finish(queued.params(), queued.layout)["written"] == {"label": 1}
+
+
+def written(project) -> list[tuple[str, str]]:
+    return sorted((one.id, one.by) for _, batch in read_batches(project.layout.edits) for one in batch)
+
+
+def test_done_while_a_batch_is_out_doubles_nothing_whoever_writes_first(queued):
+    params = queued.params(select={"annotator": "review"})
+    annotate.run(params, queued.layout)
+    a, b, c, d = queued.unlabelled[:4]
+    give(queued, a)
+    give(queued, b)
+    assert review.finish(params, queued.layout)["written"] == {"label": 2}, "Done first"
+    give(queued, c)
+    assert annotate.run(params, queued.layout)["answered"] == {"label": 1}, "the annotator first"
+    assert annotate.run(params, queued.layout)["answered"] == {}
+    give(queued, d)
+    assert review.finish(params, queued.layout)["written"] == {"label": 1}
+    last = annotate.run(params, queued.layout)
+    assert (last["answered"], last["open"], last["refused"], last["repeated"]) == ({}, 1, [], 0)
+    assert written(queued) == sorted((sample, "Ada") for sample in (a, b, c, d))
+
+
+@pytest.mark.parametrize("overlap", [1, 2])
+def test_a_judgement_that_was_taken_over_does_not_answer_the_image_sent_again(queued, overlap):
+    from assay.data import ledger
+    from assay.data.ledger import SentImage
+
+    params = queued.params(select={"annotator": "review"})
+    annotate.run(params, queued.layout)
+    a = queued.unlabelled[0]
+    give(queued, a)
+    annotate.run(params, queued.layout)
+    again = SentImage(id=a, strategy="review", label="odd", judged=1, overlap=overlap)
+    ledger.write(queued.layout.ledger, "review", [again], "2026-01-02T00:00:00Z")
+    assert annotate.run(params, queued.layout)["answered"] == {}, "nobody has looked again"
+    give(queued, a, by="Bo")
+    assert annotate.run(params, queued.layout)["answered"] == {"label": 1}
+    assert written(queued) == [(a, "Ada"), (a, "Bo")]
 
 
 @pytest.mark.parametrize("name", ["", ":view", "Bo:admin"])

@@ -7,12 +7,13 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from assay.commands import promote, status
+from assay.commands import annotate, promote, review, status
 from assay.data import ledger
 from assay.data.annotations import Annotation
 from assay.data.champion import Champion, write_champion
 from assay.data.edits import Judgement, write_batch
 from assay.data.files import write_json
+from assay.data.journal import FOLDER, Event, Journal
 from assay.data.ledger import SentImage
 from assay.layout import Layout
 from assay.metrics.table import OVERALL, named
@@ -148,3 +149,23 @@ def test_what_waits_with_people_is_on_the_screen(queued):
     result = status.run(queued.params(), queued.layout)
     assert (result["people"]["open"], result["people"]["since"]) == (2, "2026-01-02T00:00:00Z")
     assert "2 images of 2 batches wait for answers since 2026-01-02: 0001-file-" in shown(result)
+
+
+def test_judgements_that_wait_in_the_journal_are_on_the_screen(queued):
+    params = queued.params(select={"annotator": "review"})
+    queue = queued.unlabelled
+    annotate.run(params, queued.layout)
+    assert "review" not in shown(status.run(params, queued.layout)).split()
+    journal = Journal(queued.layout.root / FOLDER)
+    for n, (sample, act) in enumerate([(queue[0], "label"), (queue[1], "exclude"), (queue[2], "skip")]):
+        notes = [Annotation(category="odd")] if act == "label" else None
+        given = Event(event=f"event-{n:04d}", id=sample, act=act, annotations=notes, by="Ada", at="2026")
+        journal.append([given])
+    result = status.run(params, queued.layout)
+    assert result["review"] == {"judged": 2}, "a skipped image is not judged"
+    assert "2 images are judged, not yet in an edit batch" in shown(result)
+    assert result["next"].startswith("assay review --finish")
+    annotate.run(params, queued.layout)
+    assert status.run(params, queued.layout)["review"] == {"judged": 0}, "the annotator took them over"
+    review.finish(params, queued.layout)
+    assert status.run(params, queued.layout)["review"] == {"judged": 0}

@@ -46,6 +46,21 @@ def state(journal: Journal) -> dict:
     }
 
 
+def test_closed_events_are_read_by_their_ids_only(tmp_path):
+    whole = Journal(tmp_path)
+    for n in range(3):
+        whole.append([event(2 * n), event(2 * n + 1, IDS[n])])
+        with whole.alone():
+            whole.finish(f"000{n}-review")
+    whole.append([event(6, IDS[2], "skip")])
+    again = Journal(tmp_path)
+    assert (state(again), again.generation, again.finished) == (state(whole), 3, "0002-review")
+    assert again.append([event(n, IDS[n % 3]) for n in range(7)]) == 0
+    whole.file.write_text(whole.file.read_text().replace('"event-0003"', "event-0003"))
+    with pytest.raises(EditError, match="line 5"):
+        Journal(tmp_path)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(ACTS, max_size=12), st.lists(st.integers(0, 11), max_size=12))
 def test_an_event_counts_once_however_often_it_is_sent(acts, again):

@@ -19,11 +19,11 @@ from urllib.request import ProxyHandler, build_opener
 import yaml
 
 from assay.data.edits import read_batches
-from assay.data.journal import Journal
+from assay.data.journal import FOLDER, Journal
 from assay.layout import Layout
 from assay.params import Params
 from assay.web import access, app
-from assay.web.review import FOLDER, Review
+from assay.web.review import Review
 from tests.conftest import png
 from tests.project import Project
 from tests.reports.conftest import Browser

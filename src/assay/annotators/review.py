@@ -2,6 +2,9 @@
 
 Answers are in the journal, `labelling/review/journal.jsonl` (`assay.data.journal`). If several people judged an image,
 all their judgements are taken, in the order in which they were given: the last one counts. A skipped image stays open.
+
+The journal stays as it is: people go on while it is read. What is in the edits already, from here or by `Done`, is
+passed over: it would answer the image if it is sent again, for a second look.
 """
 
 from __future__ import annotations
@@ -9,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from assay.annotators import AnnotatorContext
-from assay.data.journal import Journal
+from assay.data.edits import read_batches
+from assay.data.journal import FOLDER, Journal, unwritten
 from assay.data.ledger import Answer, Batch
 from assay.params import Section
 
 NAME = "review"
 WAITS = True
-FOLDER = "labelling/review"
-"""Folder of the journal, in the project."""
 
 
 class Options(Section):
@@ -30,11 +32,12 @@ def send(batch: Batch, context: AnnotatorContext) -> str:
 
 
 def collect(batches: Sequence[Batch], context: AnnotatorContext) -> Iterator[Answer]:
-    """The answers so far to the images of the batches."""
+    """The answers so far to the images of the batches, without those that are in the edits."""
     context.options(Options)
     wanted = [row.id for batch in batches for row in batch.rows]
     if not wanted:
         return
     journal = Journal(context.layout.root / FOLDER)
-    for sample, judgements in journal.answers.judgements(dict.fromkeys(wanted)).items():
+    given = journal.answers.judgements(dict.fromkeys(wanted))
+    for sample, judgements in unwritten(given, read_batches(context.layout.edits)).items():
         yield Answer(sample, tuple(judgements), f"{FOLDER}, {judgements[-1].by}")

@@ -15,12 +15,11 @@ from rich.console import Console
 
 from assay import plugins
 from assay.annotators import AnnotatorContext
-from assay.annotators.review import FOLDER
 from assay.commands.label_changes import LabelContext
 from assay.commands.label_images import asks, news, present
 from assay.commands.workspace import writes
 from assay.data.edits import Judgement, write_batch
-from assay.data.journal import Journal, disagree
+from assay.data.journal import FOLDER, Journal, disagree, unwritten
 from assay.errors import AssayError, UsageError
 from assay.layout import Layout
 from assay.lineage.people import whoami
@@ -47,10 +46,8 @@ def finish(params: Params, layout: Layout, journal: Journal | None = None) -> di
         context, answers = LabelContext.load(params, layout, None, True), journal.answers
         given = answers.judgements()
         known, asked = present(context, list(given)), asks(context)
-        written = {_identity(one) for _, batch in context.batches for one in batch}
         changes: list[Judgement] = []
-        for sample, judgements in given.items():
-            new = [one for one in judgements if _identity(one) not in written]
+        for sample, new in unwritten(given, context.batches).items():
             changes += news(new, known[sample], asked)
         batch = write_batch(layout.edits, SOURCE, changes) if changes else None
         if answers.changed:
@@ -65,10 +62,6 @@ def finish(params: Params, layout: Layout, journal: Journal | None = None) -> di
         "disputed": sorted(sample for sample, held in answers.of.items() if disagree(held.values())),
         "seconds": round(sum(one.seconds or 0 for one in changes), 1),
     }
-
-
-def _identity(one: Judgement) -> str:
-    return one.model_dump_json(exclude={"seconds", "why"})
 
 
 def render(result: dict[str, Any], console: Console) -> None:

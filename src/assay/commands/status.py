@@ -35,6 +35,7 @@ def run(params: Params, layout: Layout) -> dict[str, Any]:
         "queue": queue_status(layout),
         "edits": edits_status(layout, stages),
         "people": people_status(layout),
+        "review": review_status(layout),
         "champion": champion_status(layout),
         "metrics": metrics_status(layout, params.track.primary),
         "stages": [vars(stage) for stage in stages],
@@ -103,6 +104,14 @@ def _is_answered_by_people(annotator: str) -> bool:
         return True
 
 
+def review_status(layout: Layout) -> dict[str, Any]:
+    """Number of images judged in `assay review` whose judgements are in no edit batch yet."""
+    from assay.data.journal import FOLDER, Journal, unwritten
+
+    given = Journal(layout.root / FOLDER).answers.judgements()
+    return {"judged": len(unwritten(given, read_batches(layout.edits))) if given else 0}
+
+
 def champion_status(layout: Layout) -> dict[str, Any] | None:
     """The champion without its params and metrics; None before the first promotion."""
     champion = read_champion(layout.champion)
@@ -133,6 +142,8 @@ def next_step(result: dict[str, Any], stages: Sequence[StageState], params: Para
         return "assay promote  (the first champion)"
     if result["metrics"] and is_better(result["metrics"]):
         return "assay promote  (better than the champion)"
+    if result["review"]["judged"]:
+        return "assay review --finish  (judgements that are in no edit batch)"
     if sum((result["queue"] or {"open": {}})["open"].values()):
         return "assay annotate" if params.select.annotator else "assay queue --csv to-label.csv"
     return "the queue is empty: add images to a source, or look at the mistakes in outputs/plots"
@@ -161,6 +172,7 @@ def _lines(result: dict[str, Any]) -> list[tuple[str, str]]:
         *_snapshot_lines(result["snapshot"], result["queue"]),
         ("edits", _edits_text(result["edits"])),
         ("people", _people_text(result["people"])),
+        *_review_lines(result["review"]),
         ("champion", _champion_text(result["champion"])),
         *_metrics_lines(result["metrics"]),
         *_stage_lines(result["stages"]),
@@ -198,6 +210,15 @@ def _people_text(people: dict[str, Any]) -> str:
     names = ", ".join(people["batches"][-3:])
     many = f"{len(people['batches']):,} batch{'' if len(people['batches']) == 1 else 'es'}"
     return f"{people['open']:,} images of {many} wait for answers since {people['since'][:10]}: {names}"
+
+
+def _review_lines(review: dict[str, Any]) -> list[tuple[str, str]]:
+    if not (n := review["judged"]):
+        return []
+    images = "1 image is" if n == 1 else f"{n:,} images are"
+    return [
+        ("review", f"{images} judged, not yet in an edit batch: Done on the page, or `assay review --finish`")
+    ]
 
 
 def _champion_text(champion: dict[str, Any] | None) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,11 +28,16 @@ from assay.data.edits import Judgement, Op
 from assay.data.files import alone_in, sync_dir
 from assay.errors import EditError
 
+FOLDER = "labelling/review"
+"""Folder of the journal, in the project."""
 FILE = "journal.jsonl"
 Act = Literal["label", "exclude", "include", "skip", "clear"]
 OPS: dict[Act, Op] = {"label": "label", "exclude": "exclude", "include": "include"}
 """Acts that become a judgement; `skip` and `clear` do not."""
+CLOSES = b'\n{"finished"'
+"""Begin of a line that closes the events before it, with the end of the line before."""
 DAY = 86_400.0
+Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
 
 class Event(BaseModel):
@@ -112,6 +117,20 @@ class Answers:
         return {sample: held for sample, held in said.items() if held}
 
 
+def unwritten(given: Mapping[str, Sequence[Judgement]], batches: Batches) -> dict[str, list[Judgement]]:
+    """{content id: judgements that are in no edit batch}, of those `given`; images without any are left out.
+
+    The annotator `review` takes judgements over while people go on, and does not close the journal.
+    """
+    written = {_identity(one) for _, batch in batches for one in batch if one.id in given}
+    left = {sample: [one for one in held if _identity(one) not in written] for sample, held in given.items()}
+    return {sample: held for sample, held in left.items() if held}
+
+
+def _identity(one: Judgement) -> str:
+    return one.model_dump_json(exclude={"seconds", "why"})
+
+
 def disagree(answers: Iterable[Given]) -> bool:
     """Whether people gave different answers; a skip is none."""
     said = {(one.op, str(one.annotations)) for given in answers if (one := given.judgement()) is not None}
@@ -151,9 +170,11 @@ class Journal:
             whole = (
                 data.rfind(b"\n") + 1
             )  # a line without its end was being written when its process was killed
-            for line in data[:whole].split(b"\n")[:-1]:
-                self._lines += 1
-                self._take(line)
+            closed = data.rfind(CLOSES, 0, whole) + 1
+            for part, is_closed in ((data[:closed], True), (data[closed:whole], False)):
+                for line in part.split(b"\n")[:-1]:
+                    self._lines += 1
+                    self._take(line, is_closed)
             self._read += whole
 
     def append(self, events: Sequence[Event]) -> int:
@@ -181,7 +202,8 @@ class Journal:
             sync_dir(self.file.parent)
         self.refresh()
 
-    def _take(self, line: bytes) -> None:
+    def _take(self, line: bytes, is_closed: bool) -> None:
+        """Of a closed event only the id is kept, and the line is not validated, which takes most of the time."""
         try:
             held = json.loads(line)
             if "finished" in held:
@@ -189,10 +211,13 @@ class Journal:
                 self.answers = Answers()
                 self.generation += 1
                 return
+            if is_closed:
+                self._known.add(held["event"])
+                return
             event = Event.model_validate(held)
         except ValidationError as error:
             raise self._damaged(reason(error)) from None
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, LookupError) as error:
             raise self._damaged(str(error)) from None
         if event.event not in self._known:
             self._known.add(event.event)

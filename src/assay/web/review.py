@@ -16,12 +16,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from assay.annotators.review import FOLDER
 from assay.data import object_suspects
 from assay.data.annotations import reason
 from assay.data.edits import Judgement, read_batches
 from assay.data.files import read_json, read_table, recall
-from assay.data.journal import Journal
+from assay.data.journal import FOLDER, Journal
 from assay.data.labelfile import RowError, valid_classes
 from assay.data.pool import Pool
 from assay.data.snapshot import Snapshot
