@@ -105,7 +105,7 @@ def iterate(
         create_markdown_artifact(note(result), ARTIFACT, "Rounds, and why they ended")
     if result["waiting"] and runtime.deployment.id:
         get_run_logger().warning("%s", result["next"])
-        announce(result["waiting"])
+        announce(result["waiting"], layout.root)
         suspend_flow_run(
             key=uuid4().hex
         )  # a new key, so that open images suspend the run again after a resume

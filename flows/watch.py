@@ -120,10 +120,11 @@ def show(told: dict[str, Any], run: FlowRun) -> None:
         update_progress_artifact(newest.id, share(told), described(told, newest.description))
 
 
-def announce(waiting: dict[str, Any]) -> None:
-    """Make the progress artifact of the run that is about to be suspended."""
+def announce(waiting: dict[str, Any], root: Path) -> None:
+    """Make the progress artifact of the run that is about to be suspended, in the workspace `root`."""
     links = "\n".join(f"- {where}" for where in waiting["where"] or ["`assay queue`, `assay label FILE`"])
-    create_progress_artifact(share(waiting), ARTIFACT, f"{waiting['so_far']}\n\nAnswer here:\n\n{links}\n")
+    about = f"{waiting['so_far']}\n\nAnswer here (files and commands: in `{root}`):\n\n{links}\n"
+    create_progress_artifact(share(waiting), ARTIFACT, about)
 
 
 def share(told: dict[str, Any]) -> float:

@@ -11,7 +11,9 @@ from types import ModuleType
 import pytest
 
 from tests.project import Repository
+from tests.reports.conftest import browser
 
+__all__ = ["browser"]
 ROOT = Path(__file__).parents[2]
 PIPELINE = """\
 stages:
@@ -31,13 +33,18 @@ stages:
 
 
 @pytest.fixture(scope="session")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of the server's database."""
+    return tmp_path_factory.mktemp("prefect") / "prefect.db"
+
+
+@pytest.fixture(scope="session")
+def api(database: Path) -> Iterator[str]:
     """The address of a Prefect server that ends with this session, however that ends."""
     from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_DATABASE_CONNECTION_URL, temporary_settings
 
     from own_server import own_server
 
-    database = tmp_path_factory.mktemp("prefect") / "prefect.db"
     with (
         temporary_settings({PREFECT_SERVER_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{database}"}),
         own_server(),
