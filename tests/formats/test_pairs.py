@@ -164,11 +164,13 @@ def test_names_with_accents_spaces_and_percents_and_equal_ones_in_two_folders(na
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(lists, st.sampled_from(writers()))
 def test_what_two_formats_can_hold_passes_through_both_unchanged(name, notes, other):
-    """The first two rounds leave what both can hold; a third one changes nothing."""
+    """The first rounds leave what both can hold, such as pixels of whole numbers: then nothing changes any more."""
     images = sent(notes, ("train",))
-    for _ in range(2):
-        images = through(other, through(name, images))
-    assert found(through(other, through(name, images))) == found(images)
+    for _ in range(5):
+        before, images = found(images), through(other, through(name, images))
+        if found(images) == before:
+            return
+    raise AssertionError(f"after five rounds an annotation still changes: {before} to {found(images)}")
 
 
 def through(name: str, images: list[Outgoing]) -> list[Outgoing]:

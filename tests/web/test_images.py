@@ -19,7 +19,8 @@ from assay.web.signed import image_key, signed_url
 from tests.project import Project
 
 TOOL = "http://tool.local:8080"
-SOON = int(time.time()) + 3600
+SOON = int(time.time()) + 30 * 86_400
+"""Long after the end of a suite, however slow the machine is."""
 
 
 class Client:
@@ -52,7 +53,7 @@ def test_a_signed_url_gives_the_bytes_of_the_pool(project, client, images):
     for sample, data in zip(project.pool.ids, images, strict=False):
         got = client.get(url(project, sample))
         assert (got.status_code, got.content, got.headers["content-type"]) == (200, data, "image/png")
-        assert got.headers["cache-control"].startswith("private, max-age=3")
+        assert got.headers["cache-control"].startswith("private, max-age=")
 
 
 @pytest.mark.parametrize(

@@ -213,3 +213,23 @@ def test_keys_turn_tags_on_and_off(browser, tmp_path):
         result = command_of_review.finish(tags, project.layout)
         assert (result["written"], result["unchanged"]) == ({"label": 1}, 1)
         assert list(judgements(tmp_path).values()) == [[[]]]
+
+
+HOLD = """(() => {
+  const asked = window.fetch, held = [];
+  window.fetch = (url, more) => String(url).includes("/api/about")
+    ? new Promise(done => held.push(() => done(asked(url, more)))) : asked(url, more);
+  window.release = () => { window.fetch = asked; held.forEach(go => go()); return held.length; };
+})()"""
+
+
+def test_what_is_known_of_an_image_is_shown_also_if_keys_went_back_meanwhile(browser, site):
+    with page(browser, site.link(query="view=all")) as it:
+        it.ready()
+        it.run(HOLD)
+        it.press(*["ArrowRight"] * 5, "Enter")
+        it.until("review.at === 5 && review.now.asking === true")
+        it.press(*["ArrowLeft"] * 3)
+        it.until("review.at === 2")
+        assert it.run("window.release()") == 1
+        it.until("document.querySelector('.facts').innerText.includes('px')")

@@ -78,6 +78,7 @@ export class Single {
         if (this.app.rows === rows && found.some(one => one.id === this.row?.id)) this.tell();
       } catch (error) { this.app.failed(error); }
       this.asking = false;
+      if (this.app.at !== at) this.prepare(); // keys went on meanwhile, perhaps back to before what was asked for
     }
   }
 
