@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from assay.data.files import read_json, read_table, write_table
+from assay.data.training_set import TRAIN
 from assay.errors import AssayError, GateError, MissingInput, ParamsError
 from assay.layout import Layout
 from assay.models import cnn
@@ -207,6 +208,22 @@ def test_divergence_is_named_with_what_to_do(learnable: Layout, make_params) -> 
     assert "lower train.lr" in str(caught.value.hint)
     assert not (learnable.outputs / "model").exists()
     assert not list((learnable.scratch / "checkpoints").glob("*"))
+
+
+CELL = '[{"bbox":[1.0,1.0,4.0,4.0],"category":"cell"}]'
+
+
+@pytest.mark.parametrize("task", ["detection", "semantic_segmentation", "instance_segmentation"])
+@pytest.mark.parametrize(("labels", "enough"), [([CELL], True), ([CELL, CELL], True), (["[]", "[]"], False)])
+def test_one_image_with_an_object_has_a_background_too(task, labels, enough):
+    n = len(labels)
+    table = pa.table([list(map(str, range(n))), ["train"] * n, labels, labels], schema=TRAIN)
+    if enough:
+        train.check_enough(table, ["cell"], task, silent)
+        return
+    with pytest.raises(GateError, match="2 labelled training images of 0 classes") as error:
+        train.check_enough(table, ["cell"], task, silent)
+    assert "at least one image with an object" in str(error.value.hint)
 
 
 def test_nothing_to_learn_from(learnable: Layout, make_params) -> None:

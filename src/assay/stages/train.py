@@ -7,7 +7,6 @@ import io
 import json
 from pathlib import Path
 from time import perf_counter
-from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -38,7 +37,7 @@ def run(
     table = read_table(layout.selection / "train.parquet", made_by="select")
     categories, digest = about_selection(table, layout)
     task = tasks.load(params.task)
-    check_enough(table, categories, task, progress)
+    check_enough(table, categories, params.task, progress)
     learnt_from = table.filter(pc.equal(table["split"], "train"))["id"]
     spec, inputs = specify(params, categories, layout, learnt_from)
     checkpoint = layout.scratch / "checkpoints" / f"{run_key(params, digest)}.pt"
@@ -66,14 +65,18 @@ def about_selection(table: pa.Table, layout: Layout) -> tuple[list[str], str]:
     return json.loads(held[b"categories"]), held[b"digest"].decode()
 
 
-def check_enough(table: pa.Table, categories: list[str], task: ModuleType, progress: Progress) -> None:
+def check_enough(table: pa.Table, categories: list[str], task: str, progress: Progress) -> None:
     """GateError when there is nothing to learn a difference from; a remark where classes have no example."""
     labels = table.filter(pc.equal(table["split"], "train"))["label"].to_pylist()
-    shown = {name for label in labels for name in task.classes(label)}
-    if len(labels) < 2 or len(set(labels)) < 2:
+    shown = {name for label in labels for name in tasks.load(task).classes(label)}
+    if tasks.takes_tag(task, "1"):
+        enough, least = len(set(labels)) > 1, "label at least one image each of two classes"
+    else:  # one image with an object shows a background too
+        enough, least = bool(shown), "annotate at least one image with an object"
+    if not enough:
         raise GateError(
             f"there is too little to learn from: {len(labels)} labelled training images of {len(shown)} classes",
-            hint="label at least one image each of two classes: `assay queue` lists the next ones to label",
+            hint=f"{least}: `assay queue` lists the next ones to label",
         )
     if without := [category for category in categories if category not in shown]:
         progress.say(f"no training image of {', '.join(without)}: the model cannot learn to see these")
