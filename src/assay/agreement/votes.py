@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.data.annotations import Annotation
-from assay.data.edits import SETTLES, Judgement, is_of_person
+from assay.data.edits import SETTLES, Batches, is_of_person
 
 Ints = NDArray[np.int64]
-Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
 MOST = 400_000_000
 """Most people × classes², and images × classes, of a consensus: the largest arrays."""

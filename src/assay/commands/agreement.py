@@ -15,7 +15,7 @@ from assay import tasks
 from assay.annotators import now
 from assay.commands.workspace import writes
 from assay.data.annotations import annotations_json
-from assay.data.edits import CONSENSUS, SETTLES, Judgement, read_batches, write_batch
+from assay.data.edits import CONSENSUS, SETTLES, Batches, Judgement, read_batches, write_batch
 from assay.data.snapshot import Snapshot
 from assay.data.standing import recorded, standings
 from assay.data.training_set import kept
@@ -36,7 +36,6 @@ CANNOT_TELL = "can't tell: two people who differ do not show who is right"
 SHOWN = 20
 """Disputes, pairs and classes on the terminal."""
 Row = dict[str, Any]
-Batches = Sequence[tuple[str, list[Judgement]]]
 
 
 def run(

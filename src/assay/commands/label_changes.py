@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from assay import tasks
-from assay.data.edits import Judgement, read_batches
+from assay.data.edits import Batches, Judgement, read_batches
 from assay.data.labelfile import Names, Problem, ValidLabels, valid_classes
 from assay.data.snapshot import Snapshot
 from assay.layout import Layout
@@ -21,7 +21,7 @@ class LabelContext:
     task: str
     layout: Layout
     snapshot: Snapshot
-    batches: Sequence[tuple[str, list[Judgement]]]
+    batches: Batches
     names: Names
     classes: ValidLabels
     by: str

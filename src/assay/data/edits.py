@@ -53,6 +53,10 @@ class Judgement(BaseModel):
         return self
 
 
+Batches = Sequence[tuple[str, Sequence[Judgement]]]
+"""Edit batches with their names, in the order they fold."""
+
+
 def batch_files(edits: Path) -> list[Path]:
     """The batches of a folder in the order they fold. EditError for a file whose name has no number."""
     files = files_in(edits, (".jsonl",), EditError)
@@ -79,9 +83,7 @@ def _parse(line: str, where: str) -> Judgement:
         raise EditError(f"{where}: {reason(error)}") from None
 
 
-def answers_to(
-    batches: Iterable[tuple[str, Sequence[Judgement]]], ops: Sequence[Op] = ANSWERS
-) -> Counter[str]:
+def answers_to(batches: Batches, ops: Sequence[Op] = ANSWERS) -> Counter[str]:
     """Number of judgements of each image with one of `ops`."""
     return Counter(judgement.id for _, batch in batches for judgement in batch if judgement.op in ops)
 
@@ -91,7 +93,7 @@ def is_of_person(by: str) -> bool:
     return by != CONSENSUS and not by.endswith(AUDIT)
 
 
-def judges(batches: Iterable[tuple[str, Sequence[Judgement]]]) -> dict[str, list[str]]:
+def judges(batches: Batches) -> dict[str, list[str]]:
     """{image: `by` of each of its answers, in the order of the fold}."""
     found: dict[str, list[str]] = {}
     for _, batch in batches:

@@ -12,12 +12,11 @@ import pyarrow.compute as pc
 
 from assay.data import splits
 from assay.data.annotations import Annotation, annotations_json, fitted, to_columns
-from assay.data.edits import Judgement
+from assay.data.edits import Batches, Judgement
 from assay.data.pool import Pool
 from assay.data.snapshot import ANNOTATIONS, Snapshot
 from assay.errors import EditError
 
-Batches = Sequence[tuple[str, list[Judgement]]]
 ORIGIN = ["source", "path", "id"]
 FIELDS = ("annotations", "split", "group", "captured_at", "metadata")
 

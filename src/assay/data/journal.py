@@ -24,7 +24,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from assay.data.annotations import Annotation, reason
-from assay.data.edits import Judgement, Op
+from assay.data.edits import Batches, Judgement, Op
 from assay.data.files import alone_in, sync_dir
 from assay.errors import EditError
 
@@ -37,7 +37,6 @@ OPS: dict[Act, Op] = {"label": "label", "exclude": "exclude", "include": "includ
 CLOSES = b'\n{"finished"'
 """Begin of a line that closes the events before it, with the end of the line before."""
 DAY = 86_400.0
-Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
 
 class Event(BaseModel):

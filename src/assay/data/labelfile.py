@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from assay.data.annotations import Annotation
-from assay.data.edits import Judgement, Split
+from assay.data.edits import Batches, Judgement, Split
 from assay.data.snapshot import Snapshot
 from assay.data.spreadsheet import as_number, header_hint, quoted, unquoted
 from assay.data.text import NotCsv, csv_rows, delimiter_of, read_text
@@ -172,7 +172,7 @@ class ValidLabels:
 def valid_classes(
     declared: Sequence[str] | None,
     snapshot: Snapshot,
-    batches: Iterable[tuple[str, Sequence[Judgement]]],
+    batches: Batches,
     allow_new: bool,
     separator: str | None = None,
 ) -> ValidLabels:

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from assay.data.edits import Judgement, is_of_person, judges
+from assay.data.edits import Batches, Judgement, is_of_person, judges
 from assay.data.files import write_bytes, write_numbered
 from assay.data.suspects import REVIEW
 from assay.data.text import files_in, json_lines, read_text
@@ -31,7 +31,6 @@ from assay.errors import EditError
 REFUSED = "refused"
 NAME = re.compile(r"^\d{4,}-[a-z0-9][a-z0-9_.-]*-[0-9a-f]{8}\.jsonl$")
 Kind = Literal["not asked", "not usable", "contradiction", "answered already"]
-Batches = Iterable[tuple[str, Sequence[Judgement]]]
 Judges = Mapping[str, Sequence[str]]
 """{image: `by` of each of its answers, in the order of the fold}: `edits.judges`."""
 
@@ -178,9 +177,7 @@ def account(sent: Iterable[Batch], answers: Judges) -> list[dict[str, Any]]:
 # --- answers
 
 
-def settle(
-    sent: Sequence[Batch], answers: Iterable[Answer], batches: Sequence[tuple[str, list[Judgement]]]
-) -> Settled:
+def settle(sent: Sequence[Batch], answers: Iterable[Answer], batches: Batches) -> Settled:
     """Sort the answers of an annotator. `sent`: all batches sent to it; `batches`: all edit batches.
 
     One answer is accepted for each open image, and an equal one counts as repeated. An answer that differs, and one to

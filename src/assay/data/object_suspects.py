@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from assay.data.annotations import Box
 from assay.data.corrections import Correction
-from assay.data.edits import Judgement, answers_to
+from assay.data.edits import Batches, answers_to
 from assay.data.files import read_table, recall, write_table
 from assay.data.outlines import RLE
 from assay.data.pool import side_table
@@ -43,7 +43,6 @@ SCHEMA = pa.schema(
 )
 """Columns of `assay.labels.objects.table.rows` and `assay.labels.masks.table.row`."""
 Row = dict[str, Any]
-Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
 
 def file(layout: Layout) -> Path:

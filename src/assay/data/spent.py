@@ -10,13 +10,13 @@ Medians, as a person who leaves the desk leaves the clock running.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.data.edits import SETTLES, Judgement, is_of_person
+from assay.data.edits import SETTLES, Batches, Judgement, is_of_person
 from assay.data.ledger import Batch
 from assay.data.suspects import MARK, REVIEW
 
@@ -24,7 +24,6 @@ ENOUGH = 30
 """Fewest judgements with recorded seconds that replace a number of the params."""
 MOST = 1000
 """Most judgements, the latest, that a slope is taken from: it compares all pairs."""
-Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from assay.data.annotations import annotations_json
-from assay.data.edits import Judgement
+from assay.data.edits import Batches, Judgement
 
 if TYPE_CHECKING:
     from assay.data.snapshot import Snapshot
-
-Batches = Iterable[tuple[str, list[Judgement]]]
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def recorded(snapshot: Snapshot, ids: Iterable[str]) -> dict[str, Standing]:
     }
 
 
-def pending(batches: Sequence[tuple[str, list[Judgement]]], snapshot: Snapshot) -> dict[str, Standing]:
+def pending(batches: Batches, snapshot: Snapshot) -> dict[str, Standing]:
     """Id -> standing of the images with judgements that the snapshot does not contain yet."""
     said = standings(batches)
     known = recorded(snapshot, said)

@@ -9,7 +9,6 @@ a label with a low `probability`, so a third score combines both:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from assay.data.edits import Judgement, answers_to
+from assay.data.edits import Batches, answers_to
 from assay.data.files import read_table
 from assay.errors import MissingInput
 
@@ -38,7 +37,6 @@ Order = Literal["wrong", "outlier", "combined"]
 ORDERS: dict[Order, str] = {"wrong": "probability", "outlier": "outlier", "combined": "combined"}
 """Order of a review -> column that it sorts by, largest first."""
 Floats = NDArray[np.float64]
-Batches = Iterable[tuple[str, Sequence[Judgement]]]
 
 
 @dataclass(frozen=True)

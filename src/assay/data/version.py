@@ -8,8 +8,7 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.data.edits import Op, answers_to
-from assay.data.fold import Batches
+from assay.data.edits import Batches, Op, answers_to
 from assay.data.snapshot import Snapshot
 
 

@@ -13,13 +13,12 @@ edits and embeddings only.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.data.edits import Judgement
+from assay.data.edits import Batches
 from assay.data.suspects import MARK
 from assay.labels.beliefs import Ints
 from assay.labels.judge import JudgedLabels
@@ -65,7 +64,7 @@ def drawn(probability: Floats, count: int, seed: int) -> Ints:
     return rows
 
 
-def answers(batches: Iterable[tuple[str, Sequence[Judgement]]]) -> dict[str, tuple[str, str]]:
+def answers(batches: Batches) -> dict[str, tuple[str, str]]:
     """By id: (label reviewed, label given) of each image that was drawn for review; the first review counts."""
     found: dict[str, tuple[str, str]] = {}
     for _, batch in batches:

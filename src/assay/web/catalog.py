@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from assay.data.annotations import annotations_json, from_columns
-from assay.data.edits import Judgement
+from assay.data.edits import Batches, Judgement
 from assay.data.matching import positions, whole
 from assay.data.snapshot import Snapshot
 from assay.data.standing import Standing, standings
@@ -24,7 +24,6 @@ from assay.data.standing import Standing, standings
 Codes = NDArray[np.int32]
 Rows = NDArray[np.int32]
 Mask = NDArray[np.bool_]
-Batches = Sequence[tuple[str, list[Judgement]]]
 SPLITS = ("train", "val", "test")
 IS_ID = "^[0-9a-f]{64}$"
 NOTE = ("category", "bbox", "segmentation", "iscrowd", "attributes")
