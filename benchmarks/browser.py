@@ -31,28 +31,35 @@ SIZE = (1280, 900)
 class Tab:
     """A tab of a browser."""
 
+    DOMAINS = ("Page", "Runtime")
+
     def __init__(self, socket: Any) -> None:
         self._socket, self._asked = socket, 0
-        for domain in ("Page", "Runtime"):
+        for domain in self.DOMAINS:
             self.ask(f"{domain}.enable")
-        width, height = SIZE
-        self.ask(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
         self._asked += 1
         self._socket.send(json.dumps({"id": self._asked, "method": method, "params": params}))
         while (said := json.loads(self._socket.recv(timeout=300))).get("id") != self._asked:
-            pass
+            self.note(said["method"], said["params"])
         if "error" in said:
             raise Failed(f"{method}: {said['error']}")
         result: dict[str, Any] = said["result"]
         return result
+
+    def note(self, event: str, about: dict[str, Any]) -> None:
+        """What the browser says unasked."""
+
+    def resize(self, width: int, height: int, mobile: bool = False) -> None:
+        """Give the page a window of this size, px."""
+        self.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=mobile,
+        )
 
     def run(self, script: str) -> Any:
         """The value of an expression on the page."""
@@ -74,20 +81,33 @@ class Tab:
         self.ask("Input.dispatchKeyEvent", type="keyUp", key=key)
 
 
+def chromium() -> str | None:
+    """The program; None if there is none on this machine."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
 @contextmanager
 def tab(folder: Path, options: Sequence[str] = ()) -> Iterator[Tab]:
     """A tab of a new browser with its profile in `folder`. Failed if there is no Chromium."""
+    with connection(folder, options) as socket:
+        one = Tab(socket)
+        one.resize(*SIZE)
+        yield one
+
+
+@contextmanager
+def connection(folder: Path, options: Sequence[str] = ()) -> Iterator[Any]:
+    """A websocket to the first tab of a new browser. Failed if there is no Chromium."""
     from websockets.sync.client import connect
 
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = next(filter(None, map(shutil.which, names)), None)
-    if program is None:
+    if (program := chromium()) is None:
         raise Failed("there is no Chromium on this machine")
     command = [program, *OPTIONS, *options, f"--user-data-dir={folder}", "about:blank"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with connect(_address(folder, process), max_size=None, proxy=None) as socket:
-            yield Tab(socket)
+            yield socket
     finally:
         process.terminate()
         process.wait(20)

@@ -99,7 +99,7 @@ class Drawing:
         self.browser, self.address = browser, address
         self._held = 0
         browser.emulate("light", 1000)
-        browser._ask("Page.navigate", url=address)
+        browser.ask("Page.navigate", url=address)
         self.until("window.ready === true")
 
     def until(self, expression: str) -> None:
@@ -132,7 +132,7 @@ class Drawing:
     def mouse(self, what: str, x: float, y: float, **more: Any) -> None:
         left, top = self.place(x, y)
         given = {"button": "left", "buttons": self._held, "clickCount": 1} | more
-        self.browser._ask("Input.dispatchMouseEvent", type=what, x=left, y=top, **given)
+        self.browser.ask("Input.dispatchMouseEvent", type=what, x=left, y=top, **given)
 
     def drag(self, *points: Sequence[float], **more: Any) -> None:
         """Press at the first point, move over the others, let go at the last."""
@@ -163,14 +163,14 @@ class Drawing:
         )
         code = CODES.get(key, ord(key.upper()) if len(key) == 1 and key.isalnum() else 0)
         key = key.upper() if "Shift" in held and len(key) == 1 else key
-        self.browser._ask(
+        self.browser.ask(
             "Input.dispatchKeyEvent", type=what, key=key, modifiers=bits, windowsVirtualKeyCode=code, **text
         )
 
     def touch(self, what: str, *points: Sequence[float]) -> None:
         places = [self.place(*point) for point in points]
         touches = [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(places)]
-        self.browser._ask("Input.dispatchTouchEvent", type=what, touchPoints=touches)
+        self.browser.ask("Input.dispatchTouchEvent", type=what, touchPoints=touches)
 
     def settle(self) -> None:
         """Wait until what was asked for is painted."""

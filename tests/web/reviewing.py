@@ -157,8 +157,8 @@ class Page:
         self.open(link)
 
     def open(self, link: str) -> None:
-        self.browser._ask("Page.navigate", url="about:blank")
-        self.browser._ask("Page.navigate", url=link)
+        self.browser.ask("Page.navigate", url="about:blank")
+        self.browser.ask("Page.navigate", url=link)
         self.until("window.review?.rows?.n >= 0 || !!document.querySelector('.empty b')")
 
     def run(self, expression: str) -> Any:
@@ -175,7 +175,7 @@ class Page:
             mask = sum(bits[one] for one in held)
             text = {"text": key} if len(key) == 1 and "Control" not in held else {}
             for what, more in (("keyDown", text), ("keyUp", {})):
-                self.browser._ask("Input.dispatchKeyEvent", type=what, key=key, modifiers=mask, **more)
+                self.browser.ask("Input.dispatchKeyEvent", type=what, key=key, modifiers=mask, **more)
 
     def drag(self, start: Sequence[float], end: Sequence[float]) -> None:
         for what, (x, y), held in (
@@ -183,7 +183,7 @@ class Page:
             ("mouseMoved", end, 1),
             ("mouseReleased", end, 0),
         ):
-            self.browser._ask(
+            self.browser.ask(
                 "Input.dispatchMouseEvent", type=what, x=x, y=y, button="left", buttons=held, clickCount=1
             )
 
@@ -213,7 +213,7 @@ class Page:
         )
 
     def offline(self, is_so: bool) -> None:
-        self.browser._ask(
+        self.browser.ask(
             "Network.emulateNetworkConditions",
             offline=is_so,
             latency=0,

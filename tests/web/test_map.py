@@ -102,7 +102,7 @@ def test_a_region_of_the_map_opens_as_a_grid(browser, made):
         )
         for n, (x, y) in enumerate(path):
             kind = "mouseMoved" if 0 < n < len(path) - 1 else "mouseReleased" if n else "mousePressed"
-            it.browser._ask(
+            it.browser.ask(
                 "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1
             )
         it.until("review.look === 'grid' && review.rows.n < 60")
