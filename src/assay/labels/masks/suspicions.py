@@ -1,14 +1,14 @@
 """From the regions of all images to the probability of each error of a mask, and what its label would become.
 
-What a mask shows without the image is a *defect*: a hole, loose pieces, a neck between two bodies, half of a convex
-whole. Either the objects of a class have it by nature, at any rate, or it is a slip, at a rate near SLIPS: from the
-number of objects of the class that have it follows the probability of a slip (two beta-binomials). A defect of a class
-in which hardly any object has it is probably a slip; where many have it, none is. MENDED is the share of such slips
-that people mended. What the segmenter sees in a hole multiplies the odds.
+A *defect* is what the mask shows without the image: a hole, loose pieces, a neck between two bodies, half of a convex
+whole. In some classes the objects have it by nature, at a rate that may be any; in others it is a slip of the
+annotator, at a rate near SLIPS. The number of objects of the class with the defect gives the probability of a slip
+(two beta-binomials): few of many are slips, a large share is nature. That probability is multiplied by
+`Defect.mended`, the share of such slips that people mended. In a hole, what the segmenter sees multiplies the odds.
 
-What the segmenter sees elsewhere may be its own error: from predictions alone the two cannot be told apart. With f, the
-share of the labels of the class that look as bad or worse, at most f of them are errors; the rate has an exponential
-prior with the mean SELDOM, cut off at f (`cannot_tell`): ½ at most.
+Elsewhere only the segmenter speaks against the mask, and it may be wrong itself. With f, the share of the labels of the
+class that look as bad or worse, at most a share f are errors. The error rate has an exponential prior with the mean
+SELDOM, cut off at f (`cannot_tell`). The probability is at most ½.
 
 The score of an image is the highest probability of its regions.
 """
