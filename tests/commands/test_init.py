@@ -10,10 +10,11 @@ import yaml
 from PIL import Image
 
 from assay.commands.first_params import OF_OBJECTS, of_objects, params_text
-from assay.commands.init import IGNORED, prepare
+from assay.commands.init import IGNORED, prepare, run
 from assay.commands.recognized import looks_like, recognized
 from assay.commands.survey import Survey, counted, survey
 from assay.errors import UsageError
+from assay.lineage.process import run_git
 from assay.params import Source, parse_params
 
 ROOT = Path(__file__).parents[2]
@@ -134,3 +135,32 @@ def test_detectors_see_the_smallest_class_at_a_size_that_suffices(object_px, siz
     found = Survey(10, 1000, objects=10, small=object_px, side=640)
     assert of_objects(found, OF_OBJECTS["detection"])["train.image_size"][0] == size
     assert of_objects(found, OF_OBJECTS["instance_segmentation"])["train.image_size"][0] == 640
+
+
+@pytest.mark.parametrize(
+    ("color", "encoder"), [((90, 90, 90), "pixels"), ((90, 90, 120), "efficientnet_lite0")]
+)
+def test_small_images_in_colour_are_photographs_and_gray_ones_stored_as_rgb_are_not(tmp_path, color, encoder):
+    for name in ("a/1.jpg", "b/2.jpg"):
+        (tmp_path / name).parent.mkdir()
+        Image.new("RGB", (32, 32), color).save(tmp_path / name)
+    proposed = prepare(tmp_path / "new", str(tmp_path)).files["params.yaml"]
+    assert parse_params(yaml.safe_load(proposed)).embed.encoder == encoder
+
+
+def test_a_project_in_a_new_folder_belongs_to_the_repository_around_it(tmp_path):
+    assert run_git(["init", "--quiet"], tmp_path).returncode == 0
+    for name in ("raw/a/1.png", "raw/b/2.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        Image.fromarray(np.eye(8, dtype=np.uint8)).save(tmp_path / name)
+    made = run(tmp_path / "new/quality", str(tmp_path / "raw/../raw"))
+    assert made["commands"] == ["dvc init --subdir", "dvc config core.analytics false"]
+    assert not (tmp_path / "new/quality/.git").exists()
+    assert made["source"]["path"] == "../../raw"  # a path that every clone has
+
+
+def test_images_outside_of_the_repository_have_an_absolute_path_without_steps_up(tmp_path):
+    (tmp_path / "raw/a").mkdir(parents=True)
+    Image.fromarray(np.eye(8, dtype=np.uint8)).save(tmp_path / "raw/a/1.png")
+    made = prepare(tmp_path / "new", str(tmp_path / "raw/../raw"))
+    assert made.source.path == str(tmp_path / "raw")

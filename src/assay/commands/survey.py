@@ -10,6 +10,7 @@ from math import sqrt
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 from PIL import Image
 
 from assay import plugins
@@ -18,6 +19,10 @@ from assay.data.records import Record
 from assay.params import Source
 from assay.params.base import SPLITS
 
+COLOURLESS = 8
+"""Largest difference of two channels of a gray pixel, of 255: JPEG rounds."""
+DECODED = 128
+"""px of the longer side up to which an image is decoded to see whether it has colours."""
 LOOKED_AT = 200
 """Most images whose size is read, evenly spread over the source."""
 
@@ -94,9 +99,18 @@ def _look(record: Record) -> tuple[int, bool] | None:
     """(longer side in px, whether it is gray); None if the file is not an image."""
     try:
         with Image.open(io.BytesIO(record.data) if record.data else str(record.file)) as image:
-            return max(image.size), image.mode in ("1", "L", "I;16", "LA")
+            return max(image.size), _is_gray(image)
     except Exception:
         return None
+
+
+def _is_gray(image: Image.Image) -> bool:
+    """Whether an image is stored as gray, or is a small one that is stored in colour and shows none."""
+    if image.mode in ("1", "L", "I;16", "LA"):
+        return True
+    if max(image.size) > DECODED:
+        return False
+    return int(np.ptp(np.asarray(image.convert("RGB"), np.int16), axis=2).max()) <= COLOURLESS
 
 
 def _size(record: Record) -> int:
