@@ -125,3 +125,11 @@ def test_what_the_page_saves_is_taken_by_label(queued, tmp_path):
     lines = [f"{first['id']},{first['path']},odd,", f"{second['id']},{second['path']},,yes"]
     file.write_text("\n".join(["id,path,label,exclude", *lines]))
     assert label.run(queued.params(), queued.layout, file)["written"] == {"label": 1, "exclude": 1}
+
+
+def test_an_empty_queue_asks_for_nothing_to_be_filled_in(queued, tmp_path):
+    result = queue.run(queued.layout, 0, export=tmp_path / "to-label.csv")
+    text = shown(queue, result | {"open": 0})
+    assert "nothing to label" in text
+    assert "assay status" in text
+    assert "fill in" not in text

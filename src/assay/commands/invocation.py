@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.commands.streams import has_all_characters
-from assay.errors import UsageError
+from assay.errors import ParamsError, UsageError
 from assay.layout import Layout
 from assay.reports.destinations import check_file, check_folder, is_stdout
 
@@ -55,6 +57,7 @@ def project() -> tuple[Layout, Params]:
 
     layout = Layout(Path())
     _require_plain(layout.root.resolve())
+    _require_params(layout)
     return layout, load_params(layout.params)
 
 
@@ -66,6 +69,22 @@ def _require_plain(root: Path) -> None:
             "would open its store in another folder",
             hint="rename the folder",
         )
+
+
+def _require_params(layout: Layout) -> None:
+    """ParamsError where no project is, with the project that the folder is in, or how to create one."""
+    if layout.params.exists():
+        return
+    home = layout.root.resolve()
+    above = next((folder for folder in home.parents if (folder / layout.params).is_file()), None)
+    there = (
+        f"run assay in the root of the project: cd {shlex.quote(os.path.relpath(above))}"
+        if above
+        else (
+            "go to the root of a project, or create one here: `assay init --from PATH` with the folder of your images"
+        )
+    )
+    raise ParamsError(f"{home} is not a project of assay: it has no {layout.params}", hint=there)
 
 
 def show(result: dict[str, Any], as_json: bool, render: Callable[[Any, Any], None] | None = None) -> None:

@@ -157,6 +157,11 @@ def with_paths(layout: Layout, queue: pa.Table) -> pa.Table:
 
 def render(result: dict[str, Any], console: Console) -> None:
     """Print one line for each image, or the files written."""
+    if not result["open"]:
+        where = f": {escape(' and '.join(wrote))} without images" if (wrote := _written(result)) else ""
+        console.print(f"nothing to label{where}; {result['answered']:,} answered since", highlight=False)
+        console.print("what to do next: `assay status`", highlight=False)
+        return
     if result["page"]:
         console.print(f"{len(result['rows']):,} images on the page {escape(result['page'])}", highlight=False)
     if result["file"]:
@@ -170,6 +175,11 @@ def render(result: dict[str, Any], console: Console) -> None:
     shown, total = len(result["rows"]), result["open"]
     console.print(f"{shown:,} of {total:,} open; {result['answered']:,} answered since", highlight=False)
     console.print("with pictures: `assay queue --html queue.html`; to fill in: `--csv`", highlight=False)
+
+
+def _written(result: dict[str, Any]) -> list[str]:
+    """The files of a result."""
+    return [result[kind] for kind in ("page", "file") if result[kind]]
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, str, str, str]:

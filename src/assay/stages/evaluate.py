@@ -239,7 +239,7 @@ def summarise(
         notes.append(
             f"{found['n']} labelled test images leave the {first.title} uncertain by "
             f"±{first.number(halfwidth)}{' %' * first.is_share}: "
-            "smaller gains than that cannot be seen; `assay queue` lists the next ones to label"
+            "smaller gains than that cannot be seen; `assay status` counts the test images without a label"
         )
     if not metrics["val"][first.name]["n"]:
         notes.append("no val image has a label: val was not measured")
