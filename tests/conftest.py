@@ -22,7 +22,11 @@ signal.signal(
     signal.SIGINT, signal.default_int_handler
 )  # a background job ignores it, and so do its children
 
-settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "no clock",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 settings.load_profile("no clock")  # on a busy machine tests are slower, not red
 
 MakePool = Callable[..., Path]

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.data.annotations import Annotation
@@ -219,7 +219,7 @@ odd = st.recursive(
 KEYS = ["id", "image_id", "category_id", "bbox", "segmentation", "iscrowd", "attributes", "size", "counts"]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(
     st.dictionaries(st.sampled_from(KEYS), odd), st.dictionaries(st.sampled_from(["file_name", "width"]), odd)
 )

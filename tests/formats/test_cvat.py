@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.data import masks
@@ -187,7 +187,7 @@ KEYS = ["label", "xtl", "ytl", "xbr", "ybr", "rotation", "points", "rle", "left"
 odd = st.text(alphabet="01.,;- naife", max_size=8)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(st.sampled_from(["box", "polygon", "mask"]), st.dictionaries(st.sampled_from(KEYS), odd))
 def test_whatever_stands_in_an_attribute_is_taken_or_refused(read, tag, said):
     told = " ".join(f'{key}="{value}"' for key, value in said.items())

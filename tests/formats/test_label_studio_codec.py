@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.data import masks
@@ -179,7 +179,7 @@ def drawn(draw) -> Annotation:
     return Annotation.model_validate(said)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(st.lists(drawn(), max_size=4), st.sets(st.sampled_from(["x", "y"])))
 def test_what_is_written_reads_as_it_was(objects, tags):
     notes = [Annotation(category=name) for name in sorted(tags)] + objects

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay import plugins
@@ -53,7 +53,7 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("made", FIELDS, ids=lambda made: made.__name__)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(st.data())
 def test_whatever_stands_in_a_field_is_taken_or_refused(tmp_path, draw_image, made, data):
     draw_image("1.png")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -137,7 +137,7 @@ def found(images: list[Record] | list[Outgoing], with_splits: bool = True) -> di
 
 
 @pytest.mark.parametrize("name", writers())
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(lists, st.sampled_from([("train",), ("val", "test")]))
 def test_what_does_not_come_back_is_counted_as_lost(name, notes, splits):
     images = sent(notes, splits)
@@ -161,7 +161,7 @@ def test_names_with_accents_spaces_and_percents_and_equal_ones_in_two_folders(na
 
 
 @pytest.mark.parametrize("name", writers())
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(lists, st.sampled_from(writers()))
 def test_what_two_formats_can_hold_passes_through_both_unchanged(name, notes, other):
     """The first rounds leave what both can hold, such as pixels of whole numbers: then nothing changes any more."""

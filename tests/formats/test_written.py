@@ -85,7 +85,7 @@ def box(one: Annotation) -> list[float]:
 some = st.lists(st.lists(objects(), max_size=4), min_size=1, max_size=2)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(some)
 def test_coco_keeps_all_but_the_difference_between_no_box_and_that_of_the_outline(lists):
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +99,7 @@ def test_coco_keeps_all_but_the_difference_between_no_box_and_that_of_the_outlin
         ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(some)
 def test_yolo_keeps_classes_and_either_boxes_or_outlines(lists):
     images = [sent(notes, f"{n}.jpg") for n, notes in enumerate(lists)]
@@ -117,7 +117,7 @@ def test_yolo_keeps_classes_and_either_boxes_or_outlines(lists):
             assert {tuple(box(a)) for a in record.annotations} == {tuple(box(a)) for a in notes}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(some)
 def test_voc_keeps_boxes_flags_and_the_pixels_on_top(lists):
     images = [sent(notes, f"a/{n}.jpg") for n, notes in enumerate(lists)]
@@ -137,7 +137,7 @@ def test_voc_keeps_boxes_flags_and_the_pixels_on_top(lists):
             assert (pixels(found) or bytes(WIDTH * HEIGHT)) == seen.tobytes()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(some)
 def test_masks_keep_the_pixels_on_top_of_one_class(lists):
     same = [[a.model_copy(update={"category": "cat"}) for a in notes] for notes in lists]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.data.annotations import Annotation
@@ -141,7 +141,7 @@ def test_shares_are_those_of_the_upright_image(read, draw_image):
     assert read("")[1].annotations == [Annotation(category="cat", bbox=(4, 6, 2, 8))]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(st.lists(st.text(alphabet="01. -enaif\t", max_size=30), max_size=4))
 def test_whatever_stands_in_a_text_is_taken_or_refused(read, lines):
     (record,) = read("\n".join(lines))

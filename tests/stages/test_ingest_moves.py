@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.data.fold import fold
@@ -91,7 +91,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("mirror", [False, True])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(looks=st.lists(STEPS, min_size=1, max_size=4))
 def test_in_every_order_of_moves_the_latest_sight_wins(mirror, looks, images):
     """Three images, moved over each other, copied and deleted between looks; what is not told is what the files say."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import stat
+import time
 
 import pytest
 
@@ -52,13 +55,32 @@ def test_from_a_link_of_another_site_the_page_is_loaded_once_more(site):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "[::", "10.0.0.1"]
+    "host",
+    [
+        "evil.example",
+        "evil.example:80",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "evil.example@127.0.0.1",
+        "127.0.0.1/evil",
+        "127.0.0.1?evil",
+        "local\thost",
+        "localhost.",
+        "0.0.0.0",
+        "2130706433",
+        "127.1",
+        "",
+        "[::",
+        "[::::::]",
+        "[::ffff:10.0.0.1]",
+        "10.0.0.1",
+    ],
 )
 def test_a_foreign_host_is_refused(site, host):
     assert site.ask("GET", "/api/project", {"Host": host, "Cookie": site.cookie()})[0] in (400, 403)
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "[::1]"])
 def test_names_of_this_machine_are_allowed(site, host):
     headers = {"Host": f"{host}:{site.port}", "Cookie": site.cookie()}
     assert site.ask("GET", "/api/project", headers)[0] == 200
@@ -106,6 +128,91 @@ def test_no_path_opens_a_file(site, path):
     assert b"import" not in body
 
 
+def test_the_address_of_a_team_s_server_and_the_names_it_was_told():
+    guard = access.Guard(None, [], 80, loopback=False, hosts=frozenset({"box.example"}))
+    here = socket.gethostname()
+    assert all(map(guard._is_ours, (here, f"{here}:80", "box.example", "10.0.0.1:80", "[fe80::1]:80")))
+    assert not any(map(guard._is_ours, ("evil.example", "x.box.example", "box.example@x", "[::::]", "")))
+
+
+@pytest.mark.parametrize("name", ["Host", "Origin", "Cookie", "Sec-Fetch-Site", "Content-Type"])
+def test_a_header_that_comes_twice_is_refused(site, name):
+    """A proxy may have gone by the one, this server by the other."""
+    usual = {"Host": f"127.0.0.1:{site.port}", "Cookie": site.cookie(), "Origin": f"http://127.0.0.1:{site.port}",
+             "Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}  # fmt: skip
+    lines = [f"{key}: {value}" for key, value in usual.items()]
+    assert site.talk(lines, b'{"events": []}') == 200
+    assert site.talk([*lines, f"{name}: {usual[name]}"], b'{"events": []}') == 400
+    assert site.talk([f"{name}: x", *lines], b'{"events": []}') == 400
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Content-Length: 3", "Content-Length: 4"],
+        ["Content-Length: -1"],
+        ["Content-Length: +3"],
+        ["Content-Length: 3", "Transfer-Encoding: gzip, chunked"],
+        ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
+        ["Transfer-Encoding : chunked"],
+        ["Content-Length: 3", " folded"],
+        ["X: a\x00b"],
+    ],
+)
+def test_two_ways_to_read_the_length_of_a_request_are_refused(site, lines):
+    usual = [
+        f"Host: 127.0.0.1:{site.port}",
+        f"Cookie: {site.cookie()}",
+        f"Origin: http://127.0.0.1:{site.port}",
+    ]
+    assert site.talk([*usual, "Content-Type: application/json", *lines], b"{}", length=False) in (400, 501)
+
+
+def test_a_websocket_is_not_opened_from_any_origin(site):
+    for origin in (f"http://127.0.0.1:{site.port}", "http://evil.example"):
+        for path in ("/", "/api/judge", "/ws"):
+            headers = {"Cookie": site.cookie(), "Origin": origin, "Connection": "Upgrade", "Upgrade": "websocket",
+                       "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}  # fmt: skip
+            assert site.ask("GET", path, headers)[0] != 101
+
+
+def test_a_cookie_costs_the_same_whatever_is_in_it(site):
+    guard = access.Guard(None, site.people, site.port)
+
+    def cost(text):
+        began = time.process_time()
+        assert guard._person(text * (60_000 // len(text))) is None
+        return time.process_time() - began
+
+    assert max(map(cost, ("\\", '\\"', ";", "a=;", "=", '"'))) < 1
+
+
+def test_others_are_answered_while_some_send_slowly(site):
+    """Half a head, half a body, and a body without an end."""
+    head = f"POST /api/judge HTTP/1.1\r\nHost: 127.0.0.1:{site.port}\r\nCookie: {site.cookie()}\r\n"
+    rest = f"Origin: http://127.0.0.1:{site.port}\r\nContent-Type: application/json\r\n"
+    with contextlib.ExitStack() as held:
+        for text in (
+            head,
+            f"{head}{rest}Content-Length: 60\r\n\r\n{{",
+            f"{head}{rest}Transfer-Encoding: chunked\r\n\r\n1",
+        ):
+            for _ in range(20):
+                one = held.enter_context(socket.create_connection(("127.0.0.1", site.port)))
+                one.sendall(text.encode())
+        assert site.post("/api/judge", {"events": []})[0] == 200
+    assert site.post("/api/judge", {"events": []})[0] == 200
+
+
+def test_a_body_that_ends_too_early_is_no_judgement(site):
+    event = {"event": "event-early", "id": site.review.media.pool.ids[0], "act": "skip"}
+    body = json.dumps({"events": [event]}).encode()
+    lines = [f"Host: 127.0.0.1:{site.port}", f"Cookie: {site.cookie()}", f"Origin: http://127.0.0.1:{site.port}",
+             "Content-Type: application/json", f"Content-Length: {len(body) + 9}"]  # fmt: skip
+    site.talk(lines, body, length=False, half=True)
+    assert site.post("/api/judge", {"events": []})[1]["judged"] == 0
+
+
 def test_large_bodies_are_refused_declared_or_not(site):
     headers = {
         "Cookie": site.cookie(),
@@ -133,9 +240,29 @@ def test_what_is_no_judgement_is_an_error_in_words(site, body):
     assert site.ask("POST", "/api/judge", headers | {"Content-Type": "text/plain"}, body)[0] == 415
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"])
-def test_other_methods_are_refused(site, method):
-    assert site.ask(method, "/api/judge", {"Cookie": site.cookie()})[0] == 405
+@pytest.mark.parametrize(
+    "event", ["\ud800", float("nan"), float("inf"), 10**400, [[]], {"\ud800": 1}, None, "x" * 60_000]
+)
+def test_an_event_that_cannot_be_said_back_is_refused_in_words(site, event):
+    status, said = site.post("/api/judge", {"events": [{"event": event}]})
+    assert (status, said["saved"], len(said["refused"])) == (200, [], 1)
+
+
+@pytest.mark.parametrize("path", ["/", "/api/judge", "/api/project", "/signed/x"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "X"])
+def test_other_methods_are_refused(site, method, path):
+    status, said, body = site.ask(method, path, {"Cookie": site.cookie(), "Origin": "http://evil.example"})
+    assert status == 405
+    assert not [name for name in said if name.startswith("access-control")]
+    assert site.people[0].token.encode() not in body
+
+
+def test_head_answers_nothing_that_get_would_not(site):
+    assert site.ask("HEAD", "/api/project")[0] == 401
+    assert (
+        site.ask("HEAD", "/api/project", {"Cookie": site.cookie(), "Sec-Fetch-Site": "cross-site"})[0] == 403
+    )
+    assert site.ask("HEAD", "/api/project", {"Cookie": site.cookie()})[0] == 405
 
 
 def test_who_may_look_cannot_judge(site):
@@ -155,6 +282,15 @@ def test_a_bucket_refills():
     assert [bucket.take(10.0) for _ in range(4)] == [True, True, True, False]
     assert [bucket.take(10.6) for _ in range(2)] == [True, False]
     assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
+
+
+def test_counts_of_wrong_links_do_not_grow_without_end(monkeypatch):
+    monkeypatch.setattr(access, "ADDRESSES", 3)
+    guard = access.Guard(None, [], 80)
+    for n in range(100):
+        guard._bucket_of(f"2001:db8::{n:x}")
+    assert len(guard._tries) <= 3
+    assert guard._bucket_of("2001:db8::63") is guard._bucket_of("2001:db8::63")
 
 
 def test_invitations_last_and_end(tmp_path):

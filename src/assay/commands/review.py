@@ -99,8 +99,6 @@ def run(
 
     `view`: name of a view and filters, `suspects?split=train`. `invited`: `NAME` or `NAME:view`, for `host`s of a team.
     """
-    from uvicorn import Config, Server
-
     from assay.web import access, app
     from assay.web.review import Review
     from assay.web.views import VIEWS
@@ -119,21 +117,13 @@ def run(
         one.name: f"http://{shown}:{port}/?{urlencode([*asked, ('token', one.token)], quote_via=quote)}"
         for one in people
     }
-    config = Config(
-        guard,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        timeout_keep_alive=75,
-    )
     first = next(iter(links.values()))
     tell({"url": first, "links": links, "port": port, "images": len(review.catalog)})
     if show and _has_display():
         import webbrowser
 
         webbrowser.open(first)
-    Server(config).run(sockets=[bound])
+    access.make_server(guard).run(sockets=[bound])
 
 
 def _tool_origin(params: Params, layout: Layout) -> str | None:

@@ -272,5 +272,6 @@ def _ring_of(outline: Polygons | RLE, image: Outgoing, written: Written) -> Ring
         return outline[0][0]
     found = polygons_of(rasterized(outline, image.height, image.width))
     parts = found or (() if isinstance(outline, RLE) else outline)
-    written.lost["parts and holes: one ring instead"] += sum(map(len, parts)) > 1
+    joined = parts if isinstance(outline, RLE) else outline
+    written.lost["parts and holes: one ring instead"] += sum(map(len, joined)) > 1
     return as_one_ring(parts)

@@ -1,5 +1,6 @@
 """Who gets in. Every request passes here before a route sees it.
 
+    headers           of those below, each once
     Host              an allowed name, or an address: a foreign page cannot pass for this server (DNS rebinding)
     method            GET, HEAD, POST
     Sec-Fetch-Site    same-origin, or none; another site may only link to `/`
@@ -11,6 +12,9 @@
 
 Images for annotation tools (`/signed/`) have signatures of their own. Nothing else is answered without a cookie, except
 a page that says how to get one.
+
+`make_server` is HTTP/1.1 by h11, whichever other parsers are installed, without websockets, and without a log of
+requests: their addresses contain tokens and signatures.
 """
 
 from __future__ import annotations
@@ -18,18 +22,22 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import json
+import re
 import secrets
 import socket
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import parse_qs, urlsplit
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 from assay.data.files import recall, replacing
 from assay.web import signed
+
+if TYPE_CHECKING:
+    from uvicorn import Server
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -52,10 +60,23 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+ONCE = (
+    b"host",
+    b"origin",
+    b"sec-fetch-site",
+    b"cookie",
+    b"content-type",
+    b"content-length",
+    b"transfer-encoding",
+)
+"""Headers that are refused if they come twice: others than this server may have gone by the other one."""
+HOST = re.compile(r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<name>[0-9a-z._-]+))(?::[0-9]{1,5})?")
 RATE, BURST = 200.0, 2000.0
 """Requests a second of a person in the long run, and at once."""
 TRIES, TRIES_AT_ONCE = 0.1, 10.0
 """Likewise wrong tokens of an address."""
+ADDRESSES = 10_000
+"""Most addresses whose wrong tokens are counted; then all counts start again."""
 
 
 @dataclass(frozen=True)
@@ -124,12 +145,14 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
         path, host = scope["path"], headers.get("host", "")
-        if not self._is_ours(host):
+        if twice := _twice(scope):
+            await refuse(send, 400, f"the header {twice} comes twice")
+        elif not self._is_ours(host):
             await refuse(send, 403, "this address is not served here; add it with --allow-host")
         elif path.startswith(f"{signed.PATH}/") and scope["method"] == "GET":
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, _with_headers(send))
         elif (why := _foreign(scope["method"], path, host, headers)) is not None:
             await refuse(send, *why)
         elif path == "/" and (tokens := parse_qs(scope["query_string"].decode("latin-1")).get("token")):
@@ -146,13 +169,15 @@ class Guard:
 
     def _is_ours(self, host: str) -> bool:
         """Whether a Host header is a name of this server. Addresses are safe: rebinding needs a name."""
+        if not (found := HOST.fullmatch(host.lower())):
+            return False
+        name = found["six"] or found["name"]
+        if name in self.hosts or name == "localhost":
+            return True
         try:
-            name = urlsplit(f"//{host}").hostname or ""
-            if name in self.hosts or name == "localhost":
-                return True
             address = ipaddress.ip_address(name)
         except ValueError:
-            return not self.loopback and host.rpartition(":")[0].lower() == socket.gethostname().lower()
+            return not self.loopback and name == socket.gethostname().lower()
         return address.is_loopback or not self.loopback
 
     async def _enter(self, token: str, scope: Scope, send: Send) -> None:
@@ -164,21 +189,25 @@ class Guard:
                 k: v[0] for k, v in parse_qs(scope["query_string"].decode("latin-1")).items() if k != "token"
             }
             await answer(send, 303, "", {"location": f"/{_query(rest)}", "set-cookie": cookie})
-        elif self._tries.setdefault(client, Bucket(TRIES, TRIES_AT_ONCE)).take(time.monotonic()):
+        elif self._bucket_of(client).take(time.monotonic()):
             await refuse(send, 403, "the link is not valid (any more); `assay review` prints one", page=True)
         else:
             await refuse(send, 429, "too many wrong links; wait a minute")
+
+    def _bucket_of(self, client: str) -> Bucket:
+        if client not in self._tries and len(self._tries) >= ADDRESSES:
+            self._tries.clear()
+        return self._tries.setdefault(client, Bucket(TRIES, TRIES_AT_ONCE))
 
     def _of(self, token: str) -> Person | None:
         found = [one for one in self.people if hmac.compare_digest(one.token.encode(), token.encode())]
         return found[0] if found else None
 
     def _person(self, cookies: str) -> Person | None:
-        try:
-            held = SimpleCookie(cookies).get(self.cookie)
-        except CookieError:
-            return None
-        return None if held is None else self._of(held.value)
+        """Who has the cookie. Not by `http.cookies`: before Python 3.11.10 it takes 6 s for 60 kB of backslashes."""
+        held = (one.strip().partition("=") for one in cookies.split(";"))
+        token = next((value for name, _, value in held if name == self.cookie), None)
+        return None if token is None else self._of(token)
 
     async def _pass(
         self, scope: Scope, receive: Receive, send: Send, headers: Mapping[str, str], person: Person
@@ -207,6 +236,12 @@ class Guard:
         await self.app(scope, replay if scope["method"] == "POST" else receive, _with_headers(send))
 
 
+def _twice(scope: Scope) -> str:
+    """A header that may come once only, and comes more often."""
+    times = Counter(key for key, _ in scope["headers"])
+    return next((key.decode() for key in ONCE if times[key] > 1), "")
+
+
 def _foreign(method: str, path: str, host: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
     """Why a request is none of the page's own; None if it is one."""
     if method not in ("GET", "HEAD", "POST"):
@@ -220,7 +255,7 @@ def _foreign(method: str, path: str, host: str, headers: Mapping[str, str]) -> t
 
 
 async def _body(receive: Receive, most: int, declared: str) -> bytes | None:
-    """The whole body; None if it is larger."""
+    """The whole body; None if it is larger, or if the connection ended within it."""
     if not declared.isdigit() or int(declared) > most:
         return None
     parts, size, more = [], 0, True
@@ -228,8 +263,8 @@ async def _body(receive: Receive, most: int, declared: str) -> bytes | None:
         message = await receive()
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        more = message.get("more_body", False) and message["type"] == "http.request"
-        if size > most:
+        more = message.get("more_body", False)
+        if size > most or message["type"] != "http.request":
             return None
     return b"".join(parts)
 
@@ -279,6 +314,25 @@ async def answer(send: Send, status: int, text: str, headers: Mapping[str, str])
 
 
 def _query(given: Mapping[str, str]) -> str:
-    from urllib.parse import urlencode
-
     return f"?{urlencode(given)}" if given else ""
+
+
+# --- the server
+
+
+def make_server(guard: Guard) -> Server:
+    """Serves a guard on the sockets that `run` gets."""
+    from uvicorn import Config, Server
+
+    config = Config(
+        guard,
+        http="h11",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        lifespan="off",
+        timeout_keep_alive=75,
+    )
+    return Server(config)

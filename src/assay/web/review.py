@@ -239,7 +239,7 @@ class Review:
                 good.append(self.judging.event(one, by))
             except (UsageError, RowError, ValueError) as error:
                 why = reason(error) if isinstance(error, ValidationError) else str(error)
-                refused.append({"event": one.get("event") if isinstance(one, dict) else None, "why": why})
+                refused.append({"event": _named(one), "why": why})
         self.journal.append(good)
         return {"saved": [event.event for event in good], "refused": refused, **self.place()}
 
@@ -258,6 +258,12 @@ class Review:
         answers = self.journal.answers
         since = answers.changed[changed:] if generation == self.journal.generation else answers.changed
         return {**self.place(), "answers": {sample: listing.shown(answers, sample) for sample in set(since)}}
+
+
+def _named(given: Any) -> str | None:
+    """The id of a refused event, if it can be sent back: JSON from outside may hold NaN, or half a character."""
+    name = given.get("event") if isinstance(given, dict) else None
+    return name if isinstance(name, str) and name.isascii() else None
 
 
 ABOUT = ("origins", "metadata", "width", "height", "split", "group", "captured_at", "labelled", "excluded")
