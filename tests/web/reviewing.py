@@ -134,10 +134,12 @@ def serving(
 
 
 @contextmanager
-def command(root: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+def command(
+    root: Path, *options: str, stderr: int | None = None
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """`assay review` as a process, and what it says of itself."""
     line = [sys.executable, "-m", "assay", "review", "--no-open", "--json", *options]
-    process = subprocess.Popen(line, cwd=root, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(line, cwd=root, stdout=subprocess.PIPE, stderr=stderr, text=True)
     try:
         assert process.stdout is not None
         yield process, json.loads(process.stdout.readline())
@@ -145,6 +147,8 @@ def command(root: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], 
         process.kill()
         process.wait(20)
         process.stdout.close()
+        if process.stderr is not None:
+            process.stderr.close()
 
 
 def _until(true: Any, seconds: float = 60) -> None:

@@ -6,12 +6,14 @@ import contextlib
 import json
 import socket
 import stat
+import subprocess
 import time
 
 import pytest
 
 from assay.web import access
-from tests.web.reviewing import make_project, serving
+from assay.web.app import static_files
+from tests.web.reviewing import Site, command, make_project, serving
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +264,9 @@ def test_head_answers_nothing_that_get_would_not(site):
     assert (
         site.ask("HEAD", "/api/project", {"Cookie": site.cookie(), "Sec-Fetch-Site": "cross-site"})[0] == 403
     )
-    assert site.ask("HEAD", "/api/project", {"Cookie": site.cookie()})[0] == 405
+    for path in ("/", "/static/main.js", f"/image/{site.review.media.pool.ids[0]}"):
+        told, wanted = (site.ask(method, path, {"Cookie": site.cookie()}) for method in ("HEAD", "GET"))
+        assert (told[0], told[2], len(wanted[2])) == (200, b"", int(told[1]["content-length"]))
 
 
 def test_who_may_look_cannot_judge(site):
@@ -299,6 +303,69 @@ def test_invitations_last_and_end(tmp_path):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert access.invite(file, {"Ada": "view"})[0].token == ada.token
     assert access.invite(file, {"Bo": "view"})[0].token != bo.token, "Bo was not invited in between"
+
+
+NEEDED = {
+    "content-security-policy": "default-src 'none'",
+    "cross-origin-resource-policy": ("same-origin", "cross-origin"),
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+ANSWERS = {
+    200: ("GET", "/", {}),
+    303: ("GET", "/?token={token}", {}),
+    304: ("GET", "/static/main.js", {"If-None-Match": "{mark}"}),
+    400: ("GET", "/api/list?view=none", {}),
+    401: ("GET", "/", {"Cookie": ""}),
+    403: ("GET", "/signed/x", {}),
+    404: ("GET", "/static/none.js", {}),
+    405: ("GET", "/api/judge", {}),
+    410: ("GET", "/api/rows/none", {}),
+    413: ("POST", "/api/judge", {"Content-Length": "99999999"}),
+    415: ("POST", "/api/judge", {"Content-Length": "0"}),
+    422: ("GET", "/api/rows/none?start=x", {}),
+}
+
+
+@pytest.mark.parametrize("status", ANSWERS)
+def test_every_answer_has_the_headers_that_scanners_ask_for(site, status):
+    """What wapiti, shcheck and drheader look for; apart from HTTPS, which a proxy adds."""
+    method, path, more = ANSWERS[status]
+    mark = static_files()["main.js"][2]
+    usual = {"Cookie": site.cookie(), "Origin": f"http://127.0.0.1:{site.port}"}
+    headers = {key: value.format(mark=mark) for key, value in (usual | more).items()}
+    got, said, _ = site.ask(method, path.format(token=site.people[0].token), headers)
+    assert got == status
+    for name, value in NEEDED.items():
+        assert said[name].startswith(value), name
+    if not path.startswith("/signed"):
+        assert said.items() >= access.HEADERS.items()
+    assert "server" not in said
+    assert not [name for name in said if name.startswith("access-control")]
+
+
+def test_the_token_is_in_no_log_and_in_no_file_but_its_own(tmp_path):
+    project = make_project(tmp_path, 4)
+    with command(tmp_path, "--port", "0", stderr=subprocess.PIPE) as (process, said):
+        token, port = said["url"].partition("token=")[2], said["port"]
+        site = Site(port, [], None)
+        for path in (f"/?token={token}", f"/?token={token}x", f"/{token}", f"/api/list?view={token}"):
+            assert site.ask("GET", path, {"Referer": f"http://127.0.0.1/?token={token}"})[0] in (
+                303,
+                403,
+                401,
+            )
+        assert site.ask("GET", f"/api/list?view={token}", {"Cookie": f"assay-{port}={token}"})[0] == 400
+        with socket.create_connection(("127.0.0.1", port)) as one:
+            one.sendall(f"GET /?token={token} HTTP/9\r\n\r\n".encode())
+            assert b"400" in one.recv(99)
+        process.terminate()
+        logged = "".join(process.communicate(timeout=60))
+    assert "Traceback" not in logged
+    holding = [file for file in tmp_path.rglob("*") if file.is_file() and token.encode() in file.read_bytes()]
+    assert token not in logged
+    assert holding == [project.layout.scratch / "review-people.json"]
 
 
 def test_images_are_sent_as_images_and_nothing_else(site):

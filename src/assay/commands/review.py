@@ -160,6 +160,7 @@ def _bind(host: str, port: int | None) -> socket.socket:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             one.bind((host, number))
+            one.listen()  # who follows the link before the server runs waits, and is not refused
         except OSError as error:
             one.close()
             if port is not None:

@@ -54,8 +54,10 @@ CSP = (
 )
 HEADERS = {
     "content-security-policy": CSP,
+    "cross-origin-embedder-policy": "require-corp",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -223,7 +225,7 @@ class Guard:
                 await refuse(send, 415, "application/json only")
                 return
             body = read
-        scope["person"] = person
+        scope = {**scope, "person": person, "method": "POST" if scope["method"] == "POST" else "GET"}
         done = False
 
         async def replay() -> MutableMapping[str, Any]:
@@ -233,6 +235,7 @@ class Guard:
             done = True
             return {"type": "http.request", "body": body, "more_body": False}
 
+        # uvicorn leaves the body of an answer to HEAD out
         await self.app(scope, replay if scope["method"] == "POST" else receive, _with_headers(send))
 
 
