@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from assay.data.pool import Pool
 from assay.web import access
 from assay.web.app import static_files
 from tests.web.reviewing import Site, command, make_project, serving
@@ -369,7 +370,8 @@ def test_the_token_is_in_no_log_and_in_no_file_but_its_own(tmp_path):
 
 
 def test_images_are_sent_as_images_and_nothing_else(site):
-    sample = site.review.media.pool.ids[0]
+    pool = Pool.open(site.review.layout.pool)
+    sample = pool.ids[0]
     status, said, body = site.ask("GET", f"/image/{sample}", {"Cookie": site.cookie()})
     assert (status, said["content-type"], said["x-content-type-options"]) == (200, "image/png", "nosniff")
-    assert body == site.review.media.pool.read(sample)
+    assert body == pool.read(sample)

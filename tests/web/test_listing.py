@@ -67,13 +67,13 @@ def judge(review: Review, samples: Sequence[str], act: str, by: str = "Ada", nam
     )
 
 
-def test_a_chunk_has_the_rows_in_order(review):
+def test_a_chunk_has_the_rows_in_order(review, project):
     made = review.listing({"view": "all"})
     head, columns = unpacked(made.chunk(7, 20, review.journal.answers))
     assert head["n"] == 20
     assert [bytes(row).hex() for row in columns["id"].reshape(-1, 32)] == made.ids(7, 20)
     labels = [None if code < 0 else head["words"][code] for code in columns["label"]]
-    known = {row["id"]: row["annotations"] for row in review.media.pool.imports.to_pylist()}
+    known = {row["id"]: row["annotations"] for row in project.pool.imports.to_pylist()}
     for sample, label in zip(made.ids(7, 20), labels, strict=True):
         assert (label is None) == (known[sample] is None)
         assert label is None or f'"{label}"' in known[sample]
@@ -84,9 +84,9 @@ def test_a_chunk_has_the_rows_in_order(review):
 def test_ids_are_found_in_any_order_and_others_are_not(review):
     every = ids(review, view="all")
     some = [every[5], "0" * 64, every[0], "f" * 64, every[-1], every[5]]
-    assert review.catalog.rows(some).tolist() == [5, -1, 0, -1, 59, 5]
-    assert review.catalog.rows(["", "x", every[1].upper(), every[1]]).tolist() == [-1, -1, -1, 1]
-    assert review.catalog.rows([]).tolist() == []
+    assert review.catalog.ids.rows(some).tolist() == [5, -1, 0, -1, 59, 5]
+    assert review.catalog.ids.rows(["", "x", every[1].upper(), every[1]]).tolist() == [-1, -1, -1, 1]
+    assert review.catalog.ids.rows([]).tolist() == []
 
 
 def test_filters_and_their_counts_agree(review):
@@ -114,7 +114,7 @@ def test_texts_scores_and_orders(review):
     assert len(ids(review, view="queue", max="1000000")) == len(queue)
     names = [
         review.catalog.names[int(r)].as_py()
-        for r in review.catalog.rows(ids(review, view="all", sort="name"))
+        for r in review.catalog.ids.rows(ids(review, view="all", sort="name"))
     ]
     assert names == sorted(names)
     assert (

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
+import pyarrow as pa
 from rich.console import Console
 
 from assay import plugins
@@ -105,6 +106,7 @@ def run(
 
     asked = _address(view, list(VIEWS))
     wanted = {whoami(layout.root): "judge", **_people(invited)}
+    pa.set_memory_pool(pa.system_memory_pool())  # of all the only one that gives back what reading took
     review = Review(params, layout)
     bound = _bind(host, port)
     port = bound.getsockname()[1]

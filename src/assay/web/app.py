@@ -158,7 +158,7 @@ def GONE() -> Response:  # noqa: N802
 def _add_images(app: FastAPI, review: Review) -> None:
     @app.get("/image/{sample}")
     def image(sample: str) -> Response:
-        found = review.media.image(bytes.fromhex(sample)) if is_id(sample) else None
+        found = review.media.image(sample) if is_id(sample) else None
         if found is None:
             return JSONResponse({"error": "the pool has no such image"}, 404)
         return Response(found[0], 200, FOREVER, found[1])
@@ -169,7 +169,7 @@ def _add_images(app: FastAPI, review: Review) -> None:
         if (made := review.find(key)) is None:
             return GONE()
         ids = made.ids(max(0, start), min(max(0, count), THUMBNAILS))
-        small = [review.media.small(bytes.fromhex(sample)) for sample in ids]
+        small = [review.media.small(sample) for sample in ids]
         lengths = b"".join(len(one).to_bytes(4, "little") for one in small)
         return Response(b"".join([lengths, *small]), 200, NO_STORE, "application/octet-stream")
 

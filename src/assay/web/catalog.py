@@ -1,13 +1,13 @@
-"""The images of the snapshot with the edits since, as columns: about 150 bytes an image besides names and metadata."""
+"""The images of the snapshot with the edits since, as columns: about 80 bytes an image besides names and metadata."""
 
 from __future__ import annotations
 
-import binascii
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,36 +17,30 @@ from numpy.typing import NDArray
 
 from assay.data.annotations import annotations_json, from_columns
 from assay.data.edits import Batches, Judgement
-from assay.data.matching import positions, whole
-from assay.data.snapshot import Snapshot
+from assay.data.files import read_json
+from assay.data.matching import whole
+from assay.data.snapshot import RARE
 from assay.data.standing import Standing, standings
+from assay.web import streamed
+from assay.web.ids import Ids
 
 Codes = NDArray[np.int32]
 Rows = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 SPLITS = ("train", "val", "test")
-IS_ID = "^[0-9a-f]{64}$"
+TEXTS = ("group", "captured_at", "metadata", "split")
+SAMPLES = ("width", "height", "origins", "labelled", "excluded", *TEXTS)
 NOTE = ("category", "bbox", "segmentation", "iscrowd", "attributes")
 MOST_VALUES = 200
 """With more values than this, a metadata column is no filter."""
 
 
-def raw_ids(ids: pa.Array) -> NDArray[np.uint8]:
-    """(n, 32) content ids as bytes."""
-    if not len(ids):
-        return np.zeros((0, 32), np.uint8)
-    _, offsets, text = ids.buffers()
-    start = int(np.frombuffer(offsets, np.int32)[ids.offset])
-    digits = memoryview(text)[start : start + 64 * len(ids)]
-    return np.frombuffer(binascii.unhexlify(digits), np.uint8).reshape(-1, 32)
-
-
 class Words:
     """Texts, each with a code; -1 stands for none."""
 
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self._code_of: dict[str, int] = {}
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self.texts = list(texts)
+        self._code_of = {text: n for n, text in enumerate(self.texts)}
 
     def code(self, text: str | None) -> int:
         if text is None:
@@ -56,9 +50,9 @@ class Words:
             self.texts.append(text)
         return self._code_of[text]
 
-    def codes(self, column: pa.Array | pa.ChunkedArray) -> Codes:
+    def codes(self, texts: pa.Array | pa.ChunkedArray) -> Codes:
         """(n,) the codes of a column of texts."""
-        one = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        one = whole(texts) if isinstance(texts, pa.ChunkedArray) else texts
         if not pa.types.is_dictionary(one.type):
             one = one.dictionary_encode()
         known = np.array([*map(self.code, one.dictionary.to_pylist()), -1], np.int32)
@@ -78,7 +72,9 @@ class Facet:
 class Catalog:
     """n images, sorted by id. `tagged`: (annotations,) row and class of each annotation, of `classes`."""
 
+    ids: Ids
     samples: pa.Table
+    """What else the snapshot says of them: width, height, origins, labelled, group, captured_at, metadata."""
     classes: list[str]
     words: Words
     label: Codes
@@ -88,52 +84,27 @@ class Catalog:
     tagged: tuple[Rows, Codes]
     annotations: pa.Table
     """Those of the snapshot; `annotated` (annotations,): their rows, ascending."""
-    annotated: NDArray[np.int64]
+    annotated: Rows
     changed: dict[int, Standing]
     """{row: state} of the images judged since the snapshot."""
     batches: Facet
     people: Facet
 
     def __len__(self) -> int:
-        return int(self.samples.num_rows)
-
-    @cached_property
-    def ids(self) -> pa.Array:
-        return whole(self.samples["id"])
-
-    @cached_property
-    def raw(self) -> NDArray[np.uint8]:
-        """(n, 32) the ids as bytes."""
-        return raw_ids(self.ids)
-
-    @cached_property
-    def _keys(self) -> NDArray[np.uint64]:
-        """(n,) the first 64 bits of the ids, ascending."""
-        return self.raw[:, :8].copy().view(">u8").ravel().astype(np.uint64)
-
-    def rows(self, ids: pa.Array | Sequence[str]) -> NDArray[np.int64]:
-        """The row of each id; -1 if it is not in the snapshot. Takes no time that grows with the snapshot."""
-        wanted = ids if isinstance(ids, pa.Array) else pa.array(ids, pa.string())
-        if not len(self) or not pc.all(pc.match_substring_regex(wanted, IS_ID)).as_py():
-            return positions(wanted, self.ids)
-        raw = raw_ids(wanted)
-        keys = raw[:, :8].copy().view(">u8").ravel().astype(np.uint64)
-        found = np.minimum(np.searchsorted(self._keys, keys), len(self) - 1)
-        return np.where((self.raw[found] == raw).all(1), found, -1).astype(np.int64)
+        return len(self.ids)
 
     @cached_property
     def names(self) -> pa.Array:
         """(n,) `source:path` of the first origin; "" without one."""
         origins = whole(self.samples["origins"])
         lengths = pc.fill_null(pc.list_value_length(origins), 0).to_numpy(zero_copy_only=False)
-        starts = np.cumsum([0, *lengths[:-1]]) if len(lengths) else np.zeros(0)
-        first = pa.array(starts.astype(np.int64), mask=lengths == 0)
+        first = pa.array(np.cumsum(lengths, dtype=np.int64) - lengths, mask=lengths == 0)
         return pc.fill_null(origins.flatten().take(first), "")
 
     @cached_property
     def metadata(self) -> dict[str, Facet]:
         """The metadata columns with at most MOST_VALUES values."""
-        text = whole(self.samples["metadata"]).dictionary_encode()
+        text = whole(self.samples["metadata"])
         held = [json.loads(one or "{}") for one in text.dictionary.to_pylist()]
         codes = pc.fill_null(text.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
         found = {}
@@ -154,7 +125,7 @@ class Catalog:
             return None
         start, end = np.searchsorted(self.annotated, [row, row + 1]).tolist()
         held = self.annotations.slice(start, end - start).to_pylist()
-        found = [from_columns(tuple(note[name] for name in NOTE)) for note in held]
+        found = [from_columns(tuple(note.get(name, RARE.get(name)) for name in NOTE)) for note in held]
         return json.loads(annotations_json(found) or "[]")  # type: ignore[no-any-return]
 
     def shows(self, name: str) -> Mask:
@@ -166,40 +137,41 @@ class Catalog:
         return found
 
 
-def read(
-    snapshot: Snapshot,
-    batches: Batches,
-    classes: Sequence[str] | None,
-) -> Catalog:
-    """The catalogue of a snapshot and all edit batches. `classes`: the declared ones; None: those that occur."""
-    words = Words()
-    samples = snapshot.samples
-    ids = whole(samples["id"])
-    splits = Words()
-    splits.texts, splits._code_of = list(SPLITS), {name: n for n, name in enumerate(SPLITS)}
-    categories = list(classes) if classes is not None else list(snapshot.categories)
+def read(folder: Path, batches: Batches, classes: Sequence[str] | None) -> Catalog:
+    """The catalogue of the snapshot in a folder and of all edit batches. `classes`: the declared ones, or None."""
+    categories = read_json(folder / "snapshot.json", "curate")["categories"]
+    ids = Ids(streamed.ids(folder / "samples.parquet"))
+    samples = streamed.table(folder / "samples.parquet", SAMPLES, coded=TEXTS)
+    annotated = ids.find(streamed.ids(folder / "annotations.parquet")).astype(np.int32)
+    annotations = streamed.table(folder / "annotations.parquet", NOTE, coded=["category"])
     said = standings(batches)
-    found = positions(pa.array(list(said), pa.string()), ids).tolist()
+    found = ids.rows(list(said)).tolist()
     changed = {row: state for row, state in zip(found, said.values(), strict=True) if row >= 0}
     notes = {
         row: json.loads(state.annotations) for row, state in changed.items() if state.annotations is not None
     }
-    new = {note["category"] for held in notes.values() for note in held} - set(categories)
-    categories += sorted(new | (set(snapshot.categories) - set(categories)))
+    first = categories if classes is None else classes
+    others = {*categories, *(note["category"] for held in notes.values() for note in held)} - set(first)
+    shown = [*first, *sorted(others)]
+    codes = Words(shown).codes(annotations["category"])
+    words, splits = Words(), Words(SPLITS)
     made = Catalog(
-        samples=samples,
-        classes=categories,
+        ids=ids,
+        samples=samples.drop_columns(["split", "excluded"]),
+        classes=shown,
         words=words,
-        label=words.codes(snapshot.words),
+        label=np.where(samples["labelled"], words.code(""), -1).astype(np.int32),
         split=splits.codes(samples["split"]).astype(np.int8),
-        excluded=samples["excluded"].to_numpy().astype(bool),
-        tagged=_tagged(snapshot, notes, categories),
-        annotations=snapshot.annotations,
-        annotated=snapshot.annotated,
+        excluded=np.array(samples["excluded"]),
+        tagged=_tagged(annotated, codes, notes, shown),
+        annotations=annotations,
+        annotated=annotated,
         changed=changed,
         batches=_last(ids, batches, lambda name, _: name),
         people=_last(ids, batches, lambda _, judgement: judgement.by),
     )
+    for rows, texts in _in_words(annotated, codes, _drawn(annotations), shown):
+        made.label[rows] = words.codes(texts)
     for row, state in changed.items():
         if state.annotations is not None:
             made.label[row] = words.code(in_words(notes[row]))
@@ -208,6 +180,37 @@ def read(
         if state.split is not None:
             made.split[row] = splits.code(state.split)
     return made
+
+
+def _drawn(annotations: pa.Table) -> Mask:
+    """(annotations,) which ones have a box or an outline."""
+    return np.array(pc.or_(*(pc.is_valid(annotations[name]) for name in ("bbox", "segmentation"))))
+
+
+def _in_words(
+    rows: Rows, codes: Codes, drawn: Mask, classes: list[str]
+) -> Iterator[tuple[NDArray[np.int64], pa.Array]]:
+    """Rows with annotations, and `in_words` of each; `rows` (annotations,): ascending, `codes`: their classes."""
+    counted = np.isin(rows, rows[drawn])
+    yield _joined(rows[~counted], classes, codes[~counted], "; ")
+    many, by_name = np.int64(max(1, len(classes))), sorted(classes)
+    rank = np.array([by_name.index(name) for name in classes], np.int64)
+    pairs, counts = np.unique(rows[counted] * many + rank[codes[counted]], return_counts=True)
+    kinds, which = np.unique(counts * many + pairs % many, return_inverse=True)
+    texts = [
+        f"{n} {by_name[code]}" for n, code in zip(*(one.tolist() for one in divmod(kinds, many)), strict=True)
+    ]
+    yield _joined(pairs // many, texts, which, ", ")
+
+
+def _joined(
+    rows: NDArray[Any], texts: list[str], codes: NDArray[Any], between: str
+) -> tuple[NDArray[Any], pa.Array]:
+    """The rows, each once, and its texts, joined. `rows` (m,): ascending; `codes` (m,): the text of each."""
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    offsets = pa.array(np.append(starts, len(rows)), pa.int32())
+    parts = pa.array(texts, pa.string()).take(pa.array(codes))
+    return rows[starts], pc.binary_join(pa.ListArray.from_arrays(offsets, parts), between)
 
 
 def in_words(notes: Iterable[dict[str, object]]) -> str:
@@ -220,30 +223,25 @@ def in_words(notes: Iterable[dict[str, object]]) -> str:
 
 
 def _tagged(
-    snapshot: Snapshot, notes: dict[int, list[dict[str, str]]], categories: Sequence[str]
+    rows: Rows, codes: Codes, notes: dict[int, list[dict[str, str]]], categories: Sequence[str]
 ) -> tuple[Rows, Codes]:
-    """Row and class of each annotation, each pair once: those of the snapshot, and of `notes` where it has the row."""
-    column = whole(snapshot.annotations["category"]).dictionary_encode()
-    place = {name: n for n, name in enumerate(categories)}
-    of = np.array([place[name] for name in column.dictionary.to_pylist()] or [0], np.int64)
-    rows = np.asarray(snapshot.annotated, np.int64)
-    codes = of[column.indices.to_numpy(zero_copy_only=False).astype(np.int64)]
+    """Row and class of each annotation, each pair once: those given, and of `notes` where it has the row."""
     if notes:
-        stays = ~np.isin(rows, np.fromiter(notes, np.int64, len(notes)))
+        place = {name: n for n, name in enumerate(categories)}
+        stays = ~np.isin(rows, np.fromiter(notes, np.int32, len(notes)))
         more = [(row, place[note["category"]]) for row, held in notes.items() for note in held]
-        added = np.array(more, np.int64).reshape(-1, 2)
+        added = np.array(more, np.int32).reshape(-1, 2)
         rows, codes = np.append(rows[stays], added[:, 0]), np.append(codes[stays], added[:, 1])
-    pairs = np.unique(rows * len(categories) + codes) if len(rows) else np.zeros(0, np.int64)
-    return (pairs // max(1, len(categories))).astype(np.int32), (pairs % max(1, len(categories))).astype(
-        np.int32
-    )
+    many = max(1, len(categories))
+    pairs = np.unique(rows * np.int64(many) + codes)
+    return (pairs // many).astype(np.int32), (pairs % many).astype(np.int32)
 
 
-def _last(ids: pa.Array, batches: Batches, of: Callable[[str, Judgement], str]) -> Facet:
+def _last(ids: Ids, batches: Batches, of: Callable[[str, Judgement], str]) -> Facet:
     """A property of the last judgement of each image."""
     words, codes = Words(), np.full(len(ids), -1, np.int32)
     said = {judgement.id: words.code(of(name, judgement)) for name, batch in batches for judgement in batch}
-    rows = positions(pa.array(list(said), pa.string()), ids)
+    rows = ids.rows(list(said))
     there = rows >= 0
     codes[rows[there]] = np.fromiter(said.values(), np.int32, len(said))[there]
     return Facet(codes, words.texts)

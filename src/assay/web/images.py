@@ -14,8 +14,8 @@ from fastapi import APIRouter, Header, Response
 
 from assay.data.images.browser import SHOWN as SHOWN
 from assay.data.images.browser import for_browser as for_browser
-from assay.data.pool import Pool
 from assay.web.signed import PATH, image_key, is_signed
+from assay.web.stored import Stored
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -32,22 +32,17 @@ class GrowingPool:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = Lock()
-        self._seen: list[str] | None = None
-        self._pool: Pool | None = None
+        self._stored: Stored | None = None
 
     def read(self, sample: str) -> bytes | None:
         """Encoded bytes; None if the pool has no such image."""
-        with self._lock:  # handles of shards are shared
-            pool = self._with(sample)
-            return None if pool is None else pool.read(sample)
-
-    def _with(self, sample: str) -> Pool | None:
-        if self._pool is not None and sample in self._pool:
-            return self._pool
-        there = sorted(file.name for file in (self.path / "shards").glob("*.parquet"))
-        if there != self._seen:
-            self._pool, self._seen = Pool.open(self.path), there
-        return self._pool if self._pool is not None and sample in self._pool else None
+        with self._lock:
+            stored = self._stored or Stored(self.path)
+            if (row := stored.row(sample)) is None and stored.is_outdated:
+                stored = Stored(self.path)
+                row = stored.row(sample)
+            self._stored = stored
+        return None if row is None else stored.at(row)
 
 
 def image_router(pool: Path, scratch: Path, origin: str | None = None) -> APIRouter:

@@ -41,7 +41,7 @@ class Judging:
         """The event to store. UsageError, RowError or ValidationError if it must not be."""
         if not isinstance(given, dict):
             raise UsageError("an event is an object")
-        row = int(self.catalog.rows([str(given.get("id"))])[0])
+        row = int(self.catalog.ids.rows([str(given.get("id"))])[0])
         if row < 0:
             raise UsageError("the snapshot has no such image")
         held = {**given, "by": by, "at": _ago(given.get("age", 0))}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from assay.data.journal import Answers, disagree
 from assay.errors import UsageError
 from assay.web.catalog import SPLITS, Catalog, Codes, Facet, Mask
+from assay.web.ids import texts as texts_of
 from assay.web.views import View
 
 CHUNK = 4096
@@ -91,8 +92,7 @@ class Listing:
         return len(self.at)
 
     def ids(self, start: int, count: int) -> list[str]:
-        rows = self.view.rows[self.at[start : start + count]]
-        return self.catalog.ids.take(pa.array(rows)).to_pylist()  # type: ignore[no-any-return]
+        return texts_of(self.catalog.ids.raw[self.view.rows[self.at[start : start + count]]])
 
     def chunk(self, start: int, count: int, answers: Answers) -> bytes:
         """Rows [start, start + count), as `packed`; `id` is (n, 32) uint8.
@@ -102,7 +102,7 @@ class Listing:
         at = self.at[start : start + min(count, CHUNK)]
         rows = self.view.rows[at]
         texts: dict[str, int] = {}
-        columns: dict[str, NDArray[Any]] = {"id": self.catalog.raw[rows]}
+        columns: dict[str, NDArray[Any]] = {"id": self.catalog.ids.raw[rows]}
         if self.view.score is not None:
             columns["score"] = self.view.score[at].astype(np.float32)
         if self.view.group is not None:
@@ -231,7 +231,7 @@ def _facets(view: View, catalog: Catalog, answers: Answers) -> dict[str, Facet]:
 def _states(catalog: Catalog, answers: Answers) -> Codes:
     """(n,) the number of STATES of each image."""
     state = np.zeros(len(catalog), np.int32)
-    rows = catalog.rows(list(answers.of)).tolist()
+    rows = catalog.ids.rows(list(answers.of)).tolist()
     for row, held in zip(rows, answers.of.values(), strict=True):
         if row >= 0:
             skipped = all(given.event.act == "skip" for given in held.values())
@@ -260,7 +260,7 @@ def _rest(query: Query, view: View, catalog: Catalog, places: NDArray[np.float32
     passed = np.ones(len(view), bool)
     if query.text:
         found = pc.match_substring(catalog.names, query.text, ignore_case=True).to_numpy(zero_copy_only=False)
-        found = found | pc.starts_with(catalog.ids, query.text.lower()).to_numpy(zero_copy_only=False)
+        found = found | catalog.ids.starting(query.text.lower())
         passed &= found[view.rows]
     if view.score is not None and query.least is not None:
         passed &= view.score >= query.least

@@ -19,16 +19,14 @@ from pydantic import ValidationError
 from assay.data import object_suspects
 from assay.data.annotations import reason
 from assay.data.edits import Judgement, read_batches
-from assay.data.files import read_json, read_table, recall
+from assay.data.files import read_table, recall
 from assay.data.journal import FOLDER, Journal
-from assay.data.labelfile import RowError, valid_classes
-from assay.data.pool import Pool
-from assay.data.snapshot import Snapshot
+from assay.data.labelfile import RowError, ValidLabels
 from assay.errors import AssayError, UsageError
 from assay.layout import Layout
 from assay.params import Params
 from assay.web import catalog as catalogs
-from assay.web import listing, views
+from assay.web import listing, streamed, views
 from assay.web.judging import Judging, mode
 from assay.web.listing import Listing
 from assay.web.media import Media
@@ -48,7 +46,7 @@ class Review:
         self.params, self.layout = params, layout
         self.mode = mode(params.task)
         self.journal = Journal(layout.root / FOLDER)
-        self.media = Media(Pool.open(layout.pool), layout.scratch)
+        self.media = Media(layout.pool, layout.scratch)
         self.map = Map(layout.embeddings, layout.scratch)
         self._lock = RLock()
         self._seen: object = None
@@ -64,20 +62,21 @@ class Review:
             self.journal.refresh()
             if (seen := self._signature()) == self._seen:
                 return
-            snapshot = Snapshot.load(self.layout.snapshot)
-            self.digest: str = read_json(self.layout.snapshot / "snapshot.json", "curate")["digest"]
+            declared = self.params.curate.classes
             self._batches = read_batches(self.layout.edits)
-            self.catalog = catalogs.read(snapshot, self._batches, self.params.curate.classes)
-            labels = valid_classes(self.params.curate.classes, snapshot, self._batches, True)
+            self.catalog = catalogs.read(self.layout.snapshot, self._batches, declared)
+            known = frozenset(self.catalog.classes if declared is None else declared)
+            labels = ValidLabels(known, declared is not None, allow_new=True)
             self.judging = Judging(self.params.task, self.catalog, labels)
             self._history: dict[str, list[Judgement]] | None = None
             self._suggestions: Suggestions | None = None
-            if len(pool := Pool.open(self.layout.pool)) != len(self.media.pool):
-                self.media = Media(pool, self.layout.scratch)
+            if self.media.stored.is_outdated:
+                self.media = Media(self.layout.pool, self.layout.scratch)
             self._places = self._measures = None
             self._views.clear()
             self._listings.clear()
             self._seen = seen
+            streamed.release()
 
     def _signature(self) -> object:
         """Names, sizes and times of the files that a view is made from."""
@@ -111,6 +110,7 @@ class Review:
                 places = self.places() if query.inside else None
                 made = listing.listing(key, query, view, self.catalog, self.journal.answers, places)
                 self._listings[key] = made
+                streamed.release()
             self._listings.move_to_end(key)
             while len(self._listings) > LISTINGS:
                 self._listings.popitem(last=False)
@@ -122,7 +122,7 @@ class Review:
             return None
         ids, drawn = found
         if self._places is None or self._places[0] is not drawn:
-            rows, places = self.catalog.rows(ids), np.full((len(self.catalog), 2), np.nan, np.float32)
+            rows, places = self.catalog.ids.rows(ids), np.full((len(self.catalog), 2), np.nan, np.float32)
             places[rows[rows >= 0]] = drawn[rows >= 0]
             self._places = drawn, places
         return self._places[1]
@@ -141,7 +141,7 @@ class Review:
         values = np.full(len(self.catalog), np.nan, np.float32)
         table = recall(lambda: read_table(file, ["id", column]))
         if table is not None:
-            rows = self.catalog.rows(table["id"].combine_chunks())
+            rows = self.catalog.ids.rows(table["id"].combine_chunks())
             found = pc.cast(table[column], pa.float32()).to_numpy(zero_copy_only=False)
             values[rows[rows >= 0]] = (1 - found if inverse else found)[rows >= 0]
         return values
@@ -266,7 +266,7 @@ def _named(given: Any) -> str | None:
     return name if isinstance(name, str) and name.isascii() else None
 
 
-ABOUT = ("origins", "metadata", "width", "height", "split", "group", "captured_at", "labelled", "excluded")
+ABOUT = ("origins", "metadata", "width", "height", "group", "captured_at")
 
 
 def _said(judgement: Judgement) -> dict[str, Any]:

@@ -122,7 +122,7 @@ def suspected_objects(source: Source) -> View:
             "the objects of this snapshot were not audited",
             hint="`assay audit --html audit.html`, then reload this page",
         )
-    rows = source.catalog.rows(list(found))
+    rows = source.catalog.ids.rows(list(found))
     there = (rows >= 0) & ~source.catalog.excluded[rows]
     held = [some for some, kept in zip(found.values(), there.tolist(), strict=True) if kept]
     kinds = pa.array([some[0]["kind"] for some in held], pa.string())
@@ -177,7 +177,7 @@ def duplicates(source: Source) -> View:
     from scipy.sparse.csgraph import connected_components
 
     pairs = near_pairs(Embeddings.open(source.layout.embeddings).pairs, source.params.curate.near_duplicate)
-    a, b = (source.catalog.rows(pairs[name].combine_chunks()) for name in ("id", "other"))
+    a, b = (source.catalog.ids.rows(pairs[name].combine_chunks()) for name in ("id", "other"))
     there = (a >= 0) & (b >= 0)
     a, b, near = a[there], b[there], pairs["similarity"].to_numpy()[there]
     n = len(source.catalog)
@@ -295,7 +295,7 @@ def _of_table(
     more: dict[str, Facet] | None = None,
 ) -> View:
     """A view of the rows of a table with `id`, without images that the snapshot does not have."""
-    rows = source.catalog.rows(table["id"].combine_chunks())
+    rows = source.catalog.ids.rows(table["id"].combine_chunks())
     there = rows >= 0
     kept = table.filter(pa.array(there))
     return View(
