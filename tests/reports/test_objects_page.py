@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from assay.commands.label_objects import COLUMNS
+from assay.data import masks
 from assay.data.annotations import Annotation
 from assay.data.images.decode import ImageInfo
 from assay.data.pool import PoolWriter, content_id
@@ -19,11 +20,13 @@ from assay.labels.objects.page import page
 from assay.reports.crops import LEAST, window
 
 NASTY = "<b>owl</b></script>"
+OUTLINE = masks.encode(np.pad(np.ones((30, 30), bool), ((60, 70), (50, 120)))).model_dump_json()
 SUSPECTED = (
-    ("missed", None, "cat", None, [60.0, 10.0, 40.0, 30.0]),
-    ("spurious", NASTY, None, [-0.5, 5.0, 20.0, 20.0], None),
-    ("swapped", "cat", "dog", [100.0, 100.0, 30.0, 30.0], [100.0, 100.0, 30.0, 30.0]),
-    ("moved", "dog", "dog", [40.0, 60.0, 30.0, 30.0], [50.0, 60.0, 30.0, 30.0]),
+    ("missed", None, "cat", None, [60.0, 10.0, 40.0, 30.0], []),
+    ("spurious", NASTY, None, [-0.5, 5.0, 20.0, 20.0], None, []),
+    ("swapped", "cat", "dog", [100.0, 100.0, 30.0, 30.0], [100.0, 100.0, 30.0, 30.0], []),
+    ("moved", "dog", "dog", [40.0, 60.0, 30.0, 30.0], [50.0, 60.0, 30.0, 30.0], []),
+    ("moved", "cat", "cat", [40.0, 60.0, 30.0, 30.0], [50.0, 60.0, 30.0, 30.0], [OUTLINE]),
 )
 
 
@@ -39,10 +42,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [
         {
             "id": sample, "path": "s:a.png", "split": "val", "kind": kind, "given": given, "suggested": suggested,
-            "probability": 0.5 - n / 10, "box": box, "suggested_box": new, "outline": None, "suggested_outlines": [],
-            "reason": "the model sees it",
+            "probability": 0.5 - n / 10, "box": box, "suggested_box": new, "outline": None,
+            "suggested_outlines": outlines, "reason": "the model sees it",
         }
-        for n, (kind, given, suggested, box, new) in enumerate(SUSPECTED)
+        for n, (kind, given, suggested, box, new, outlines) in enumerate(SUSPECTED)
     ]  # fmt: skip
     there = {sample: [Annotation(category="cat", bbox=(0, 0, 50, 50))]}
     result = {
@@ -61,11 +64,17 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_would_change_is_drawn_over_its_surroundings(fresh):
     said = fresh.texts(".sample .what")
-    assert said == ["not labelled: cat", f"nothing here: {NASTY}", "cat → dog", "dog, badly placed"]
+    moved = ["dog, badly placed", "cat, badly placed"]
+    assert said == ["not labelled: cat", f"nothing here: {NASTY}", "cat → dog", *moved]
     drawn = fresh.run(
         "[...document.querySelectorAll('.sample svg')].map(e => [...e.children].map(p => p.classList[0]))"
     )
-    assert drawn == [["beside", "come"], ["beside", "gone"], ["beside", "was"], ["beside", "was", "now"]]
+    assert drawn == [
+        ["beside", "come"],
+        ["beside", "gone"],
+        ["beside", "was"],
+        *[["beside", "was", "now"]] * 2,
+    ]
     views = fresh.run("[...document.querySelectorAll('.sample svg')].map(e => e.getAttribute('viewBox'))")
     assert views[0] == "30 0 100 100"
     shapes = fresh.run(
@@ -79,7 +88,7 @@ def test_what_would_change_is_drawn_over_its_surroundings(fresh):
 def test_keys_answer_and_the_file_is_one_for_assay_label(fresh):
     for key in ("ArrowRight", "t", "k", "x"):
         fresh.press(key)
-    assert fresh.texts(".tally") == ["3 of 4 judged: 1 taken, 1 kept, 1 image excluded"]
+    assert fresh.texts(".tally") == ["3 of 5 judged: 1 taken, 1 kept, 1 image excluded"]
     fresh.reload()
     rows = list(csv.DictReader(StringIO(fresh.saved())))
     assert set(COLUMNS) <= set(rows[0])
@@ -90,7 +99,8 @@ def test_keys_answer_and_the_file_is_one_for_assay_label(fresh):
 
 def test_kinds_are_filtered_and_it_fits_a_phone(fresh):
     fresh.click('[data-kind="moved"]')
-    assert fresh.texts(".sample .what") == ["dog, badly placed"]
+    assert fresh.texts(".sample .what") == ["dog, badly placed", "cat, badly placed"]
+    assert fresh.texts(".acts button:first-child") == ["take the box", "take the outline"]
     fresh.emulate("dark", 360)
     try:
         assert fresh.run("document.documentElement.scrollWidth") <= 360
