@@ -42,6 +42,11 @@ def test_without_an_audit_the_page_says_which_command_makes_one(boxes):
     rows = object_suspects.kept(boxes.layout)
     assert rows[0]["probability"] == max(row["probability"] for row in rows)
     assert review.counts()["suspects"] == len({row["id"] for row in rows}) > 2
+    suspicion = review.measures()["suspicion"]
+    assert np.nanmax(suspicion) == np.float32(rows[0]["probability"])
+    assert np.isfinite(suspicion).sum() == len({row["id"] for row in rows}), (
+        "the map has no colour for the others"
+    )
 
 
 def test_a_confirmation_is_a_review_also_after_the_snapshot_changed(boxes):

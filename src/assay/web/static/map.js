@@ -84,7 +84,7 @@ export class MapLook {
       const low = known[0] ?? 0, high = known.at(-1) ?? 1;
       for (let k = 0; k < n; k++) this.colors[k] = packed(Number.isNaN(values[k]) ? hex(NONE) : ramp(high > low ? (values[k] - low) / (high - low) : 0));
       lines.push(this.line(`rgb(${LOW})`, low.toPrecision(3), ""), this.line(`rgb(${HIGH})`, high.toPrecision(3), ""));
-      if (known.length < n) lines.push(this.line(NONE, "unknown", n - known.length));
+      if (known.length < n) lines.push(this.line(NONE, by === "suspicion" && this.app.draws ? "none suspected" : "unknown", n - known.length));
     }
     lines.push(element("span", {className: "soft"}, `${count(head.of, "image")}${head.n < head.of ? `, ${number.format(head.n)} drawn` : ""}. Drag: a region opens as a grid.`),
       element("span", {className: "zooms"}, button("+", () => this.zoom(1.5), {ariaLabel: "zoom in"}), button("−", () => this.zoom(1 / 1.5), {ariaLabel: "zoom out"}), button("all", () => this.all())));
