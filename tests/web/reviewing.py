@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,12 +233,32 @@ class Page:
             uploadThroughput=-1,
         )
 
+    def asleep(self, is_so: bool) -> None:
+        """As a laptop that is closed: no script runs, no timer, until it is opened."""
+        state = "frozen" if is_so else "active"
+        self.browser.ask("Page.setWebLifecycleState", state=state)
+        self.browser.ask("Emulation.setFocusEmulationEnabled", enabled=not is_so)  # else it stays hidden
+
     def texts_of(self, selector: str) -> list[str]:
         return self.browser.texts(selector)
 
     def troubles(self) -> list[str]:
         """What went wrong on the page, or was asked of another server."""
         return [one for one in self.browser.troubles if not one.startswith((self.origin, "blob:"))]
+
+
+HOLD = """(() => {
+  const asked = window.fetch, held = [];
+  window.fetch = (url, more) => String(url).includes("%s")
+    ? new Promise(done => held.push(() => done(asked(url, more)))) : asked(url, more);
+  window.release = () => { window.fetch = asked; held.forEach(go => go()); return held.length; };
+})()"""
+
+
+def held(shown: Page, path: str) -> Callable[[], int]:
+    """Hold requests of a path back until the result is called; it returns how many there were."""
+    shown.run(HOLD % path)
+    return lambda: int(shown.run("window.release()"))
 
 
 @contextmanager

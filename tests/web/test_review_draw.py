@@ -34,15 +34,15 @@ HOLED = {
 }  # fmt: skip
 
 
-def objects_project(root, task, *labels):
+def objects_project(root, task, *labels, images=4):
     """Discs of different places on images of 160 × 100 px; the first ones are labelled with `labels`."""
     model, primary = MODELS[task]
     given = {"train": {"model": model}, "track": {"primary": primary}, "curate": {"classes": CLASSES}}
     project = Project(root, ingest=SOURCE, **given)
     project.defaults["task"] = task
-    buffers = [io.BytesIO() for _ in range(4)]
+    buffers = [io.BytesIO() for _ in range(images)]
     for n, buffer in enumerate(buffers):
-        disc(160, 100, 60 + 10 * n, 50, 20).save(buffer, "png")
+        disc(160, 100, 60 + 10 * n % 83, 50, 20 + n // 83).save(buffer, "png")
     ids = project.put([buffer.getvalue() for buffer in buffers])
     held = [label_of(sample, notes) for sample, notes in zip(ids, labels, strict=False)]
     if held:

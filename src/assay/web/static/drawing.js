@@ -30,15 +30,18 @@ export class Drawing extends Single {
   paint() {
     const row = this.row, known = row && this.about.get(row.id), bitmap = row && this.bitmaps.get(row.id);
     if (!row) return;
+    this.host.ariaBusy = String(this.shownId !== row.id); // until it is loaded, the image before is shown, faint
     if (bitmap === undefined || bitmap instanceof Promise) { this.load(row.id).then(() => { if (this.row?.id === row.id && this.bitmaps.has(row.id)) this.paint(); }); return; }
     if (!known) return; // `tell` comes again with it
     const said = this.app.answers.mine(row.id) ?? this.app.answers.last(row.id);
     const annotations = said?.act === "label" ? said.annotations : known.annotations ?? [], text = textOf(annotations);
     if (this.shownId === row.id && text === this.given) return;
     if (this.shownId === row.id && (this.waiting || this.isRefused)) return; // being drawn
+    if (this.shownId !== row.id) this.leave(); // what was drawn on the image before, while this one was loaded
     this.drawnOn = row;
     this.given = text;
     this.isRefused = false;
+    this.host.ariaBusy = "false";
     this.editor.load({bitmap, width: known.width, height: known.height, annotations, predicted: said ? [] : known.predicted ?? []});
     if (!this.host.contains(document.activeElement)) this.editor.stage.focus({preventScroll: true});
   }
@@ -72,9 +75,11 @@ export class Drawing extends Single {
     this.save(false);
   }
 
-  // Enter: save the objects as they are; false, once, if there are suggestions that nobody accepted or deleted.
+  // Enter: save the objects as they are; false while the image is not shown yet, and, once, if there are suggestions that
+  // nobody accepted or deleted.
   confirm() {
     const open = this.editor.suggestions, id = this.shownId;
+    if (id !== this.row?.id) return false;
     if (open && this.asked !== id) {
       this.asked = id;
       toast(`${count(open, "suggestion")} not accepted. Shift+A accepts all; Enter goes on without`);

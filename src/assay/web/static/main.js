@@ -84,7 +84,8 @@ class App {
     }, 400);
   }
 
-  async load(stay = null) {
+  // `stay`: at the place where it is when the list has come.
+  async load(stay = false) {
     const asked = this.query;
     this.look = this.query.get("look") ?? "grid";
     const wanted = new URLSearchParams([...this.query].filter(([name]) => !["at", "look", "color"].includes(name)));
@@ -99,7 +100,7 @@ class App {
       this.error = error;
       this.rows = null;
     }
-    this.at = Math.max(0, Math.min(stay ?? Number(this.query.get("at") ?? 0), (this.rows?.n ?? 1) - 1)) || 0;
+    this.at = Math.max(0, Math.min(stay ? this.at : Number(this.query.get("at") ?? 0), (this.rows?.n ?? 1) - 1)) || 0;
     this.side.draw();
     this.stage();
   }
@@ -326,12 +327,12 @@ class App {
     this.answers.begin();
     this.answers.judged = place.judged;
     if (place.answers) this.answers.learn(place.answers);
-    this.load(this.at);
+    this.load(true);
     json("/api/counts").then(counts => { this.counts = counts; this.side.draw(); }).catch(error => this.failed(error));
   }
 
   failed(error) {
-    if (error instanceof Gone) { if (!this.again) { this.again = true; this.load(this.at).finally(() => { this.again = false; }); } return; }
+    if (error instanceof Gone) { if (!this.again) { this.again = true; this.load(true).finally(() => { this.again = false; }); } return; }
     if (error instanceof Unreachable) { toast("the server does not answer; judgements are kept in this browser until it does"); return; }
     toast(error.hint ? `${error.message}: ${error.hint}` : error.message, 12);
   }
