@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from assay.data import object_suspects
@@ -22,7 +23,7 @@ from assay.data.edits import Judgement, read_batches
 from assay.data.files import read_table, recall
 from assay.data.journal import FOLDER, Journal
 from assay.data.labelfile import RowError, ValidLabels
-from assay.errors import AssayError, UsageError
+from assay.errors import AssayError, MissingInput, UsageError
 from assay.layout import Layout
 from assay.params import Params
 from assay.web import catalog as catalogs
@@ -140,22 +141,21 @@ class Review:
         return self._measures
 
     def _measure(self, file: Path, column: str, inverse: bool) -> NDArray[np.float32]:
+        values = np.full(len(self.catalog), np.nan, np.float32)
         table = recall(lambda: read_table(file, ["id", column]))
-        if table is None:
-            return self._column([], [])
-        found = pc.cast(table[column], pa.float32()).to_numpy(zero_copy_only=False)
-        return self._column(table["id"].combine_chunks(), 1 - found if inverse else found)
+        if table is not None:
+            rows = self.catalog.ids.rows(table["id"].combine_chunks())
+            found = pc.cast(table[column], pa.float32()).to_numpy(zero_copy_only=False)
+            values[rows[rows >= 0]] = (1 - found if inverse else found)[rows >= 0]
+        return values
 
     def _suspicion(self) -> NDArray[np.float32]:
         """(n,) the probability of the likeliest suspected object; NaN for an image without, or reviewed since."""
-        found = object_suspects.unreviewed(self.layout, self._batches, self.digest) or {}
-        return self._column(list(found), [some[0]["probability"] for some in found.values()])
-
-    def _column(self, ids: pa.Array | list[str], values: ArrayLike) -> NDArray[np.float32]:
-        """(n,) the values of the images `ids`, NaN for the others."""
-        column, rows = np.full(len(self.catalog), np.nan, np.float32), self.catalog.ids.rows(ids)
-        column[rows[rows >= 0]] = np.asarray(values, np.float32)[rows >= 0]
-        return column
+        values = np.full(len(self.catalog), np.nan, np.float32)
+        with suppress(MissingInput), self._lock:  # the objects were not audited
+            view = self._view("suspects", {})
+            values[view.rows] = view.score
+        return values
 
     def _view(self, name: str, options: dict[str, str]) -> views.View:
         key = name, tuple(sorted(options.items()))
