@@ -8,7 +8,7 @@ from rich.console import Console
 
 from assay.commands import label, queue
 from assay.data.pool import content_id
-from assay.errors import MissingInput, UsageError
+from assay.errors import EditError, MissingInput, UsageError
 
 
 def shown(module, result, width: int = 160) -> str:
@@ -53,13 +53,26 @@ def test_the_exported_file_filled_in_is_taken_by_label(queued, tmp_path):
     with file.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, rows[0])
         writer.writeheader()
-        writer.writerows(rows[:4])
+        writer.writerows(rows)
     taken = label.run(queued.params(), queued.layout, file)
-    assert taken["ignored_columns"] == []
+    assert (taken["open"], taken["ignored_columns"]) == (1, [])
     assert taken["written"] == {"label": 3, "exclude": 1}
     after = queue.run(queued.layout, None)
     assert (after["open"], after["answered"]) == (1, 4)
     assert after["rows"][0]["id"] == rows[4]["id"]
+
+
+def test_a_split_that_somebody_changed_without_a_label_is_not_passed_over(queued, tmp_path):
+    file = tmp_path / "to-label.csv"
+    queue.run(queued.layout, None, export=file)
+    rows = list(csv.DictReader(StringIO(file.read_text())))
+    rows[0]["split"] = "val" if rows[0]["split"] == "test" else "test"
+    with file.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    with pytest.raises(EditError, match="line 2: the label is empty"):
+        label.run(queued.params(), queued.layout, file)
 
 
 def test_before_select_it_says_what_to_run(queued):

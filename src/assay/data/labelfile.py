@@ -108,17 +108,20 @@ class Names:
     ids: Sequence[str]
     """Content ids, sorted."""
     paths: Mapping[str, frozenset[str]]
+    splits: Mapping[str, str] = field(default_factory=dict)
+    """{id: present split}"""
 
     @classmethod
     def of(cls, samples: pa.Table) -> Names:
-        """`samples` has the columns id and origins (`source:path`)."""
+        """`samples` has the columns id, origins (`source:path`) and split."""
         paths: dict[str, set[str]] = defaultdict(set)
         ids = samples["id"].to_pylist()
         for sample, origins in zip(ids, samples["origins"].to_pylist(), strict=True):
             for origin in origins or []:
                 paths[origin].add(sample)
                 paths[origin.split(":", 1)[1]].add(sample)
-        return cls(sorted(ids), {path: frozenset(held) for path, held in paths.items()})
+        splits = dict(zip(ids, samples["split"].to_pylist(), strict=True))
+        return cls(sorted(ids), {path: frozenset(held) for path, held in paths.items()}, splits)
 
     def by_id(self, text: str) -> str:
         start, end = (bisect_left(self.ids, text.lower() + last) for last in ("", "~"))
@@ -205,7 +208,9 @@ def read_rows(file: Path, names: Names, classes: ValidLabels) -> LabelFile:
     rows, problems = [], []
     header, records = csv_records(file)
     _check_header(file, header)
-    filled = [(line, record) for line, record in records if not is_open(record)]
+    filled = [
+        (line, record) for line, record in records if not (is_open(record) or _as_exported(record, names))
+    ]
     if records and not filled:
         raise EditError(
             f"{file}: none of its {len(records):,} rows is filled in",
@@ -223,6 +228,13 @@ def read_rows(file: Path, names: Names, classes: ValidLabels) -> LabelFile:
 def is_open(record: Mapping[str, str]) -> bool:
     """Whether a row is not filled in yet."""
     return "too many" not in record and not any(record.get(name) for name in WHAT)
+
+
+def _as_exported(record: Mapping[str, str], names: Names) -> bool:
+    """Whether a row has no answer but the present split of its image, which exported files show."""
+    split, image = record.get("split"), record.get("id", "")
+    answered = any(record.get(name) for name in WHAT if name != "split")
+    return "label" in record and not answered and split is not None and split == names.splits.get(image)
 
 
 def without_contradictions(
