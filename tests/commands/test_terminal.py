@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from assay.commands.terminal import WIDEST, fail, rate
+from assay.commands import terminal
+from assay.commands.terminal import WIDEST, Terminal, fail, rate
 from assay.errors import AssayError
 
 
@@ -26,3 +27,10 @@ def test_a_value_that_an_error_quotes_does_not_fill_the_screen(capsys):
     assert "line 2: 999" in said
     assert "line 3: else" in said
     assert len(said) < WIDEST + 200
+
+
+def test_a_log_shows_how_far_long_work_has_come(capsys, monkeypatch):
+    monkeypatch.setattr(terminal, "EVERY", 0.0)
+    with Terminal().bar("training", 600) as advance:
+        advance(205)
+    assert "training: 205 of 600 images" in capsys.readouterr().err

@@ -97,7 +97,7 @@ def task_of(found: Survey) -> tuple[str, str]:
     if found.most_of_a_class > 1:
         return (
             "instance_segmentation",
-            "or semantic_segmentation, if objects need not be told apart; detection",
+            "or semantic_segmentation, if objects need not be told apart; detection: `assay init --task`",
         )
     return "semantic_segmentation", "a class for each pixel; instance_segmentation tells objects apart"
 

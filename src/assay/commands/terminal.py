@@ -24,12 +24,14 @@ from assay.errors import AssayError
 
 out = Console()
 err = Console(stderr=True)
+EVERY = 60.0
+"""Seconds between the lines of a bar in a log."""
 WIDEST = 1000
 """Most characters of a line of an error, which may quote a value of any length."""
 
 
 class Terminal:
-    """The Progress of the command line: live bars on a terminal; in a log, one line at the end of each."""
+    """The Progress of the command line: live bars on a terminal; in a log, a line each minute and one at the end."""
 
     @contextmanager
     def bar(
@@ -59,11 +61,18 @@ class Terminal:
 
     @contextmanager
     def _logged(self, label: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
-        started, done = monotonic(), 0
+        started = last = monotonic()
+        done = 0
 
         def advance(n: int) -> None:
-            nonlocal done
+            nonlocal done, last
             done += n
+            if (now := monotonic()) - last > EVERY:
+                last = now
+                of = f" of {total:,}" if total else ""
+                err.print(
+                    f"{label}: {done:,}{of} {unit}, {rate(done, now - started, unit)} …", highlight=False
+                )
 
         yield advance
         if (seconds := monotonic() - started) > 1:

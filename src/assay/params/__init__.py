@@ -14,6 +14,7 @@ from assay.params.base import SPLITS as SPLITS
 from assay.params.base import Split as Split
 from assay.params.base import _plugin
 from assay.params.bounds import (
+    DOCUMENTED,
     EACH_ONCE,
     Count,
     Hours,
@@ -333,7 +334,7 @@ def parse_params(raw: object, where: str = "params", root: Path = Path()) -> Par
     except ValidationError as error:
         raise ParamsError(
             "\n".join([f"{where} is not valid:", *complaints(error, "  ")]),
-            hint="every key is documented in params.yaml",
+            hint=DOCUMENTED,
         ) from None
 
 

@@ -89,14 +89,20 @@ def shortened(value: object) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
+DOCUMENTED = (
+    "every key is documented in the params.yaml of assay's repository, and in its reference (`make docs`)"
+)
+
+
 def complaints(error: ValidationError, prefix: str = "") -> list[str]:
     """One line for each wrong value: its key, and what is valid."""
     said: dict[str, list[str]] = {}
     for one in error.errors(include_url=False):
         # pydantic's names of the members of a union, `int`, `literal['auto']`, are not part of the key
         loc = [part for part in one["loc"] if not KIND.search(str(part))]
-        said.setdefault(".".join(map(str, loc)) or "(the whole)", []).append(explain(one))
-    return [f"{prefix}{key}: {_either(reasons)}" for key, reasons in said.items()]
+        key = ".".join(map(str, loc))
+        said.setdefault(key and f"{key}: ", []).append(explain(one))
+    return [f"{prefix}{key}{_either(reasons)}" for key, reasons in said.items()]
 
 
 def _either(reasons: list[str]) -> str:
@@ -110,6 +116,4 @@ def with_changes(section: S, name: str, changed: Any) -> S:
     try:
         return type(section).model_validate({**section.model_dump(), **given})
     except ValidationError as error:
-        raise ParamsError(
-            "; ".join(complaints(error, f"{name}.")), hint="the keys are explained in params.yaml"
-        ) from None
+        raise ParamsError("; ".join(complaints(error, f"{name}.")), hint=DOCUMENTED) from None
