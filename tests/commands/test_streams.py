@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 import yaml
 
 from assay.commands.streams import reported
@@ -114,3 +115,16 @@ def test_others_end_the_program_with_a_line(error: Exception, capsys: pytest.Cap
     with pytest.raises(SystemExit) as ended, reported():
         raise error
     assert ended.value.code == 1
+
+
+def test_ctrl_c_in_a_command_is_told_in_one_line(capsys):
+    app = typer.Typer()
+
+    @app.command()
+    def endless() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as end, reported():
+        app([])
+    assert end.value.code == 130
+    assert capsys.readouterr().err.strip() == "stopped; the same call resumes"

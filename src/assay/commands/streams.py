@@ -22,6 +22,8 @@ KIN = {
     "≤": "<=", "≥": ">=", "≈": "~", "√": "sqrt", "’": "'", "‘": "'", "“": '"', "”": '"', "✓": "ok", "█": "#",
 }  # fmt: skip
 NAME = "assay.kin"
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT."""
 DEBUG = "ASSAY_DEBUG"
 """Environment variable: 1 prints the traceback before the message. `assay --traceback` sets it."""
 
@@ -34,9 +36,11 @@ def reported() -> Iterator[None]:
         yield
     except BrokenPipeError:
         sys.exit(0)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:  # typer turns Ctrl-C into this exit
+            raise
         print("stopped; the same call resumes", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except Exception as error:
         line = in_one_line(error)
         if line is None:
