@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
+from PIL import Image
 
 from assay.commands.streams import reported
 from assay.errors import AssayError, from_system
@@ -128,3 +130,13 @@ def test_ctrl_c_in_a_command_is_told_in_one_line(capsys):
         app([])
     assert end.value.code == 130
     assert capsys.readouterr().err.strip() == "stopped; the same call resumes"
+
+
+def test_names_of_folders_are_read_as_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    for name in ("raw/hüte/1.png", "raw/b/2.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / name)
+    elsewhere = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    command = [sys.executable, "-m", "assay", "init", "new", "--from", "raw", "--dry-run", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, env=elsewhere, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["found"]["classes"] == {"b": 1, "hüte": 1}

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from io import StringIO
+
 import pytest
+from rich.console import Console
 
 from assay.data.files import read_json, read_table
 from assay.errors import MissingInput, ParamsError
@@ -53,3 +56,16 @@ def test_a_snapshot_of_other_images_is_noticed(small, draw):
     small.embed()
     with pytest.raises(MissingInput, match="the snapshot are not of the same images"):
         run(small)
+
+
+def test_of_each_check_the_worst_finding_is_shown_on_one_line(small):
+    summary = run(small) | {
+        "issues": {"exact_duplicates": 2, "label_errors": 1},
+        "worst": {"exact_duplicates": f"one image, several labels: {'x' * 200}", "label_errors": "a b"},
+    }
+    console = Console(file=StringIO(), width=100)
+    audit.render(summary, console)
+    first, second, third = console.file.getvalue().splitlines()[:3]
+    assert first == "the audit found: exact duplicates 2, label errors 1"
+    assert second.startswith("  exact duplicates: one image, several labels: xxx")
+    assert (len(second), third[:12]) == (100, "  the worst ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -98,8 +99,12 @@ def _small(objects: Iterable[Annotation]) -> float | None:
 def _look(record: Record) -> tuple[int, bool] | None:
     """(longer side in px, whether it is gray); None if the file is not an image."""
     try:
-        with Image.open(io.BytesIO(record.data) if record.data else str(record.file)) as image:
-            return max(image.size), _is_gray(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", Image.DecompressionBombWarning
+            )  # only the size of a large one is read
+            with Image.open(io.BytesIO(record.data) if record.data else str(record.file)) as image:
+                return max(image.size), _is_gray(image)
     except Exception:
         return None
 

@@ -37,6 +37,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
         advance(1)
     return {
         "issues": {name: entry["issues"] for name, entry in summary.items()},
+        "worst": {name: entry["worst"][0]["reason"] for name, entry in summary.items() if entry["worst"]},
         "labels": labels(measured[NAME], context.limits[NAME]) if NAME in measured else None,
     }
 
@@ -51,6 +52,12 @@ def render(summary: dict[str, Any], console: Console) -> None:
     """Print the findings, and the commands that show them."""
     found = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in summary["issues"].items() if n)
     console.print(f"the audit found: {found or 'nothing'}", highlight=False)
+    worst = {name: reason for name, reason in summary["worst"].items() if name != NAME}
+    for name, reason in worst.items():
+        line = f"  {name.replace('_', ' ')}: {reason}"
+        console.print(line, highlight=False, markup=False, no_wrap=True, overflow="ellipsis")
+    if worst:
+        console.print("  the worst of each; others are in data/audit/audit.json", highlight=False)
     if (said := summary["labels"]) and not said["judged"]:
         console.print(
             "no label of a whole image to judge; objects are judged once there is a model: `assay audit --limit 20`",
