@@ -30,6 +30,8 @@ FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 NO_STORE = {"Cache-Control": "no-store"}
 THUMBNAILS = 256
 """Most thumbnails of a request."""
+OVERLAYS = 64
+"""Most images of a request for their objects."""
 PRELOADED = 16
 """Most images of one `about`."""
 
@@ -141,6 +143,14 @@ def _add_views(app: FastAPI, review: Review) -> None:
             return GONE()
         said = review.about(made, max(0, start), min(max(0, count), PRELOADED))
         return Response(json.dumps(said, ensure_ascii=False), 200, NO_STORE, "application/json")
+
+    @app.get("/api/objects/{key}")
+    def objects(key: str, start: int = 0, count: int = 1) -> Response:
+        """What is drawn over thumbnails."""
+        if (made := review.find(key)) is None:
+            return GONE()
+        said = review.objects(made, max(0, start), min(max(0, count), OVERLAYS))
+        return Response(json.dumps(said, separators=(",", ":")), 200, NO_STORE, "application/json")
 
     @app.get("/api/map/{key}")
     def places(key: str) -> Response:

@@ -31,6 +31,7 @@ from assay.web import listing, streamed, views
 from assay.web.judging import Judging, mode
 from assay.web.listing import Listing
 from assay.web.media import Media
+from assay.web.overlays import overlay
 from assay.web.projection import Map
 from assay.web.suggested import Suggestions, corrections, in_words
 
@@ -217,6 +218,16 @@ class Review:
                     "answers": listing.shown(self.journal.answers, sample),
                 }
             )
+        return out
+
+    def objects(self, made: Listing, start: int, count: int) -> list[dict[str, Any]]:
+        """Size and objects of some images of a listing, for thumbnails; `suspect`: box of the likeliest suspicion."""
+        at, suspected = made.at[start : start + count], made.view.objects
+        out = []
+        for place, row in zip(at.tolist(), made.view.rows[at].tolist(), strict=True):
+            size = [made.catalog.samples[name][row].as_py() for name in ("width", "height")]
+            suspect = None if suspected is None else in_words(suspected[place][0])["focus"]
+            out.append({"size": size, "notes": overlay(made.catalog.notes(row) or []), "suspect": suspect})
         return out
 
     def _suggested(self, made: Listing, rows: list[int], ids: list[str]) -> dict[str, list[dict[str, Any]]]:

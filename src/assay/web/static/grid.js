@@ -4,6 +4,7 @@
 import {element} from "./dom.js";
 import {draw, Thumbnails} from "./thumbnails.js";
 import {words} from "./answers.js";
+import {Shapes} from "./shapes.js";
 
 const TALLEST = 8_000_000; // px
 const FIXED = 64; // lines of cells that a place is counted from
@@ -20,6 +21,7 @@ export class Grid {
     this.area = element("div", {className: "area", role: "presentation"}, this.layer);
     this.node = element("div", {className: "grid", tabIndex: 0, role: "listbox", ariaLabel: "images", ariaMultiSelectable: "true"}, this.area);
     this.thumbnails = new Thumbnails(app.rows, (start, end) => this.pictured(start, end));
+    this.shapes = app.draws ? new Shapes(app.rows, app.project.classes, (start, end) => this.pictured(start, end)) : null;
     this.node.addEventListener("scroll", () => this.soon(), {passive: true});
     this.node.addEventListener("pointerdown", event => this.press(event));
     this.node.addEventListener("dblclick", () => app.open());
@@ -98,6 +100,7 @@ export class Grid {
     }
     for (const cell of this.free) if (!cell.node.hidden) cell.node.hidden = true;
     this.thumbnails.want(start, end);
+    this.shapes?.want(start, end);
   }
 
   make() {
@@ -133,7 +136,14 @@ export class Grid {
   picture(cell) {
     const bitmap = this.thumbnails.get(cell.at);
     cell.node.classList.toggle("nothing", bitmap === null);
-    draw(cell.canvas, bitmap, 1, this.pictures);
+    cell.drawn = draw(cell.canvas, bitmap, 1, this.pictures);
+    if (cell.drawn && this.shapes) this.shapes.over(cell.canvas.getContext("2d"), cell.at, cell.drawn, this.judged(cell.at));
+  }
+
+  // The objects of the last answer to an image; null without one.
+  judged(at) {
+    const row = this.app.rows.get(at), last = row && this.app.answers.last(row.id);
+    return last?.act === "label" ? last.annotations : null;
   }
 
   pictured(start, end) { for (const [at, cell] of this.cells) if (at >= start && at < end) this.picture(cell); }

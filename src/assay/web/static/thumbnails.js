@@ -65,17 +65,19 @@ export class Thumbnails {
 const range = (start, end) => Array.from({length: end - start}, (_, n) => start + n);
 
 // Draw a bitmap as large as it fits in the middle of a canvas; small images without smoothing, on white as assay decodes.
-// `size`: of the canvas in CSS px, where it is known: to ask for it makes the browser lay the page out.
+// `size`: of the canvas in CSS px, where it is known: to ask for it makes the browser lay the page out. Returns where the
+// bitmap is, {x, y, w, h} in px of the canvas; null without one.
 export function draw(canvas, bitmap, scale = window.devicePixelRatio || 1, size = [canvas.clientWidth, canvas.clientHeight]) {
   const [width, height] = size.map(side => Math.round(side * scale));
   if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height; }
   const context = canvas.getContext("2d");
   context.clearRect(0, 0, width, height);
-  if (!bitmap) return;
+  if (!bitmap) return null;
   const by = Math.min(width / bitmap.width, height / bitmap.height, bitmap.width > 64 || bitmap.height > 64 ? 4 : 1000);
   const w = bitmap.width * by, h = bitmap.height * by;
   context.imageSmoothingEnabled = Math.max(bitmap.width, bitmap.height) > 64;
   context.fillStyle = "#fff";
   context.fillRect((width - w) / 2, (height - h) / 2, w, h);
   context.drawImage(bitmap, (width - w) / 2, (height - h) / 2, w, h);
+  return {x: (width - w) / 2, y: (height - h) / 2, w, h};
 }

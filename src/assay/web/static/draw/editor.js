@@ -7,6 +7,7 @@
 // Annotations are assay's: {category, bbox: [x, y, width, height], segmentation, iscrowd, attributes}, in pixels of the
 // upright image. Those that nobody changed are returned as the same objects.
 
+import {colorOf} from "./colors.js";
 import {History} from "./history.js";
 import {Input} from "./input.js";
 import {KEYS} from "./keys.js";
@@ -19,7 +20,6 @@ import {PolygonTool} from "./tools/polygon.js";
 import {SelectTool} from "./tools/select.js";
 import {View} from "./view.js";
 
-const PALETTE = ["#e6a700", "#00a6d6", "#e0457b", "#3fae49", "#9b6bdf", "#f07f2e", "#13b5a5", "#c05be0", "#8a9a00", "#5c8df0"];
 const STEP = 0.5; // pixels to which drawn corners are rounded: finer than a hand
 const BRUSH = {least: 1, most: 400}; // diameter in pixels of the image
 
@@ -126,9 +126,7 @@ export class Editor {
   boxOf({annotation}) { return boxOf(annotation); }
 
   colorOf(category) {
-    const at = this.classes.indexOf(category);
-    const n = at < 0 ? this.classes.length : at;
-    return this.colors.get(category) ?? PALETTE[n] ?? `hsl(${n * 137.5 % 360} 75% 50%)`; // the golden angle: neighbours differ
+    return this.colors.get(category) ?? colorOf(this.classes, category);
   }
 
   /** The smallest object at a point. */
