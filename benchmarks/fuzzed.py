@@ -30,7 +30,7 @@ from assay.layout import Layout
 from assay.params import load_params, parse_params
 from assay.progress import silent
 from assay.stages import ingest
-from benchmarks import mutations
+from benchmarks import fuzzed_sources, mutations
 from benchmarks.mutations import Rng
 
 MAX_PIXELS = 100_000_000
@@ -167,14 +167,26 @@ def _is_sound(data: bytes) -> bool:
         return False
 
 
-def _ingest(source: dict[str, str], folder: Path) -> dict[str, Any]:
+def _ingest(source: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Counts of one source, ingested into an empty workspace."""
     params = parse_params({"ingest": {"sources": [{"name": "s", **source}]}})
     book: dict[str, Any] = ingest.run(params, Layout(folder), silent)["sources"]["s"]
     parts = book["samples"] + book["duplicates"] + book["quarantined"] + book.get("ignored", 0)
     if book["files"] != parts or sum(book["reasons"].values()) != book["quarantined"]:
         raise Unbalanced(f"the books do not add up: {book}")
+    objects = book.get("objects", {})
+    if objects.get("read", 0) != sum(objects.get(kind, 0) for kind in ("taken", "fixed", "refused")):
+        raise Unbalanced(f"objects do not add up: {objects}")
     return book
+
+
+def take_source(data: bytes, folder: Path) -> str:
+    """Ingest a source with a damaged file of labels. No other images than those of the source are read."""
+    source = fuzzed_sources.lay_out(data, folder)
+    book = _ingest(source, folder)
+    if book["samples"] > 3:
+        raise Unbalanced(f"three images, {book['samples']} taken")
+    return str(source["format"])
 
 
 SAMPLES = [f"{k:064x}" for k in range(1, 9)]
@@ -311,4 +323,5 @@ KINDS = {
     "images": Kind(make_image, take_image, 20_000, ingest_together),
     "tables": Kind(make_table, take_table, 5_000),
     "params": Kind(make_params, take_params, 5_000),
+    "written": Kind(fuzzed_sources.make, take_source, 5_000),
 }

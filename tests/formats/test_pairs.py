@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -17,6 +17,7 @@ from assay.commands.export import writers
 from assay.data import masks
 from assay.data.annotations import Annotation
 from assay.data.records import Outgoing, Record, Written
+from assay.errors import UsageError
 from assay.params import Source
 
 WIDTH, HEIGHT = 24, 16
@@ -94,11 +95,13 @@ def meaning(notes: list[Annotation]) -> list:
     return sorted([*tags, *(one for one in held if one[1] is not None)], key=repr)
 
 
-def there_and_back(name: str, images: list[Outgoing]) -> tuple[Written, list[Record]]:
+def there_and_back(
+    name: str, images: list[Outgoing], classes: tuple[str, ...] = CLASSES
+) -> tuple[Written, list[Record]]:
     """Write images in a format, and read them. The images are those of DATA, by their order."""
     module = plugins.load("formats", name)
     with tempfile.TemporaryDirectory() as folder:
-        written = module.write(images, CLASSES, Path(folder))
+        written = module.write(images, classes, Path(folder))
         form = written.format or name
         source = Source(name="s", format=form, path=written.path, options=written.options)
         if not any(Path(folder).iterdir()):  # no image has one tag
@@ -175,3 +178,27 @@ def test_what_two_formats_can_hold_passes_through_both_unchanged(name, notes, ot
 
 def through(name: str, images: list[Outgoing]) -> list[Outgoing]:
     return again(there_and_back(name, images)[1]) if images else []
+
+
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cs"]) | st.sampled_from("\0\x01\t\n\r\x85\u2028\ufffe,;\"'&<]\\/.:#"),
+    min_size=1,
+    max_size=4,
+)
+
+
+@pytest.mark.parametrize("name", writers())
+@settings(max_examples=25)
+@given(TEXTS, TEXTS, st.booleans())
+def test_any_text_is_a_class_or_an_attribute_or_is_refused_in_one_line(name, category, value, is_tag):
+    assume(category == category.strip())
+    place = {} if is_tag else {"bbox": (1, 2, 3, 4), "attributes": {"pose": value}}
+    images = sent([[Annotation(category=category, **place)]], ("train",))
+    try:
+        written, records = there_and_back(name, images, (category,))
+    except UsageError as refused:
+        if "\n" in str(refused):
+            raise
+        return
+    if not +written.lost:
+        assert found(records) == found(images)

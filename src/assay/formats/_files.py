@@ -25,14 +25,23 @@ from assay.intake.watch import is_image_name
 from assay.params import Source
 
 ATTRIBUTES = "attributes of objects"
+OUTSIDE = "outside of the source's folder"
 
 
 def json_of(file: Path, where: str) -> Any:
-    """The content of a JSON file. SourceError, beginning with `where`, if it is none."""
+    """The content of a JSON file. SourceError, beginning with `where`, if it is none, or has a key twice."""
     try:
-        return json.loads(read_data(file, SourceError))
+        return json.loads(read_data(file, SourceError), object_pairs_hook=_unambiguous)
     except (ValueError, RecursionError) as error:
         raise SourceError(f"{where}: no JSON: {error}") from None
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    held = dict(pairs)
+    if len(held) < len(pairs):
+        twice = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+        raise ValueError(f"an object has the key {twice!r} twice")
+    return held
 
 
 def files_of(source: Source, place: Path, patterns: Sequence[str]) -> list[Path]:
@@ -53,29 +62,44 @@ def path_of(file: Path, base: Path) -> str:
     return path if path.isascii() else path.encode("utf-8", "backslashreplace").decode()
 
 
-def found_image(folder: Path, name: str) -> Path | None:
+def found_image(folder: Path, name: str, base: Path) -> Path | None:
     """The file of that name in a folder, or None. Backslashes count as slashes.
 
     If there is none, also with %20 and the like decoded, with another form of its accents (NFC, NFD), and inside the
-    folder without `..`.
+    folder without `..`. Never a file outside of `folder` and of `base`, the source's folder.
     """
     plain = name.replace("\\", "/")
     inside = "/".join(part for part in plain.split("/") if part not in ("..", ""))
     forms = (plain, unquote(plain), *(normalize(form, plain) for form in ("NFC", "NFD")), inside)
-    return next((file for one in dict.fromkeys(forms) if (file := _file(folder / one)) is not None), None)
+    places = (Path(os.path.normpath(folder / form)) for form in dict.fromkeys(forms))
+    return next((file for file in places if lies_in(file, folder, base) and is_file(file)), None)
 
 
-def _file(path: Path) -> Path | None:
+def lies_in(path: Path, *folders: Path) -> bool:
+    """Whether a path is that of a folder, or below one, by its name: links inside of the folders may lead out.
+
+    Names in the files of a source come from others; links are made by whoever lays out the folder.
+    """
+    whole = f"{os.path.abspath(path)}/"  # noqa: PTH100  # asked for each image: five times as fast as a Path
+    return any(whole.startswith(os.path.join(os.path.abspath(one), "")) for one in folders)  # noqa: PTH100, PTH118
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; False for a name that no file can have."""
     try:
-        return Path(os.path.normpath(path)) if path.is_file() else None
-    except (OSError, ValueError):  # a name that is too long, or has a NUL
-        return None
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, has a NUL, or half a character
+        return False
 
 
 def no_such_image(path: str, file: Path, named_in: str, rows: Sequence[str]) -> Record:
-    """The record of a missing image, named in a file; `rows`: the rows of its objects."""
-    issues = [Issue(row, "its image is not there", "refused") for row in rows]
-    return Record(path, file, skip=f"missing: named in {named_in}", issues=issues, beside=(os.fspath(file),))
+    """The record of an image that is missing or outside of the source, named in a file; `rows`: of its objects."""
+    is_outside = is_file(file)
+    issue = "its image is outside of the source's folder" if is_outside else "its image is not there"
+    issues = [Issue(row, issue, "refused") for row in rows]
+    skip = f"{OUTSIDE if is_outside else 'missing'}: named in {named_in}"
+    file = Path(os.fspath(file).replace("\0", "\\0").encode("utf-8", "backslashreplace").decode())
+    return Record(path, file, skip=skip, issues=issues, beside=(os.fspath(file),))
 
 
 def images_below(folder: Path) -> Iterator[Path]:

@@ -16,6 +16,7 @@ from assay.data.outlines import Ring
 from assay.formats import _brush
 from assay.formats._label_studio import Said
 from assay.formats._shapes import Shape, shape_of, with_crowd
+from assay.formats._xml import text_of
 
 IMAGE = "image"
 """The `to_name` of all items, and the key of the image in `data` of a task."""
@@ -86,7 +87,10 @@ def config(
     attributes: Mapping[str, type] | None = None,
     several: bool = True,
 ) -> str:
-    """The XML. `kinds`: of CONTROLS; `attributes`: name -> bool, str or float; `several`: an image may have tags."""
+    """The XML. `kinds`: of CONTROLS; `attributes`: name -> bool, str or float; `several`: an image may have tags.
+
+    UsageError for a name with a character that XML cannot hold.
+    """
     view, names = ElementTree.Element("View"), list(classes)
     ElementTree.SubElement(view, "Image", name=IMAGE, value=f"${IMAGE}", zoomControl="true")
     for kind in kinds:
@@ -103,7 +107,7 @@ def config(
             tag = "TextArea" if held is str else "Number"
             ElementTree.SubElement(view, tag, name=name, toName=IMAGE, perRegion="true")
     ElementTree.indent(view)
-    return ElementTree.tostring(view, "unicode") + "\n"
+    return text_of(view).decode() + "\n"
 
 
 def _add_choices(

@@ -26,7 +26,16 @@ from assay.data.outlines import RLE, Polygons
 from assay.data.records import Issue, Outgoing, Record, Written
 from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, options_of, place_of
-from assay.formats._files import files_of, found_image, json_of, no_such_image, path_of, put, refuse_repeats
+from assay.formats._files import (
+    files_of,
+    found_image,
+    json_of,
+    lies_in,
+    no_such_image,
+    path_of,
+    put,
+    refuse_repeats,
+)
 from assay.formats._objects import Sheet, sheet, size_in
 from assay.layout import locate
 from assay.params import Section, Source
@@ -42,6 +51,8 @@ BESIDE = (
     "{above}/images/{stem}",
 )
 """Possible folders of the images of a file, the first with one of them is used; `stem`: its name after the first _."""
+LABELS = "annotations"
+"""Name of a folder beside which there may be images outside of the source's folder: COCO's own layout."""
 Said = dict[str, Any]
 
 
@@ -128,7 +139,8 @@ class File:
         stem = self.file.stem.partition("_")[2] or self.file.stem
         parts = {"folder": self.file.parent, "above": self.file.parent.parent, "stem": stem}
         places = [Path(pattern.format(**parts)) for pattern in BESIDE]
-        return next((p for p in places if any(found_image(p, name) for name in named)), places[0])
+        own = [p for p in places if lies_in(p, self.base) or self.file.parent.name == LABELS]
+        return next((p for p in own if any(found_image(p, name, self.base) for name in named)), places[0])
 
     def records(self) -> Iterator[Record]:
         """A record for each image, and a skipped one for each unknown `image_id` of annotations."""
@@ -150,7 +162,7 @@ class File:
 
     def _record(self, image: Said, rows: list[tuple[int, Said]]) -> Record:
         name = str(image.get("file_name", ""))
-        file = found_image(self.images, name)
+        file = found_image(self.images, name, self.base)
         path = path_of(file or self.images / name, self.base)
         beside = (str(self.file),)
         if file is None or not name:

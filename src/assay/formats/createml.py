@@ -82,7 +82,7 @@ def _image(row: dict[str, Any]) -> str:
 def _record(row: dict[str, Any], number: int, file: Path, base: Path, options: Options) -> Record:
     told, name = _image(row), path_of(file, base)
     rows = [f"{name}, [{number}].annotations[{n}]" for n in range(len(row["annotations"]))]
-    image = found_image(file.parent, told) or found_image(file.parent / "images", told)
+    image = found_image(file.parent, told, base) or found_image(file.parent / "images", told, base)
     if image is None:
         return no_such_image(path_of(file.parent / told, base), file.parent / told, name, rows)
     held = sheet(image)

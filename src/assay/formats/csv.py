@@ -4,10 +4,10 @@
     images/1.jpg,cat,train,animal-7,2024-05-01T12:00:00,left
     images/2.jpg,,,,,right
 
-`path` is relative to `image_root` (default: the folder of the CSV). An empty `label` is an unlabelled image. With the
-option `separator: ";"` a label is a list of tags, `cat;dog`; `;` alone is an image without tags. `split` (train, val or
-valid or validation, test), `group` and `captured_at` (ISO 8601) are optional; every other column is metadata. A table
-with bad rows is refused as a whole, with a list of them.
+`path` is relative to `image_root` (default: the folder of the CSV), and inside of it. An empty `label` is an unlabelled
+image. With the option `separator: ";"` a label is a list of tags, `cat;dog`; `;` alone is an image without tags.
+`split` (train, val or valid or validation, test), `group` and `captured_at` (ISO 8601) are optional; every other column
+is metadata. A table with bad rows is refused as a whole, with a list of them.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from assay.data.annotations import Annotation
 from assay.data.records import Outgoing, Record, Written
 from assay.data.spreadsheet import header_hint, path_hint
 from assay.data.text import NotCsv, conversion, csv_rows, not_utf8, read_data, refuse_wide
-from assay.errors import SourceError
+from assay.errors import SourceError, UsageError
 from assay.formats import SPLIT_NAMES, options_of, place_of
-from assay.formats._files import put
+from assay.formats._files import lies_in, put
 from assay.layout import locate
 from assay.params import SPLITS, Section, Source
 
@@ -174,6 +174,8 @@ class Table:
         path = os.path.normpath(cell).replace(os.sep, "/") if cell and "://" not in cell else cell
         if not path:
             self._note(line, "no path")
+        elif path.startswith(("../", "/")) and not lies_in(self.images / path, self.images):
+            self._note(line, f"{path} is outside of {self.images}: name a folder above as options.image_root")
         elif (first := self.lines.setdefault(path, line)) != line:
             self._note(line, f"{path} again, first in line {first}")
         return path
@@ -218,7 +220,7 @@ OPTIONAL = {"split", "group", "captured_at"}
 def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:
     """labels.csv and images/: the tags of each image, with a separator if an image has none or several.
 
-    Lost: objects, attributes.
+    Lost: objects, attributes. UsageError for a class with a NUL.
     """
     written, rows = Written(format="csv", path=TABLE), []
     for image in images:
@@ -232,7 +234,10 @@ def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> W
     if separator:
         written.options = {"separator": separator}
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    if zero := next((name for name in classes if "\0" in name), None):
+        raise UsageError(f"{zero!r}: a CSV cannot hold a NUL", hint="rename it")
+    quoting = csv.QUOTE_ALL if any("\r" in name for name in classes) else csv.QUOTE_MINIMAL
+    table = csv.writer(text, lineterminator="\n", quoting=quoting)
     table.writerow(("path", "label", "split"))
     table.writerows((path, separator.join(tags) or separator, split) for path, tags, split in rows)
     put(folder / TABLE, text.getvalue().encode())

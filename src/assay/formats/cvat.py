@@ -30,6 +30,7 @@ from assay.formats._files import found_image, images_below, no_such_image, path_
 from assay.formats._frames import Placed, by_frame, images_of_frames, shapes_of, without_image
 from assay.formats._objects import Sheet, sheet, size_in
 from assay.formats._shapes import shape_of, with_crowd
+from assay.formats._xml import parsed, text_of
 from assay.params import Section, Source
 
 NO_SHAPES = ("attribute",)
@@ -63,8 +64,8 @@ def _xmls(place: Path) -> list[Path]:
 def _parsed(file: Path) -> Node | None:
     """The root of an XML of CVAT; None for another XML. SourceError if it cannot be parsed."""
     try:
-        tree = ElementTree.fromstring(read_data(file, SourceError))
-    except (ElementTree.ParseError, ValueError) as error:
+        tree = parsed(read_data(file, SourceError))
+    except ValueError as error:
         raise SourceError(f"{file}: no XML: {error}") from None
     return tree if tree.tag == "annotations" else None
 
@@ -103,11 +104,12 @@ class File:
         return self._record(file, sheet(file, _size(image)), shapes, split)
 
     def _found(self, told: str, subset: str) -> Path | None:
-        home = self.file.parent
-        for folder in (home / "images" / subset, home / "images", home / subset, home):
-            if told and (file := found_image(folder, told)):
+        home, images = self.file.parent, self.file.parent / "images"
+        names = ((images, f"{subset}/{told}"), (images, told), (home, f"{subset}/{told}"), (home, told))
+        for folder, name in names if told else ():
+            if file := found_image(folder, name, self.base):
                 return file
-            if told and (file := self.by_stem.get((folder / told.replace("\\", "/")).as_posix())):
+            if file := self.by_stem.get((folder / name.replace("\\", "/")).as_posix()):
                 return file
         return None
 
@@ -184,7 +186,7 @@ def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> W
     written.lost["attributes with values of several types"] += sum(len(kinds) > 1 for kinds in types.values())
     _add_labels(ElementTree.SubElement(meta, "task"), classes, types)
     ElementTree.indent(root)
-    put(folder / "annotations.xml", ElementTree.tostring(root, "utf-8", xml_declaration=True))
+    put(folder / "annotations.xml", text_of(root, declaration=True))
     return written
 
 

@@ -98,7 +98,8 @@ class Export:
             )
         beside = (os.fspath(self.file),)
         split = SPLIT_NAMES.get(str(task["data"].get("split")).lower())
-        file = next((f for name in _names(told) for at in self.folders if (f := found_image(at, name))), None)
+        tries = ((at, name) for name in _names(told) for at in self.folders)
+        file = next((found for at, name in tries if (found := found_image(at, name, self.base))), None)
         if file is None:
             missing = self.folders[0] / next(_names(told), told)
             rows = [f"{where}, result[{n}]" for n in range(len(result) if isinstance(result, list) else 0)]

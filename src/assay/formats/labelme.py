@@ -93,7 +93,7 @@ def _record(file: Path, said: Said, place: Path, options: Options) -> Record:
         return Record(name, file, skip="no JSON: it cannot be parsed")
     told = str(said["imagePath"])
     beside = [file.stem + suffix for suffix in SUFFIXES]
-    image = next((found for one in (told, *beside) if (found := found_image(file.parent, one))), None)
+    image = next((found for one in (told, *beside) if (found := found_image(file.parent, one, place))), None)
     rows = [f"{name}, shapes[{n}]" for n in range(len(said["shapes"]))]
     if image is None:
         return no_such_image(path_of(file.parent / told, place), file.parent / told, name, rows)

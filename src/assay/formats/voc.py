@@ -37,6 +37,7 @@ from assay.formats._files import images_below, is_held, no_such_image, path_of, 
 from assay.formats._objects import Sheet, sheet
 from assay.formats._shapes import COVERED, POLYGONS
 from assay.formats._voc import begins_at_zero, fields_of, from_one, is_stored, tree_of
+from assay.formats._xml import parsed, text_of
 from assay.params import Section, Source
 
 CLASSES = [
@@ -177,8 +178,8 @@ class Reading:
 
 def _parsed(xml: Path) -> ElementTree.Element | None:
     try:
-        return ElementTree.fromstring(xml.read_bytes())
-    except (ElementTree.ParseError, OSError, ValueError):
+        return parsed(xml.read_bytes())
+    except (OSError, ValueError):
         return None
 
 
@@ -226,7 +227,7 @@ def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> W
         held = [one for one in image.annotations if is_held(one, written, is_stored)]
         put(home / "JPEGImages" / f"{stem}{Path(image.path).suffix}", image.read())
         tree = tree_of(f"{stem}{Path(image.path).suffix}", image, held)
-        put(home / "Annotations" / f"{stem}.xml", ElementTree.tostring(tree, "utf-8"))
+        put(home / "Annotations" / f"{stem}.xml", text_of(tree))
         if any(one.segmentation is not None for one in held):
             _write_masks(home, stem, image, held, classes, written)
     for split, listed in names.items():

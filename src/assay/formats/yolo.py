@@ -6,9 +6,10 @@
     7 0.1 0.1 0.4 0.1 0.4 0.3  class, corners of a polygon; of four, also a rotated box (OBB)
 
 `path` is data.yaml, or its folder. A folder that is not below `path:` of the YAML is searched beside the YAML, as tools
-often write a path of another machine. An image with an empty text is labelled, without objects. An image without a text
-is unlabelled, or has no objects with `without_text: nothing`. Coordinates refer to the upright image. A folder that is
-both train and val gives no split. Folders named after classes are read by `imagefolder`.
+often write a path of another machine. Images outside of the folder of the YAML are read only if they are in that of the
+option `images`. An image with an empty text is labelled, without objects. An image without a text is unlabelled, or has
+no objects with `without_text: nothing`. Coordinates refer to the upright image. A folder that is both train and val
+gives no split. Folders named after classes are read by `imagefolder`.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ from assay.data.records import Outgoing, Record, Written
 from assay.data.text import read_text
 from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, imagefolder, options_of, place_of
-from assay.formats._files import images_below, is_held, path_of, put
+from assay.formats._files import OUTSIDE, images_below, is_file, is_held, lies_in, path_of, put
 from assay.formats._objects import Sheet, sheet
 from assay.formats._shapes import OTHER_BOXES, has_other_box
+from assay.layout import is_there, locate
 from assay.params import Section, Source
 
 YAMLS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
@@ -42,6 +44,8 @@ LARGEST_SHARE = 2.0
 
 
 class Options(Section):
+    images: str | None = None
+    """The folder to which train, val and test are relative, relative to the project's root; instead of `path:`."""
     names: list[str] = Field(default_factory=list)
     """The classes from 0, if no YAML names them."""
     without_text: Literal["unlabelled", "nothing"] = "unlabelled"
@@ -51,16 +55,19 @@ class Options(Section):
 def read(source: Source, root: Path) -> Iterator[Record]:
     """The images of all splits, sorted by path. SourceError if no YAML locates them."""
     options = options_of(source, Options)
-    reading = Reading(source, place_of(source, root), options)
+    images = None if options.images is None else locate(root, options.images)
+    reading = Reading(source, place_of(source, root), options, images)
     return iter(sorted(reading.records(), key=lambda record: record.path))
 
 
 class Reading:
     """Reader of one data set."""
 
-    def __init__(self, source: Source, place: Path, options: Options) -> None:
+    def __init__(self, source: Source, place: Path, options: Options, images: Path | None) -> None:
         self.where, self.options = f"source {source.name!r}: {place}", options
         self.home = place if place.is_dir() else place.parent
+        self.folders = (self.home,) if images is None else (images, self.home)
+        """The images are in these."""
         self.yaml = _yaml_in(place) if place.is_dir() else place
         self.said = self._said()
         self.names = self._names()
@@ -76,7 +83,7 @@ class Reading:
             )
         try:
             said = yaml.safe_load(read_text(self.yaml, SourceError))
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 45th of a month
             raise SourceError(f"{self.yaml}: no YAML: {str(error).splitlines()[0]}") from None
         if not isinstance(said, dict):
             raise SourceError(f"{self.yaml}: not a YAML of YOLO: no keys train, val, names")
@@ -86,8 +93,10 @@ class Reading:
         """Number -> class. SourceError without names, and for two numbers of one name."""
         found = self.said.get("names") or self.options.names
         held = dict(enumerate(found)) if isinstance(found, list) else found
-        if not held or not isinstance(held, dict) or not all(str(key).isdigit() for key in held):
+        if not held or not isinstance(held, dict) or not all(map(_is_number, held)):
             raise SourceError(f"{self.where}: names: neither a list nor numbers with names")
+        if lists := [key for key, name in held.items() if isinstance(name, list | dict)]:
+            raise SourceError(f"{self.where}: names: that of {lists[0]} is no text")
         names = {int(key): str(name) for key, name in held.items()}
         of: dict[str, list[int]] = {}
         for number, name in names.items():
@@ -124,33 +133,45 @@ class Reading:
     def _images(self, said: Any) -> Iterator[tuple[Path, Path]]:
         """Images of a split, each with the folder or list that contains it."""
         for name in said if isinstance(said, list) else [said] if said else []:
-            place = self._found(str(name))
-            if place is not None and place.is_file():
+            place = self._found(name) if isinstance(name, str) else None
+            if place is not None and is_file(place):
                 lines = read_text(place, SourceError).split("\n")
                 yield from ((self._listed(place, line.strip()), place) for line in lines if line.strip())
             elif place is not None:
                 yield from ((file, place) for file in images_below(place))
 
     def _listed(self, listing: Path, line: str) -> Path:
-        """An image of a list, by a path relative to the list or to `home`."""
-        starts = (listing.parent, self.home)
-        found = [Path(os.path.normpath(start / line.replace("\\", "/"))) for start in starts]
-        return next((file for file in found if file.is_file()), found[0])
+        """An image of a list, by a path relative to the list or to a folder of the images."""
+        name = line.replace("\\", "/")
+        found = [Path(os.path.normpath(start / name)) for start in (listing.parent, *self.folders)]
+        return next((file for file in found if lies_in(file, *self.folders) and is_file(file)), found[0])
 
     def _found(self, name: str) -> Path | None:
         """A folder or list, relative to `path:` or to the YAML's folder, there also without the `../` of exports."""
         top = Path(str(self.said.get("path") or ""))
         bare = name.removeprefix("../").removeprefix("./")
-        tries = (self.home / top / name, self.home / name, self.home / bare, self.home / Path(name).name)
-        found = (Path(os.path.normpath(place)) for place in tries)
-        return next((place for place in found if place.exists()), None)
+        found = [
+            Path(os.path.normpath(folder / one))
+            for folder in self.folders
+            for one in (top / name, name, bare, Path(name).name)
+        ]
+        if place := next((p for p in found if lies_in(p, *self.folders) and is_there(p)), None):
+            return place
+        if place := next(filter(is_there, found), None):
+            raise SourceError(
+                f"{self.where}: {name} is {place}, {OUTSIDE}",
+                hint="images from there are read with options.images, the folder to which train, val and test "
+                "are relative",
+            )
+        return None
 
     def _record(self, file: Path, split: str | None, beside: tuple[str, ...]) -> Record:
         path = path_of(file, self.home)
         text = _text_of(file)
         beside = (*beside, os.fspath(text))
-        if not file.is_file():
-            return Record(path, file, skip="missing: named in a list of images", beside=beside)
+        if not is_file(file) or not lies_in(file, *self.folders):
+            why = OUTSIDE if is_file(file) else "missing"
+            return Record(path, file, skip=f"{why}: named in a list of images", beside=beside)
         if not text.is_file():
             nothing: list[Annotation] | None = [] if self.options.without_text == "nothing" else None
             return Record(path, file, None, nothing, split, beside=beside)
@@ -179,7 +200,7 @@ class Reading:
         except ValueError:
             return f"{' '.join(words)[:40]!r} is not a class and numbers"
         if not number.is_integer() or int(number) not in self.names:
-            return f"class {words[0]}: the last name is that of {max(self.names, default=-1)}"
+            return f"class {words[0][:40]}: the last name is that of {max(self.names, default=-1)}"
         if len(words) != BOX and (len(words) < POLYGON or len(words) % 2 == 0):
             return f"{len(words)} numbers are neither a box (5) nor a polygon (7, 9, …)"
         if any(abs(share) > LARGEST_SHARE for share in shares):
@@ -195,6 +216,10 @@ class Reading:
                     yield Record(
                         path_of(text, self.home), text, skip="no image: a text whose image is not there"
                     )
+
+
+def _is_number(key: Any) -> bool:
+    return (type(key) is int and key >= 0) or (isinstance(key, str) and key.isdecimal() and key.isascii())
 
 
 def _placed(shares: list[float], width: int, height: int) -> dict[str, Any]:
