@@ -69,7 +69,7 @@ def judge(review: Review, samples: Sequence[str], act: str, by: str = "Ada", nam
 
 def test_a_chunk_has_the_rows_in_order(review, project):
     made = review.listing({"view": "all"})
-    head, columns = unpacked(made.chunk(7, 20, review.journal.answers))
+    head, columns = unpacked(made.chunk(7, 20, review.shown))
     assert head["n"] == 20
     assert [bytes(row).hex() for row in columns["id"].reshape(-1, 32)] == made.ids(7, 20)
     labels = [None if code < 0 else head["words"][code] for code in columns["label"]]
@@ -77,8 +77,8 @@ def test_a_chunk_has_the_rows_in_order(review, project):
     for sample, label in zip(made.ids(7, 20), labels, strict=True):
         assert (label is None) == (known[sample] is None)
         assert label is None or f'"{label}"' in known[sample]
-    assert unpacked(made.chunk(55, CHUNK, review.journal.answers))[0]["n"] == 5
-    assert unpacked(made.chunk(1000, 5, review.journal.answers))[0]["n"] == 0
+    assert unpacked(made.chunk(55, CHUNK, review.shown))[0]["n"] == 5
+    assert unpacked(made.chunk(1000, 5, review.shown))[0]["n"] == 0
 
 
 def test_ids_are_found_in_any_order_and_others_are_not(review):
@@ -135,7 +135,7 @@ def test_states_follow_the_journal(review):
     assert ids(review, view="queue", state="conflict") == [b]
     assert ids(review, view="queue", state="skipped") == [c]
     assert d in ids(review, view="queue", state="open")
-    head, _ = unpacked(review.listing({"view": "queue"}).chunk(0, 4, review.journal.answers))
+    head, _ = unpacked(review.listing({"view": "queue"}).chunk(0, 4, review.shown))
     assert [one["by"] for one in head["answers"]["1"]] == ["Ada", "Bo"]
 
 

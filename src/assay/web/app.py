@@ -134,7 +134,7 @@ def _add_views(app: FastAPI, review: Review) -> None:
     def rows(key: str, start: int = 0, count: int = 1024) -> Response:
         if (made := review.find(key)) is None:
             return GONE()
-        chunk = made.chunk(max(0, start), max(0, count), review.journal.answers)
+        chunk = made.chunk(max(0, start), max(0, count), review.shown)
         return Response(chunk, 200, NO_STORE, "application/octet-stream")
 
     @app.get("/api/about/{key}")
@@ -203,8 +203,8 @@ def _add_judgements(app: FastAPI, review: Review) -> None:
         return JSONResponse(said, headers=NO_STORE)
 
     @app.get("/api/news")
-    def news(generation: int = 0, changed: int = 0) -> Response:
-        return JSONResponse(review.news(generation, max(0, changed)), headers=NO_STORE)
+    def news(generation: int = 0, changed: int = 0, edits: int = 0) -> Response:
+        return JSONResponse(review.news(generation, max(0, changed), edits), headers=NO_STORE)
 
     @app.post("/api/done")
     def done() -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,12 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay.data.edits import Judgement
 from assay.data.journal import Answers, disagree
 from assay.errors import UsageError
 from assay.web.catalog import SPLITS, Catalog, Codes, Facet, Mask
+from assay.web.collected import collected
 from assay.web.ids import texts as texts_of
 from assay.web.views import View
 
+Said = list[dict[str, Any]]
+"""The answers to an image, as the page gets them."""
 CHUNK = 4096
 POINTS = 200_000
 """Most images drawn on the map; a region of it selects all."""
@@ -94,10 +98,11 @@ class Listing:
     def ids(self, start: int, count: int) -> list[str]:
         return texts_of(self.catalog.ids.raw[self.view.rows[self.at[start : start + count]]])
 
-    def chunk(self, start: int, count: int, answers: Answers) -> bytes:
+    def chunk(self, start: int, count: int, shown: Callable[[str], Said]) -> bytes:
         """Rows [start, start + count), as `packed`; `id` is (n, 32) uint8.
 
-        The header has `n`, `words` (texts of the codes), `answers` ({place in the chunk: the answers so far}).
+        The header has `n`, `words` (texts of the codes), `answers` ({place in the chunk: the answers so far}). `shown`:
+        of an image, for the page.
         """
         at = self.at[start : start + min(count, CHUNK)]
         rows = self.view.rows[at]
@@ -111,7 +116,7 @@ class Listing:
             columns[name] = _local(codes, self.catalog.words.texts, texts)
         columns["split"] = self.catalog.split[rows].astype(np.int8)
         columns["excluded"] = self.catalog.excluded[rows].astype(np.uint8)
-        answered = _answers(self.ids(start, len(at)), answers)
+        answered = {n: said for n, sample in enumerate(self.ids(start, len(at))) if (said := shown(sample))}
         return packed({"n": len(at), "words": list(texts), "answers": answered}, columns)
 
     def points(self, places: NDArray[np.float32], measures: Mapping[str, NDArray[np.float32]]) -> bytes:
@@ -161,14 +166,8 @@ def _local(codes: Codes, words: list[str], texts: dict[str, int]) -> Codes:
     return np.array(local, np.int32)[inverse] if len(local) else codes.astype(np.int32)
 
 
-def _answers(ids: list[str], answers: Answers) -> dict[int, list[dict[str, Any]]]:
-    if not answers.of:
-        return {}
-    return {n: shown(answers, sample) for n, sample in enumerate(ids) if sample in answers.of}
-
-
-def shown(answers: Answers, sample: str) -> list[dict[str, Any]]:
-    """The answers to an image for the page, in their order."""
+def shown(answers: Answers, sample: str, history: Callable[[str], Sequence[Judgement]]) -> Said:
+    """The answers to an image for the page, in their order. `history`: the judgements on it in the edit batches."""
     return [
         {
             "act": given.event.act,
@@ -177,6 +176,7 @@ def shown(answers: Answers, sample: str) -> list[dict[str, Any]]:
             else [note.model_dump(mode="json", exclude_defaults=True) for note in given.event.annotations],
             "by": given.event.by,
             "at": given.event.at,
+            "collected": collected(given, history(sample)),
         }
         for given in answers.of.get(sample, {}).values()
     ]

@@ -21,15 +21,17 @@ from assay.data import object_suspects
 from assay.data.annotations import reason
 from assay.data.edits import Judgement, read_batches
 from assay.data.files import read_table, recall
-from assay.data.journal import FOLDER, Journal
+from assay.data.journal import FOLDER, Event, Journal
 from assay.data.labelfile import RowError, ValidLabels
+from assay.data.pool import side_table
 from assay.errors import AssayError, MissingInput, UsageError
 from assay.layout import Layout
 from assay.params import Params
 from assay.web import catalog as catalogs
 from assay.web import listing, streamed, views
+from assay.web.collected import collected, taken_back
 from assay.web.judging import Judging, mode
-from assay.web.listing import Listing
+from assay.web.listing import Listing, Said
 from assay.web.media import Media
 from assay.web.overlays import overlay
 from assay.web.projection import Map
@@ -215,7 +217,7 @@ class Review:
                     "suspects": [in_words(one) for one in suspects],
                     "reason": "" if reasons is None else reasons[place].as_py() or "",
                     "history": [_said(one) for one in self._judged(sample)],
-                    "answers": listing.shown(self.journal.answers, sample),
+                    "answers": self.shown(sample),
                 }
             )
         return out
@@ -252,34 +254,62 @@ class Review:
     # --- judgements
 
     def judge(self, given: Sequence[Any], by: str) -> dict[str, Any]:
-        """Store events of a browser. Each is saved, or refused with the reason; returns after they are on disk."""
+        """Store events of a browser. Each is saved, or refused with the reason; returns after they are on disk.
+
+        `corrected`: images whose answer a round has taken over, so that its withdrawal was stored as a correction;
+        `answers`: of these, and of the images of refused events.
+        """
         if len(given) > MOST_EVENTS:
             raise UsageError(f"{len(given)} events at once", hint=f"at most {MOST_EVENTS}")
-        good, refused = [], []
+        good: list[Event] = []
+        refused, corrected, unchanged = [], [], []
         for one in given:
             try:
-                good.append(self.judging.event(one, by))
+                event = asked = self.judging.event(one, by)
+                if asked.act == "clear" and all(asked.id != earlier.id for earlier in good):
+                    event = self._taken_back(asked)
+                good.append(event)
+                corrected += [event.id] * (event.act != asked.act)
             except (UsageError, RowError, ValueError) as error:
                 why = reason(error) if isinstance(error, ValidationError) else str(error)
                 refused.append({"event": _named(one), "why": why})
+                unchanged += [one["id"]] * (isinstance(one, dict) and isinstance(one.get("id"), str))
         self.journal.append(good)
-        return {"saved": [event.event for event in good], "refused": refused, **self.place()}
+        answers = {sample: self.shown(sample) for sample in (*corrected, *unchanged)}
+        said = {"saved": [event.event for event in good], "refused": refused, "corrected": corrected}
+        return {**said, "answers": answers, **self.place()}
+
+    def _taken_back(self, event: Event) -> Event:
+        """The withdrawal of an answer; of one that a round has taken over, a correction. See `collected`."""
+        self.refresh()
+        mine, history = self.journal.answers.of.get(event.id, {}).get(event.by), self._judged(event.id)
+        if mine is None or not collected(mine, history):
+            return event
+        imports = side_table(self.layout.pool, "imports").filter(pc.field("id") == event.id)
+        came = [text for text in imports["annotations"].to_pylist() if text is not None]
+        return taken_back(event, mine, history, came[-1] if came else None)
+
+    def shown(self, sample: str) -> Said:
+        """The answers to an image, for the page."""
+        return listing.shown(self.journal.answers, sample, self._judged)
 
     def place(self) -> dict[str, int]:
-        """How far the journal is, for `news`."""
+        """How far journal and edits are, for `news`."""
         answers = self.journal.answers
         return {
             "generation": self.journal.generation,
             "changed": len(answers.changed),
             "judged": len(answers.of),
+            "edits": len(self._batches),
         }
 
-    def news(self, generation: int, changed: int) -> dict[str, Any]:
-        """The answers of the images judged since a `place`, by anybody."""
-        self.journal.refresh()
-        answers = self.journal.answers
-        since = answers.changed[changed:] if generation == self.journal.generation else answers.changed
-        return {**self.place(), "answers": {sample: listing.shown(answers, sample) for sample in set(since)}}
+    def news(self, generation: int, changed: int, edits: int) -> dict[str, Any]:
+        """The answers of the images judged since a `place`, by anybody; of all, if there are other edit batches."""
+        self.refresh()
+        answers, place = self.journal.answers, self.place()
+        same = (generation, edits) == (place["generation"], place["edits"])
+        since = answers.changed[changed:] if same else answers.changed
+        return {**place, "answers": {sample: self.shown(sample) for sample in set(since)}}
 
 
 def _named(given: Any) -> str | None:

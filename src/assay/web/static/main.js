@@ -19,6 +19,8 @@ const MOST_SELECTED = 10_000;
 const GUARDED = "A model chose this view, and the test set must not follow it: judge test images in All images.";
 const $ = id => document.getElementById(id);
 
+const placeOf = ({generation, changed, edits}) => ({generation, changed, edits}); // how far this page has read
+
 class App {
   async start() {
     this.query = new URLSearchParams(location.search);
@@ -30,11 +32,11 @@ class App {
     document.title = `${project.name} · assay review`;
     const name = `${project.id} ${project.person.name}`;
     this.outbox = new Outbox(name, {
-      changed: () => this.bar(), saved: (_, place) => this.arrived(place),
+      changed: () => this.bar(), saved: (_, said) => this.arrived(said),
       refused: (event, why) => { this.now?.refused?.(event); this.answers.refuse(event); toast(`not saved: ${why}`, 12); },
     });
     this.answers = new Answers(project.person.name, this.outbox, ids => this.answered(ids));
-    this.place = {generation: project.generation, changed: project.changed};
+    this.place = placeOf(project);
     this.answers.judged = project.judged;
     this.keys = new ClassKeys(project.id, project.classes);
     this.clock = new Clock();
@@ -304,18 +306,26 @@ class App {
 
   // --- the server
 
-  arrived(place) {
-    if (this.place.generation !== place.generation) { this.renewed(place); return; }
-    this.answers.judged = place.judged;
+  arrived(said) {
+    if (this.place.generation !== said.generation) { this.renewed(said); return; }
+    this.answers.judged = said.judged;
+    this.answers.learn(said.answers);
+    if (said.corrected.length) toast(`${count(said.corrected.length, "answer")} taken over by a round before: given back by a correction, which Done writes`, 12);
   }
 
   async news() {
     if (document.hidden || this.asking) return;
     this.asking = true;
     try {
-      const said = await json(`/api/news?generation=${this.place.generation}&changed=${this.place.changed}`);
+      const said = await json(`/api/news?generation=${this.place.generation}&changed=${this.place.changed}&edits=${this.place.edits}`);
       if (said.generation !== this.place.generation) this.renewed(said);
-      else { this.place = {generation: said.generation, changed: said.changed}; this.answers.judged = said.judged; this.answers.learn(said.answers); this.bar(); }
+      else {
+        if (said.edits !== this.place.edits) this.count(); // a round took answers over
+        this.place = placeOf(said);
+        this.answers.judged = said.judged;
+        this.answers.learn(said.answers);
+        this.bar();
+      }
       if (this.outbox.offline) this.outbox.retry();
     } catch (error) { if (!(error instanceof Unreachable)) this.failed(error); }
     this.asking = false;
@@ -323,13 +333,15 @@ class App {
 
   // Somebody wrote the judgements as an edit batch.
   renewed(place) {
-    this.place = {generation: place.generation, changed: place.changed};
+    this.place = placeOf(place);
     this.answers.begin();
     this.answers.judged = place.judged;
     if (place.answers) this.answers.learn(place.answers);
     this.load(true);
-    json("/api/counts").then(counts => { this.counts = counts; this.side.draw(); }).catch(error => this.failed(error));
+    this.count();
   }
+
+  count() { json("/api/counts").then(counts => { this.counts = counts; this.side.draw(); }).catch(error => this.failed(error)); }
 
   failed(error) {
     if (error instanceof Gone) { if (!this.again) { this.again = true; this.load(true).finally(() => { this.again = false; }); } return; }

@@ -102,7 +102,7 @@ export class Single {
     if (row.suggested !== null) facts.push(line("suggested", row.suggested));
     if (row.score !== null && !Number.isNaN(row.score)) facts.push(line(view.score || "score", row.score.toFixed(3)));
     facts.push(line("split", row.split));
-    for (const answer of said) facts.push(element("div", {className: `answer is-${answer.act}`}, `${answer.by}: ${words(answer)}`));
+    for (const answer of said) facts.push(element("div", {className: `answer is-${answer.act}`}, `${answer.by}: ${words(answer)}${answer.collected ? ", taken over by a round" : ""}`));
     if (answers.conflict(row.id)) facts.push(element("div", {className: "badge warn"}, "people disagree: the last answer counts"));
     if (this.app.isGuarded(row)) facts.push(element("div", {className: "badge warn"}, "test image: look only, in this view"));
     if (known) {
