@@ -255,7 +255,7 @@ def test_every_kind_of_bad_image_has_its_place_in_the_books(clean):
 @pytest.mark.parametrize(
     ("wrong", "right", "words"),
     [
-        ("budget: 100", "budgte: 100", ["select.budgte: there is no such key", "documented in the params.yaml of assay"]),
+        ("budget: 100", "budgte: 100", ["select.budgte: there is no such key", "documented in the params.yaml"]),
         ("lr: 0.003", "lr: 1e-3", ["train.lr: '1e-3' is text in YAML: write 1.0e-3"]),
         ("strategy: margin", "strategy: magrin", ["select.strategy", "'magrin'", "entropy, kcenter, "]),
         ("seed: 0", "seed: [0", ["params.yaml is not valid YAML", "line"]),

@@ -208,7 +208,7 @@ def test_others_are_answered_while_some_send_slowly(site):
 
 
 def test_a_body_that_ends_too_early_is_no_judgement(site):
-    event = {"event": "event-early", "id": site.review.media.pool.ids[0], "act": "skip"}
+    event = {"event": "event-early", "id": Pool.open(site.review.layout.pool).ids[0], "act": "skip"}
     body = json.dumps({"events": [event]}).encode()
     lines = [f"Host: 127.0.0.1:{site.port}", f"Cookie: {site.cookie()}", f"Origin: http://127.0.0.1:{site.port}",
              "Content-Type: application/json", f"Content-Length: {len(body) + 9}"]  # fmt: skip
@@ -265,7 +265,7 @@ def test_head_answers_nothing_that_get_would_not(site):
     assert (
         site.ask("HEAD", "/api/project", {"Cookie": site.cookie(), "Sec-Fetch-Site": "cross-site"})[0] == 403
     )
-    for path in ("/", "/static/main.js", f"/image/{site.review.media.pool.ids[0]}"):
+    for path in ("/", "/static/main.js", f"/image/{Pool.open(site.review.layout.pool).ids[0]}"):
         told, wanted = (site.ask(method, path, {"Cookie": site.cookie()}) for method in ("HEAD", "GET"))
         assert (told[0], told[2], len(wanted[2])) == (200, b"", int(told[1]["content-length"]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -273,7 +274,7 @@ class Review:
             except (UsageError, RowError, ValueError) as error:
                 why = reason(error) if isinstance(error, ValidationError) else str(error)
                 refused.append({"event": _named(one), "why": why})
-                unchanged += [one["id"]] * (isinstance(one, dict) and isinstance(one.get("id"), str))
+                unchanged += _image_of(one)
         self.journal.append(good)
         answers = {sample: self.shown(sample) for sample in (*corrected, *unchanged)}
         said = {"saved": [event.event for event in good], "refused": refused, "corrected": corrected}
@@ -316,6 +317,12 @@ def _named(given: Any) -> str | None:
     """The id of a refused event, if it can be sent back: JSON from outside may hold NaN, or half a character."""
     name = given.get("event") if isinstance(given, dict) else None
     return name if isinstance(name, str) and name.isascii() else None
+
+
+def _image_of(given: Any) -> list[str]:
+    """The image of a refused event, if it names one."""
+    sample = given.get("id") if isinstance(given, dict) else None
+    return [sample] if isinstance(sample, str) and re.fullmatch("[0-9a-f]{64}", sample) else []
 
 
 ABOUT = ("origins", "metadata", "width", "height", "group", "captured_at")
