@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -134,3 +135,83 @@ def test_an_item_goes_to_the_end_of_the_list(text, wanted):
         assert found == wanted
     elif found is not None:
         assert yaml.safe_load(found)["ingest"]["sources"] == [{"name": "a"}, {"name": "b"}]
+
+
+VOC = "<annotation><object><name>cat</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax></bndbox>"
+TASK = {"data": {"image": "/data/upload/1/0a1b2c3d-1.png"}, "annotations": [{"id": 1, "result": []}]}
+SHAPES = {"imagePath": "1.png", "shapes": []}
+LINE = "0 0.5 0.5 0.2 0.4\n"
+LAYOUTS = {
+    "yolo of Roboflow": (
+        {"data.yaml": "train: ../train/images\nval: ../valid/images\nnames: ['cat']\n", "train/images/1.png": "",
+         "train/labels/1.txt": LINE, "README.roboflow.txt": ""}, ".", "yolo", 1, "train"),
+    "yolo of CVAT": (
+        {"obj.data": "classes = 1\ntrain = data/train.txt\nnames = data/obj.names\n", "obj.names": "cat\n",
+         "train.txt": "data/obj_train_data/1.png\n", "obj_train_data/1.png": "", "obj_train_data/1.txt": LINE},
+        ".", "yolo", 1, None),
+    "ultralytics of CVAT": (
+        {"data.yaml": "names:\n  0: cat\npath: .\ntrain: train.txt\n", "train.txt": "data/images/train/1.png\n",
+         "images/train/1.png": "", "labels/train/1.txt": LINE}, ".", "yolo", 1, "train"),
+    "yolo of Label Studio": (
+        {"classes.txt": "cat\n", "notes.json": "{}", "images/1.png": "", "labels/1.txt": LINE}, ".", "yolo", 1, None),
+    "LabelImg": ({"classes.txt": "cat\n\n", "1.png": "", "1.txt": LINE}, ".", "yolo", 1, None),
+    "unpacked twice": (
+        {"a/b (1)/data.yaml": "train: images\nnames: [cat]\n", "a/b (1)/images/1.png": "",
+         "a/b (1)/labels/1.txt": LINE, "__MACOSX/a/._1.png": ""}, "a/b (1)", "yolo", 1, "train"),
+    "voc of Roboflow": ({"valid/1.png": "", "valid/1.xml": f"{VOC}</object></annotation>"}, ".", "voc", 1, "val"),
+    "Label Studio": ({"p-1.json": json.dumps([TASK]), "images/0a1b2c3d-1.png": ""}, ".", "label_studio", 0, None),
+    "LabelMe": ({"1.png": "", "1.json": json.dumps({"imageData": "A" * 9000} | SHAPES)}, ".", "labelme", 0, None),
+    "folders, wrapped": ({"x/y/cat/1.png": ""}, "x/y", "imagefolder", 0, None),
+    "folders of one split": ({"train/cat/1.png": ""}, ".", "imagefolder", 0, "train"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_folders_are_recognised_as_tools_export_them(layout, name):
+    files, inner, form, objects, split = LAYOUTS[name]
+    for path, text in files.items():
+        file = layout.root / "export" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if path.endswith("1.png") and "._" not in path:
+            Image.new("L", (20, 10), 3).save(file)
+        else:
+            file.write_text(text)
+    result = importing.run(params(layout), layout, str(layout.root / "export"))
+    assert (result["source"]["format"], result["source"]["path"]) == (form, str(Path("export") / inner))
+    assert (result["found"]["images"], result["found"]["labelled"]) == (1, 1)
+    assert (result["objects"].get("taken", 0), list(result["found"]["splits"])) == (
+        objects,
+        [split] if split else [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "origin", "why", "hint"),
+    [
+        ({"a.zip": "PK"}, "a.zip", "is an archive", "unpack it"),
+        ({"images.tar.gz": ""}, "images.tar.gz", "is an archive", "unpack it"),
+        ({"x/readme.txt": ""}, "x", "no image in it", "--format"),
+        ({"x/data.yaml": "train: l.txt\nnames: [a]\n", "x/l.txt": "1.png\n"}, "x", "1 missing", "--format"),
+        ({"a.json": '{"a": 1}'}, "a.json", "not recognised", "set --format"),
+        (
+            {"a.json": '[{"image": "1.png", "annotator": 1}]'},
+            "a.json",
+            "no tasks of Label Studio",
+            "not JSON-MIN",
+        ),
+    ],
+)
+def test_what_is_nothing_to_import_says_what_to_do_and_adds_nothing(layout, files, origin, why, hint):
+    for path, text in files.items():
+        (layout.root / path).parent.mkdir(exist_ok=True)
+        (layout.root / path).write_text(text)
+    with pytest.raises((UsageError, SourceError), match=why) as caught:
+        importing.run(params(layout), layout, str(layout.root / origin))
+    assert hint in caught.value.hint
+    assert layout.params.read_text() == PARAMS
+
+
+def test_labels_that_are_not_read_are_named(layout):
+    (layout.root / "raw/instances.json").rename(layout.root / "raw/labels.csv")
+    how = importing.run(params(layout), layout, str(layout.root / "raw"), dry_run=True)["how"]
+    assert how == "no labels of another format in it; labels.csv is not read"

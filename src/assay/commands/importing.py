@@ -18,7 +18,7 @@ from rich.markup import escape
 from assay import plugins
 from assay.commands.first_params import source_line
 from assay.commands.init import looks_otherwise, source_at
-from assay.commands.recognized import looks_like
+from assay.commands.recognized import looks_like, unwrapped
 from assay.commands.survey import counted, surveyed
 from assay.data.files import write_bytes
 from assay.data.records import IGNORED, Record
@@ -30,6 +30,9 @@ from assay.layout import Layout, locate
 from assay.params import Params, Source, parse_params
 from assay.params.insertion import with_source
 from assay.progress import Progress, silent
+
+OTHERWISE = "name the folder with images and labels; or set --format, if it was not recognised"
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
 def run(
@@ -53,9 +56,13 @@ def run(
         for record in plugins.load("formats", source.format).read(source, layout.root):
             records.append(record)
             advance(1)
+    report = _report(layout.root, source, how, records, dry_run)
+    if not report["found"]["images"]:
+        what = ", ".join(f"{n:,} {why}" for why, n in report["skipped"].items()) or "no image in it"
+        raise UsageError(f"{origin}: {what}: nothing to read as {source.format} ({how})", hint=OTHERWISE)
     if not dry_run:
         write_bytes(layout.params, text.encode())
-    return _report(layout.root, source, how, records, dry_run)
+    return report
 
 
 def _source(
@@ -69,13 +76,16 @@ def _source(
         how = "as told by --format"
     elif not place.exists():
         raise UsageError(f"{origin} is not there", hint="name a folder, or a file of labels")
-    elif (found := looks_like(place)) is None:
+    elif place.suffix.lower() in ARCHIVES:
+        raise UsageError(f"{origin} is an archive", hint="unpack it, and import the folder")
+    elif (found := looks_like(inner := unwrapped(place))) is None:
         raise UsageError(
             f"{origin}: the format is not recognised",
             hint=f"set --format to one of: {', '.join(plugins.names('formats'))}",
         )
     else:
         form, how = found
+        origin = origin if inner == place else str(inner)
     source = _named(source_at(origin, form, layout.root), name)
     others, here = params.ingest.sources, _place(source, layout)
     same = (other for other in others if other.path and (other.format, _place(other, layout)) == (form, here))

@@ -1,7 +1,7 @@
 """Pascal VOC: boxes in XML, masks of classes and of instances in PNGs.
 
     Annotations/1.xml          the boxes of JPEGImages/1.jpg; XMLs and images may also be in one folder
-    ImageSets/Main/train.txt   the names of the images of a split: train, val, test
+    ImageSets/Main/train.txt   the names of the images of a split: train, val, test; or folders named so
     SegmentationObject/1.png   0 background, 255 ignored border, other numbers: objects
     SegmentationClass/1.png    the same pixels by class, in the order of `options.classes`
 
@@ -33,7 +33,16 @@ from assay.data.splits import PROTECTION
 from assay.data.text import read_text
 from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, options_of, place_of
-from assay.formats._files import images_below, is_held, no_such_image, path_of, png_of, put, refuse_repeats
+from assay.formats._files import (
+    images_below,
+    is_held,
+    no_such_image,
+    path_of,
+    png_of,
+    put,
+    refuse_repeats,
+    split_of,
+)
 from assay.formats._objects import Sheet, sheet
 from assay.formats._shapes import COVERED, POLYGONS
 from assay.formats._voc import begins_at_zero, fields_of, from_one, is_stored, tree_of
@@ -53,7 +62,7 @@ class Options(Section):
     classes: list[str] = CLASSES
     """The classes of the numbers in SegmentationClass, from 1."""
     splits: bool = True
-    """False: ImageSets gives no split."""
+    """False: ImageSets and names of folders give no split."""
 
 
 def read(source: Source, root: Path) -> Iterator[Record]:
@@ -97,8 +106,13 @@ class Reading:
         """A record for each image without an XML."""
         for file in self.pictures:
             if file not in self.met:
-                split = self.splits.get(file.stem)
+                split = self._split(file, file.stem)
                 yield Record(path_of(file, self.place), file, split=split, beside=self._beside(file))
+
+    def _split(self, file: Path, stem: str) -> str | None:
+        if not self.options.splits:
+            return None
+        return self.splits.get(stem) or split_of(file, self.place)
 
     def _record(self, xml: Path, tree: ElementTree.Element) -> Record:
         objects = tree.findall("object")
@@ -126,7 +140,7 @@ class Reading:
             file,
             None,
             held.annotations,
-            self.splits.get(xml.stem),
+            self._split(file, xml.stem),
             issues=held.issues,
             beside=self._beside(file),
         )

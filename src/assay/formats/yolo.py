@@ -6,10 +6,11 @@
     7 0.1 0.1 0.4 0.1 0.4 0.3  class, corners of a polygon; of four, also a rotated box (OBB)
 
 `path` is data.yaml, or its folder. A folder that is not below `path:` of the YAML is searched beside the YAML, as tools
-often write a path of another machine. Images outside of the folder of the YAML are read only if they are in that of the
-option `images`. An image with an empty text is labelled, without objects. An image without a text is unlabelled, or has
-no objects with `without_text: nothing`. Coordinates refer to the upright image. A folder that is both train and val
-gives no split. Folders named after classes are read by `imagefolder`.
+often write a path of another machine; so is an image of a list, by as much of the end of its path as is there. Without
+a YAML, obj.data (Darknet, CVAT) or classes.txt (Label Studio, LabelImg) names the classes. Images outside of the folder
+of the YAML are read only if they are in that of the option `images`. An image with an empty text is labelled, without
+objects. An image without a text is unlabelled, or has no objects with `without_text: nothing`. Coordinates refer to the
+upright image. A folder that is both train and val gives no split. Folders of classes are read by `imagefolder`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from assay.layout import is_there, locate
 from assay.params import Section, Source
 
 YAMLS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
+CLASS_LISTS = ("classes.txt", "labels/classes.txt")
 BOX, POLYGON = 5, 7
 """Length of a line, in numbers: that of a box, and the least of a polygon."""
 LARGEST_SHARE = 2.0
@@ -74,8 +76,8 @@ class Reading:
 
     def _said(self) -> dict[str, Any]:
         if self.yaml is None:
-            if (self.home / "images").is_dir() and self.options.names:
-                return {"train": "images"}
+            if (said := self._without_yaml()) is not None:
+                return said
             raise SourceError(
                 f"{self.where}: no {' or '.join(YAMLS)}",
                 hint="name the YAML; or, with images/ and labels/ but no YAML, set options.names; "
@@ -88,6 +90,21 @@ class Reading:
         if not isinstance(said, dict):
             raise SourceError(f"{self.yaml}: not a YAML of YOLO: no keys train, val, names")
         return said
+
+    def _without_yaml(self) -> dict[str, Any] | None:
+        """What a YAML would say, by obj.data or by classes.txt; None without them and without options.names."""
+        if data := next(iter(sorted(self.home.glob("*.data"))), None):
+            pairs = (line.partition("=") for line in read_text(data, SourceError).splitlines())
+            said = {key.strip(): value.strip() for key, mark, value in pairs if mark}
+            listed = self.home / Path(said.pop("names", "obj.names")).name
+            return said | {"names": _lines(listed)}
+        images = "images" if (self.home / "images").is_dir() else "."
+        if (listed := next((file for file in self._class_lists() if is_file(file)), None)) is not None:
+            return {"train": images, "names": _lines(listed)}
+        return {"train": images} if images == "images" and self.options.names else None
+
+    def _class_lists(self) -> Iterator[Path]:
+        return (self.home / name for name in CLASS_LISTS)
 
     def _names(self) -> dict[int, str]:
         """Number -> class. SourceError without names, and for two numbers of one name."""
@@ -141,10 +158,15 @@ class Reading:
                 yield from ((file, place) for file in images_below(place))
 
     def _listed(self, listing: Path, line: str) -> Path:
-        """An image of a list, by a path relative to the list or to a folder of the images."""
-        name = line.replace("\\", "/")
-        found = [Path(os.path.normpath(start / name)) for start in (listing.parent, *self.folders)]
-        return next((file for file in found if lies_in(file, *self.folders) and is_file(file)), found[0])
+        """An image of a list, by its path or the end of it, relative to the list or to a folder of the images."""
+        parts = line.replace("\\", "/").split("/")
+        tries = (
+            Path(os.path.normpath(start / "/".join(parts[n:])))
+            for n in range(len(parts))
+            for start in (listing.parent, *self.folders)
+        )
+        first = Path(os.path.normpath(listing.parent / "/".join(parts)))
+        return next((file for file in tries if lies_in(file, *self.folders) and is_file(file)), first)
 
     def _found(self, name: str) -> Path | None:
         """A folder or list, relative to `path:` or to the YAML's folder, there also without the `../` of exports."""
@@ -234,6 +256,11 @@ def _placed(shares: list[float], width: int, height: int) -> dict[str, Any]:
 def _yaml_in(folder: Path) -> Path | None:
     named = [folder / name for name in YAMLS]
     return next((file for file in [*named, *sorted(folder.glob("*.y*ml"))] if file.is_file()), None)
+
+
+def _lines(file: Path) -> list[str]:
+    """The classes of a text with one a line."""
+    return [line.strip() for line in read_text(file, SourceError).rstrip().split("\n")]
 
 
 def _text_of(image: Path) -> Path:
