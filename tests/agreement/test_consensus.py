@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import permutations, product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.agreement import dawid_skene
 from assay.agreement.consensus import consensus, reliability
+from assay.agreement.likelihood import Cast
 from assay.agreement.votes import Votes, from_rows
-from tests.agreement.people import simulated
+from tests.agreement.people import LURE, simulated
 
 METHODS = ("majority", "dawid_skene", "combined", "crowdlab")
 
@@ -18,7 +22,7 @@ def even(votes: Votes) -> np.ndarray:
     return np.full((len(votes.ids), len(votes.classes)), 1 / len(votes.classes))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(st.lists(st.tuples(st.sampled_from("xyz"), st.integers(1, 4)), min_size=1, max_size=12))
 def test_the_consensus_of_unanimous_labels_is_that_label(images):
     rows = [(f"{i:02d}", "ABCD"[p], label) for i, (label, many) in enumerate(images) for p in range(many)]
@@ -28,7 +32,7 @@ def test_the_consensus_of_unanimous_labels_is_that_label(images):
         assert [votes.classes[k] for k in found.classes] == [label for label, _ in images]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(
     st.dictionaries(
         st.tuples(st.integers(0, 9), st.sampled_from("ABCD")), st.sampled_from("xyz"), min_size=1
@@ -86,14 +90,38 @@ def test_few_votes_of_a_person_say_little_about_them():
     assert said["high"] - said["low"] > 0.25
 
 
-@pytest.mark.parametrize("accuracy", [[0.9, 0.75, 0.6]])
-def test_intervals_of_the_accuracy_hold_it(accuracy):
-    held = []
-    for seed in range(15):
-        votes, _, _ = simulated(accuracy, images=250, classes=4, seed=seed)
+@pytest.mark.parametrize("lured", [0.0, 0.1])
+def test_intervals_of_the_accuracy_hold_it_whether_people_err_together_or_not(lured):
+    held, accuracy = [], (0.9, 0.75, 0.7)
+    for seed in range(3):
+        votes, _, _ = simulated(accuracy, images=200, classes=4, seed=seed, lured=lured)
         rows = reliability(votes, consensus(votes, "dawid_skene"), seed=0)
-        held += [row["low"] <= a <= row["high"] for row, a in zip(rows, accuracy, strict=True)]
-    assert sum(held) >= 36  # of 45
+        truth = [one * (1 - lured * LURE) for one in accuracy]
+        held += [row["low"] <= a <= row["high"] for row, a in zip(rows, truth, strict=True)]
+    assert sum(held) >= 7  # of 9
+
+
+def test_a_posterior_that_takes_errors_for_independent_is_surer_than_it_is_right():
+    votes, right, _ = simulated([0.85] * 3, images=1500, classes=4, seed=0, lured=0.05)
+    alone, whole = dawid_skene.fit(votes, common=[0.0]), dawid_skene.fit(votes)
+    too_sure = [
+        one.posterior.max(1).mean() - (one.posterior.argmax(1) == right).mean() for one in (alone, whole)
+    ]
+    assert too_sure[0] > 0.025
+    assert abs(too_sure[1]) < too_sure[0] / 2
+
+
+def test_the_likelihood_of_votes_in_common_sums_to_one_and_has_no_order():
+    classes, votes = 3, list(product(range(3), repeat=3))
+    rows = [(f"{i:02d}", "ABC"[p], "xyz"[k]) for i, one in enumerate(votes) for p, k in enumerate(one)]
+    base = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.3, 0.4]])
+    prior = np.log(np.tile([0.5, 0.3, 0.2], (len(votes), 1)))
+    for beliefs in (None, prior):
+        likely = np.exp(Cast.of(from_rows(rows)).together(base, beliefs))
+        np.testing.assert_allclose(likely.sum(0), np.ones(classes))
+        for one, other in permutations(range(len(votes)), 2):
+            if sorted(votes[one]) == sorted(votes[other]):
+                np.testing.assert_allclose(likely[one], likely[other])
 
 
 def test_the_same_seed_gives_the_same_intervals():

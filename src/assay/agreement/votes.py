@@ -14,8 +14,8 @@ from assay.data.edits import SETTLES, Batches, is_of_person
 
 Ints = NDArray[np.int64]
 
-MOST = 400_000_000
-"""Most people × classes², and images × classes, of a consensus: the largest arrays."""
+MOST = 60_000_000
+"""Most people × classes², and votes × classes, of a consensus: the largest arrays, of which it holds some 20."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def agreement(
         typer.Option(
             min=0,
             max=1,
-            help="Least posterior of a consensus, below it an image is a dispute; default: 0.9, of majority and "
+            help="Least posterior of a consensus, below it an image is a dispute; default: 0.8, of majority and "
             "crowdlab 0.5.",
         ),
     ] = None,
@@ -46,9 +46,10 @@ def agreement(
 ) -> None:
     """Compare the people who judged the same images: agreement, reliability, consensus and disputes.
 
-    Classes: Krippendorff's alpha, Cohen's kappa of every two people, and the accuracy of each person with a 95 %
-    interval. Boxes and masks: F1 of presence, mean IoU, and alpha of the classes of matched objects. The judgements of
-    all people remain in data/edits/; `select.overlap` asks several people about each image.
+    Classes: Krippendorff's alpha, Cohen's kappa of every two people; how often each person agrees with the others, and
+    an estimate of their accuracy. Boxes and masks: F1 of presence, mean IoU, alpha of the classes of matched objects;
+    recall, precision and IoU of each person against the others. All intervals are 95 %. The judgements of all people
+    remain in data/edits/; `select.overlap` asks several people about each image.
 
     Examples:  assay agreement --html agreement.html   ·   assay agreement --apply consensus --csv disputes.csv
     """
