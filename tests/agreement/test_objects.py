@@ -70,13 +70,40 @@ def test_half_of_the_people_and_half_of_the_votes_are_disputes():
     assert disputes == ["x 1, y 1: no class has more than half of the votes", "x: annotated by 1 of 2"]
 
 
-def test_the_mask_nearest_to_the_others_is_taken_and_tags_by_majority():
+def test_masks_by_the_majority_of_pixels_and_tags_by_majority():
     said = {
         p: [square("c", at, 0, 20), Annotation(category="wet")] for p, at in (("A", 0), ("B", 1), ("C", 3))
     }
     said["C"] = said["C"][:1]
-    found, _ = merged(said, SIZE)
-    assert found == [square("c", 1, 0, 20), Annotation(category="wet")]
+    mask, tag = merged(said, SIZE)[0]
+    assert overlaps([mask], [square("c", 1, 0, 20)], SIZE).item() == 1.0
+    assert tag == Annotation(category="wet")
+
+
+def test_masks_without_a_common_pixel_have_the_one_nearest_to_the_others():
+    chain = {
+        p: [square(c, at, 0, 20)]
+        for p, at, c in (("A", 0, "x"), ("B", 6, "y"), ("C", 12, "y"), ("D", 18, "z"))
+    }
+    (found,), disputes = merged({**chain, "E": [square("x", 24, 0, 20)]}, SIZE)
+    assert found.category in ("x", "y")
+    assert found.segmentation is not None
+    assert disputes == ["x 2, y 2, z 1: no class has more than half of the votes"]
+
+
+def test_an_outline_that_covers_no_pixel_counts_as_its_box():
+    speck = Annotation(category="c", segmentation=[[[0.1, 0.1, 0.3, 0.1, 0.3, 0.3]]])
+    (found,), _ = merged({"A": [speck], "B": [speck], "C": [box("c", 0.1, 0.1, 0.2, 0.2)]}, SIZE)
+    assert found.bbox == pytest.approx((0.1, 0.1, 0.2, 0.2))
+
+
+def test_attributes_that_most_have_stay():
+    notes = [
+        box("x", at, 0, 10, 10).model_copy(update={"attributes": {"side": side, "by": at}})
+        for at, side in enumerate(("left", "left", "right"))
+    ]
+    (found,), _ = merged(dict(zip("ABC", ([one] for one in notes), strict=True)), SIZE)
+    assert found.attributes == {"side": "left"}
 
 
 boxes = st.builds(

@@ -47,6 +47,7 @@ def test_what_it_says_of_three_people(queued, judged):
         row["accuracy"]["low"] < row["accuracy"]["value"] < row["accuracy"]["high"]
         for row in result["people"]
     )
+    assert [row["others"]["value"] for row in result["people"]] == pytest.approx([10 / 12, 10 / 12, 9 / 12])
     assert result["pairs"][0]["kappa"]["n"] == 12
     assert 0 < result["alpha"]["value"] < 1
     json.dumps(result)
@@ -119,7 +120,7 @@ def test_an_overlap_of_one_is_warned_of(queued, judged):
     assert "select.overlap is 1" in shown(agreement.run(params(queued, overlap=1), queued.layout))
 
 
-def test_boxes_by_majority_and_median(queued):
+def test_boxes_by_majority_and_median(queued, tmp_path):
     ids = queued.curate().samples["id"].to_pylist()[:3]
     boxes = {"ann": (0, 0, 4, 4), "bob": (1, 0, 4, 4), "cid": (0, 0, 4, 5)}
     for person, bbox in boxes.items():
@@ -132,10 +133,14 @@ def test_boxes_by_majority_and_median(queued):
         train={"model": "lite0_detector"},
         track={"primary": "ap"},
     )
-    result = agreement.run(asked, queued.layout, apply="consensus")
+    page = tmp_path / "agreement.html"
+    result = agreement.run(asked, queued.layout, apply="consensus", page=page)
+    assert '<th class="n">recall</th>' in page.read_text()
     assert (result["kind"], result["changes"], result["disputes"]) == ("objects", 3, 0)
     assert result["pairs"][0]["presence"]["value"] == 1.0
     assert queued.batches[-1][1][0].annotations == [Annotation(category="odd", bbox=(0, 0, 4, 4))]
+    assert [row["person"] for row in result["people"]] == ["ann", "bob", "cid"]
+    assert (result["people"][0]["recall"]["value"], result["people"][0]["images"]) == (1.0, 3)
     assert "mean IoU" in shown(result)
     with pytest.raises(UsageError, match="objects of detection have majority"):
         agreement.run(asked, queued.layout, method="dawid_skene")

@@ -1,7 +1,7 @@
 """Consensus of objects: one for each cluster that more than half of the people annotated.
 
-The class is the most frequent one, and the box the coordinate-wise median of the boxes of that class. A mask cannot be
-averaged corner by corner: that of the person with the largest sum of IoUs with the others is taken.
+The class is the most frequent one; box and mask are medians of those of that class: a box of its coordinates, a mask of
+its pixels (`median_mask.py`). Attributes are those that more than half of them have.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from assay.agreement.objects import Cluster, Size, clusters, overlaps
+from assay.agreement.median_mask import median_mask
+from assay.agreement.objects import Cluster, Size, clusters, mask_of
 from assay.data.annotations import Annotation, Box
+from assay.data.masks import iou
 
 
 def merged(said: Mapping[str, Sequence[Annotation]], size: Size) -> tuple[list[Annotation], list[str]]:
@@ -21,13 +23,13 @@ def merged(said: Mapping[str, Sequence[Annotation]], size: Size) -> tuple[list[A
     Tags and crowd regions are kept if more than half of the people have them.
     """
     most, kept, disputes = len(said), [], []
-    for one in clusters(said, size):
+    for one in marked_by_half(said, size):
         category, votes = _vote(one)
-        if 2 * len(one) > most:
-            kept.append(_object(one, category, size))
         if 2 * len(one) == most:
             disputes.append(f"{category}: annotated by {len(one)} of {most}")
-        elif 2 * len(one) > most and 2 * votes <= len(one):
+            continue
+        kept.append(object_of(one, size))
+        if 2 * votes <= len(one):
             disputes.append(f"{_tally(one)}: no class has more than half of the votes")
     others = Counter(
         note for notes in said.values() for note in _distinct([n for n in notes if n.is_tag or n.iscrowd])
@@ -36,6 +38,11 @@ def merged(said: Mapping[str, Sequence[Annotation]], size: Size) -> tuple[list[A
         Annotation.model_validate_json(text) for text, count in sorted(others.items()) if 2 * count > most
     ]
     return sorted(kept, key=_place), sorted(disputes)
+
+
+def marked_by_half(said: Mapping[str, Sequence[Annotation]], size: Size) -> list[Cluster]:
+    """The clusters with objects of at least half of the people."""
+    return [one for one in clusters(said, size) if 2 * len(one) >= len(said)]
 
 
 def _distinct(notes: Sequence[Annotation]) -> set[str]:
@@ -58,12 +65,20 @@ def _tally(one: Cluster) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
 
-def _object(one: Cluster, category: str, size: Size) -> Annotation:
+def object_of(one: Cluster, size: Size) -> Annotation:
+    """The consensus of a cluster."""
+    category, _ = _vote(one)
     notes = [member.note for member in one if member.note.category == category]
-    if any(note.segmentation is not None for note in notes):
-        outlined = [note for note in notes if note.segmentation is not None]
-        return outlined[int(overlaps(outlined, outlined, size).sum(1).argmax())]
-    return Annotation(category=category, bbox=_median([note.box for note in notes if note.box is not None]))
+    if all(note == notes[0] for note in notes):
+        return notes[0]
+    shared = Counter(item for note in notes for item in note.attributes.items())
+    attributes = {name: value for (name, value), count in sorted(shared.items()) if 2 * count > len(notes)}
+    if masks := [mask for note in notes if (mask := mask_of(note, size)) is not None]:
+        # disjoint masks, of people in between who gave another class, have an empty median
+        outline = median_mask(masks) or masks[int(iou(masks, masks).sum(1).argmax())]
+        return Annotation(category=category, segmentation=outline, attributes=attributes)
+    box = _median([note.box for note in notes if note.box is not None])
+    return Annotation(category=category, bbox=box, attributes=attributes)
 
 
 def _median(boxes: Sequence[Box]) -> Box:

@@ -47,7 +47,7 @@ Cluster = list[Member]
 
 
 def overlaps(these: Sequence[Annotation], those: Sequence[Annotation], size: Size) -> Floats:
-    """(n, m) IoU: of masks if both objects have an outline, otherwise of their boxes. `size`: height, width."""
+    """(n, m) IoU: of masks if both objects have one, otherwise of their boxes. `size`: height, width."""
     found = _of_boxes(_boxes(these), _boxes(those))
     (rows, ours), (columns, theirs) = _masks(these, size), _masks(those, size)
     if rows and columns:
@@ -56,11 +56,17 @@ def overlaps(these: Sequence[Annotation], those: Sequence[Annotation], size: Siz
 
 
 def _masks(notes: Sequence[Annotation], size: Size) -> tuple[list[int], list[RLE]]:
-    """(places of the objects with an outline, their masks)"""
-    held = [
-        (at, rle_of(one.segmentation, *size)) for at, one in enumerate(notes) if one.segmentation is not None
-    ]
+    """(places of the objects with a mask, their masks)"""
+    held = [(at, mask) for at, one in enumerate(notes) if (mask := mask_of(one, size)) is not None]
     return [at for at, _ in held], [mask for _, mask in held]
+
+
+def mask_of(one: Annotation, size: Size) -> RLE | None:
+    """The mask of an object; None without an outline, or if it is so small that it covers no pixel."""
+    try:
+        return None if one.segmentation is None else rle_of(one.segmentation, *size)
+    except ValueError:
+        return None
 
 
 def _boxes(notes: Sequence[Annotation]) -> Floats:

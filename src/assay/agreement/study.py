@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.agreement import nominal, objects
+from assay.agreement import against_others, nominal, objects
 from assay.agreement.consensus import (
     LEAST_SURE,
     Consensus,
@@ -79,9 +79,12 @@ def of_classes(
     """(report, consensus) of a task whose label is one class or one set of tags. `shown`: a label as people read it."""
     votes = votes_of(words, label)
     votes = votes.of_images(votes.many >= 2)
-    size = max(len(votes.ids), len(votes.people) * len(votes.classes)) * len(votes.classes)
+    size = max(len(votes.labels), len(votes.people) * len(votes.classes)) * len(votes.classes)
     if size > MOST:
-        raise UsageError(f"{len(votes.people):,} people and {len(votes.classes):,} classes are too many")
+        raise UsageError(
+            f"{len(votes.labels):,} judgements by {len(votes.people):,} people, {len(votes.classes):,} classes: too "
+            f"many; judgements × classes, and people × classes², may be {MOST:,}"
+        )
     found, why = decided(votes, snapshot, layout, method, seed)
     limit = LEAST_SURE[found.whole.method] if above is None else above
     taken = found.used
@@ -143,17 +146,19 @@ def _no_model(votes: Votes, layout: Layout) -> str:
 
 
 def _people(votes: Votes, found: Consensus, shown: Callable[[str], str], seed: int) -> list[dict[str, Any]]:
-    """Accuracy of each person with its interval, and their most frequent confusions."""
-    rows = zip(votes.people, reliability(votes, found, seed), found.fit.confusion, strict=True)
+    """Agreement with the others and accuracy of each person, and their most frequent confusions."""
+    others, accuracies = against_others.of_votes(votes), reliability(votes, found, seed)
+    rows = zip(votes.people, others, accuracies, found.fit.confusion, strict=True)
     shares = found.fit.posterior.mean(0)
     names = [shown(name) for name in votes.classes]
     return [
         {
             "person": person,
+            "others": agree,
             "accuracy": accuracy,
             "confusions": [] if found.fit.alike else _confusions(matrix, shares, names),
         }
-        for person, accuracy, matrix in rows
+        for person, agree, accuracy, matrix in rows
     ]
 
 
@@ -208,7 +213,7 @@ def of_objects(words: Words, snapshot: Snapshot) -> tuple[dict[str, Any], list[O
         "alpha": objects.alpha_of_classes(words, sizes),
         "pairs": objects.pairs(words, sizes),
         "classes": {},
-        "people": [],
+        "people": against_others.of_objects(words, sizes),
     }
     return report, [_of_image(sample, said, sizes[sample]) for sample, said in sorted(words.items())]
 

@@ -32,6 +32,14 @@ BIASED = (
     "select.overlap is 1: a judgement that confirms the label is not written then, so that people seem to agree less "
     "than they do; set it before people judge"
 )
+OF_OBJECTS = "recall", "precision", "overlap", "classes"
+"""Numbers of a person in tasks with objects."""
+ABOUT_PEOPLE = {
+    "classes": "agrees with others: share of the judgements that are the most frequent class of the others; accuracy: "
+    "an estimate, whose interval reaches from people who err together (low) to people who err independently (high)",
+    "objects": "recall: of the objects that more than half of the others marked; precision: share of the person's "
+    "objects that at least half of the others marked",
+}
 CANNOT_TELL = "can't tell: two people who differ do not show who is right"
 SHOWN = 20
 """Disputes, pairs and classes on the terminal."""
@@ -198,6 +206,8 @@ def render(result: Row, console: Console) -> None:
         if result[name]:
             console.print(TABLES[result["kind"], name](result))
             _more(len(result[name]), console)
+        if result[name] and name == "people":
+            console.print(f"[dim]{ABOUT_PEOPLE[result['kind']]}[/]", highlight=False)
     remark = f" ({result['why']})" if result["why"] else ""
     console.print(f"consensus by {result['method']}{remark}", highlight=False)
     limit = "" if result["kind"] == "objects" else f" (posterior below {result['above']:g})"
@@ -243,11 +253,25 @@ def _more(count: int, console: Console) -> None:
 
 
 def _people(result: Row) -> Table:
-    table = Table("person", "accuracy", "judgements", "most frequent errors", box=None, pad_edge=False)
+    heads = "person", "agrees with others", "accuracy", "judgements", "most frequent errors"
+    table = Table(*heads, box=None, pad_edge=False)
     for row in result["people"][:SHOWN]:
         errors = ", ".join(f"{e['right']} as {e['given']} {e['rate']:.0%}" for e in row["confusions"])
         accuracy = CANNOT_TELL if row["accuracy"]["value"] is None else _interval(row["accuracy"])
-        table.add_row(escape(row["person"]), accuracy, f"{row['accuracy']['n']:,}", escape(errors))
+        cells = (_interval(row["others"]), accuracy, f"{row['accuracy']['n']:,}")
+        table.add_row(escape(row["person"]), *cells, escape(errors))
+    return table
+
+
+def _object_people(result: Row) -> Table:
+    table = Table(
+        *("person", "recall", "precision", "mean IoU", "same class", "objects", "images"),
+        box=None,
+        pad_edge=False,
+    )
+    for row in result["people"][:SHOWN]:
+        cells = (_interval(row[name]) for name in OF_OBJECTS)
+        table.add_row(escape(row["person"]), *cells, f"{row['precision']['n']:,}", f"{row['images']:,}")
     return table
 
 
@@ -284,6 +308,7 @@ TABLES = {
     ("classes", "people"): _people,
     ("classes", "pairs"): _pairs,
     ("classes", "classes"): _classes,
+    ("objects", "people"): _object_people,
     ("objects", "pairs"): _object_pairs,
 }
 
