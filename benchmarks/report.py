@@ -59,13 +59,26 @@ OBJECTS = [
 ]
 CONSENSUS = [
     "| images × draws | consensus | wrong [95 %] | difference to the published aggregate [95 %] | mean posterior "
-    "| calibration error | kept at 0.9 | of these wrong | accuracies covered | estimated too high by |",
-    "|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    "| calibration error [95 %] | kept at 0.8 | of these wrong | accuracies covered | width | estimated too high by |",
+    "|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
 ]
 SIMULATED = [
     "| people | images × seeds | wrong, majority | dawid_skene | ahead | mean posterior | accuracies covered "
     "| estimated too high by |",
     "|---|--:|--:|--:|--:|--:|--:|--:|",
+]
+PHOTOS = [
+    "| errors in common | settings, images | consensus | wrong | combined − it [95 %] | calibration error "
+    "| posterior too high by | accuracies covered | width |",
+    "|--:|--:|---|--:|--:|--:|--:|--:|--:|",
+]
+PIXELS = [
+    "| people | images, objects | consensus | mean IoU | median − it [95 %] |",
+    "|--:|--:|---|--:|--:|",
+]
+MARKS = [
+    "| people | crews | recall off by | bias | precision off by | bias | pairs of people in the right order |",
+    "|--:|--:|--:|--:|--:|--:|--:|",
 ]
 MASKS = [
     "| images | ranked | wrong | average precision | cleanlab's scores | ahead of the best | by size alone |",
@@ -87,8 +100,13 @@ TITLES = {
     "detections": "One evaluation of detections (AP by threshold, size and class) and its bootstrap: seconds of CPU:",
     "objects": "Audit of objects with planted errors, compared with ObjectLab on the same detections, means over "
     "seeds; ahead: of the better ObjectLab, with the paired 95 % interval:",
-    "consensus": "Consensus of three people on CIFAR-10N:",
+    "consensus": "Consensus of three people on the reported half of CIFAR-10N:",
     "simulated": "Consensus of simulated people, means over seeds; ahead: of the majority, points ± 95 %:",
+    "photos": "Consensus of simulated people on photographs, means over settings (two to five people, 2 to 10 classes, "
+    "10 to 100 % overlap); paired intervals by bootstrap over settings:",
+    "pixels": "Consensus of masks, simulated people on real nuclei; paired intervals by bootstrap over images:",
+    "marks": "Recall and precision against the consensus of the others, compared with those against the truth, "
+    "simulated people on real nuclei, means over people:",
     "masks": "Audit of masks on corrections of people, compared with cleanlab's segmentation scores on the same "
     "probabilities, means over seeds of the folds; ahead: paired 95 % interval over images:",
     "outlined": "Outlines from boxes, compared with masks of people:",
@@ -256,16 +274,17 @@ def _consensus(row: dict[str, Any]) -> str:
     if "ece" in row:
         cells += [
             f"{row['posterior']:.3f}",
-            f"{row['ece']:.3f}",
+            "{:.3f} [{:.3f}, {:.3f}]".format(row["ece"], *row["ece_interval"]),
             f"{row['kept']:.1%}",
             f"{row['wrong_kept']:.1%}",
         ]
         cells += [
             f"{row['coverage'] * row['people']:.0f} of {row['people']}",
-            f"{100 * row['too_high']:.1f} points",
+            f"{100 * row['width']:.1f} points",
+            f"{100 * row['too_high']:+.1f} points",
         ]
     else:
-        cells += [""] * 6
+        cells += [""] * 7
     return f"| {' | '.join(cells)} |"
 
 
@@ -276,6 +295,46 @@ def _simulated(row: dict[str, Any]) -> str:
     told = "coverage" in row
     cells.append(f"{row['coverage']:.0%} of {row['people']:,}" if told else "can't tell")
     cells.append(f"{100 * row['too_high']:+.1f} points" if told else "")
+    return f"| {' | '.join(cells)} |"
+
+
+def _photos(row: dict[str, Any]) -> str:
+    lines = []
+    for name in ("majority", "dawid_skene", "crowdlab", "combined, independent", "combined"):
+        one = row[name]
+        ends = "{:+.2f}, {:+.2f}".format(*(100 * end for end in one["interval"]))
+        cells = [f"{row['shared']:.0%}", f"{row['settings']}, {row['images']:,}", name, f"{one['wrong']:.2%}"]
+        cells.append("" if name == "combined" else f"{100 * one['combined_less']:+.2f} [{ends}]")
+        cells += [f"{one['ece']:.3f}", f"{100 * one['posterior_too_high']:+.1f} points"]
+        told = "coverage" in one
+        cells.append(f"{one['coverage']:.0%} of {one['people']}" if told else "")
+        cells.append(f"{100 * one['width']:.0f} points" if told else "")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _pixels(row: dict[str, Any]) -> str:
+    lines = []
+    for name, one in row.items():
+        if isinstance(one, dict):
+            ends = "{:+.3f}, {:+.3f}".format(*one["interval"])
+            ahead = "" if name == "median" else f"{one['median_ahead']:+.3f} [{ends}]"
+            cells = [
+                str(row["people"]),
+                f"{row['images']}, {row['objects']}",
+                name,
+                f"{one['iou']:.3f}",
+                ahead,
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _marks(row: dict[str, Any]) -> str:
+    cells = [str(row["people"]), str(row["crews"])]
+    for what in ("recall", "precision"):
+        cells += [f"{row[f'{what}_off']:.3f}", f"{row[f'{what}_bias']:+.3f}"]
+    cells.append(f"{row['ordered']:.0%} of {row['pairs']}")
     return f"| {' | '.join(cells)} |"
 
 
@@ -345,6 +404,9 @@ KINDS = {
     "objects": (OBJECTS, _objects),
     "consensus": (CONSENSUS, _consensus),
     "simulated": (SIMULATED, _simulated),
+    "photos": (PHOTOS, _photos),
+    "pixels": (PIXELS, _pixels),
+    "marks": (MARKS, _marks),
     "maps": (MAPS, _maps),
     "masks": (MASKS, _masks),
     "outlined": (OUTLINED, _outlined),

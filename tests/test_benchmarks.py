@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from assay import plugins
-from benchmarks import detection_metrics, pictures, report, scenes, selection, whole
+from benchmarks import detection_metrics, marked_nuclei, pictures, report, scenes, selection, whole
 from benchmarks.clock import Failed, run
 from benchmarks.figures import Figure, write_results
 from benchmarks.subjects import Setting
@@ -381,3 +382,22 @@ def test_the_audit_of_masks_is_a_table(tmp_path):
         "| 75 not chosen on | images | 20 of 75 | 0.900 | softmin 0.700 | +0.200 [+0.100, +0.300] "
         "| share of foreground 0.600 |"
     ) in lines
+
+
+def test_people_who_outline_objects_are_rows_with_paired_intervals(tmp_path, monkeypatch):
+    monkeypatch.setattr(marked_nuclei, "CREWS", (3,))
+    monkeypatch.setattr(marked_nuclei, "REPEATS", 1)
+    (tmp_path / "after").mkdir()
+    ys, xs = np.mgrid[:80, :80]
+    for number in range(6):
+        near = [np.hypot(ys - y, xs - x) < 9 for y, x in ((20, 20), (20, 60), (55, 40 + number))]
+        Image.fromarray(np.argmax([~np.any(near, axis=0), *near], axis=0).astype(np.uint16)).save(
+            tmp_path / "after" / f"{number}.png"
+        )
+    pixels, marks = marked_nuclei.measured(tmp_path)
+    (row,) = pixels
+    assert (row["images"], row["objects"]) == (3, 9), "every second image"
+    assert row["one person"]["iou"] < row["median"]["iou"]
+    assert 0 <= marks[0]["recall_off"] < 0.3
+    write_results("agreement", [], {"pixels": pixels, "marks": marks}, tmp_path)
+    assert "| 3 | 3, 9 | STAPLE |" in report.table(tmp_path)
