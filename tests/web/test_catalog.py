@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,6 +92,18 @@ def test_every_id_is_found_also_among_those_that_begin_alike(held, wanted):
 def test_ids_by_their_first_digits(held, digits):
     found = Ids(np.frombuffer(b"".join(held), np.uint8).reshape(-1, 32)).starting(digits)
     assert found.tolist() == [one.hex().startswith(digits) for one in held]
+
+
+def test_a_server_needs_no_torch(project):
+    project.curate()
+    (project.layout.root / "params.yaml").write_text(yaml.safe_dump(project.defaults))
+    look = "r = Review(load_params(Path('params.yaml')), Layout(Path())); r.listing({'view': 'all'}); r.counts(); print('torch' in sys.modules)"
+    modules = "import sys; from pathlib import Path; from assay.layout import Layout; from assay.params import load_params"
+    line = f"{modules}; import assay.web.app; from assay.web.review import Review; {look}"
+    done = subprocess.run(
+        [sys.executable, "-c", line], cwd=project.layout.root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
 
 
 def test_a_pool_is_read_as_it_was_written(tmp_path):

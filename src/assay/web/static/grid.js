@@ -220,5 +220,5 @@ export class Grid {
     window.addEventListener("pointerup", up, {once: true});
   }
 
-  destroy() { this.resized.disconnect(); cancelAnimationFrame(this.waiting); }
+  destroy() { this.resized.disconnect(); cancelAnimationFrame(this.waiting); this.thumbnails.destroy(); }
 }

@@ -178,7 +178,10 @@ class App {
     const selected = this.now?.selected?.size;
     this.where.textContent = `${number.format(this.at + 1)} of ${number.format(this.rows.n)}${selected ? `, ${number.format(selected)} selected` : ""}`;
     const last = this.row && this.answers.mine(this.row.id), chosen = new Set(last?.annotations?.map(note => note.category) ?? []);
-    for (const one of $("judge").querySelectorAll("[data-name]")) one.ariaPressed = String(chosen.has(one.dataset.name));
+    for (const one of $("judge").querySelectorAll("[data-name]")) {
+      const is = String(chosen.has(one.dataset.name));
+      if (one.ariaPressed !== is) one.ariaPressed = is;
+    }
   }
 
   help() { help(this.keys, this.now?.editor?.keys ?? [], () => this.judging()); }

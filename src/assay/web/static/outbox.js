@@ -47,7 +47,7 @@ export class Outbox {
       this.waiting.set(event.event, held);
     }
     this.changed();
-    this.flush();
+    setTimeout(() => this.flush(), 0); // it is kept by now: the next image is painted first
   }
 
   retry() { clearTimeout(this.timer); this.flush(); }

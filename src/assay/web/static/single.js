@@ -17,7 +17,7 @@ export class Single {
     this.facts = element("div", {className: "facts"});
     this.host = element("div", {className: "host"}, this.canvas);
     this.node = element("section", {className: "single", ariaLabel: "image"}, this.host, this.facts);
-    this.resized = new ResizeObserver(() => this.paint());
+    this.resized = new ResizeObserver(() => { this.size = [this.canvas.clientWidth, this.canvas.clientHeight]; this.paint(); });
     this.resized.observe(this.canvas);
   }
 
@@ -38,8 +38,7 @@ export class Single {
   paint() {
     const row = this.row, bitmap = row && this.bitmaps.get(row.id);
     if (!row) return;
-    if (bitmap && !(bitmap instanceof Promise)) draw(this.canvas, bitmap);
-    else if (bitmap === null) draw(this.canvas, null);
+    if (!(bitmap instanceof Promise) && bitmap !== undefined) draw(this.canvas, bitmap, undefined, this.size);
     else this.load(row.id).then(() => { if (this.row?.id === row.id && this.bitmaps.has(row.id)) this.paint(); });
   }
 

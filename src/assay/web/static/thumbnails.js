@@ -12,7 +12,12 @@ export class Thumbnails {
     this.blocks = new Map(); // number -> [bitmap or null, …]
     this.wanted = []; // numbers of blocks, the most wanted first
     this.loading = new Set();
+    this.decoder = new Worker(new URL("./decoder.js", import.meta.url));
+    this.decoding = new Map(); // number -> what takes the bitmaps
+    this.decoder.onmessage = ({data: {number, bitmaps}}) => { this.decoding.get(number)(bitmaps); this.decoding.delete(number); };
   }
+
+  destroy() { this.decoder.terminate(); }
 
   // The bitmap at a place: null if the image cannot be shown, undefined while it is not there.
   get(at) {
@@ -33,6 +38,11 @@ export class Thumbnails {
     this.next();
   }
 
+  decoded(number, buffer, n) {
+    this.decoder.postMessage({number, buffer, n}, [buffer]);
+    return new Promise(done => this.decoding.set(number, done));
+  }
+
   next() {
     while (this.loading.size < AT_ONCE && this.wanted.length) this.load(this.wanted.shift());
   }
@@ -40,16 +50,9 @@ export class Thumbnails {
   async load(number) {
     this.loading.add(number);
     try {
-      const start = number * BLOCK;
+      const start = number * BLOCK, n = Math.min(BLOCK, this.rows.n - start);
       const buffer = await bytes(`/api/thumbnails/${this.rows.key}?start=${start}&count=${BLOCK}`);
-      const n = Math.min(BLOCK, this.rows.n - start), lengths = new Uint32Array(buffer, 0, n);
-      let at = 4 * n;
-      const coming = Array.from(lengths, length => {
-        const blob = new Blob([new Uint8Array(buffer, at, length)]);
-        at += length;
-        return length ? createImageBitmap(blob).catch(() => null) : null;
-      });
-      this.blocks.set(number, await Promise.all(coming));
+      this.blocks.set(number, await this.decoded(number, buffer, n));
       while (this.blocks.size > KEPT) {
         const [oldest, bitmaps] = this.blocks.entries().next().value;
         this.blocks.delete(oldest);
