@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.figures import RESULTS, write_results
+from benchmarks.project import ROOT
 from benchmarks.subjects import SUBJECTS, Setting
 
 
@@ -29,7 +30,8 @@ def _measure(name: str, asked: argparse.Namespace) -> int:
     """Measure one subject and write its results; the number of missed targets."""
     print(f"{name} …", flush=True)
     with tempfile.TemporaryDirectory(prefix=f"assay-{name}-", dir=asked.scratch) as folder:
-        setting = Setting(Path(folder), asked.quick, asked.images, asked.boxes, asked.data, asked.masks)
+        given = (asked.images, asked.boxes, asked.data, asked.masks, asked.lightly)
+        setting = Setting(Path(folder), asked.quick, *given)
         figures, about = import_module(f"benchmarks.{name}").measure(setting)
     if asked.results != RESULTS or not asked.quick:
         write_results(
@@ -51,6 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--masks", type=Path, help="a folder of images, and of masks before and after corrections"
+    )
+    parser.add_argument(
+        "--lightly",
+        type=Path,
+        default=ROOT / ".venv-lightly-studio",
+        help="a virtual environment with lightly-studio; default: .venv-lightly-studio, if it is there",
     )
     parser.add_argument("--scratch", type=Path, help="parent of the temporary folders; default: the system's")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")

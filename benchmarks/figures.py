@@ -50,6 +50,7 @@ TABLES = (
     "pixels",
     "marks",
     "maps",
+    "pages",
     "masks",
     "outlined",
 )

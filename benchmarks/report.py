@@ -111,6 +111,8 @@ TITLES = {
     "probabilities, means over seeds of the folds; ahead: paired 95 % interval over images:",
     "outlined": "Outlines from boxes, compared with masks of people:",
     "elsewhere": "On other data, `efficientnet_lite0`, area in points [95 %]:",
+    "pages": "The page of `assay review`, in turn with LightlyStudio's, where it is installed, and with one that only "
+    "scrolls (nothing):",
     "maps": "The map of `assay review`: images of which most of the ten nearest on the map have the class, pixels of "
     "Fashion-MNIST:",
     "references": "Compared with scikit-activeml, three seeds on 5,000 images each:",
@@ -366,6 +368,25 @@ def _maps(row: dict[str, Any]) -> str:
     return f"| {row['map']} | {row['images']:,} | {share} | {row['cpu_seconds']:.1f} s |"
 
 
+PAGES = [
+    "| page | images | taking them in | server ready | opens, first | again | key → next image, median, p95 "
+    "| longest frame of each scrolling | longest task, CPU | server, peak |",
+    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+]
+
+
+def _pages(row: dict[str, Any]) -> str:
+    def cell(name: str, unit: str) -> str:
+        return "" if row[name] is None else f"{row[name]:.3g} {unit}"
+
+    key = "" if row["key"] is None else f"{row['key']:.3g}, {row['key_p95']:.3g} ms"
+    longest = ", ".join(f"{one:.0f}" for one in row["longest"])
+    cells = [row["page"], f"{row['images']:,}", cell("added", "s"), cell("ready", "s"), cell("first", "s")]
+    cells += [cell("again", "s"), key, f"{longest} ms", cell("task", "ms")]
+    cells += ["" if row["peak"] is None else f"{row['peak']:.0f} MB"]
+    return f"| {' | '.join(cells)} |"
+
+
 def _masks(row: dict[str, Any]) -> str:
     found = {name: f"{name} {value:.3f}" for name, value in row["ap"].items()}
     plain = [found.pop(name) for name in ("share of foreground", "number of objects") if name in found]
@@ -408,6 +429,7 @@ KINDS = {
     "pixels": (PIXELS, _pixels),
     "marks": (MARKS, _marks),
     "maps": (MAPS, _maps),
+    "pages": (PAGES, _pages),
     "masks": (MASKS, _masks),
     "outlined": (OUTLINED, _outlined),
 }

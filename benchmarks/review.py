@@ -2,7 +2,8 @@
 
 The pools are tiny JPEGs, 200 pictures with a comment that makes each file another one. A key is timed from the event's
 own time to the end of the frame with the next image, in a browser that does not wait for a screen. A list opens when
-all thumbnails on the screen are drawn. Scrolling goes by 240 px a step, and jumps to another place every 50th.
+all thumbnails on the screen are drawn. Scrolling goes by 240 px a step, and jumps to another place every 50th. With
+`--lightly` the page of LightlyStudio is measured in turn, with the same images; and in any case one that only scrolls.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,62 +29,55 @@ from assay.data.fold import fold
 from assay.data.images.decode import inspect
 from assay.data.pool import Pool, PoolWriter, content_id
 from assay.layout import Layout
-from benchmarks.browser import UNPACED, Tab, tab
+from benchmarks import lightly
 from benchmarks.clock import environment
 from benchmarks.figures import Figure
+from benchmarks.pages import NOTHING, Look, Readings, read
 from benchmarks.pictures import TRAIN_IMAGES, TRAIN_LABELS, encode
 from benchmarks.subjects import Measured, Setting
 
 FEW, MANY = 10_000, 1_000_000
-KEYS, WHEELS = 300, 200
+KEYS = 300
 PICTURES = 200
 NO_PAIRS = pa.table({"id": pa.array([], pa.string()), "other": pa.array([], pa.string())})
-TIMED = """
-window.taken = []; window.frames = [];
-addEventListener('keydown', event => {
-  if (event.repeat) return;
-  requestAnimationFrame(() => { const channel = new MessageChannel(); const at = event.timeStamp;
-    channel.port1.onmessage = () => window.taken.push(performance.now() - at); channel.port2.postMessage(0); });
-}, true);
-(function look() {
-  const app = window.review, grid = app?.now;
-  const drawn = grid?.cells?.size && [...grid.cells.keys()].every(at => grid.thumbnails.get(at) !== undefined);
-  if (drawn) window.opened ??= performance.now();
-  else requestAnimationFrame(look);
-})();
+LOOK = Look(
+    drawn="""(() => {
+  const grid = window.review?.now;
+  return grid?.cells?.size > 0 && [...grid.cells.keys()].every(at => grid.thumbnails.get(at) !== undefined);
+})()""",
+    scrolled="review.now.node",
+    open="review.open()",
+    shown="""(() => {
+  const id = window.review?.row?.id;
+  return window.review?.now?.bitmaps?.get(id) instanceof ImageBitmap ? id : null;
+})()""",
+    keys="12345",  # there are five classes: other keys do nothing
+)
+IDLE = """
+import assay.commands.review, assay.web.app, pandas, uvicorn
+from benchmarks.review import memory
+print(memory(__import__("os").getpid())[0])
 """
-SCROLL = """
-(async () => {
-  const node = review.now.node, frames = [];
-  let last = performance.now(), stop = false;
-  const look = () => {
-    frames.push(performance.now() - last);
-    last = performance.now();
-    if (!stop) requestAnimationFrame(look);
-  };
-  requestAnimationFrame(look);
-  for (let n = 0; n < %d; n++) {
-    node.scrollTop += n %% 50 === 49 ? node.scrollHeight / 7 : 240;
-    await new Promise(done => setTimeout(done, 16));
-  }
-  stop = true;
-  return frames;
-})()
-"""
+"""A process that has imported what the server runs on."""
 
 
 def measure(setting: Setting) -> Measured:
     figures: list[Figure] = []
+    rows: list[dict[str, Any]] = []
     for count in (FEW, MANY):
         n = count // 20 if setting.quick else count
         if setting.quick and count == MANY:
             continue
-        figures += of_pool(_made(setting.folder / str(count), n), n, KEYS // 10 if setting.quick else KEYS)
-    rows = [] if setting.idx is None else list(maps(setting.idx, 2000 if setting.quick else FEW))
+        root = _made(setting.folder / str(count), n)
+        beside = setting.lightly if count == FEW else None
+        some, table = of_pool(root, n, KEYS // 10 if setting.quick else KEYS, beside)
+        figures, rows = figures + some, rows + table
+    of_maps = [] if setting.idx is None else list(maps(setting.idx, 2000 if setting.quick else FEW))
     return figures, {
         "keys": KEYS,
         "browser": "headless Chromium, software rendering",
-        "maps": rows,
+        "maps": of_maps,
+        "pages": rows,
     }
 
 
@@ -130,85 +124,117 @@ def _made(root: Path, count: int) -> Path:
     """`make_project` in a process of its own, whose memory is no longer needed."""
     root.mkdir(parents=True)
     line = f"from benchmarks.review import *; make_project(Path({str(root)!r}), {count})"
-    subprocess.run(
-        [sys.executable, "-c", line],
-        check=True,
-        env=environment() | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    subprocess.run([sys.executable, "-c", line], check=True, env=_importing())
     return root
 
 
-def of_pool(root: Path, count: int, keys: int) -> list[Figure]:
-    """The figures of one project."""
-    with served(root) as (said, pid):
-        with tab(root / "paced") as page:
-            page.ask("Page.addScriptToEvaluateOnNewDocument", source=TIMED)
-            cold, *warm = [_open(page, said["url"]) for _ in range(4)]
-            frames = page.run(SCROLL % WHEELS)
-        with tab(root / "unpaced", UNPACED) as page:
-            page.ask("Page.addScriptToEvaluateOnNewDocument", source=TIMED)
-            page.ask("Performance.enable", timeDomain="threadTicks")
-            _open(page, said["url"])
-            taken, busy = _keys(page, keys)
-            nodes = page.run("document.querySelectorAll('*').length")
-            heap = page.run("performance.memory.usedJSHeapSize / 1e6")
-        peak = _peak(pid)
-    title = f"{count:,} images"
-    parts = {
-        "p95, ms": _quantile(taken, 0.95),
-        "CPU of the page, ms a key": busy,
-        "keys": len(taken),
-        "elements": nodes,
-        "MB of the page": heap,
+def of_pool(
+    root: Path, count: int, keys: int, lightly_studio: Path | None
+) -> tuple[list[Figure], list[dict[str, Any]]]:
+    """The figures of a project; and a row for each page, LightlyStudio's too if its environment is there."""
+    venv = lightly_studio if lightly_studio and lightly_studio.exists() else None
+    added = None if venv is None else lightly.add(venv, Layout(root).pool, root / "lightly")
+    with ExitStack() as stack:
+        said, pid = stack.enter_context(served(root))
+        pages, servers = {"assay": (LOOK, said["url"])}, {"assay": (pid, said["seconds"])}
+        if venv is not None:
+            address, other, ready = stack.enter_context(lightly.served(venv, root / "lightly"))
+            pages["LightlyStudio"], servers["LightlyStudio"] = (lightly.LOOK, address), (other, ready)
+        found = read(pages, root, keys)
+        memories = {name: memory(number) for name, (number, _) in servers.items()}
+    idle = _idle()
+    rows = [
+        {
+            "page": name,
+            "images": count,
+            "added": added if name != "assay" else None,
+            "ready": servers[name][1] if name in servers else None,
+            "first": one.first or None,
+            "again": median(one.again) if name in pages else None,
+            "key": median(one.keys) if one.keys else None,
+            "keys": len(one.keys),
+            "ignored": one.ignored,
+            "key_p95": _quantile(one.keys, 0.95) if one.keys else None,
+            "longest": one.longest,
+            "task": one.task,
+            "peak": memories[name][1] / 1e6 if name in memories else None,
+        }
+        for name, one in found.items()
+    ]
+    return list(
+        _figures(found["assay"], found[NOTHING], memories["assay"], idle, said["seconds"], count)
+    ), rows
+
+
+def _figures(
+    page: Readings, floor: Readings, held: tuple[float, float], idle: float, ready: float, count: int
+) -> Iterator[Figure]:
+    title, frames = f"{count:,} images", [frame for some in page.frames for frame in some]
+    key = {
+        "p95, ms": _quantile(page.keys, 0.95),
+        "CPU of the page, ms a key": page.busy,
+        "keys": len(page.keys),
+        "keys ignored": page.ignored,
+        "elements": page.nodes,
+        "MB of the page": page.heap,
         "load of the machine": os.getloadavg()[0],
     }
-    opened = {"first, s": cold, "server ready, s": said["seconds"]}
-    scrolled = {"median, ms": median(frames), "p99, ms": _quantile(frames, 0.99), "frames": len(frames)}
-    return [
-        Figure(f"key to the next image painted, median, {title}", median(taken), "at most", 10, "ms", parts),
-        Figure(f"grid opens again, {title}", median(warm), "at most", 1.5, "s", opened),
-        Figure(f"longest frame while scrolling, {title}", max(frames), "at most", 50, "ms", scrolled),
-        Figure(f"peak memory of the server, {title}", peak / 1e6, "at most", 400 + 1000 * count / 1e6, "MB"),
-    ]
+    scrolled = {
+        "of each scrolling, ms": page.longest,
+        "of a page that only scrolls, ms": floor.longest,
+        "median frame, ms": median(frames),
+        "p99, ms": _quantile(frames, 0.99),
+        "frames": len(frames),
+        "over 50 ms": sum(frame > 50 for frame in frames),
+    }
+    scrolled["over 50 ms, of a page that only scrolls"] = sum(f > 50 for some in floor.frames for f in some)
+    memories = {"at the end, MB": held[0] / 1e6, "without a project, MB": idle / 1e6}
+    yield Figure(
+        f"key to the next image painted, median, {title}", median(page.keys), "at most", 10, "ms", key
+    )
+    opened = {"first, s": page.first, "server ready, s": ready}
+    yield Figure(f"grid opens again, {title}", median(page.again), "at most", 1.5, "s", opened)
+    yield Figure(
+        f"longest frame while scrolling, {title}",
+        max(page.longest),
+        "at most",
+        50,
+        "ms",
+        scrolled,
+    )
+    task = {"of a page that only scrolls, ms": floor.task}
+    yield Figure(f"longest task while scrolling, CPU, {title}", page.task, "at most", 16, "ms", task)
+    yield Figure(
+        f"peak memory of the server, {title}",
+        held[1] / 1e6,
+        "at most",
+        250 + 150 * count / 1e6,
+        "MB",
+        memories,
+    )
 
 
-def _keys(page: Tab, keys: int) -> tuple[list[float], float]:
-    """Milliseconds from each of so many keys to the end of the frame; CPU of the page for each."""
-    page.press("Enter")
-    page.until("!!review.row && review.now.bitmaps?.size > 8")
-    time.sleep(1)
-    page.run("window.taken.length = 0")
-    before = _busy(page)
-    for n in range(keys):
-        page.press(str(n % 10))
-        time.sleep(0.02)
-    page.until(f"window.taken.length >= {keys}")
-    taken, busy = page.run("window.taken"), 1000 * (_busy(page) - before) / keys
-    page.until("review.outbox.pending === 0")
-    return taken, busy
-
-
-def _open(page: Tab, url: str) -> float:
-    """Seconds until the first screen of the grid is drawn."""
-    page.ask("Page.navigate", url="about:blank")
-    page.ask("Page.navigate", url=url)
-    page.until("window.opened > 0")
-    return float(page.run("window.opened")) / 1000
-
-
-def _busy(page: Tab) -> float:
-    """CPU time of the page's main thread so far, in seconds."""
-    metrics = {one["name"]: one["value"] for one in page.ask("Performance.getMetrics")["metrics"]}
-    return float(metrics["TaskDuration"])
-
-
-def _peak(pid: int) -> float:
-    """Peak resident memory of a process in bytes; of this one's children where /proc is not there."""
+def memory(pid: int) -> tuple[float, float]:
+    """Resident memory of a process now, and at its peak, in bytes; where /proc is not there, of this one's children."""
     status = Path(f"/proc/{pid}/status")
     if not status.exists():
-        return float(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return float(line.split()[1]) * 1024
+        peak = float(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+        return peak, peak
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    now, peak = (float(lines[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+    return now, peak
+
+
+def _idle() -> float:
+    """Resident memory, in bytes, of a process that has imported what the server runs on."""
+    said = subprocess.run(
+        [sys.executable, "-c", IDLE], check=True, env=_importing(), capture_output=True, text=True
+    )
+    return float(said.stdout)
+
+
+def _importing() -> dict[str, str]:
+    return environment() | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def _quantile(values: list[float], q: float) -> float:

@@ -50,6 +50,8 @@ class Setting:
     """Folder with labels of several people, if available: see agreement.py."""
     masks: Path | None = None
     """Folder of images, masks `before` and `after` corrections, if available: see mask_audit.py, drawing.py."""
+    lightly: Path | None = None
+    """Virtual environment of LightlyStudio, if available: see lightly.py."""
 
     def images(self, many: int) -> int:
         return min(many, 300) if self.quick else many
