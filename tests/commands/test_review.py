@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from assay.commands import annotate, review
+from assay.data import ledger
 from assay.data.annotations import Annotation
 from assay.data.edits import read_batches
 from assay.data.journal import FOLDER, Event, Journal
@@ -21,15 +22,20 @@ def journal(project) -> Journal:
 
 
 def give(
-    project, sample: str, act: str = "label", name: str = "odd", by: str = "Ada", seconds: float = 2.0
+    project,
+    sample: str,
+    act: str = "label",
+    name: str = "odd",
+    by: str = "Ada",
+    seconds: float = 2.0,
+    at: str = "2026-01-01T00:00:00Z",
 ) -> None:
     held = journal(project)
     notes = [Annotation(category=name)] if act == "label" else None
     held.append(
         [
             Event(
-                event=str(uuid4()), id=sample, act=act, annotations=notes, seconds=seconds, by=by,
-                at="2026-01-01T00:00:00Z",
+                event=str(uuid4()), id=sample, act=act, annotations=notes, seconds=seconds, by=by, at=at
             )
         ]
     )  # fmt: skip
@@ -91,8 +97,9 @@ def test_nothing_judged_is_no_batch(queued):
 def test_the_annotator_takes_what_was_judged_on_the_page(queued):
     params = queued.params(select={"annotator": "review"})
     first = annotate.run(params, queued.layout)
-    assert (first["sent"], first["open"], first["where"]) == (5, 5, ["the page of `assay review sent`"])
-    assert "waiting for answers in the page of `assay review sent`" in told(annotate, first)
+    link = "http://127.0.0.1:8420/?view=sent (the page of `assay review sent`)"
+    assert (first["sent"], first["open"], first["where"]) == (5, 5, [link])
+    assert f"waiting for answers in {link}" in told(annotate, first)
     a, b, c = queued.unlabelled[:3]
     give(queued, a)
     give(queued, b, name="even", by="Bo")
@@ -114,13 +121,10 @@ def test_a_confirmed_label_that_was_sent_again_is_an_answer(queued):
     known = next(
         row for row in queued.pool.imports.to_pylist() if row["annotations"] == '[{"category":"odd"}]'
     )["id"]
-    from assay.data import ledger
-    from assay.data.ledger import SentImage
-
     ledger.write(
         queued.layout.ledger,
         "review",
-        [SentImage(id=known, strategy="review", label="odd")],
+        [ledger.SentImage(id=known, strategy="review", label="odd")],
         "2026-01-01T00:00:00Z",
     )
     give(queued, known)
@@ -150,18 +154,17 @@ def test_done_while_a_batch_is_out_doubles_nothing_whoever_writes_first(queued):
 
 @pytest.mark.parametrize("overlap", [1, 2])
 def test_a_judgement_that_was_taken_over_does_not_answer_the_image_sent_again(queued, overlap):
-    from assay.data import ledger
-    from assay.data.ledger import SentImage
-
+    """Nor does that of somebody who judged it a moment too late to be taken over."""
     params = queued.params(select={"annotator": "review"})
     annotate.run(params, queued.layout)
     a = queued.unlabelled[0]
     give(queued, a)
     annotate.run(params, queued.layout)
-    again = SentImage(id=a, strategy="review", label="odd", judged=1, overlap=overlap)
+    give(queued, a, name="even", by="Cy")
+    again = ledger.SentImage(id=a, strategy="review", label="odd", judged=1, overlap=overlap)
     ledger.write(queued.layout.ledger, "review", [again], "2026-01-02T00:00:00Z")
     assert annotate.run(params, queued.layout)["answered"] == {}, "nobody has looked again"
-    give(queued, a, by="Bo")
+    give(queued, a, by="Bo", at="2026-01-03T00:00:00Z")
     assert annotate.run(params, queued.layout)["answered"] == {"label": 1}
     assert written(queued) == [(a, "Ada"), (a, "Bo")]
 

@@ -3,7 +3,9 @@
 A batch is written to `labelling/<batch>.csv`, its images to `<batch>-images` beside it. People fill in the column
 `label` (or `exclude` with `why`), in the file or in copies. `assay annotate` reads every CSV and JSONL file of the
 folder: repeated answers are accepted once, invalid ones are listed with file and line. A row without an answer stays
-open. The column `id` identifies the image.
+open. The column `id` identifies the image, the column `batch` the batch that a row answers; without that column it is
+the batch in the name of the file. An image that is sent again, for a second look, is answered by rows of its new batch
+only: those of an earlier batch are passed over. A row that does not tell its batch is then refused.
 
 The folder is not for git: accepted answers are in data/edits/, refused ones in data/ledger/.
 """
@@ -11,8 +13,10 @@ The folder is not for git: accepted answers are in data/edits/, refused ones in 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,6 +24,7 @@ from pydantic import Field
 
 from assay import tasks
 from assay.annotators import AnnotatorContext, now
+from assay.data import ledger
 from assay.data.edits import read_batches
 from assay.data.files import replacing
 from assay.data.labelfile import (
@@ -42,8 +47,8 @@ from assay.reports.exported import put_beside
 
 NAME = "file"
 WAITS = True
-SHOWN = ("id", "path", "image", "split", "strategy", "reason", "predicted", "confidence", "given")
-"""Columns for information; `given`: the present label."""
+SHOWN = ("id", "path", "image", "split", "strategy", "reason", "predicted", "confidence", "given", "batch")
+"""Columns for information; `given`: the present label; `batch`: the batch that the row answers."""
 ASKED = ("label", "exclude", "why", "by", "seconds")
 """Columns to fill in; `label` or `exclude` is the answer."""
 
@@ -64,7 +69,13 @@ def send(batch: Batch, context: AnnotatorContext) -> str:
     if not file.exists():
         images = put_beside(file, [row.id for row in batch.rows], context.layout)
         rows = [
-            {**row.model_dump(), "given": row.label, "label": None, "image": images.get(row.id)}
+            {
+                **row.model_dump(),
+                "given": row.label,
+                "label": None,
+                "image": images.get(row.id),
+                "batch": batch.name,
+            }
             for row in batch.rows
         ]
         text = to_fill_in(rows, (*SHOWN, *ASKED)) if options.format == "csv" else _as_jsonl(rows)
@@ -79,12 +90,12 @@ def _as_jsonl(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def collect(batches: Sequence[Batch], context: AnnotatorContext) -> Iterator[Answer]:
-    """An answer for every filled-in row of every file, valid or not."""
+    """An answer for every filled-in row of every file, valid or not; of an open image, for rows of its open batch."""
     folder = locate(context.layout.root, context.options(Options).folder)
     files = files_in(folder, (".csv", ".jsonl"), EditError)
     if not files:
         return
-    classes = _classes(context)
+    classes, sent = _classes(context), Sent.of(batches, context)
     for file in files:
         name = shown(context.layout.root, file)
         try:
@@ -93,8 +104,54 @@ def collect(batches: Sequence[Batch], context: AnnotatorContext) -> Iterator[Ans
             yield Answer("", where=name, trouble=str(error))
             continue
         for line, record in records:
-            if answer := _answer(record, f"{name}, line {line}", line, classes):
-                yield answer
+            answer = _answer(record, f"{name}, line {line}", line, classes)
+            if answer and (counted := sent.counted(answer, record.get("batch") or sent.named(file))):
+                yield counted
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The batches of files; of each image, in which ones it was sent and in which it is open."""
+
+    names: frozenset[str]
+    with_image: Mapping[str, set[str]]
+    open_in: Mapping[str, set[str]]
+
+    @classmethod
+    def of(cls, open_batches: Sequence[Batch], context: AnnotatorContext) -> Sent:
+        batches = [batch for batch in ledger.read(context.layout.ledger) if batch.annotator == NAME]
+        batches += open_batches
+        names = frozenset(batch.name for batch in batches)
+        return cls(names, _by_image(batches), _by_image(open_batches))
+
+    def named(self, file: Path) -> str:
+        """The batch in the name of a file, as of `0001-file-3f2a9c1d (copy).csv`; "" if there is none."""
+        return next((name for name in self.names if name in file.stem), "")
+
+    def counted(self, answer: Answer, batch: str) -> Answer | None:
+        """The answer, refused if it does not tell which batch it is for; None if it is for an earlier batch."""
+        if batch and batch not in self.names:
+            return replace(answer, judgements=(), trouble=f"there is no batch {batch!r} in data/ledger/")
+        if not (open_in := self.open_in.get(answer.id)):
+            return answer
+        if batch:
+            return answer if batch in open_in else None
+        if self.with_image[answer.id] <= open_in:
+            return answer
+        again = ", ".join(sorted(open_in))
+        trouble = (
+            f"this image was sent again, in {again}: write that into a column `batch` of rows that answer it"
+        )
+        return replace(answer, judgements=(), trouble=trouble)
+
+
+def _by_image(batches: Sequence[Batch]) -> dict[str, set[str]]:
+    """{content id: names of the batches with it}."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for batch in batches:
+        for row in batch.rows:
+            found[row.id].add(batch.name)
+    return found
 
 
 def _classes(context: AnnotatorContext) -> ValidLabels:
