@@ -260,6 +260,20 @@ def test_another_answer_than_the_one_taken_changes_nothing_and_is_named(queued, 
     assert queued.curate().labels()[rows[0]["id"]] == "odd"
 
 
+@pytest.mark.parametrize("by", ["consensus", "Bo (assay audit)"])
+def test_an_answer_signed_as_a_program_signs_is_refused_and_written_nowhere(queued, people, by):
+    annotate.run(people, queued.layout)
+    first, *_ = out(queued)
+    fill_in(queued, [{**first, "label": "odd", "by": by}])
+    for _ in range(2):
+        result = annotate.run(people, queued.layout)
+        (refused,) = result["refused"]
+        assert (result["open"], refused["kind"], queued.batches) == (5, "not usable", [])
+        assert f"signed {by!r}" in refused["why"]
+    fill_in(queued, [{**first, "label": "odd", "by": "oracle"}])
+    assert annotate.run(people, queued.layout)["open"] == 4, "names of annotators are no names of programs"
+
+
 def test_json_lines_go_out_and_come_in(queued):
     params = queued.params(
         select={"annotator": "file", "annotator_options": {"format": "jsonl", "folder": "tool"}}

@@ -197,8 +197,8 @@ def settle(sent: Sequence[Batch], answers: Iterable[Answer], batches: Batches) -
     for answer in answers:
         if answer.id and answer.id not in asked:
             refused.append(_refusal(answer, "not asked", "this image was not sent"))
-        elif answer.trouble or not answer.judgements:
-            refused.append(_refusal(answer, "not usable", answer.trouble or "the answer is empty"))
+        elif trouble := answer.trouble or _trouble(answer.judgements):
+            refused.append(_refusal(answer, "not usable", trouble))
         else:
             usable[answer.id].append(answer)
     taken: list[Judgement] = []
@@ -215,6 +215,14 @@ def settle(sent: Sequence[Batch], answers: Iterable[Answer], batches: Batches) -
             taken += held[0].judgements
             repeated += len(held) - 1
     return Settled(taken, refused, repeated)
+
+
+def _trouble(judgements: Sequence[Judgement]) -> str:
+    """Why judgements are no answer; "" if they are one."""
+    programs = sorted({one.by for one in judgements if not is_of_person(one.by)})
+    if programs:
+        return f"it is signed {programs[0]!r}, as labels that a program derived are: sign with another name"
+    return "" if judgements else "the answer is empty"
 
 
 def _by_person(
