@@ -10,10 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import httpx
 from filelock import FileLock
+
+from assay.annotators._label_studio_client import Studio
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / ".venv-label-studio"
@@ -22,7 +26,7 @@ MIGRATED = HOME / "migrated"
 """Data folder after the first start, which takes half a minute of CPU; tests start from copies."""
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
 """Legacy token of the user."""
-USER = "ada@example.local"
+USER, BO = "ada@example.local", "bo@example.local"
 START = 400
 """Most seconds for a start."""
 ABSENT = "there is no Label Studio: `make label-studio` installs it, 4 minutes, 1 GB"
@@ -106,3 +110,59 @@ def _free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+# --- what people see and do
+
+
+def tasks_of(server: Server, title: str) -> list[dict[str, Any]]:
+    """All tasks of the project with this title, in order."""
+    (found,) = Studio(server.client).projects(title)
+    asked = {"project": found["id"], "page_size": 1000, "fields": "all", "resolve_uri": "false"}
+    return server.client.get("/api/tasks", params=asked).raise_for_status().json()["tasks"]  # type: ignore[no-any-return]
+
+
+def choice(*names: str) -> list[dict[str, Any]]:
+    value = {"choices": list(names)}
+    return [{"id": "1", "from_name": "tag", "to_name": "image", "type": "choices", "value": value}]
+
+
+def submit(server: Server, task: dict[str, Any], result: list[dict[str, Any]], **more: Any) -> int:
+    sent = {"result": result, "lead_time": 4.25, **more}
+    made = server.client.post(f"/api/tasks/{task['id']}/annotations/", json=sent).raise_for_status().json()
+    return int(made["id"])
+
+
+@contextmanager
+def second_person(server: Server) -> Iterator[Server]:
+    """The server as seen by somebody who has signed up by the invitation of the organisation."""
+    headers = {"Authorization": f"Token {_token_of_bo(server)}"}
+    with httpx.Client(base_url=server.url, headers=headers, timeout=120) as client:
+        yield Server(server.url, client)
+
+
+@cache
+def _token_of_bo(server: Server) -> str:
+    url = server.client.get("/api/invite").raise_for_status().json()["invite_url"]
+    with httpx.Client(base_url=server.url, follow_redirects=True, timeout=60) as client:
+        client.get(url)
+        form = {"email": BO, "password": "labels-of-images", "allow_newsletters": "false"}
+        form["csrfmiddlewaretoken"] = client.cookies["csrftoken"]
+        client.post(url, data=form, headers={"Referer": server.url}).raise_for_status()
+        return str(client.get("/api/current-user/token").raise_for_status().json()["token"])
+
+
+def rectangle(*corner: float, rotation: float = 0, label: str | None = "car") -> dict[str, Any]:
+    x, y, w, h = corner
+    value: dict[str, Any] = {"x": x, "y": y, "width": w, "height": h, "rotation": rotation}
+    if label is not None:
+        value["rectanglelabels"] = [label]
+    size = {"original_width": 40, "original_height": 20, "image_rotation": 0}
+    return {
+        "id": f"r{x}",
+        "type": "rectanglelabels",
+        "from_name": "box",
+        "to_name": "image",
+        "value": value,
+        **size,
+    }

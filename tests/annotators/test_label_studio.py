@@ -25,7 +25,17 @@ from assay.errors import AnnotatorError, PoolError
 from assay.formats._label_studio_written import config
 from assay.params import Params
 from assay.web.signed import image_key, is_valid_url
-from tests.annotators.studio import TOKEN, USER, Server
+from tests.annotators.studio import (
+    BO,
+    TOKEN,
+    USER,
+    Server,
+    choice,
+    rectangle,
+    second_person,
+    submit,
+    tasks_of,
+)
 from tests.conftest import png
 from tests.project import Project
 
@@ -44,9 +54,9 @@ def queue_of(project: Project, size: int) -> Project:
 
 
 @pytest.fixture
-def forty(project: Project) -> Project:
-    """A queue of 40 images."""
-    return queue_of(project, 40)
+def twelve(project: Project) -> Project:
+    """A queue of 12 images."""
+    return queue_of(project, 12)
 
 
 @pytest.fixture
@@ -55,64 +65,29 @@ def four(project: Project) -> Project:
     return queue_of(project, 4)
 
 
-@pytest.fixture
-def sixteen(project: Project) -> Project:
-    return queue_of(project, 16)
-
-
 def params(project: Project, server: Server, title: str, **more: Any) -> Params:
     options = {"url": server.url, "project": title, "image_server": IMAGE_SERVER, **more}
     return project.params(select={"annotator": "label_studio", "annotator_options": options})
 
 
-def tasks_of(server: Server, title: str) -> list[dict[str, Any]]:
-    """All tasks of the project with this title, in order."""
-    (found,) = Studio(server.client).projects(title)
-    asked = {"project": found["id"], "page_size": 1000, "fields": "all", "resolve_uri": "false"}
-    return server.client.get("/api/tasks", params=asked).raise_for_status().json()["tasks"]  # type: ignore[no-any-return]
-
-
-def choice(*names: str) -> list[dict[str, Any]]:
-    value = {"choices": list(names)}
-    return [{"id": "1", "from_name": "tag", "to_name": "image", "type": "choices", "value": value}]
-
-
-def submit(server: Server, task: dict[str, Any], result: list[dict[str, Any]], **more: Any) -> int:
-    sent = {"result": result, "lead_time": 4.25, **more}
-    made = server.client.post(f"/api/tasks/{task['id']}/annotations/", json=sent).raise_for_status().json()
-    return int(made["id"])
-
-
-def second_person(server: Server) -> httpx.Client:
-    """Somebody who signs up by the invitation of the organisation."""
-    url = server.client.get("/api/invite").raise_for_status().json()["invite_url"]
-    with httpx.Client(base_url=server.url, follow_redirects=True, timeout=60) as client:
-        client.get(url)
-        form = {"email": "bo@example.local", "password": "labels-of-images", "allow_newsletters": "false"}
-        form["csrfmiddlewaretoken"] = client.cookies["csrftoken"]
-        client.post(url, data=form, headers={"Referer": server.url}).raise_for_status()
-        token = client.get("/api/current-user/token").raise_for_status().json()["token"]
-    return httpx.Client(base_url=server.url, headers={"Authorization": f"Token {token}"}, timeout=60)
-
-
 # --- push
 
 
-def test_the_queue_becomes_tasks_in_its_order(forty, server):
-    given = params(forty, server, "in order")
-    result = annotate.run(given, forty.layout)
-    assert (result["sent"], result["open"]) == (40, 40)
+def test_the_queue_becomes_tasks_in_its_order(twelve, server):
+    given = params(twelve, server, "in order")
+    result = annotate.run(given, twelve.layout)
+    assert (result["sent"], result["open"]) == (12, 12)
     tasks = tasks_of(server, "in order")
-    assert [task["data"]["assay_id"] for task in tasks] == forty.table("queue")["id"].to_pylist()[:40]
+    assert [task["data"]["assay_id"] for task in tasks] == twelve.table("queue")["id"].to_pylist()[:12]
     assert {task["data"]["split"] for task in tasks} <= {"train", "val", "test"}
-    key = image_key(forty.layout.scratch)
+    key = image_key(twelve.layout.scratch)
     assert all(is_valid_url(task["data"]["image"], IMAGE_SERVER, key, time.time()) for task in tasks)
     (found,) = Studio(server.client).projects("in order")
     assert server.client.get(f"/api/projects/{found['id']}").json()["sampling"] == "Sequential sampling"
     assert label_studio._offered(found["label_config"]) == CLASSES
     assert result["where"] == [f"{server.url}/projects/{found['id']}/data"]
-    again = annotate.run(given, forty.layout)
-    assert (again["sent"], len(tasks_of(server, "in order"))) == (0, 40)
+    again = annotate.run(given, twelve.layout)
+    assert (again["sent"], len(tasks_of(server, "in order"))) == (0, 12)
 
 
 def test_a_prediction_of_the_queue_is_the_start_of_the_annotation(four, server):
@@ -226,14 +201,14 @@ def kill(monkeypatch: pytest.MonkeyPatch) -> Kill:
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it was sent", "after it was answered"])
 def test_killed_at_any_request_of_a_push_and_repeated_each_image_is_one_task(
-    forty, server, kill, monkeypatch, after
+    twelve, server, kill, monkeypatch, after
 ):
-    monkeypatch.setattr(_label_studio_push, "AT_ONCE", 10)
-    wanted, number, killed = forty.table("queue")["id"].to_pylist()[:40], 0, True
+    monkeypatch.setattr(_label_studio_push, "AT_ONCE", 4)
+    wanted, number, killed = twelve.table("queue")["id"].to_pylist()[:12], 0, True
     while killed:
         number += 1
         title = f"push {number} {after}"
-        context = AnnotatorContext(forty.layout, params(forty, server, title))
+        context = AnnotatorContext(twelve.layout, params(twelve, server, title))
         batch = ledger.Batch(
             f"{number:04d}-x-00000000", "label_studio", "2026", tuple(ledger.SentImage(id=i) for i in wanted)
         )
@@ -246,7 +221,7 @@ def test_killed_at_any_request_of_a_push_and_repeated_each_image_is_one_task(
         kill(0, False)
         label_studio.send(batch, context)
         assert [task["data"]["assay_id"] for task in tasks_of(server, title)] == wanted, number
-    assert number >= 8, "project, four imports, and looking before and after"
+    assert number >= 8, "project, three imports, and looking before and after"
 
 
 def test_an_import_that_arrives_after_its_repetition_leaves_no_double(four, server):
@@ -268,14 +243,14 @@ def test_an_import_that_arrives_after_its_repetition_leaves_no_double(four, serv
 # --- pull
 
 
-def test_every_annotation_counts_by_the_stated_rule(forty, server):
-    given = params(forty, server, "rules")
-    annotate.run(given, forty.layout)
+def test_every_annotation_counts_by_the_stated_rule(twelve, server):
+    given = params(twelve, server, "rules")
+    annotate.run(given, twelve.layout)
     tasks = tasks_of(server, "rules")
-    good = {task["data"]["assay_id"]: CLASSES[n % 2] for n, task in enumerate(tasks[:20])}
-    for task in tasks[:20]:
+    good = {task["data"]["assay_id"]: CLASSES[n % 2] for n, task in enumerate(tasks[:4])}
+    for task in tasks[:4]:
         submit(server, task, choice(good[task["data"]["assay_id"]]))
-    skipped, empty, same, differ, draft, unknown, partial = tasks[20:27]
+    skipped, empty, same, differ, draft, unknown, partial = tasks[4:11]
     submit(server, skipped, [], was_cancelled=True)
     submit(server, empty, [])
     submit(server, same, choice(CLASSES[0]))
@@ -288,8 +263,8 @@ def test_every_annotation_counts_by_the_stated_rule(forty, server):
     submit(server, unknown, choice("nobody knows"))
     submit(server, partial, [{**choice()[0], "value": {}}])
 
-    result = annotate.run(given, forty.layout)
-    assert (result["answered"], result["repeated"], result["open"]) == ({"label": 21}, 1, 19)
+    result = annotate.run(given, twelve.layout)
+    assert (result["answered"], result["repeated"], result["open"]) == ({"label": 5}, 1, 7)
     why = {row["id"]: row["why"] for row in result["refused"]}
     assert f"skipped by {USER}" in why[skipped["data"]["assay_id"]]
     assert "nothing is chosen" in why[empty["data"]["assay_id"]]
@@ -298,21 +273,21 @@ def test_every_annotation_counts_by_the_stated_rule(forty, server):
     assert "nothing is chosen" in why[partial["data"]["assay_id"]]
     assert Counter(row["id"] for row in result["refused"])[differ["data"]["assay_id"]] == 2
     assert draft["data"]["assay_id"] not in why
-    judged = {one.id: one for _, batch in forty.batches for one in batch}
+    judged = {one.id: one for _, batch in twelve.batches for one in batch}
     assert {sample: judged[sample].annotations[0].category for sample in good} == good
     assert {(judged[sample].by, judged[sample].seconds) for sample in good} == {(USER, 4.2)}
-    assert {sample: label for sample, label in forty.curate().labels().items() if sample in good} == good
+    assert {sample: label for sample, label in twelve.curate().labels().items() if sample in good} == good
 
     server.client.delete(f"/api/annotations/{wrong}/").raise_for_status()
     changed = server.client.get(f"/api/tasks/{tasks[0]['id']}/").json()["annotations"][0]["id"]
     other = choice(CLASSES[1])
     server.client.patch(f"/api/annotations/{changed}/", json={"result": other}).raise_for_status()
-    later = annotate.run(given, forty.layout)
+    later = annotate.run(given, twelve.layout)
     assert later["answered"] == {"label": 1}, "the contradiction was settled in Label Studio"
     kinds = {row["id"]: row["kind"] for row in later["refused"]}
     assert kinds[tasks[0]["data"]["assay_id"]] == "answered already", "changed after it was accepted"
-    excluding = params(forty, server, "rules", skipped="exclude")
-    assert annotate.run(excluding, forty.layout)["answered"] == {"exclude": 1}
+    excluding = params(twelve, server, "rules", skipped="exclude")
+    assert annotate.run(excluding, twelve.layout)["answered"] == {"exclude": 1}
 
 
 def test_a_poll_asks_for_what_has_changed(four, server):
@@ -344,30 +319,22 @@ def test_a_poll_asks_for_what_has_changed(four, server):
     client.close()
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before it was sent", "after it was answered"])
-def test_killed_anywhere_in_a_pull_and_repeated_each_answer_is_taken_once(
-    sixteen, server, kill, monkeypatch, after
-):
-    given = params(sixteen, server, f"pull {after}")
-    annotate.run(given, sixteen.layout)
-    tasks = tasks_of(server, f"pull {after}")
-    writers = (("write_json", _label_studio_mirror), ("write_batch", annotate))
-    for n in range(4):
-        for task in tasks[4 * n : 4 * n + 4]:
-            submit(server, task, choice(CLASSES[n % 2]))
-        kill(n + 3, after)  # a push that has nothing to do takes two requests, a pull four
-        with pytest.raises(Killed):
-            annotate.run(given, sixteen.layout)
-        kill(0, False)
-        name, module = writers[n % 2]
+def test_killed_while_a_pull_is_written_and_repeated_each_answer_is_taken_once(four, server, monkeypatch):
+    """Killed at its requests: test_two_hundred.py."""
+    given = params(four, server, "pull")
+    annotate.run(given, four.layout)
+    tasks = tasks_of(server, "pull")
+    writers = [("write_json", _label_studio_mirror), ("write_batch", annotate)]
+    for task, (name, module), after in zip(tasks, 2 * writers, (False, False, True, True), strict=True):
+        submit(server, task, choice(CLASSES[0]))
         with monkeypatch.context() as patch:
             patch.setattr(module, name, _dying(getattr(module, name), after))
             with pytest.raises(Killed):
-                annotate.run(given, sixteen.layout)
-        annotate.run(given, sixteen.layout)
-    answers = Counter(one.id for _, batch in sixteen.batches for one in batch)
+                annotate.run(given, four.layout)
+        annotate.run(given, four.layout)
+    answers = Counter(one.id for _, batch in four.batches for one in batch)
     assert answers == Counter(task["data"]["assay_id"] for task in tasks)
-    assert annotate.run(given, sixteen.layout)["open"] == 0
+    assert annotate.run(given, four.layout)["open"] == 0
 
 
 def _dying(real: Callable[..., Any], after: bool) -> Callable[..., Any]:
@@ -408,14 +375,13 @@ def test_an_image_for_two_people_is_open_until_both_have_submitted(four, server)
     for task in tasks:
         submit(server, task, choice(CLASSES[0]))
     assert annotate.still_open(work, work.sent[0]) == 4, "one of two has judged them"
-    other = second_person(server)
-    for task in tasks[:3]:
-        submit(Server(server.url, other), task, choice(CLASSES[1]))
+    with second_person(server) as other:
+        for task in tasks[:3]:
+            submit(other, task, choice(CLASSES[1]))
     assert annotate.still_open(work, work.sent[0]) == 1
     told = annotate.run(two, four.layout)
     assert (told["answered"], told["open"], told["refused"]) == ({"label": 7}, 1, [])
-    assert {one.by for _, batch in four.batches for one in batch} == {USER, "bo@example.local"}
-    other.close()
+    assert {one.by for _, batch in four.batches for one in batch} == {USER, BO}
 
 
 # --- objects
@@ -437,22 +403,6 @@ def boxes(project: Project) -> Project:
     project.defaults |= {"track": {"primary": "ap"}, "train": {"model": "lite0_detector"}}
     project.select(strategy="random", budget=8, ruler_halfwidth=0.49)
     return project
-
-
-def rectangle(*corner: float, rotation: float = 0, label: str | None = "car") -> dict[str, Any]:
-    x, y, w, h = corner
-    value: dict[str, Any] = {"x": x, "y": y, "width": w, "height": h, "rotation": rotation}
-    if label is not None:
-        value["rectanglelabels"] = [label]
-    size = {"original_width": 40, "original_height": 20, "image_rotation": 0}
-    return {
-        "id": f"r{x}",
-        "type": "rectanglelabels",
-        "from_name": "box",
-        "to_name": "image",
-        "value": value,
-        **size,
-    }
 
 
 def test_boxes_come_back_in_pixels(boxes, server):
