@@ -104,8 +104,7 @@ def iterate(
         result = run(load_params(layout.params), layout, name, changed, Log(), Tasks(layout.root))
         create_markdown_artifact(note(result), ARTIFACT, "Rounds, and why they ended")
     if result["waiting"] and runtime.deployment.id:
-        get_run_logger().warning("%s", result["next"])
-        announce(result["waiting"], layout.root)
+        announce(result, layout.root)
         suspend_flow_run(
             key=uuid4().hex
         )  # a new key, so that open images suspend the run again after a resume

@@ -59,10 +59,10 @@ def start(port: int, log: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
     """Start a server that ends with this process, and wait until it answers; `log` or an error gets its output."""
     _require_home()
     settings = get_current_settings().to_environment_variables(exclude_unset=True)
-    api = {"PREFECT_UI_API_URL": api_of(port)}
+    seen = {"PREFECT_UI_API_URL": api_of(port), "PREFECT_UI_URL": f"http://{HOST}:{port}"}  # in notifications
     with tempfile.TemporaryFile() as kept:
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
-        process = start_kept(command, {**os.environ, **settings, **api}, log or kept)
+        process = start_kept(command, {**os.environ, **settings, **seen}, log or kept)
         if not _answers_in_time(port, process):
             kept.seek(0)
             said = kept.read().decode(errors="replace").strip().splitlines()

@@ -10,6 +10,7 @@ writes nothing to the workspace: the resumed run does. The progress is an artifa
 # No `from __future__ import annotations` here: see flows/pipeline.py
 
 import argparse
+import re
 import time
 from contextlib import chdir, suppress
 from pathlib import Path
@@ -43,6 +44,7 @@ from own_server import own_server
 ROUNDS, WATCH = "-rounds", "-watch"
 """Suffixes of the deployments."""
 ARTIFACT = "assay-answers"
+URL = re.compile(r"https?://\S+")
 RULES = ("enough", "deadline")
 """Parameters of a run of the rounds that override params.yaml."""
 
@@ -85,17 +87,22 @@ def suspended(deployment: str) -> list[FlowRun]:
 
 
 def look(runs: list[FlowRun]) -> None:
-    """Show how far each run is, and resume those that can go on. An error of one is logged: the next look may pass."""
+    """Show how far each run is, and resume those that can go on. An error of one is shown: the next look may pass."""
     for run in runs:
         try:
             told = state_of(run.parameters)
-            show(told, run)
-            if told["ready"]:
-                get_run_logger().info("%s goes on: %s", run.name, told["so_far"])
-                with suppress(NotPausedError):  # resumed by hand meanwhile
-                    resume_flow_run(run.id)
-        except AssayError as error:
-            get_run_logger().warning("%s: %s", run.name, error)
+        except (AssayError, OSError) as error:
+            about = f"The answers cannot be counted: {error}"
+            if hint := getattr(error, "hint", None):
+                about += f". {hint}"
+            get_run_logger().warning("%s: %s", run.name, about)
+            show(run, about)
+            continue
+        show(run, told["so_far"], told)
+        if told["ready"]:
+            get_run_logger().info("%s goes on", run.name)
+            with suppress(NotPausedError):  # resumed by hand meanwhile
+                resume_flow_run(run.id)
 
 
 def state_of(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -106,8 +113,8 @@ def state_of(parameters: dict[str, Any]) -> dict[str, Any]:
         return iterate.waiting(load_params(layout.params), layout, changed)
 
 
-def show(told: dict[str, Any], run: FlowRun) -> None:
-    """Update the progress artifact of a suspended run."""
+def show(run: FlowRun, line: str, told: dict[str, Any] | None = None) -> None:
+    """Renew the name of a suspended run, and the first line of its progress artifact. `told`: None if it is unknown."""
     with get_client(sync_client=True) as client:
         found = client.read_artifacts(
             artifact_filter=ArtifactFilter(
@@ -115,26 +122,45 @@ def show(told: dict[str, Any], run: FlowRun) -> None:
                 flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]),
             )
         )
+        if told is not None:
+            client.update_flow_run(run.id, name=called(run.name.partition(": ")[0], told))
     if found:
         newest = max(found, key=lambda artifact: str(artifact.created))
-        update_progress_artifact(newest.id, share(told), described(told, newest.description))
+        percent = float(str(newest.data)) if told is None else share(told)
+        rest = (newest.description or "").partition("\n")[2]
+        update_progress_artifact(newest.id, percent, f"{line}\n{rest}")
 
 
-def announce(waiting: dict[str, Any], root: Path) -> None:
-    """Make the progress artifact of the run that is about to be suspended, in the workspace `root`."""
-    links = "\n".join(f"- {where}" for where in waiting["where"] or ["`assay queue`, `assay label FILE`"])
-    about = f"{waiting['so_far']}\n\nAnswer here (files and commands: in `{root}`):\n\n{links}\n"
-    create_progress_artifact(share(waiting), ARTIFACT, about)
+def announce(result: dict[str, Any], root: Path) -> None:
+    """Before a run is suspended: name it, and make its progress artifact. `root`: the workspace."""
+    waiting, number = result["waiting"], 1 + max((row["number"] for row in result["rounds"]), default=0)
+    places = waiting["where"] or ["`assay queue`, `assay label FILE`"]
+    links = "\n".join(f"- {where}" for where in places)
+    how = f"Answer here (files and commands: in `{root}`):"
+    create_progress_artifact(share(waiting), ARTIFACT, f"{waiting['so_far']}\n\n{how}\n\n{linked(links)}\n")
+    get_run_logger().warning(
+        "round %s waits: %s. Answer in %s; the run goes on by itself",
+        number,
+        waiting["so_far"],
+        ", ".join(places),
+    )
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(runtime.flow_run.id, name=called(f"{result['name']}, round {number}", waiting))
+
+
+def called(begin: str, told: dict[str, Any]) -> str:
+    """The name of a suspended run."""
+    return f"{begin}: {told['sent'] - told['open']:,} of {told['sent']:,} answered"
+
+
+def linked(text: str) -> str:
+    """Markdown in which addresses are links."""
+    return URL.sub(r"[\g<0>](\g<0>)", text)
 
 
 def share(told: dict[str, Any]) -> float:
     """Percent of the images that are answered."""
     return 100.0 if not told["sent"] else 100 * (told["sent"] - told["open"]) / told["sent"]
-
-
-def described(told: dict[str, Any], before: str | None) -> str:
-    """The description of the artifact with its first line renewed."""
-    return f"{told['so_far']}\n{(before or '').partition(chr(10))[2]}"
 
 
 def main() -> None:

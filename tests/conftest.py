@@ -31,7 +31,7 @@ settings.load_profile("no clock")  # on a busy machine tests are slower, not red
 
 MakePool = Callable[..., Path]
 LONGEST = ("flows", "pipeline")
-"""Folders whose files run first, so that no worker is left alone with them at the end. Only the second needs `done`."""
+"""Folders whose files run first, so that no worker is left alone with them at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,10 +10,12 @@ from types import ModuleType
 
 import pytest
 
+from tests.annotators.conftest import _server, server
+from tests.pipeline.conftest import done, fresh
 from tests.project import Repository
 from tests.reports.conftest import browser
 
-__all__ = ["browser"]
+__all__ = ["_server", "browser", "done", "fresh", "server"]
 ROOT = Path(__file__).parents[2]
 PIPELINE = """\
 stages:

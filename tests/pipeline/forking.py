@@ -39,7 +39,7 @@ LIBRARIES = [
 PROGRAM = """\
 #!{python} -IS
 import json, os, socket, sys
-if {is_python} and (sys.argv[1:2] != ["-m"] or sys.argv[2].split(".")[0] not in ("assay", "dvc")):
+if {is_python} and (sys.argv[1:2] != ["-m"] or sys.argv[2].split(".")[0] not in ("assay", "dvc", "prefect")):
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 asked = {{"program": {name!r}, "argv": sys.argv, "env": dict(os.environ), "cwd": os.getcwd()}}
 with socket.socket(socket.AF_UNIX) as line:

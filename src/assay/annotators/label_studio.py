@@ -97,7 +97,10 @@ def collect(batches: Sequence[Batch], context: AnnotatorContext) -> Iterator[Ans
     options = context.options(Options)
     with _studio(options) as studio:
         if not (found := _found(studio, _title(options, context))):
-            return
+            raise AnnotatorError(
+                f"Label Studio at {studio.url} has no project {_title(options, context)!r}: deleted, or renamed?",
+                hint="`assay annotate` makes it again, with the open images; or set select.annotator_options.project",
+            )
         project = int(found["id"])
         submitted = Mirror.of(context.layout.scratch, studio.url, project).refresh(studio, project)
         ours = list(_of_ledger(submitted, batches, context))
