@@ -1,6 +1,6 @@
-"""Fuzzing with damaged images, tables and params: each is accepted or refused with a reason, and the counts add up.
+"""Fuzzing with damaged images, tables, params and sources: accepted or refused with a reason, and the counts add up.
 
-    make fuzz                                            # 20,000 images, 5,000 CSV and JSONL, 5,000 params
+    make fuzz                                            # 20,000 images, 5,000 of each other kind
     python -m benchmarks.fuzz images --seed 7 --first 4000 --count 1000   # another seed, from number 4,000 on
     python -m benchmarks.fuzz images --seed 7 --first 4321 --count 1      # one input; printed for each failure
 

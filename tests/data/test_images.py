@@ -1,5 +1,7 @@
 import io
+import struct
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -149,6 +151,9 @@ def test_transparency_is_laid_over_white():
         (b"", "empty file"),
         (b"just some words", "not an image"),
         (b"%PDF-1.7 ...", "not an image"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "not an image"),
+        (b"<?xml version='1.0'?><!-- ... --><svg/>", "not an image"),
+        (b"<!doctype html><script>alert(1)</script>", "not an image"),
         (b"\0\0\0\x18ftypheic\0\0\0\0", "unsupported: HEIC"),
         (ODD["gif"], "animated: 2 frames"),
         (ODD["png"], "animated: 2 frames"),
@@ -187,6 +192,16 @@ def test_half_a_file_is_never_taken(name):
 def test_bombs_are_refused_by_their_header(name):
     assert reason(SOUND[name][0], limit=37 * 23 - 1) == "too large: 851 pixels > 850"
     assert inspect(SOUND[name][0], 37 * 23)
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+def test_bombs_beside_the_pixels_are_refused(kind):
+    """100 MB of zeros in 100 kB of text or profile."""
+    head = b"a\0\1\0\0\0" if kind == b"iTXt" else b"a\0\0"
+    data = kind + head + zlib.compress(bytes(100 << 20), 9)
+    sound = encoded("PNG")
+    chunk = struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
+    assert reason(sound[:33] + chunk + sound[33:]).startswith("corrupt: Decompressed data too large")
 
 
 def test_a_damaged_png_is_found_by_its_checksum():

@@ -162,6 +162,30 @@ def test_a_frame_step_with_names_by_frame_or_by_place(read, names):
     assert list(lefts(records).values()) == [[1], [2], [3]]
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "9" * 5000,
+        "1000000000",
+        "-1",
+        "1e5",
+        "\u0663\u0663\u0663\u0663\u0663\u0663\u0663\u0663\u0663\u0663",
+        "",
+    ],
+)
+def test_a_frame_that_is_none_or_far_away_is_refused_at_once(read, frame):
+    with pytest.raises(SourceError, match="is no number up to 1,000,000"):
+        read(track(shape(0, 1), shape(frame, 1)), images=FRAMES)
+
+
+def test_sizes_and_starts_that_are_no_numbers_are_as_if_not_told(read):
+    meta = META.format(
+        more=f"<start_frame>x</start_frame><original_size><width>{'9' * 5000}</width></original_size>"
+    )
+    records = read(track(shape(0, 1), shape(1, 1, outside=1)), meta, FRAMES)
+    assert list(lefts(records).values())[:2] == [[1], []]
+
+
 def test_other_shapes_between_keyframes_are_listed(read):
     records = read(track(shape(0, 1, tag="polygon"), shape(2, 1, tag="polygon")), images=FRAMES[:3])
     assert [len(record.annotations) for record in records] == [1, 0, 1]

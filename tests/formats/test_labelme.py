@@ -12,6 +12,7 @@ from assay.errors import SourceError
 from assay.formats import labelme
 from assay.formats._files import png_of
 from assay.params import Source
+from tests.formats.drawn import bomb
 
 
 @pytest.fixture
@@ -77,6 +78,8 @@ def test_a_mask_lies_in_the_box_of_its_points(read):
 
 
 PNG = base64.b64encode(png_of(np.ones((2, 2), np.uint8))).decode()
+BROKEN = base64.b64encode(png_of(np.ones((2, 2), np.uint8))[:20] + b"?" * 40).decode()
+BOMB = base64.b64encode(bomb()).decode()
 
 
 @pytest.mark.parametrize(
@@ -90,6 +93,8 @@ PNG = base64.b64encode(png_of(np.ones((2, 2), np.uint8))).decode()
         (shape((0, 0), (4, 0), (4, 4), label=""), "category"),
         (shape((0, 0), (1, 1), kind="mask", mask="%"), "no image in base64"),
         (shape((0, 0), (1, 1), kind="mask"), "no image in base64"),
+        (shape((0, 0), (1, 1), kind="mask", mask=BROKEN), "no image in base64"),
+        (shape((0, 0), (1, 1), kind="mask", mask=BOMB), "no image in base64"),
         (shape((0, 0), (2, 1), kind="mask", mask=PNG), "another size than its points"),
         (shape((19, 0), (20, 1), kind="mask", mask=PNG), "beyond the image"),
         (7, "points are no pairs"),

@@ -13,6 +13,7 @@ from assay.data.records import Outgoing
 from assay.errors import SourceError
 from assay.formats import _voc, voc
 from assay.params import Source
+from tests.formats.drawn import bomb
 
 
 def box(left, top, right, bottom, name="cat", more="") -> str:
@@ -137,6 +138,15 @@ def test_masks_of_instances_join_their_boxes(read, tmp_path):
     ]
     assert "object 3 is of class 9" in record.issues[0].what
     assert len(record.beside) == 2
+
+
+@pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n" + b"?" * 40, bomb()])
+def test_maps_that_are_damaged_or_bombs_are_as_if_not_there(read, tmp_path, data):
+    for kind in ("Object", "Class"):
+        (tmp_path / f"Segmentation{kind}").mkdir()
+        (tmp_path / f"Segmentation{kind}/1.png").write_bytes(data)
+    (record,) = read(box(3, 1, 5, 3))
+    assert record.annotations == [Annotation(category="cat", bbox=(2, 0, 3, 3))]
 
 
 def test_as_many_objects_go_out_as_coco_as_came_in_as_voc(read, tmp_path):

@@ -1,4 +1,4 @@
-"""What the formats write: read back the same up to what each says that it loses; and read by others' libraries."""
+"""What the formats keep of data that they cannot hold in full; and that other libraries read it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 from pycocotools.coco import COCO
 from torchvision.datasets import CocoDetection, VOCDetection
 
@@ -20,22 +19,13 @@ from assay.data import masks
 from assay.data.annotations import Annotation
 from assay.data.records import Outgoing
 from assay.params import Source
+from tests.formats.drawn import CLASSES, DATA, HEIGHT, WIDTH, objects
 
-WIDTH, HEIGHT = 24, 16
-CLASSES = ("cat", "dög & co")
-
-
-def jpeg() -> bytes:
-    stream = io.BytesIO()
-    Image.new("L", (WIDTH, HEIGHT), 90).save(stream, "JPEG")
-    return stream.getvalue()
-
-
-DATA = jpeg()
+DRAWN = ("box", "polygon", "parts", "pierced", "mask", "both")
 
 
 def sent(notes, path="1.jpg", split="train") -> Outgoing:
-    return Outgoing(path, lambda: DATA, WIDTH, HEIGHT, list(notes), split)
+    return Outgoing(path, lambda: DATA[0], WIDTH, HEIGHT, list(notes), split)
 
 
 def there_and_back(name, images, folder, classes=CLASSES):
@@ -43,35 +33,6 @@ def there_and_back(name, images, folder, classes=CLASSES):
     written = module.write(images, classes, folder)
     source = Source(name="s", format=name, path=".", options=written.options if name != "coco" else {})
     return written, list(module.read(source, folder))
-
-
-def blob(draw) -> np.ndarray:
-    mask = np.zeros((HEIGHT, WIDTH), bool)
-    for _ in range(draw(st.integers(1, 3))):
-        x, y = draw(st.integers(0, WIDTH - 2)), draw(st.integers(0, HEIGHT - 2))
-        mask[y : y + draw(st.integers(1, 8)), x : x + draw(st.integers(1, 8))] ^= True
-    return mask
-
-
-@st.composite
-def objects(draw) -> Annotation:
-    x, y = draw(st.integers(0, 40)) / 2, draw(st.integers(0, 24)) / 2
-    w, h = draw(st.integers(1, 8)) / 2, draw(st.integers(1, 8)) / 2
-    said = {"category": draw(st.sampled_from(CLASSES))}
-    kind = draw(st.sampled_from(["box", "polygon", "pierced", "mask", "both"]))
-    if kind in ("box", "both"):
-        said["bbox"] = (x, y, w, h)
-    if kind in ("polygon", "both"):
-        said["segmentation"] = [[x, y, x + w, y, x + w, y + h], [0, 0, 3, 0, 3, 3]]
-    if kind == "pierced":
-        said["segmentation"] = [[[2, 2, 10, 2, 10, 10, 2, 10], [4, 4, 8, 4, 8, 8, 4, 8]]]
-    if kind == "mask":
-        mask = blob(draw)
-        mask[0, 0] = True
-        said["segmentation"] = masks.encode(mask)
-    said["iscrowd"] = draw(st.booleans())
-    said["attributes"] = draw(st.sampled_from([{}, {"difficult": True}, {"pose": "Left", "n": 2}]))
-    return Annotation.model_validate(said)
 
 
 def pixels(one: Annotation) -> bytes | None:
@@ -82,7 +43,7 @@ def box(one: Annotation) -> list[float]:
     return [round(v, 6) for v in one.box]
 
 
-some = st.lists(st.lists(objects(), max_size=4), min_size=1, max_size=2)
+some = st.lists(st.lists(objects(DRAWN), max_size=4), min_size=1, max_size=2)
 
 
 @settings(max_examples=25)

@@ -35,6 +35,11 @@ DECIMALS = 12
 """Significant digits of coordinates."""
 
 
+def whole(text: str | None) -> int | None:
+    """A whole number of up to nine digits; None for another text."""
+    return int(text) if text and text.isdecimal() and len(text) <= 9 else None
+
+
 def fields_of(node: Node, size: tuple[int, int], types: Types) -> dict[str, Any]:
     """The fields of an element. ValueError for one that is no object, or has no valid numbers."""
     if node.tag not in READ:

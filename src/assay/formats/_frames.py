@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 from assay.data.records import Issue
 from assay.errors import SourceError
-from assay.formats._cvat import Node
+from assay.formats._cvat import Node, whole
 
+LAST = 1_000_000
+"""Largest number of a frame: nine hours of video. Tracks are read frame by frame."""
 SIDES = ("xtl", "ytl", "xbr", "ybr")
 
 
@@ -29,7 +31,7 @@ class Placed(NamedTuple):
 def step_of(root: Node) -> int:
     """The frame step of a task, 1 if the XML states none."""
     found = re.search(r"step\s*=\s*(\d+)", root.findtext(".//frame_filter") or "")
-    return max(1, int(found[1])) if found else 1
+    return max(1, whole(found[1]) or 1) if found else 1
 
 
 def shapes_of(root: Node, name: str) -> Iterator[Placed]:
@@ -52,10 +54,10 @@ def _listed(track: Node, where: str) -> Iterator[Placed]:
         number = node.get("frame")
         if number is None:  # an attribute of the track
             continue
-        if not number.isdecimal():
-            raise SourceError(f"{where}: frame {number!r} is no number")
+        if (frame := whole(number)) is None or frame > LAST:
+            raise SourceError(f"{where}: frame {number[:20]!r} is no number up to {LAST:,}")
         node.set("label", track.get("label") or "")
-        yield Placed(int(number), f"{where}, frame {number}", node)
+        yield Placed(frame, f"{where}, frame {number}", node)
 
 
 def _between(one: Placed, after: Placed, step: int) -> Iterator[Placed]:
@@ -96,7 +98,7 @@ def images_of_frames(files: Iterable[Path], frames: Iterable[int], root: Node) -
     for number, file in numbered:
         if (first := by_number.setdefault(number, file)) != file:
             raise SourceError(f"two images of frame {number}: {first} and {file}")
-    start, step, wanted = int(root.findtext(".//start_frame") or 0), step_of(root), set(frames)
+    start, step, wanted = whole(root.findtext(".//start_frame")) or 0, step_of(root), set(frames)
     places = {start + number * step: file for number, file in by_number.items()}
     return max(by_number, places, key=lambda held: len(wanted & held.keys()))
 

@@ -25,7 +25,7 @@ from assay.data.records import Outgoing, Record, Written
 from assay.data.text import read_data
 from assay.errors import SourceError
 from assay.formats import SPLIT_NAMES, options_of, place_of
-from assay.formats._cvat import Node, Types, element, fields_of
+from assay.formats._cvat import Node, Types, element, fields_of, whole
 from assay.formats._files import found_image, images_below, no_such_image, path_of, put, refuse_repeats
 from assay.formats._frames import Placed, by_frame, images_of_frames, shapes_of, without_image
 from assay.formats._objects import Sheet, sheet, size_in
@@ -154,7 +154,7 @@ def _size(node: Node | None) -> tuple[int, int] | None:
     if node is None:
         return None
     texts = {side: node.get(side) or node.findtext(side) or "" for side in ("width", "height")}
-    return size_in({side: int(text) for side, text in texts.items() if text.isdecimal()})
+    return size_in({side: whole(text) for side, text in texts.items()})
 
 
 def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:

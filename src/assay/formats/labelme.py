@@ -14,7 +14,6 @@ coordinates are of the upright or the stored image.
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -171,13 +170,14 @@ def _mask(shape: Said, held: Sheet) -> Said:
     x, y, w, h = _rectangle(shape, held)["bbox"]
     try:
         with Image.open(io.BytesIO(base64.b64decode(shape.get("mask") or "", validate=True))) as image:
-            inside = np.asarray(image.convert("L")) != 0
-    except (OSError, TypeError, binascii.Error, ValueError):
+            size = image.size
+            inside = np.asarray(image.convert("L")) != 0 if size == (round(w) + 1, round(h) + 1) else None
+    except Exception:  # for a damaged image Pillow may raise any exception
         raise ValueError("mask is no image in base64") from None
+    if inside is None:
+        raise ValueError("mask is of another size than its points")
     width, height = held.pixels
     left, top = round(x), round(y)
-    if inside.shape != (round(h) + 1, round(w) + 1):
-        raise ValueError("mask is of another size than its points")
     if min(left, top) < 0 or left + inside.shape[1] > width or top + inside.shape[0] > height:
         raise ValueError(f"mask extends beyond the image of {width} × {height} px")
     whole = np.zeros((height, width), bool)

@@ -221,7 +221,7 @@ def _numbers(file: Path) -> np.ndarray | None:
     try:
         with Image.open(file) as image:
             return np.asarray(image) if image.mode in ("P", "L") else None
-    except OSError:
+    except Exception:  # for a damaged file Pillow may raise any exception
         return None
 
 
