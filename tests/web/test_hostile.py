@@ -9,6 +9,7 @@ import yaml
 
 from assay.data.images.decode import ImageInfo
 from assay.data.pool import PoolWriter, content_id
+from assay.web.views import VIEWS
 from tests.conftest import png
 from tests.project import Project
 from tests.web.reviewing import SOURCE, page, serving
@@ -111,3 +112,14 @@ def test_answers_are_checked(project):
         status, said = site.post("/api/judge", {"events": [{"event": f"event-{n:04d}"} for n in range(501)]})
         assert (status, said["hint"]) == (400, "at most 500")
         assert site.post("/api/judge", {"events": [1, None]})[1]["saved"] == []
+
+
+def test_no_message_says_where_the_project_is_on_this_machine(project):
+    with serving(project.params(), project.layout) as site:
+        cookie = {"Cookie": site.cookie()}
+        paths = ["/api/counts", *(f"/api/list?view={name}" for name in VIEWS)]
+        said = [site.ask("GET", path, cookie) for path in paths]
+    assert any(b"data/" in body for _, _, body in said)
+    assert [
+        path for path, one in zip(paths, said, strict=True) if str(project.layout.root).encode() in one[2]
+    ] == []

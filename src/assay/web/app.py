@@ -60,7 +60,8 @@ def make_app(review: Review, tool_origin: str | None = None) -> FastAPI:
     @app.exception_handler(AssayError)
     def of_user(_: Request, error: Exception) -> Response:
         hint = error.hint if isinstance(error, AssayError) else None
-        return JSONResponse({"error": str(error), "hint": hint}, 400, NO_STORE)
+        said = {"error": review.inside(str(error)), "hint": hint and review.inside(hint)}
+        return JSONResponse(said, 400, NO_STORE)
 
     return app
 

@@ -193,8 +193,12 @@ class Review:
                 try:
                     found[name] = len(self._view(name, {}))
                 except AssayError as error:
-                    found[name] = f"{error}" + (f": {error.hint}" if error.hint else "")
+                    found[name] = self.inside(f"{error}" + (f": {error.hint}" if error.hint else ""))
         return found
+
+    def inside(self, text: str) -> str:
+        """A message without the place of the project on this machine, which is nobody's business in a browser."""
+        return text.replace(f"{self.layout.root.resolve()}/", "").replace(f"{self.layout.root}/", "")
 
     def about(self, made: Listing, start: int, count: int) -> list[dict[str, Any]]:
         """What is known of some images of a listing: names, metadata, annotations, reason, judgements."""

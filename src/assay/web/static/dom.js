@@ -15,6 +15,9 @@ export const button = (text, onclick, attributes = {}) =>
 
 export const key = text => element("kbd", {}, text);
 
+// Text with `commands` in it, as nodes.
+export const prose = text => text.split("`").map((part, n) => n % 2 ? element("code", {}, part) : part);
+
 export const number = new Intl.NumberFormat("en");
 
 export const count = (n, noun) => `${number.format(n)} ${noun}${n === 1 ? "" : "s"}`;
@@ -28,7 +31,7 @@ let fading = 0;
 // Show something for some seconds; screen readers are told at once.
 export function toast(text, seconds = 6) {
   const box = document.getElementById("toast");
-  box.replaceChildren(element("span", {}, text), button("×", () => box.replaceChildren(), {ariaLabel: "close"}));
+  box.replaceChildren(element("span", {}, ...prose(text)), button("×", () => box.replaceChildren(), {ariaLabel: "close"}));
   clearTimeout(fading);
   fading = setTimeout(() => box.replaceChildren(), 1000 * seconds);
 }

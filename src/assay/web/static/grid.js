@@ -105,7 +105,7 @@ export class Grid {
 
   make() {
     const canvas = element("canvas", {ariaHidden: "true"}), label = element("div", {className: "label"}), said = element("div", {className: "said"});
-    const node = element("div", {className: "cell", role: "option"}, canvas, label, said);
+    const node = element("div", {className: "cell", role: "option"}, canvas, label, " ", said);
     this.layer.append(node);
     return {node, canvas, label, said, at: -1, place: "", width: 0};
   }
@@ -115,7 +115,8 @@ export class Grid {
     cell.at = at;
     cell.node.id = `cell-${at}`;
     cell.node.dataset.at = at;
-    cell.label.textContent = row ? this.caption(row) : "…";
+    const caption = row ? this.caption(row) : "…";
+    if (cell.label.textContent !== caption) cell.label.textContent = cell.label.title = caption;
     const last = row && answers.last(row.id), conflict = row && answers.conflict(row.id);
     cell.said.textContent = last ? (conflict ? "≠ " : "✓ ") + words(last) : row?.excluded ? "excluded" : "";
     const kind = last ? (conflict ? "conflict" : last.act) : row?.excluded ? "excluded" : "";
@@ -124,7 +125,7 @@ export class Grid {
     cell.node.ariaSelected = String(this.selected.has(at));
     cell.node.setAttribute("aria-posinset", at + 1);
     cell.node.setAttribute("aria-setsize", this.app.rows.n);
-    cell.node.ariaLabel = row ? `image ${at + 1}: ${this.caption(row)}${last ? `; ${last.by}: ${words(last)}` : ""}` : `image ${at + 1}`;
+    cell.node.ariaLabel = `image ${at + 1}: ${caption} ${cell.said.textContent}${last ? `, by ${last.by}` : ""}`;
     this.picture(cell);
   }
 

@@ -56,7 +56,7 @@ export function help(keys, more, changed) {
   const classes = element("dl", {className: "keys"});
   const note = element("p", {className: "soft"}, "To change the key of a class, click it, then press another one.");
   const draw = () => classes.replaceChildren(...keys.classes.slice(0, 200).flatMap(one => {
-    const assign = button(keys.keyOf.get(one) ?? "–", () => wait(one, assign), {className: "assign", ariaLabel: `key of ${one}`});
+    const assign = button(keys.keyOf.get(one) ?? "–", () => wait(one, assign), {className: "assign", ariaLabel: `${keys.keyOf.get(one) ?? "–"}, key of ${one}`});
     return [element("dt", {}, assign), element("dd", {}, one)];
   }));
   const wait = (one, assign) => {

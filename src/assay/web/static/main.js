@@ -3,7 +3,7 @@
 import {Gone, Refused, Unreachable, json, send} from "./api.js";
 import {Answers, words} from "./answers.js";
 import {Clock} from "./clock.js";
-import {button, count, dialog, element, key, number, say, toast} from "./dom.js";
+import {button, count, dialog, element, key, number, prose, say, toast} from "./dom.js";
 import {Grid} from "./grid.js";
 import {Drawing} from "./drawing.js";
 import {ClassKeys, findClass, help, keyOf} from "./keys.js";
@@ -128,7 +128,7 @@ class App {
     const filtered = this.rows && this.rows.of > 0;
     const what = this.error ? [this.error.message, this.error.hint ?? ""] : filtered ? ["No image passes these filters", ""] : [this.view.empty, ""];
     const all = filtered ? button("clear all filters", () => this.address({view: this.view.name}, true)) : button("look at all images", () => this.address({view: "all"}, true));
-    return element("div", {className: "empty"}, element("b", {}, this.view.title), element("p", {}, what[0]), what[1] ? element("p", {}, `what to do: ${what[1]}`) : null, all);
+    return element("div", {className: "empty"}, element("b", {}, this.view.title), element("p", {}, ...prose(what[0])), what[1] ? element("p", {}, ...prose(`what to do: ${what[1]}`)) : null, all);
   }
 
   // A moment later, so that a key does not wait for it; several changes are drawn once.
@@ -144,7 +144,7 @@ class App {
       : ["", answers?.judged ? `${number.format(answers.judged)} judged, all saved` : "nothing judged yet"];
     $("bar").replaceChildren(
       button("☰", () => $("side").classList.toggle("open"), {className: "menu", ariaLabel: "views and filters"}),
-      element("span", {className: "name"}, project.name),
+      element("h1", {className: "name"}, project.name),
       element("span", {className: "looks"}, ...Object.entries(looks).map(([look, text]) => button(text, () => this.see(look), {ariaPressed: String(this.look === look)}))),
       element("span", {className: `saved ${state[0]}`}, state[1]),
       element("span", {className: "grow"}),
@@ -156,25 +156,32 @@ class App {
   // The buttons below the images: what a key does, a click does.
   judging() {
     const box = $("judge");
-    if (!this.mayJudge || !this.rows?.n) { box.replaceChildren(); return; }
-    const act = (k, text, run, title) => button(text, () => { run(); }, {title, tabIndex: 0, ariaKeyShortcuts: k});
-    const labelled = (k, text, run) => { const made = act(k, text, run, text); made.prepend(key(k.toUpperCase()), " "); return made; };
-    const classes = this.draws ? [] : this.project.classes.slice(0, SHOWN_KEYS).map(one => {
-      const k = this.keys.keyOf.get(one), made = act(k, one, () => this.choose(one), one);
+    if (!this.rows?.n || this.look === "map") { box.replaceChildren(); return; }
+    this.where = element("span", {className: "where"});
+    const step = (by, text, name, k) => button(text, () => this.go(this.at + by), {ariaLabel: `${text} ${name}`, title: name, ariaKeyShortcuts: k});
+    const steps = this.look === "single" ? [step(-1, "←", "previous image", "ArrowLeft"), step(1, "→", "next image", "ArrowRight")] : [];
+    box.replaceChildren(...(this.mayJudge ? this.acts() : []), element("span", {className: "steps"}, this.where, ...steps));
+    this.told();
+  }
+
+  acts() {
+    const act = (k, text, run) => button(text, () => { run(); }, {title: text, ariaKeyShortcuts: k});
+    const labelled = (k, text, run) => { const made = act(k, text, run); made.prepend(key(k.length === 1 ? k.toUpperCase() : k), " "); return made; };
+    const common = [labelled("x", "exclude", () => this.exclude()), labelled("s", "skip", () => this.skip()), labelled("u", "undo", () => this.undo())];
+    if (this.draws) return [this.look === "single" ? labelled("Enter", "confirm", () => this.confirm()) : labelled("k", "keep", () => this.keep()), ...common];
+    const classes = this.project.classes.slice(0, SHOWN_KEYS).map(one => {
+      const k = this.keys.keyOf.get(one), made = act(k, one, () => this.choose(one));
       made.dataset.name = one;
       if (k) made.prepend(key(k), " ");
       return made;
     });
-    if (!this.draws && (this.project.classes.length > SHOWN_KEYS || this.project.new_classes)) classes.push(labelled("l", "class…", () => this.find()));
-    this.where = element("span", {className: "where"});
-    box.replaceChildren(...classes, element("span", {className: "gap"}), labelled("k", "keep", () => this.keep()), ...(this.draws ? [] : [labelled("t", "take", () => this.take())]),
-      labelled("x", "exclude", () => this.exclude()), labelled("s", "skip", () => this.skip()), labelled("u", "undo", () => this.undo()), this.where);
-    this.told();
+    if (this.project.classes.length > SHOWN_KEYS || this.project.new_classes) classes.push(labelled("l", "class…", () => this.find()));
+    return [...classes, element("span", {className: "gap"}), labelled("k", "keep", () => this.keep()), labelled("t", "take", () => this.take()), ...common];
   }
 
   // The place, and which class is chosen, in the line below the images.
   told() {
-    if (!this.where || !this.rows) return;
+    if (!this.where || !this.rows || this.look === "map") return;
     const selected = this.now?.selected?.size;
     this.where.textContent = `${number.format(this.at + 1)} of ${number.format(this.rows.n)}${selected ? `, ${number.format(selected)} selected` : ""}`;
     const last = this.row && this.answers.mine(this.row.id), chosen = new Set(last?.annotations?.map(note => note.category) ?? []);

@@ -135,7 +135,7 @@ export class MapLook {
     if (!width || !height) return;
     if (!this.colors) { context.clearRect(0, 0, width, height); return; }
     const image = context.createImageData(width, height), pixels = new Uint32Array(image.data.buffer), {x, y} = this.columns, n = this.head.n;
-    const size = Math.max(2, Math.min(9, Math.round((n > 50_000 ? 2 : n > 5000 ? 3 : 5) * this.scale * Math.sqrt(this.view.by)))), by = this.side * this.view.by * this.scale;
+    const size = Math.max(2, Math.min(9, Math.round((n > 50_000 ? 2 : n > 5000 ? 3 : 5) * this.scale * Math.sqrt(this.view.by) * Math.max(1, this.side / 800)))), by = this.side * this.view.by * this.scale;
     const left = this.middle * this.scale - (.5 + this.view.x) * by - size / 2, top = this.level * this.scale - (.5 + this.view.y) * by - size / 2;
     for (let k = 0; k < n; k++) {
       const px = Math.round(left + x[k] * by), py = Math.round(top + y[k] * by);

@@ -14,7 +14,7 @@ export class Single {
     this.bitmaps = new Map(); // id -> bitmap or promise of one; null: it cannot be shown
     this.about = new Map(); // id -> what is known of it
     this.canvas = element("canvas", {className: "large", role: "img"});
-    this.facts = element("div", {className: "facts"});
+    this.facts = element("div", {className: "facts", tabIndex: 0, role: "region", ariaLabel: "about this image"});
     this.host = element("div", {className: "host"}, this.canvas);
     this.node = element("section", {className: "single", ariaLabel: "image"}, this.host, this.facts);
     this.resized = new ResizeObserver(() => { this.size = [this.canvas.clientWidth, this.canvas.clientHeight]; this.paint(); });

@@ -6,7 +6,7 @@ import {element} from "../dom.js";
 const TOOLS = [["select", "Select", "V"], ["box", "Box", "B"], ["extremes", "4 points", "Q"], ["polygon", "Polygon", "P"], ["brush", "Brush", "R"], ["eraser", "Eraser", "E"]];
 const ACTIONS = [["Undo", "Z", e => e.undo()], ["Redo", "Shift+Z", e => e.redo()], ["Delete", "Del", remove], ["Outline", "I", e => outlineInside(e, "mask")], ["Accept", "A", accept]];
 const VIEWS = [["Fit", "O", e => e.fit()], ["1:1", "W", e => e.actualSize()], ["+", "+", e => e.zoom(1.25)], ["−", "-", e => e.zoom(0.8)]];
-const NAMES = {"+": "zoom in", "−": "zoom out", "1:1": "actual size"};
+const NAMES = {"+": "+ zoom in", "−": "− zoom out", "1:1": "1:1 actual size"};
 const SEARCHED = 10; // classes from which there is a field to find one
 
 export class Panel {
