@@ -190,7 +190,19 @@ def test_folders_are_recognised_as_tools_export_them(layout, name):
     [
         ({"a.zip": "PK"}, "a.zip", "is an archive", "unpack it"),
         ({"images.tar.gz": ""}, "images.tar.gz", "is an archive", "unpack it"),
-        ({"x/readme.txt": ""}, "x", "no image in it", "--format"),
+        ({"x/readme.txt": ""}, "x", "no image in it: nothing to read", "--format"),
+        (
+            {"x/a.parquet": "PAR1", "x/1.png": "x"},
+            "x",
+            "2 files that are no image: nothing to read",
+            "--format",
+        ),
+        (
+            {"x/labels.csv": "", "x/a.tar.gz": "x"},
+            "x",
+            r"1 files that are no image.*labels.csv is not read",
+            "unpack a.tar.gz",
+        ),
         ({"x/data.yaml": "train: l.txt\nnames: [a]\n", "x/l.txt": "1.png\n"}, "x", "1 missing", "--format"),
         ({"a.json": '{"a": 1}'}, "a.json", "not recognised", "set --format"),
         (

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from assay.data.annotations import Annotation
 from assay.errors import SourceError
@@ -44,6 +45,16 @@ def test_lines_of_different_lengths_are_read_each_by_its_own(read):
         Annotation(category="cat", bbox=(8, 3, 4, 4)),
         Annotation(category="dog", segmentation=[[2, 1, 6, 1, 6, 5, 2, 5]]),
     ]
+
+
+def test_a_folder_above_that_is_called_images_has_no_meaning(tmp_path):
+    home = tmp_path / "images" / "set"
+    home.mkdir(parents=True)
+    Image.new("L", (20, 10)).save(home / "1.png")
+    (home / "1.txt").write_text("0 0.5 0.5 0.2 0.4\n")
+    (home / "data.yaml").write_text("train: .\nnames: [cat]\n")
+    (record,) = yolo.read(Source(name="s", format="yolo", path="images/set"), tmp_path)
+    assert len(record.annotations) == 1
 
 
 def test_a_list_with_backslashes(read, tmp_path):

@@ -31,7 +31,6 @@ from assay.params import Params, Source, parse_params
 from assay.params.insertion import with_source
 from assay.progress import Progress, silent
 
-OTHERWISE = "name the folder with images and labels; or set --format, if it was not recognised"
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
@@ -46,8 +45,9 @@ def run(
 ) -> dict[str, Any]:
     """Read a source as ingest does, and append it to `ingest.sources` of params.yaml unless `dry_run`.
 
-    UsageError for a format that is not recognised or not there, a name or a path that another source has, and a
-    params.yaml whose list cannot be extended; SourceError as in ingest. In each case nothing is written.
+    UsageError for a format that is not recognised or not there, a source without an image, a name or a path that
+    another source has, and a params.yaml whose list cannot be extended; SourceError as in ingest. In each case nothing
+    is written.
     """
     source, how = _source(params, layout, origin, form, name)
     text = _extended(params, layout, source)
@@ -57,12 +57,26 @@ def run(
             records.append(record)
             advance(1)
     report = _report(layout.root, source, how, records, dry_run)
-    if not report["found"]["images"]:
-        what = ", ".join(f"{n:,} {why}" for why, n in report["skipped"].items()) or "no image in it"
-        raise UsageError(f"{origin}: {what}: nothing to read as {source.format} ({how})", hint=OTHERWISE)
+    if report["found"]["side"] is None:
+        raise UsageError(f"{origin}: {_nothing(report)} as {source.format} ({how})", hint=_otherwise(records))
     if not dry_run:
         write_bytes(layout.params, text.encode())
     return report
+
+
+def _nothing(report: dict[str, Any]) -> str:
+    """What is there instead of an image."""
+    held = {"files that are no image": report["found"]["images"], **report["skipped"]}
+    return (
+        ", ".join(f"{n:,} {why}" for why, n in held.items() if n) or "no image in it"
+    ) + ": nothing to read"
+
+
+def _otherwise(records: list[Record]) -> str:
+    archive = next((r.path for r in records if Path(r.path).suffix.lower() in ARCHIVES), None)
+    if archive is not None:
+        return f"unpack {archive}"
+    return "name the folder with images and labels; or set --format, if it was not recognised"
 
 
 def _source(

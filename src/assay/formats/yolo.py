@@ -145,7 +145,7 @@ class Reading:
         for file, splits in claims.items():
             claimed = None if self.yaml is None or len(splits) > 1 else next(iter(splits))
             yield self._record(file, claimed, beside)
-        yield from self._strays({_text_of(file) for file in claims})
+        yield from self._strays({_text_at(file) for file in claims})
 
     def _images(self, said: Any) -> Iterator[tuple[Path, Path]]:
         """Images of a split, each with the folder or list that contains it."""
@@ -189,7 +189,7 @@ class Reading:
 
     def _record(self, file: Path, split: str | None, beside: tuple[str, ...]) -> Record:
         path = path_of(file, self.home)
-        text = _text_of(file)
+        text = _text_at(file)
         beside = (*beside, os.fspath(text))
         if not is_file(file) or not lies_in(file, *self.folders):
             why = OUTSIDE if is_file(file) else "missing"
@@ -271,6 +271,12 @@ def _text_of(image: Path) -> Path:
             parts[at] = "labels"
             break
     return Path(*parts)
+
+
+def _text_at(image: Path) -> Path:
+    """The text of an image: that of `_text_of`, or one beside it, as a folder above may be called images by chance."""
+    usual, beside = _text_of(image), image.with_suffix(".txt")
+    return beside if beside.is_file() and not usual.is_file() else usual
 
 
 def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> Written:
