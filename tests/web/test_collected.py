@@ -118,3 +118,21 @@ def test_the_page_says_that_a_round_took_an_answer_over_and_what_undo_does(brows
         assert command_of_review.finish(params, project.layout)["written"] == {"label": 1}
     assert judgements(project.layout.root)[sample][-1] == [label]
     assert len(read_batches(project.layout.edits)) == 2
+
+
+def test_an_image_that_was_sent_again_is_open_until_somebody_looks_again(project, params):
+    _, (sample, *_) = sent(project)
+    review = Review(params, project.layout)
+    give(review, 1, sample, "label", "circle")
+    annotate.run(params, project.layout)
+    assert len(review.listing({"view": "sent", "state": "judged"})) == 0, "taken over, and sent once"
+    again = [SentImage(id=sample, strategy="review", label="circle", judged=1)]
+    ledger.write(project.layout.ledger, "review", again, "2099-01-01T00:00:00Z")
+    assert review.listing({"view": "sent", "state": "open"}).ids(0, 99).count(sample) == 1
+    assert review.shown(sample) == [], "what it has now is its label, not an answer"
+    *_, file = sorted(project.layout.ledger.glob("*.jsonl"))
+    file.write_text(file.read_text().replace("2099", "2001"))
+    later = Review(params, project.layout)
+    give(later, 2, sample, "label", "square")
+    assert later.listing({"view": "sent", "state": "judged"}).ids(0, 99) == [sample]
+    assert [one["collected"] for one in later.shown(sample)] == [False]

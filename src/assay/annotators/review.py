@@ -18,7 +18,7 @@ from pydantic import Field
 from assay.annotators import AnnotatorContext
 from assay.data.edits import read_batches
 from assay.data.journal import FOLDER, Journal, unwritten
-from assay.data.ledger import Answer, Batch
+from assay.data.ledger import Answer, Batch, sent_again
 from assay.params import Section
 
 NAME = "review"
@@ -41,11 +41,10 @@ def send(batch: Batch, context: AnnotatorContext) -> str:
 def collect(batches: Sequence[Batch], context: AnnotatorContext) -> Iterator[Answer]:
     """The answers so far to the images of the batches, without those that are in the edits."""
     context.options(Options)
-    begin = {row.id: batch.at if row.judged else "" for batch in batches for row in batch.rows}
-    if not begin:
+    wanted = dict.fromkeys(row.id for batch in batches for row in batch.rows)
+    if not wanted:
         return
-    journal = Journal(context.layout.root / FOLDER)
-    given = journal.answers.judgements(begin)
+    answers = Journal(context.layout.root / FOLDER).answers.since(sent_again(batches))
+    given = answers.judgements(wanted)
     for sample, judgements in unwritten(given, read_batches(context.layout.edits)).items():
-        if since := tuple(one for one in judgements if one.at >= begin[sample]):
-            yield Answer(sample, since, f"{FOLDER}, {since[-1].by}")
+        yield Answer(sample, tuple(judgements), f"{FOLDER}, {judgements[-1].by}")

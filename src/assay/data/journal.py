@@ -16,7 +16,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import RLock
 from typing import Annotated, Literal
@@ -107,6 +107,15 @@ class Answers:
         elif not answers:
             del self.of[event.id]
         self.changed.append(event.id)
+
+    def since(self, begin: Mapping[str, str]) -> Answers:
+        """Without those to an image of `begin` that were given before the time there."""
+        of = dict(self.of) if begin else self.of
+        for sample in begin.keys() & of.keys():
+            of[sample] = {by: given for by, given in of[sample].items() if given.event.at >= begin[sample]}
+            if not of[sample]:
+                del of[sample]
+        return replace(self, of=of)
 
     def judgements(self, ids: Iterable[str] | None = None) -> dict[str, list[Judgement]]:
         """{content id: judgements}, of all images or of `ids`; images that were only skipped are left out."""

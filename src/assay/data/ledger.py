@@ -156,6 +156,11 @@ def open_ids(sent: Batch, answers: Judges) -> list[str]:
     return [row.id for row in sent.rows if is_open(row, answers)]
 
 
+def sent_again(sent: Iterable[Batch]) -> dict[str, str]:
+    """{image: when it was sent}, of images that had an answer by then: earlier answers are none to this sending."""
+    return {row.id: batch.at for batch in sent for row in batch.rows if row.judged}
+
+
 def reviewed(sent: Iterable[Batch], answers: Judges) -> set[str]:
     """The images sent for a second look that have been answered since they were sent last."""
     asked = {row.id: row for batch in sent for row in batch.rows if row.strategy == REVIEW}

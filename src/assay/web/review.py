@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from assay.data import object_suspects
+from assay.data import ledger, object_suspects
 from assay.data.annotations import reason
-from assay.data.edits import Judgement, read_batches
+from assay.data.edits import Judgement, judges, read_batches
 from assay.data.files import read_table, recall
 from assay.data.journal import FOLDER, Event, Journal
 from assay.data.labelfile import RowError, ValidLabels
@@ -73,6 +73,8 @@ class Review:
             known = frozenset(self.catalog.classes if declared is None else declared)
             labels = ValidLabels(known, declared is not None, allow_new=True)
             self.judging = Judging(self.params.task, self.catalog, labels)
+            given, sent = judges(self._batches), ledger.read(self.layout.ledger)
+            self._again = ledger.sent_again(one.only(ledger.open_ids(one, given)) for one in sent)
             self._history: dict[str, list[Judgement]] | None = None
             self._suggestions: Suggestions | None = None
             if self.media.stored.is_outdated:
@@ -113,7 +115,8 @@ class Review:
             key = self._key(given)
             if key not in self._listings:
                 places = self.places() if query.inside else None
-                made = listing.listing(key, query, view, self.catalog, self.journal.answers, places)
+                answers = self.journal.answers.since(self._again)
+                made = listing.listing(key, query, view, self.catalog, answers, places)
                 self._listings[key] = made
                 streamed.release()
             self._listings.move_to_end(key)
@@ -295,8 +298,9 @@ class Review:
         return taken_back(event, mine, history, came[-1] if came else None)
 
     def shown(self, sample: str) -> Said:
-        """The answers to an image, for the page."""
-        return listing.shown(self.journal.answers, sample, self._judged)
+        """The answers to an image, for the page; of an image that was sent again, those since."""
+        said, begin = listing.shown(self.journal.answers, sample, self._judged), self._again.get(sample, "")
+        return [one for one in said if one["at"] >= begin]
 
     def place(self) -> dict[str, int]:
         """How far journal and edits are, for `news`."""
