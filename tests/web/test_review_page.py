@@ -30,6 +30,18 @@ def test_who_may_look_has_no_buttons(browser, site):
         assert it.run("review.outbox.pending") == 0
 
 
+def test_escape_leads_from_the_filters_back_to_the_images(browser, site):
+    with page(browser, site.link("Ada", "view=all")) as it:
+        it.ready()
+        for k in ("/", "f"):
+            it.press(k)
+            assert it.run("!!document.activeElement.closest('#side')")
+            it.press("Escape")
+            assert it.run("document.activeElement.className") == "grid"
+        it.press("1")
+        assert it.run("review.answers.of.size") == 1
+
+
 def test_what_is_too_large_is_said_and_holds_nothing_up(browser, site):
     with page(browser, site.link("Ada", "view=queue")) as it:
         it.ready()

@@ -118,11 +118,14 @@ class App {
       this.now = this.look === "map" ? new MapLook(this) : this.look !== "single" ? new Grid(this) : this.draws ? new Drawing(this) : new Single(this);
       stage.replaceChildren(this.now.node);
       this.now.show();
-      (this.now.editor?.stage ?? (this.look === "single" ? stage : this.now.canvas ?? this.now.node)).focus({preventScroll: true});
+      this.focus();
     }
     this.bar();
     this.judging();
   }
+
+  // Keys go to the images.
+  focus() { (this.now?.editor?.stage ?? (this.look === "single" || !this.now ? $("stage") : this.now.canvas ?? this.now.node)).focus({preventScroll: true}); }
 
   empty() {
     const filtered = this.rows && this.rows.of > 0;
@@ -382,6 +385,7 @@ class App {
   // --- keys
 
   pressed(event) {
+    if (event.key === "Escape" && event.target.closest("#side")) { $("side").classList.remove("open"); this.focus(); return; }
     if (event.isComposing || document.querySelector("dialog[open]") || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
     const k = keyOf(event), control = event.ctrlKey || event.metaKey;
     if (this.now?.editor?.input.key(event)) { event.preventDefault(); return; } // the focus is elsewhere on the page
