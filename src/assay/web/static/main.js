@@ -147,11 +147,11 @@ class App {
       : ["", answers?.judged ? `${number.format(answers.judged)} judged, all saved` : "nothing judged yet"];
     $("bar").replaceChildren(
       button("☰", () => $("side").classList.toggle("open"), {className: "menu", ariaLabel: "views and filters"}),
-      element("h1", {className: "name"}, project.name),
+      element("h1", {className: "name", title: project.name}, project.name),
       element("span", {className: "looks"}, ...Object.entries(looks).map(([look, text]) => button(text, () => this.see(look), {ariaPressed: String(this.look === look)}))),
       element("span", {className: `saved ${state[0]}`}, state[1]),
       element("span", {className: "grow"}),
-      element("span", {className: "soft wide"}, project.person.name + (this.mayJudge ? "" : " (looks only)")),
+      element("span", {className: "soft wide who", title: project.person.name}, project.person.name + (this.mayJudge ? "" : " (looks only)")),
       button("keys ?", () => this.help(), {ariaLabel: "keys"}),
       ...(this.mayJudge ? [button("Done", () => this.done(), {className: "primary", disabled: !answers?.judged && !outbox.pending})] : []));
   }
@@ -179,7 +179,7 @@ class App {
       return made;
     });
     if (this.project.classes.length > SHOWN_KEYS || this.project.new_classes) classes.push(labelled("l", "class…", () => this.find()));
-    return [...classes, element("span", {className: "gap"}), labelled("k", "keep", () => this.keep()), labelled("t", "take", () => this.take()), ...common];
+    return [element("div", {className: "classes"}, ...classes), labelled("k", "keep", () => this.keep()), labelled("t", "take", () => this.take()), ...common];
   }
 
   // The place, and which class is chosen, in the line below the images.
