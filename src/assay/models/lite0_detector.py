@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 from torch import nn
-from torchvision.ops import batched_nms
+from torchvision.ops import boxes as box_ops
 
 from assay.models import ModelSpec, Pictures, _task_aligned, parse_options
 from assay.models._lite0 import CHANNELS, Body, Pyramid
@@ -125,7 +125,9 @@ class Detector(nn.Module):
         values, order = flat.topk(min(CANDIDATES * self.options.most, len(flat)))
         order = order[values >= self.options.score]
         rows, labels = order // scores.shape[1], order % scores.shape[1]
-        kept = batched_nms(boxes[rows], flat[order], labels, self.options.overlap)[: self.options.most]
+        kept = box_ops.batched_nms(boxes[rows], flat[order], labels, self.options.overlap)[
+            : self.options.most
+        ]
         return {"boxes": boxes[rows][kept], "scores": flat[order][kept], "labels": labels[kept]}
 
 

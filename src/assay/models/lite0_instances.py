@@ -83,7 +83,7 @@ class Instances(Detector):
         maps = self.maps(images)
         found = self.found(maps, images)
         windows = [larger(one["boxes"], MARGIN) for one in found]
-        masks = self.outliner(maps[0], images, windows).sigmoid().split([len(one) for one in windows])
+        masks = self.outliner(maps[0], images, windows).sigmoid().split([one.shape[0] for one in windows])
         return [
             one | {"boxes": window, "masks": mask}
             for one, window, mask in zip(found, windows, masks, strict=True)

@@ -26,6 +26,8 @@ A task is two files, as a change of how models are measured must train none. `ta
     objects(table, classes) -> float64            optional: (n, classes), how many objects of each are to be expected.
                                                   A task that has it has labels of objects, and its judge gives a
                                                   Detected: `assay audit` holds the labels against the detections
+    served(outputs) -> tensor                     optional: what an exported model returns, from its outputs; without
+                                                  it the outputs. Of objects, those of one image
 
 and `metrics/x.py`
 

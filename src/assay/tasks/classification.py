@@ -89,9 +89,14 @@ def class_weights(targets: NDArray[np.int64], classes: int, how: str) -> NDArray
     return weights
 
 
+def served(outputs: torch.Tensor) -> torch.Tensor:
+    """Probabilities, (n, k)."""
+    return outputs.float().softmax(1)
+
+
 def predict(outputs: Iterable[torch.Tensor], where: Placement | None = None) -> NDArray[np.float32]:
     """Probabilities, (n, k) float32, from logits (b, k) of each batch."""
-    return np.concatenate([logits.float().softmax(1).cpu().numpy() for logits in outputs]).astype(np.float32)
+    return np.concatenate([served(logits).cpu().numpy() for logits in outputs]).astype(np.float32)
 
 
 def losses(probabilities: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -84,9 +84,14 @@ def objective(
     return loss
 
 
+def served(outputs: torch.Tensor) -> torch.Tensor:
+    """Expected counts, (n, 1), from their logarithms."""
+    return outputs.float().clamp(max=MOST).exp()
+
+
 def predict(outputs: Iterable[torch.Tensor], where: Placement | None = None) -> NDArray[np.float32]:
     """Expected counts, (n,) float32, from their logarithms (b, 1) of each batch."""
-    parts = [made.float()[:, 0].clamp(max=MOST).exp().cpu().numpy() for made in outputs]
+    parts = [served(made)[:, 0].cpu().numpy() for made in outputs]
     return np.concatenate(parts).astype(np.float32)
 
 

@@ -147,6 +147,16 @@ def objective(
     return loss
 
 
+def served(outputs: list[dict[str, torch.Tensor]]) -> torch.Tensor:
+    """The objects of one image, best first: (m, 6) corners in px of the image, score, class; then cells of a mask."""
+    import torch
+
+    (found,) = outputs
+    columns = [found["boxes"], found["scores"][:, None], found["labels"][:, None]]
+    masks = [found["masks"].flatten(1)] if "masks" in found else []
+    return torch.cat([part.float() for part in (*columns, *masks)], 1)
+
+
 def predict(outputs: Iterable[list[dict[str, torch.Tensor]]], where: Placement) -> Detections:
     """The objects found on each image, best first, in pixels of the upright image."""
     found = [

@@ -27,14 +27,14 @@ from assay.metrics.annotated import annotations_of, mask_of, pixels_of
 from assay.metrics.instance_segmentation import Segmented, masked, outlined
 from assay.metrics.objects import Detections, Ints, offsets_of
 from assay.tasks import detection, place_of
-from assay.tasks.detection import UNUSED, VISIBLE, classes, doubt, objective, objects, outputs, words
+from assay.tasks.detection import UNUSED, VISIBLE, classes, doubt, objective, objects, outputs, served, words
 
 if TYPE_CHECKING:
     import torch
 
     from assay.data.images.placement import Placement
 
-__all__ = ["UNUSED", "classes", "doubt", "objective", "objects", "outputs", "words"]
+__all__ = ["UNUSED", "classes", "doubt", "objective", "objects", "outputs", "served", "words"]
 SAYS_CLASSES = False
 OUTLINES = "objects"
 SURE = 0.5

@@ -112,9 +112,14 @@ def class_weights(targets: NDArray[np.bool_], how: str) -> Floats | None:
     return weights
 
 
+def served(outputs: torch.Tensor) -> torch.Tensor:
+    """Probabilities, (n, k)."""
+    return outputs.float().sigmoid()
+
+
 def predict(outputs: Iterable[torch.Tensor], where: Placement | None = None) -> Floats:
     """Probabilities, (n, k) float32, from logits (b, k) of each batch."""
-    return np.concatenate([logits.float().sigmoid().cpu().numpy() for logits in outputs]).astype(np.float32)
+    return np.concatenate([served(logits).cpu().numpy() for logits in outputs]).astype(np.float32)
 
 
 def scores(probabilities: Floats, targets: NDArray[np.bool_]) -> dict[str, float]:

@@ -171,9 +171,14 @@ def pixel_loss(logits: torch.Tensor, wanted: torch.Tensor, smoothing: float = 0.
     return entropy / known.sum().clamp(min=1) + (missing * shown).sum() / shown.sum().clamp(min=1)
 
 
+def served(outputs: torch.Tensor) -> torch.Tensor:
+    """Probabilities of the background and of each class at each pixel, (n, 1 + k, h, w)."""
+    return outputs.float().softmax(1)
+
+
 def predict(outputs: Iterable[torch.Tensor], where: Placement) -> list[FoundRegions]:
     """The likeliest class of each pixel of the upright image."""
-    images = (logits for made in outputs for logits in made.float().softmax(1).cpu().numpy())
+    images = (logits for made in outputs for logits in served(made).cpu().numpy())
     return [_found(where.restored(k, one)) for k, one in enumerate(images)]
 
 

@@ -1,18 +1,14 @@
 """The champion in MLflow's model registry: one version for each model, with the alias `champion`, ready to be served.
 
-The model is exported as `pt2` (torch.export): graph and weights, without code of assay and without pickle. Its input is
-that of `assay.training.inputs`, floats in 0…1 (n, c, h, w) or embeddings (n, d); its output is probabilities
-(n, classes). The metadata of its MLmodel have the names of the classes and the kind of input.
+The model is exported as `pt2` (torch.export): graph and weights, without code of assay and without pickle. What goes
+in and comes out is in `assay.tracking.exported`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import re
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from assay import tasks
 from assay.data.champion import MODEL, Champion, champion_model
 from assay.errors import AssayError
 from assay.layout import Layout
@@ -40,13 +35,9 @@ from assay.tracking.view import CHAMPION, experiment_tags, since
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-    from assay.training.predict import LoadedModel
-
 ALIAS = "champion"
 DEFAULT = "MLFLOW_TRACKING_URI"
 SHA = "assay.model_sha256"
-EXAMPLES = 2
-"""Rows of the example input: torch.export would fix the batch size at 1."""
 
 
 def register(champion: Champion, params: Params, layout: Layout) -> dict[str, Any]:
@@ -134,6 +125,8 @@ def _log_model(store: Store, run: Run, name: str, folder: Path) -> str:
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
+    from assay.tracking.exported import export
+
     client = store.client
     made = client.create_logged_model(store.experiment_id, name, run.info.run_id)
     try:
@@ -146,52 +139,3 @@ def _log_model(store: Store, run: Run, name: str, folder: Path) -> str:
     client.finalize_logged_model(made.model_id, "READY")
     client.log_outputs(run.info.run_id, [LoggedModelOutput(made.model_id, step=0)])
     return str(made.model_id)
-
-
-def export(folder: Path, to: Path, about: Any) -> None:
-    """A model folder of `train` as an MLflow model. AssayError if torch cannot export it."""
-    from assay.training.predict import load_model
-
-    model = load_model(folder)
-    try:
-        # of a model that it cannot export, a detector, torch writes the whole graph to stderr
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter(
-                "ignore"
-            )  # warnings of the import of MLflow, and of the internals of torch.export
-            _save(model, to, about)
-    except Exception as error:  # torch.export may raise anything if a model cannot be traced
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise AssayError(f"torch.export cannot export the model: {first[:300]}") from error
-
-
-def _save(model: LoadedModel, to: Path, about: Any) -> None:
-    import mlflow.pytorch
-    import numpy as np
-    import torch
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    number, shape = np.dtype(np.float32), _shape(model)
-    says_classes = tasks.load(model.about["task"]).SAYS_CLASSES
-    outputs = tasks.load(model.about["task"]).outputs(model.categories)
-    given, made = (Schema([TensorSpec(number, (-1, *n))]) for n in (shape, (outputs,)))
-    mlflow.pytorch.save_model(
-        torch.nn.Sequential(model.module, torch.nn.Softmax(1)).eval() if says_classes else model.module,
-        to,
-        mlflow_model=about,
-        signature=ModelSignature(given, made),
-        input_example=np.zeros((EXAMPLES, *shape), np.float32),
-        # without these, MLflow would load the model in another process to infer them
-        pip_requirements=[f"torch=={torch.__version__.split('+')[0]}", f"numpy=={np.__version__}"],
-        metadata={"categories": list(model.categories), **model.about["inputs"]},
-        serialization_format="pt2",
-    )
-
-
-def _shape(model: LoadedModel) -> tuple[int, ...]:
-    """Shape of one input."""
-    inputs = model.inputs
-    if inputs.kind == "embeddings":
-        return (model.about["embedding_dim"],)
-    return (3 if inputs.color == "rgb" else 1, *inputs.shape)
