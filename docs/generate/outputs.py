@@ -281,6 +281,8 @@ STAGES: dict[str, tuple[Parquet | Text, ...]] = {
                 "left_out": "number of images not trained on, by reason",
                 "queue": "{strategy: number of images}",
                 "cost": "of the queue, in the unit of `select.cost`",
+                "objects_per_expected": "objects on val images per object expected, by the other half of them; "
+                "n and 95 % interval; null unless `select.cost` is by objects and there is a champion",
                 "strategy": "strategy of params.yaml",
                 "used": "strategy that chose",
                 "why": "reason if another one chose; else null",

@@ -28,6 +28,9 @@ from assay.data.snapshot import Snapshot
 from assay.data.training_set import labelled as labelled_rows
 from assay.errors import ParamsError
 from assay.layout import Layout
+from assay.metrics import object_counts
+from assay.metrics.detection import judge
+from assay.metrics.object_counts import calibrate
 from assay.params import ObjectCost, Params, parse_params
 from assay.progress import silent
 from assay.stages import evaluate, select, train
@@ -140,16 +143,17 @@ def test_the_champion_asks_for_what_it_doubts(shapes, params):
     assert all(row["predicted"] and row["confidence"] is None for row in queue)
 
 
-def test_a_crowded_image_costs_more_and_a_task_without_objects_is_refused(shapes, params):
-    """Behind the test that promotes: with the champion's predictions."""
+def test_a_crowded_image_costs_more_and_a_task_without_objects_is_refused(shapes, params, monkeypatch):
+    """Behind the test that promotes: with the champion's predictions, calibrated on six val images."""
+    monkeypatch.setattr(object_counts, "LEAST", 3)
     price = ObjectCost(image=10, object=100)
     asked = params.select.model_copy(update={"strategy": "random", "cost": price, "budget": 700})
     summary = select.run(params.model_copy(update={"select": asked}), shapes, silent)
     ids = read_table(shapes.selection / "queue.parquet")["id"].to_pylist()
-    said = predict_ids(shapes.outputs / "model", ids, shapes, 8, silent)[0]
-    expected = 10 + 100 * np.array([sum(scores) for scores in said["scores"].to_pylist()])
+    expected = 10 + 100 * calibrated(shapes, ids).sum(1)
     assert len(ids) >= 1
-    assert summary["cost"] == pytest.approx(expected.sum(), rel=1e-5)
+    assert summary["cost"] == pytest.approx(expected.sum(), rel=1e-3)
+    assert summary["objects_per_expected"]["n"] == IMAGES // 4
     assert summary["cost"] <= 700
     mean = objects_per_image(Snapshot.load(shapes.snapshot))
     assert 0.5 < mean < 1.5, "up to two of the scene"
@@ -161,9 +165,23 @@ def test_a_crowded_image_costs_more_and_a_task_without_objects_is_refused(shapes
     assert "classification, detection, instance_segmentation" in str(caught.value.hint)
 
 
+def calibrated(shapes, ids):
+    """(n, classes) objects expected on images, by the labelled val images."""
+    val = [row for row in labelled_rows(Snapshot.load(shapes.snapshot), detection.label).to_pylist()
+           if row["split"] == "val"]  # fmt: skip
+    seen, new = (
+        predict_ids(shapes.outputs / "model", some, shapes, 8, silent)[0]
+        for some in ([row["id"] for row in val], ids)
+    )
+    classes = ("disc", "square")
+    judged = judge(seen, classes, [row["label"] for row in val], classes)
+    return calibrate(judged).of(detection.objects(new, 2))
+
+
 @pytest.mark.parametrize("champion", [True, False])
 def test_objects_of_classes_are_balanced(shapes, params, monkeypatch, champion):
     """Behind the test that promotes: labelled images have their objects, the others those that the champion expects."""
+    monkeypatch.setattr(object_counts, "LEAST", 3)
     pools, batch = [], select.batch
     monkeypatch.setattr(
         select, "batch", lambda *given, **asked: pools.append(given[1]) or batch(*given, **asked)
@@ -185,12 +203,7 @@ def test_objects_of_classes_are_balanced(shapes, params, monkeypatch, champion):
         assert np.isnan(objects[~labelled]).all()
         return
     ids = sorted(Pool.open(shapes.pool).ids[-UNLABELLED:])
-    said = predict_ids(shapes.outputs / "model", ids, shapes, 8, silent)[0]
-    sums = [
-        [sum(s for s, c in zip(one["scores"], one["classes"], strict=True) if c == k) for k in range(2)]
-        for one in said.to_pylist()
-    ]
-    assert objects[~labelled] == pytest.approx(np.array(sums), abs=1e-3)
+    assert objects[~labelled] == pytest.approx(calibrated(shapes, ids), abs=1e-3)
 
 
 def test_people_begin_with_the_objects_of_the_champion_but_for_the_test_set(shapes, params):

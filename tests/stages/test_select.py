@@ -22,6 +22,7 @@ from assay.data.training_set import drawn_order
 from assay.errors import AssayError, MissingInput, ParamsError
 from assay.progress import silent
 from assay.stages import select
+from assay.training import champion
 from tests.project import Project
 
 
@@ -282,11 +283,11 @@ def test_only_new_images_are_shown_to_the_champion(project, monkeypatch):
     first = project.bytes("queue.parquet")
     asked: list[list[str]] = []
 
-    def counting(model, ids, *rest, real=select.predict_ids):
+    def counting(model, ids, *rest, real=champion.predict_ids):
         asked.append(list(ids))
         return real(model, ids, *rest)
 
-    monkeypatch.setattr(select, "predict_ids", counting)
+    monkeypatch.setattr(champion, "predict_ids", counting)
     project.select(strategy="margin", ruler_halfwidth=0.49)
     assert asked == []
     assert project.bytes("queue.parquet") == first

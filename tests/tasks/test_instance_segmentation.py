@@ -177,8 +177,8 @@ def test_predictions_are_masks_for_their_metrics_and_marks_carry_them():
     assert all((pixels_of(mark.mask) == mask).all() for mark in marks)
 
 
-def test_doubt_and_the_expected_number_of_objects_are_those_of_detection():
+def test_doubt_and_the_objects_detected_are_those_of_detection():
     one = found([[2, 2, 9, 9], [10, 10, 19, 19]], np.ones((2, 3, 3)))
     table = task.to_table(task.predict([[one]], AS_IT_IS), CATEGORIES)
-    assert task.objects(table, 2).sum(1) == pytest.approx([0.9 + 0.5])
+    assert task.objects(table, 2).scores == pytest.approx([0.9, 0.5])
     assert 0 < task.doubt(table)[0] < 1

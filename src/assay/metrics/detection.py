@@ -28,12 +28,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from assay.metrics.annotated import annotations_of, truth_of
 from assay.metrics.detected import Detected
 from assay.metrics.detection_errors import confusion, error_table
-from assay.metrics.objects import Detections, Ints, offsets_of
+from assay.metrics.objects import read_detections
 from assay.metrics.table import OF_TASK
 
 METRICS = OF_TASK["detection"]
@@ -47,21 +46,6 @@ def judge(
     truth = truth_of(annotations_of(labels), place).by_class()
     found = read_detections(table, np.array([place[category] for category in known], np.int64))
     return Detected(truth, found.best(truth.most), len(categories), names=tuple(categories))
-
-
-def read_detections(table: pa.Table, places: Ints) -> Detections:
-    """The detections of a table of predictions; `places`: index of each class of the model."""
-    columns = {name: table[name].combine_chunks() for name in ("boxes", "scores", "classes")}
-    counts = pc.list_value_length(columns["scores"]).to_numpy(zero_copy_only=False)
-    flat = {name: column.flatten() for name, column in columns.items()}
-    boxes = np.asarray(flat["boxes"].flatten(), np.float64).reshape(-1, 4)
-    return Detections(
-        offsets_of(counts),
-        places[np.asarray(flat["classes"], np.int64)],
-        boxes,
-        boxes[:, 2] * boxes[:, 3],
-        scores=np.asarray(flat["scores"], np.float64),
-    )
 
 
 def details(judged: Detected) -> dict[str, Any]:

@@ -21,10 +21,10 @@ from pycocotools import mask as coco
 from assay.data.annotations import Annotation
 from assay.metrics.annotated import annotations_of, as_coco, mask_of, truth_of
 from assay.metrics.detected import Detected
-from assay.metrics.detection import details, read_detections
+from assay.metrics.detection import details
 from assay.metrics.estimates import Floats
 from assay.metrics.matching import Overlap, intersection
-from assay.metrics.objects import Detections, Ints, Truth
+from assay.metrics.objects import Detections, Ints, Truth, read_detections
 from assay.metrics.table import OF_TASK
 
 __all__ = ["METRICS", "Segmented", "details", "judge"]

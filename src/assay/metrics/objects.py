@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from assay.metrics.estimates import Floats
@@ -94,6 +96,21 @@ class Detections(Objects):
         order = np.lexsort((-self.scores, self.classes, self.images))
         places = place_in_group(self.images[order], self.classes[order])
         return self.pick(order[places < most])
+
+
+def read_detections(table: pa.Table, places: Ints) -> Detections:
+    """The detections of a table of predictions; `places`: index of each class of the model."""
+    columns = {name: table[name].combine_chunks() for name in ("boxes", "scores", "classes")}
+    counts = pc.list_value_length(columns["scores"]).to_numpy(zero_copy_only=False)
+    flat = {name: column.flatten() for name, column in columns.items()}
+    boxes = np.asarray(flat["boxes"].flatten(), np.float64).reshape(-1, 4)
+    return Detections(
+        offsets_of(counts),
+        places[np.asarray(flat["classes"], np.int64)],
+        boxes,
+        boxes[:, 2] * boxes[:, 3],
+        scores=np.asarray(flat["scores"], np.float64),
+    )
 
 
 def offsets_of(counts: ArrayLike) -> Ints:

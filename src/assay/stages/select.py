@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -22,16 +21,19 @@ from rich.console import Console
 from rich.markup import escape
 
 from assay import plugins, tasks
-from assay.data.beliefs import DECIMALS, believed
-from assay.data.champion import Champion, champion_model, read_champion
+from assay.data.beliefs import DECIMALS
+from assay.data.champion import Champion, read_champion
 from assay.data.costs import costs_of, objects_by_class, objects_per_image
-from assay.data.files import fresh_dir, read_json, read_table, write_json, write_table
+from assay.data.files import fresh_dir, write_json, write_table
+from assay.data.findings import blank
 from assay.data.queued import Queued, mixed, queue_table, review_queue, ruler_queue
 from assay.data.snapshot import Snapshot
 from assay.data.training_set import kept, labelled, training_set
 from assay.errors import MissingInput
 from assay.layout import Layout
-from assay.lineage.digests import canonical_digest, code_of
+from assay.metrics.detected import Detected
+from assay.metrics.estimates import Estimate
+from assay.metrics.object_counts import ObjectCounts, calibrate, found_per_expected
 from assay.params import ObjectCost, Params
 from assay.progress import Progress
 from assay.strategies import (
@@ -45,17 +47,12 @@ from assay.strategies import (
     needs_model,
 )
 from assay.strategies._batch import choose as batch
-from assay.training.predict import predict_ids
+from assay.training.champion import AskedChampion
 
 Evidence = dict[str, Any] | None
 
 HEAD = 10
 """Rows of the queue in the summary."""
-BATCH = 256
-"""Images the champion sees at once: a constant, so that it is not one more parameter the queue depends on."""
-BLANK = ("images", "blank")
-"""The check, and how its reason begins, of images with nothing to see on them. Dark or blurred ones are asked about:
-the model will meet such images too, and a ruler without them would flatter it."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +107,26 @@ class QueueInputs:
             return costs_of(self.snapshot, asked, ids)
         return (asked.image + asked.object * expected_objects(self, ids)).astype(np.float32)
 
+    @cached_property
+    def asked(self) -> AskedChampion:
+        """The champion; MissingInput without one."""
+        if self.champion is None:
+            raise MissingInput("there is no champion to ask", hint="run `assay promote` first")
+        return AskedChampion(self.champion, self.layout, self.progress)
+
+    @cached_property
+    def judged_val(self) -> Detected:
+        """Of a task with objects, what the champion detects on the labelled val images: it did not learn from them."""
+        val = self.usable.filter(pc.equal(self.usable["split"], "val")).sort_by("id")
+        found = self.asked.judged(self.params.task, val, self.snapshot.categories)
+        assert isinstance(found, Detected)
+        return found
+
+    @cached_property
+    def counts(self) -> ObjectCounts:
+        """What a detection of the champion stands for."""
+        return calibrate(self.judged_val)
+
     def unlabelled(self, split: str) -> list[str]:
         """Ids to choose from in a split, sorted."""
         rows = self.askable
@@ -130,7 +147,7 @@ def run(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]:
         tasks.require_objects(params.task, "select.cost: {image, object}")
     if choice.why:
         progress.say(choice.why)
-    inputs = QueueInputs(snapshot, champion, choice, blank(layout), params, layout, progress)
+    inputs = QueueInputs(snapshot, champion, choice, blank(layout.audit), params, layout, progress)
     train = training_set(snapshot, params.select.train_limit, params.seed, inputs.task.label)
     queue, evidence = build_queue(inputs)
     selection = describe(inputs, train, queue) | {"evidence": evidence}
@@ -150,16 +167,6 @@ def choose(asked: str, options: Mapping[str, Any], champion: Champion | None) ->
         return Choice(asked, asked, strategy, options)
     why = f"no champion yet, and {asked} needs a model: cold start with {COLD_START} on the embeddings"
     return Choice(asked, COLD_START, plugins.load("strategies", COLD_START), {}, why)
-
-
-def blank(layout: Layout) -> pa.Array:
-    """Ids of the images that the audit found blank; none if there was no audit."""
-    if not (file := layout.audit / "audit.parquet").exists():
-        return pa.array([], pa.string())
-    check, reason = BLANK
-    found = read_table(file, ["id", "check", "is_issue", "reason"])
-    blank = pc.and_(pc.equal(found["check"], check), pc.starts_with(found["reason"], reason))
-    return pc.unique(found.filter(pc.and_(found["is_issue"], blank))["id"])
 
 
 # --- the queue
@@ -194,14 +201,14 @@ def training_queue(inputs: QueueInputs, budget: float) -> tuple[list[Queued], Ev
     strategy, options, asked = inputs.choice.strategy, inputs.choice.options, inputs.params.select
     counted = asked.balance and tasks.has_objects(inputs.params.task)
     believes = needs_model(strategy) or (counted and inputs.champion is not None)
-    beliefs = believe(inputs, ids[~known].tolist()) if believes else None
-    known_to_it = () if beliefs is None else classes_of(inputs)
+    beliefs = inputs.asked.believe(ids[~known].tolist()) if believes else None
+    known_to_it = () if beliefs is None else inputs.asked.classes
     categories = list(dict.fromkeys((*known_to_it, *inputs.snapshot.categories)))
     pool = candidates(inputs, ids, known, beliefs, categories)
     if counted:
         objects = objects_by_class(inputs.usable, ids.tolist(), categories)
         if beliefs is not None:
-            objects[~known] = inputs.task.objects(beliefs, len(categories))
+            objects[~known] = inputs.counts.of(inputs.task.objects(beliefs, len(known_to_it)))
         pool = replace(pool, objects=objects)
     rng = np.random.default_rng(inputs.params.seed)
     picks = batch(strategy, pool, budget, rng, options, balance=asked.balance, diversity=asked.diversity)
@@ -256,45 +263,26 @@ def targets_of(inputs: QueueInputs, ids: Sequence[str], categories: Sequence[str
     return np.array([classes.get(labels.get(sample, ""), -1) for sample in ids], dtype=np.int64)
 
 
-def believe(inputs: QueueInputs, ids: list[str]) -> pa.Table:
-    """The task's columns of what the champion says; remembered, so that only new images cost."""
-    if inputs.champion is None:
-        raise MissingInput("there is no champion to ask", hint="run `assay promote` first")
-    model = champion_model(inputs.layout.champion, inputs.champion)
-
-    def predict(new: list[str]) -> pa.Table:
-        return predict_ids(model, new, inputs.layout, BATCH, inputs.progress)[0]
-
-    return believed(ids, memory(inputs.layout, inputs.champion), predict)
-
-
 def expected_objects(inputs: QueueInputs, ids: Sequence[str]) -> NDArray[np.float64]:
     """(n,) of the champion's predictions; until there is a champion, the mean of the labelled images."""
     if inputs.champion is None:
         return np.full(len(ids), objects_per_image(inputs.snapshot))
-    of_classes = inputs.task.objects(believe(inputs, list(ids)), len(classes_of(inputs)))
-    return of_classes.sum(axis=1)  # type: ignore[no-any-return]
+    found = inputs.task.objects(inputs.asked.believe(ids), len(inputs.asked.classes))
+    return inputs.counts.of(found).sum(axis=1)  # type: ignore[no-any-return]
 
 
-def classes_of(inputs: QueueInputs) -> tuple[str, ...]:
-    """The classes that the champion knows."""
-    assert inputs.champion is not None
-    about = read_json(champion_model(inputs.layout.champion, inputs.champion) / "model.json", made_by="train")
-    return tuple(about["categories"])
-
-
-def memory(layout: Layout, champion: Champion) -> Path:
-    """Where one champion's beliefs are kept: another model, or other code to read images, is another file."""
-    kinds = ("encoders", "models", "tasks")
-    code = code_of("assay.training.predict", *(f"assay.{k}.{n}" for k in kinds for n in plugins.names(k)))
-    return layout.scratch / "beliefs" / f"{canonical_digest([champion.model_sha256, code])}.parquet"
+def expectation(inputs: QueueInputs) -> Estimate | None:
+    """Objects that are there per object expected, where the cost of the queue depends on it; None elsewhere."""
+    if inputs.champion is None or not isinstance(inputs.params.select.cost, ObjectCost):
+        return None
+    return found_per_expected(inputs.judged_val, inputs.params.seed)
 
 
 def with_predictions(inputs: QueueInputs, queue: list[Queued]) -> list[Queued]:
     """The champion's guess beside each image, where there is a champion."""
     if inputs.champion is None or not queue:
         return queue
-    said = believe(inputs, [row.id for row in queue])
+    said = inputs.asked.believe([row.id for row in queue])
     words = said["predicted"].to_pylist()
     sure = said["confidence"].to_pylist() if "confidence" in said.column_names else [None] * len(queue)
     return [
@@ -322,6 +310,7 @@ def describe(inputs: QueueInputs, train: pa.Table, queue: Sequence[Queued]) -> d
         "used": inputs.choice.used,
         "why": inputs.choice.why,
         "cost": float(inputs.costs([row.id for row in queue]).sum(dtype=np.float64)),
+        "objects_per_expected": expectation(inputs),
         "champion": inputs.champion and inputs.champion.fingerprint,
     }
 
@@ -342,6 +331,11 @@ def render(selection: dict[str, Any], console: Console) -> None:
     """The counts, and the head of the queue."""
     train, val = (selection["images"].get(split, 0) for split in ("train", "val"))
     console.print(f"learn from {train:,} images, stop early by {val:,}", highlight=False)
+    if (found := selection["objects_per_expected"]) and found["n"]:
+        told = "{value:.2f} [{low:.2f}, {high:.2f}] objects per object expected, on {n:,} val images".format(
+            **found
+        )
+        console.print(escape(told), highlight=False)
     asked = ", ".join(f"{n:,} by {name}" for name, n in selection["queue"].items())
     console.print(f"to label next: {asked or 'nothing'}", highlight=False)
     if selection["evidence"]:

@@ -23,9 +23,10 @@ A task is two files, as a change of how models are measured must train none. `ta
     scores(said, targets) -> {"loss": …}          cheap, once an epoch; the epoch with the lowest "loss" is kept
     to_table(said, categories) -> pa.Table        its columns of predictions.parquet, `predicted` (text) among them
     doubt(table) -> float32 (n,)                  from those columns: 1 where the model cannot tell, 0 where it is sure
-    objects(table, classes) -> float64            optional: (n, classes), how many objects of each are to be expected.
-                                                  A task that has it has labels of objects, and its judge gives a
-                                                  Detected: `assay audit` holds the labels against the detections
+    objects(table, classes) -> Detections         optional: the objects detected, from those columns. A task that has it
+                                                  has labels of objects, and its judge gives a Detected: `assay audit`
+                                                  holds the labels against the detections, `select` learns from the two
+                                                  how many objects to expect
     served(outputs) -> tensor                     optional: what an exported model returns, from its outputs; without
                                                   it the outputs. Of objects, those of one image
 
@@ -129,7 +130,7 @@ def outlines(name: str) -> str | None:
 
 
 def has_objects(name: str) -> bool:
-    """Whether the labels of a task are objects, which its predictions count."""
+    """Whether the labels of a task are objects, which its models detect."""
     return hasattr(load(name), "objects")
 
 

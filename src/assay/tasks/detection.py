@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from assay.data.annotations import Annotation, annotations_json
 from assay.errors import ParamsError
 from assay.metrics.detected import Detected
-from assay.metrics.objects import Detections, Truth, offsets_of
+from assay.metrics.objects import Detections, Truth, offsets_of, read_detections
 from assay.tasks import place_of
 
 if TYPE_CHECKING:
@@ -228,13 +228,9 @@ def doubt(said: pa.Table) -> NDArray[np.float32]:
     return np.array([1 - best_size(np.sort(one)[::-1])[1] for one in each], np.float32)
 
 
-def objects(said: pa.Table, classes: int) -> Floats:
-    """(n, classes) the sums of the scores of each image, taken as probabilities that there is an object."""
-    scores, numbers = (said[name].combine_chunks() for name in ("scores", "classes"))
-    images = np.repeat(np.arange(len(said)), np.diff(scores.offsets.to_numpy()))
-    found = np.zeros((len(said), classes))
-    np.add.at(found, (images, numbers.flatten().to_numpy()), scores.flatten().to_numpy())
-    return found
+def objects(said: pa.Table, classes: int) -> Detections:
+    """The detections of each image."""
+    return read_detections(said, np.arange(classes))
 
 
 def best_size(scores: NDArray[np.float32]) -> tuple[int, float]:

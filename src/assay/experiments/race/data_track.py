@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from assay import plugins, tasks
 from assay.data.embeddings import Embeddings
+from assay.data.findings import blank
 from assay.data.snapshot import Snapshot
 from assay.data.training_set import TRAIN, kept
 from assay.experiments.cells import training_table
@@ -26,7 +27,6 @@ from assay.experiments.race.answers import Answers
 from assay.experiments.sides import Side
 from assay.labels.labels import group_numbers
 from assay.labels.probe import beliefs, suspicion
-from assay.stages.select import blank
 from assay.strategies import COLD_START, Candidates, draws_of, needs_classes, needs_model
 from assay.tasks import classification
 
@@ -117,7 +117,7 @@ def _blank(side: Side) -> set[str]:
     """Images that the audit found blank; empty if the side has no audit."""
     if "audit" in side.lock.get("stages", {}):
         side.bring(["data/audit"])
-    return set(blank(side.layout).to_pylist())
+    return set(blank(side.layout.audit).to_pylist())
 
 
 def replaced(data: BaselineData, strategy: str) -> str | None:
