@@ -13,7 +13,7 @@ from rich.table import Table
 from assay.commands.costs import of_labels
 from assay.commands.queue import with_paths
 from assay.data.files import read_json, write_json
-from assay.errors import MissingInput
+from assay.errors import MissingInput, UsageError
 from assay.experiments.advice.recommendation import number, takes
 from assay.layout import Layout
 from assay.lineage.digests import canonical_digest, code_digest
@@ -41,9 +41,8 @@ def run(
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Train what is not cached, and advise. `hours`: overrides `advise.hours`."""
-    from assay import tasks
-
-    tasks.require_classes(params.task, "assay advise")
+    if suspects is not None:
+        refuse_file(params.task)
     if hours is not None:
         params = params.model_copy(update={"advise": with_changes(params.advise, "advise", {"hours": hours})})
     params, seconds = of_labels(params, layout)
@@ -62,12 +61,13 @@ def advice(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]
     """The advice, cached for the same data, params and code."""
     from assay.experiments.advice.labelled_data import open_labelled
 
-    data = open_labelled(layout)
+    data = open_labelled(layout, params.task)
     steering = params.model_dump(mode="json", include={"seed", "task", "embed", "train", "track", "advise"})
     mine = code_digest(set((PACKAGE / "experiments" / "advice").glob("*.py")))
     known = [
         data.digest,
         table_digest(data.judged),
+        data.objects,
         steering,
         run_code(params),
         mine,
@@ -84,6 +84,17 @@ def advice(params: Params, layout: Layout, progress: Progress) -> dict[str, Any]
         result = compute(params, layout, data, progress)
         write_json(file, result)
         return result
+
+
+def refuse_file(task: str) -> None:
+    """UsageError for --suspects, where a suspect is no label of a whole image."""
+    from assay import tasks
+
+    if not tasks.load(task).SAYS_CLASSES:
+        raise UsageError(
+            f"--suspects writes labels of whole images, which {task} does not have",
+            hint="`assay review suspects` shows suspected objects, `assay audit --csv FILE` lists them",
+        )
 
 
 def write_csv(file: Path, rows: list[dict[str, Any]], layout: Layout) -> None:
@@ -155,8 +166,9 @@ def render(result: dict[str, Any], console: Console) -> None:
         table.add_row(bold, told, bought, takes(option["hours"]), rate)
     console.print(table)
     found = result["suspects"]
-    share = "{value:.1%} \\[{low:.1%}, {high:.1%}] of the labels are wrong ({by})".format(**found["rate"])
-    console.print(f"\n{share}: {found['count']:,} suspects", highlight=False)
+    if found["rate"]:
+        share = "{value:.1%} \\[{low:.1%}, {high:.1%}] of the labels are wrong ({by})".format(**found["rate"])
+        console.print(f"\n{share}: {found['count']:,} suspects", highlight=False)
     for remark in result["remarks"]:
         console.print(f"[yellow]·[/] {escape(remark)}", highlight=False)
     console.print(f"\n[bold]{escape(verdict['text'])}[/]", highlight=False)

@@ -141,20 +141,20 @@ def test_the_baseline_is_the_model_that_train_makes_bit_for_bit(workshop):
     workshop.fill()
     params, layout = workshop.params(), workshop.layout
     data = open_labelled(layout)
-    rows = np.arange(len(data.targets["train"]))
+    rows = np.arange(len(data.labels["train"]))
     learner = ModelLearner(params, layout, data, silent)
-    mine = learner.learn(LearnerRun(rows, data.targets["train"], params.seed), lambda: None)
+    mine = learner.learn(LearnerRun(rows, data.labels["train"], params.seed), lambda: None)
     train.run(params, layout, silent)
     theirs, _ = predict_ids(layout.outputs / "model", data.ids["val"], layout, 64, silent)
-    assert np.array_equal(mine.val, np.array(theirs["probabilities"].to_pylist(), np.float32))
+    assert mine.said.equals(theirs)
 
 
 def test_every_change_of_a_run_is_another_run(workshop):
     layout = workshop.fill()
     data = open_labelled(layout)
-    targets = data.targets["train"]
+    targets = data.labels["train"]
     rows = np.arange(len(targets))
-    flipped = np.where(rows == 0, 1 - targets.clip(0, 1), targets)
+    flipped = np.where(rows == 0, "left" if targets[0] == "top" else "top", targets)
     runs = [
         LearnerRun(rows, targets, 0),
         LearnerRun(rows, targets, 1),
@@ -172,13 +172,13 @@ def test_a_damaged_note_is_written_again(workshop):
     layout = workshop.fill()
     data = open_labelled(layout)
     probe, outcomes = ProbeLearner(workshop.params(), data), OutcomeStore(layout.scratch / "advice", silent)
-    run = LearnerRun(np.arange(60), data.targets["train"][:60], 0)
+    run = LearnerRun(np.arange(60), data.labels["train"][:60], 0)
     (first,) = outcomes.results("x", probe, [run])
-    (file,) = outcomes.folder.glob("*.npz")
+    (file,) = outcomes.folder.glob("*.parquet")
     file.write_bytes(file.read_bytes()[:40])
     (second,) = outcomes.results("x", probe, [run])
-    assert np.array_equal(first.val, second.val)
-    assert first.val.shape == (45, 3)
+    assert first.said.equals(second.said)
+    assert len(first.said) == 45
 
 
 def test_a_trial_that_diverges_is_told_and_left_out(workshop):
@@ -186,9 +186,9 @@ def test_a_trial_that_diverges_is_told_and_left_out(workshop):
     params = workshop.params(learner="model", seeds=2)
     broken = params.model_copy(update={"train": params.train.model_copy(update={"lr": 3e18})})
     data = open_labelled(workshop.layout)
-    rows = np.arange(len(data.targets["train"]))
+    rows = np.arange(len(data.labels["train"]))
     learner = ModelLearner(params, workshop.layout, data, silent)
-    assert learner.learn(LearnerRun(rows, data.targets["train"], 0, {"lr": 3e18}), lambda: None).failed
+    assert learner.learn(LearnerRun(rows, data.labels["train"], 0, {"lr": 3e18}), lambda: None).failed
     with pytest.raises(Exception, match="diverged"):
         advise.run(broken, workshop.layout)
 

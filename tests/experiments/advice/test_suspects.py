@@ -36,10 +36,13 @@ def test_the_first_are_the_likeliest_of_both_splits(found):
 
 def test_a_review_finds_wrong_what_is_wrong_as_often_as_it_is_likely():
     """What is right stays as it is: a suspect with 0.3 is relabelled in three reviews of ten."""
-    some = Suspects(np.array([0, 2]), np.array([1, 1]), np.array([1.0, 0.3]))
-    labels = np.array(
-        [some.found_wrong(np.random.default_rng(k)).corrected(np.zeros(3, np.int64)) for k in range(500)]
-    )
+    classes = np.array(["b", "b"], object)
+    said = np.array([["a", "b"], ["a", "b"]], object)
+    chances = np.array([1.0, 0.3])
+    some = Suspects(np.array([0, 2]), classes, chances, said, lambda label, suggested: suggested[-1])
+    given = np.array(["a", "a", "a"], object)
+    seeds = [np.random.default_rng(k) for k in range(500)]
+    labels = np.stack([some.found_wrong(rng).corrected(given) for rng in seeds]) == "b"
     assert (labels[:, 0] == 1).all()
     assert (labels[:, 1] == 0).all()
     assert labels[:, 2].mean() == pytest.approx(0.3, abs=0.06)

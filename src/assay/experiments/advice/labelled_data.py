@@ -1,4 +1,4 @@
-"""Data of the advice: the labelled train and val images of the selection, as ids and class numbers."""
+"""Data of the advice: the labelled train and val images of the selection, as ids and labels."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay import tasks
+from assay.data import object_suspects
+from assay.data.edits import read_batches
 from assay.data.embeddings import Embeddings
 from assay.data.files import read_json, read_table
 from assay.data.suspects import read_judged
@@ -29,8 +34,9 @@ QUEUE_HINT = "`assay queue` lists the next ones to label; then `assay label FILE
 
 @dataclass(frozen=True)
 class LabelledData:
-    """`table`: train.parquet of the selection by id; class numbers are indices of `categories`."""
+    """`table`: train.parquet of the selection by id; labels are those of the task, as text."""
 
+    task: str
     table: pa.Table
     categories: tuple[str, ...]
     digest: str
@@ -42,7 +48,9 @@ class LabelledData:
     """Val and test images that the queue asks for before training images."""
     embeddings: Embeddings
     judged: pa.Table
-    """The label audit of train and val."""
+    """The label audit of train and val; empty for tasks whose labels are no classes."""
+    objects: dict[str, list[dict[str, Any]]] | None
+    """{id: suspected objects or regions} of the last `assay audit`; None: these labels were not audited."""
 
     @cached_property
     def ids(self) -> dict[str, tuple[str, ...]]:
@@ -50,13 +58,42 @@ class LabelledData:
         return {split: tuple(self._rows(split)["id"].to_pylist()) for split in ("train", "val")}
 
     @cached_property
-    def targets(self) -> dict[str, NDArray[np.int64]]:
-        """{split: class numbers (n,)}, in the order of the ids."""
+    def labels(self) -> dict[str, NDArray[np.object_]]:
+        """{split: labels (n,)}, in the order of the ids."""
+        return {split: np.array(self._rows(split)["label"].to_pylist(), object) for split in ("train", "val")}
+
+    def numbers(self, labels: NDArray[np.object_]) -> NDArray[np.int64]:
+        """Class numbers of labels that are classes: indices of `categories`."""
         number = {name: k for k, name in enumerate(self.categories)}
-        return {
-            split: np.array([number[label] for label in self._rows(split)["label"].to_pylist()], np.int64)
-            for split in ("train", "val")
-        }
+        return np.array([number[label] for label in labels], np.int64)
+
+    @cached_property
+    def strata(self) -> NDArray[np.int64]:
+        """(train,) class number; 0 where a label is more than a class: subsets are drawn in these proportions."""
+        labels = self.labels["train"]
+        return self.numbers(labels) if self.says_classes else np.zeros(len(labels), np.int64)
+
+    @property
+    def known(self) -> pa.Array:
+        """The classes, as an array to look up in."""
+        return pa.array(self.categories, pa.string())
+
+    def labelled(self, split: str) -> list[tuple[str, str]]:
+        """(id, label) of the images of a split."""
+        return list(zip(self.ids[split], self.labels[split].tolist(), strict=True))
+
+    @property
+    def plugin(self) -> ModuleType:
+        return tasks.load(self.task)
+
+    @property
+    def says_classes(self) -> bool:
+        return bool(self.plugin.SAYS_CLASSES)
+
+    @property
+    def audited(self) -> bool:
+        """Whether some audit has judged these labels."""
+        return len(self.judged) > 0 if self.says_classes else self.objects is not None
 
     @cached_property
     def measured(self) -> NDArray[np.int64]:
@@ -72,18 +109,19 @@ class LabelledData:
         return self.table.filter(pc.equal(self.table["split"], split))
 
 
-def open_labelled(layout: Layout) -> LabelledData:
+def open_labelled(layout: Layout, task: str = "classification") -> LabelledData:
     """Read the data. MissingInput names the stage to run; GateError the split with too few labels."""
     table = read_table(layout.selection / "train.parquet", made_by="select").sort_by("id").combine_chunks()
     selection = read_json(layout.selection / "selection.json", made_by="select")
     samples = read_table(layout.snapshot / "samples.parquet", made_by="curate")
     embeddings = Embeddings.open(layout.embeddings)
-    check(table)
+    check(table, task)
     judged = read_judged(layout.audit, ["id", "suggested", "probability", "looks"])
     kept = samples.filter(pc.invert(samples["excluded"]))
     open_ = pc.and_(pc.equal(kept["split"], "train"), pc.invert(kept["labelled"]))
     train = table.filter(pc.equal(table["split"], "train"))["id"].to_pylist()
     return LabelledData(
+        task=task,
         table=table,
         categories=tuple(json.loads(table.schema.metadata[b"categories"])),
         digest=str(selection["digest"]),
@@ -92,17 +130,26 @@ def open_labelled(layout: Layout) -> LabelledData:
         ruler_queue=int(selection["queue"].get("ruler", 0)),
         embeddings=embeddings,
         judged=judged,
+        objects=_suspected_objects(layout, task),
     )
 
 
-def check(table: pa.Table) -> None:
-    """GateError with fewer than two classes, or too few labels to train or to measure."""
+def _suspected_objects(layout: Layout, task: str) -> dict[str, list[dict[str, Any]]] | None:
+    """Those that nobody has reviewed."""
+    if not (tasks.has_objects(task) or tasks.outlines(task)):
+        return None
+    digest = read_json(layout.snapshot / "snapshot.json", made_by="curate")["digest"]
+    return object_suspects.unreviewed(layout, read_batches(layout.edits), digest)
+
+
+def check(table: pa.Table, task: str) -> None:
+    """GateError with too few labels to train or to measure, or fewer than two classes to tell apart."""
     labels = {
         split: table.filter(pc.equal(table["split"], split))["label"].to_pylist()
         for split in ("train", "val")
     }
     classes = Counter(labels["train"])
-    if len(classes) < 2:
+    if tasks.load(task).SAYS_CLASSES and len(classes) < 2:
         seen = (
             f"only {next(iter(classes))!r} has labelled training images"
             if classes

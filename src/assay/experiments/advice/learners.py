@@ -29,7 +29,7 @@ from assay.training.fit import Examples, deterministic, fit, pick_device
 from assay.training.inputs import Inputs, outputs_of
 
 Ints = NDArray[np.int64]
-Probabilities = NDArray[np.float32]
+Labels = NDArray[np.object_]
 OnEpoch = Callable[[], None]
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
@@ -42,27 +42,31 @@ TIMED = 4
 
 @dataclass(frozen=True)
 class LearnerRun:
-    """One training: rows of the train split, their classes, changes to `train`, and the seed."""
+    """One training: rows of the train split, their labels, changes to `train`, and the seed."""
 
     rows: Ints
-    targets: Ints
+    labels: Labels
     """(rows,)"""
     seed: int
     changes: dict[str, Any] = field(default_factory=dict)
-    stop: tuple[Ints, Ints] | None = None
-    """(rows, targets) of val for early stopping; None: val as labelled."""
+    stop: tuple[Ints, Labels] | None = None
+    """(rows, labels) of val for early stopping; None: val as labelled."""
 
 
 @dataclass(frozen=True)
 class LearnerOutcome:
-    """Probabilities on val (n, k); empty if the training failed."""
+    """What is predicted on val, as columns of the task (n rows); without rows if the training failed."""
 
-    val: Probabilities
+    said: pa.Table
     seconds: float
 
     @property
     def failed(self) -> bool:
-        return not len(self.val)
+        return not len(self.said)
+
+
+NOTHING = pa.table({"predicted": pa.array([], pa.string())})
+"""What a failed training predicts."""
 
 
 class Learner(Protocol):
@@ -113,14 +117,13 @@ class ModelLearner:
         checkpoint = self._layout.scratch / "advice" / f"{self.key(run)}.pt"
         started = perf_counter()
         try:
-            val = self._train(run, checkpoint, on_epoch)
+            said = self._train(run, checkpoint, on_epoch)
         except AssayError:
             if not run.changes:
                 raise
-            nothing = np.zeros((0, len(self._data.categories)), np.float32)
-            return LearnerOutcome(nothing, perf_counter() - started)
+            return LearnerOutcome(NOTHING, perf_counter() - started)
         checkpoint.unlink(missing_ok=True)
-        return LearnerOutcome(val, perf_counter() - started)
+        return LearnerOutcome(said, perf_counter() - started)
 
     def seconds(self, run: LearnerRun) -> float:
         """Estimated duration: the second of two epochs on TIMED batches, scaled up."""
@@ -131,10 +134,10 @@ class ModelLearner:
         ends: list[float] = []
         trial = LearnerRun(
             few,
-            self._data.targets["train"][few],
+            self._data.labels["train"][few],
             run.seed,
             {**run.changes, "epochs": 2},
-            stop=(val, self._val.targets[val]),
+            stop=(val, self._data.labels["val"][val]),
         )
         checkpoint = self._layout.scratch / "advice" / f"timed-{self.key(trial)}.pt"
         checkpoint.unlink(missing_ok=True)
@@ -142,12 +145,12 @@ class ModelLearner:
         checkpoint.unlink(missing_ok=True)
         return (ends[-1] - ends[0]) / part * self._settings(run).epochs
 
-    def _train(self, run: LearnerRun, checkpoint: Path, on_epoch: OnEpoch) -> Probabilities:
+    def _train(self, run: LearnerRun, checkpoint: Path, on_epoch: OnEpoch) -> pa.Table:
         settings = self._settings(run)
         params = self._params.model_copy(update={"seed": run.seed, "train": settings})
         with deterministic(settings.threads):
-            examples = Examples(InputRows(self._train_inputs, run.rows), run.targets)
-            stop = Examples(InputRows(self._val.inputs, run.stop[0]), run.stop[1]) if run.stop else self._val
+            examples = self._some(self._train_split, run.rows, run.labels)
+            stop = self._some(self._val, *run.stop) if run.stop else self._val
             module = starts.build(params, self._spec[0], examples)
             fitted = fit(
                 module,
@@ -163,8 +166,16 @@ class ModelLearner:
             device = pick_device(settings.device)
             module.load_state_dict(fitted.weights)
             batch = settings.batch * 4
-            answers: Probabilities = self._task.predict(outputs_of(module, self._val.inputs, batch, device))
-        return answers
+            made = outputs_of(module, self._val.inputs, batch, device)
+            said = self._task.predict(made, self._val.placement)
+        table: pa.Table = self._task.to_table(said, self._data.categories)
+        return table
+
+    def _some(self, split: Examples, rows: Ints, labels: Labels) -> Examples:
+        """Rows of a split with these labels (rows,)."""
+        targets = self._task.targets(labels.tolist(), list(self._data.categories))
+        where = None if split.placement is None else split.placement.take(rows)
+        return Examples(InputRows(split.inputs, rows), targets, where)
 
     def _settings(self, run: LearnerRun) -> Train:
         return self._params.train.model_copy(update=run.changes)
@@ -198,8 +209,8 @@ class ModelLearner:
         return made
 
     @cached_property
-    def _train_inputs(self) -> Inputs:
-        return self._examples("train").inputs
+    def _train_split(self) -> Examples:
+        return self._examples("train")
 
     @cached_property
     def _val(self) -> Examples:
@@ -224,8 +235,10 @@ class ProbeLearner:
     def learn(self, run: LearnerRun, on_epoch: OnEpoch) -> LearnerOutcome:
         started = perf_counter()
         strength = self.strength * run.changes.get("strength", 1.0)
-        probe = linear_probe.fit(self._train[run.rows], run.targets, len(self._data.categories), strength)
-        outcome = LearnerOutcome(probe.probabilities(self._val), perf_counter() - started)
+        targets, classes = self._data.numbers(run.labels), self._data.categories
+        probe = linear_probe.fit(self._train[run.rows], targets, len(classes), strength)
+        said = self._data.plugin.to_table(probe.probabilities(self._val).astype(np.float32), classes)
+        outcome = LearnerOutcome(said, perf_counter() - started)
         on_epoch()
         return outcome
 
@@ -237,7 +250,7 @@ class ProbeLearner:
         chosen = rng.permutation(int(groups.max()) + 1)
         order = np.argsort(chosen[groups], kind="stable")[:ENOUGH]
         held, rest = order[: len(order) // 3], order[len(order) // 3 :]
-        targets = self._data.targets["train"]
+        targets = self._data.strata
         if len(np.unique(targets[rest])) < 2:
             return STRENGTHS[1]
         losses = []
@@ -263,13 +276,13 @@ class ProbeLearner:
 
 
 def _key(data: LabelledData, run: LearnerRun, more: list[Any]) -> str:
-    """SHA-256 of what every outcome depends on: ids and classes of the images trained and measured on, and `more`."""
+    """SHA-256 of what every outcome depends on: ids and labels of the images trained and measured on, and `more`."""
     ids = data.ids["train"]
     state = hashlib.sha256(canonical_digest([more, data.categories, run.seed, run.changes]).encode())
     for split_ids in ([ids[row] for row in run.rows], data.ids["val"]):
         state.update(("\n".join(split_ids) + "\0").encode())
     if run.stop:
         state.update("\n".join(data.ids["val"][row] for row in run.stop[0]).encode())
-    for targets in (run.targets, data.targets["val"], *((run.stop[1],) if run.stop else ())):
-        state.update(np.ascontiguousarray(targets, np.int64).tobytes() + b"\0")
+    for labels in (run.labels, data.labels["val"], *((run.stop[1],) if run.stop else ())):
+        state.update(("\n".join(labels.tolist()) + "\0").encode())
     return state.hexdigest()

@@ -22,7 +22,7 @@ from assay.metrics.judged import Judged
 from assay.metrics.table import named
 
 Floats = NDArray[np.float64]
-DRAWS = 2000
+DRAWS, BLOCKS = 2000, 8
 LEVELS = (2.5, 97.5)
 
 
@@ -75,12 +75,13 @@ def measure(
 ) -> ConditionMetrics:
     """Metrics from {condition: predictions on val of each seed}. `pools`: {condition: pool of its variance}."""
     sign = named(metric).sign
-    weights = np.concatenate(list(bootstrap_weights(len(next(iter(outcomes.values()))[0]), DRAWS, seed)))
+    whole = np.concatenate(list(bootstrap_weights(len(next(iter(outcomes.values()))[0]), DRAWS, seed)))
+    weights = np.split(whole, BLOCKS)
     each: dict[str, Floats] = {}
     means, images = [], {}
     for name, runs in outcomes.items():
         each[name] = sign * np.array([judged.values()[metric][0] for judged in runs])
-        drawn = np.stack([judged.values(weights)[metric] for judged in runs])
+        drawn = np.stack([np.concatenate([judged.values(w)[metric] for w in weights]) for judged in runs])
         means.append(sign * drawn.mean(0))
         # variance of one run minus that of the mean of runs: the part of images that seeds do not share
         images[name] = float(drawn.var(1).mean() - drawn.mean(0).var()) * len(runs)

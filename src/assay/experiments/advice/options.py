@@ -8,12 +8,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.data.suspects import share_of
+from assay import tasks
 from assay.experiments.advice import curve, trials
 from assay.experiments.advice.noise import ConditionMetrics, interval
 from assay.experiments.advice.recommendation import Gain, Option
 from assay.experiments.advice.study import BASE, CORRECTED, LEFT_OUT, Study
-from assay.experiments.advice.suspects import Suspected
+from assay.experiments.advice.suspects import Suspected, share_wrong
 from assay.metrics.table import named
 
 Floats = NDArray[np.float64]
@@ -110,7 +110,7 @@ def _next_labels(study: Study) -> str:
         return "add images to a source in `ingest.sources`, then `dvc repro`"
     if study.params.select.annotator:
         return "`assay annotate`, then `dvc repro`"
-    return "`assay queue --csv to-label.csv`, fill it in, `assay label to-label.csv`, then `dvc repro`"
+    return f"{tasks.how_to_label(study.data.task)}, then `dvc repro`"
 
 
 def _law(facts: Facts, values: Floats, best: curve.Curve | None = None) -> curve.Curve:
@@ -163,16 +163,19 @@ def cleaner_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
     found, reviewed = facts.found, facts.reviewed
     amount = len(reviewed)
     gains = {name: facts.difference(name) for name in (CORRECTED, LEFT_OUT) if name in study.outcomes}
-    share = share_of(study.data.judged)
+    share = share_wrong(study.data, found)
     expected = float(reviewed.train.probability.sum() + reviewed.val.probability.sum())
     remarks = [
         f"about {expected:,.0f} of them are expected to be wrong ({share.by}), and the suggestions to be right"
     ]
+    if not study.data.audited:
+        return _not_audited(study)
     if not amount:
         remarks = ["no label is likely enough to be wrong for a review to pay"]
     elif share.can_be_nothing:
         remarks.append(
-            "possibly none: the suspects may be hard images with right labels; `assay audit --check 50` measures it"
+            "possibly none: the suspects may be hard images with right labels"
+            + "; `assay audit --check 50` measures it" * study.data.says_classes
         )
     if 0 < amount < len(found):
         remarks.append(f"{len(found) - amount:,} more do not fit into the time")
@@ -186,7 +189,7 @@ def cleaner_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
         amount,
         "reviews",
         amount * costs.seconds_per_review / 3600,
-        "`assay advise --suspects suspects.csv`, fill it in, `assay label suspects.csv`, then `dvc repro`",
+        _next_review(study),
         remarks,
     )
     about = {
@@ -205,17 +208,43 @@ def cleaner_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
     return option, about
 
 
+def _not_audited(study: Study) -> tuple[Option, dict[str, Any]]:
+    """The option where nothing says which labels may be wrong."""
+    task = study.data.task
+    judged = tasks.has_objects(task) or tasks.outlines(task) is not None
+    why = f"no audit judges the labels of {task}"
+    if judged:
+        why = "the labels as they are now were not audited: `assay audit --limit 20`, then ask again"
+    about: dict[str, Any] = {
+        "count": 0,
+        "reviewed": 0,
+        "rate": None,
+        "corrected": None,
+        "left_out": None,
+        "rows": [],
+    }
+    return Option("review", None, 0, "reviews", 0.0, "`assay audit --limit 20`" * judged, [why]), about
+
+
+def _next_review(study: Study) -> str:
+    if not study.data.says_classes:
+        return "`assay review suspects`, then `dvc repro`"
+    return "`assay advise --suspects suspects.csv`, fill it in, `assay label suspects.csv`, then `dvc repro`"
+
+
 def _rows(facts: Facts, split: Literal["train", "val"]) -> list[dict[str, Any]]:
     data, found = facts.study.data, getattr(facts.reviewed, split)
     return [
         {
             "id": data.ids[split][row],
             "split": split,
-            "given": data.categories[data.targets[split][row]],
-            "suggested": data.categories[suggested],
+            "given": given,
+            "suggested": suggested,
             "probability": round(float(probability), 4),
         }
-        for row, suggested, probability in zip(found.rows, found.suggested, found.probability, strict=True)
+        for row, probability, (given, suggested) in zip(
+            found.rows, found.probability, found.words, strict=True
+        )
     ]
 
 

@@ -1,19 +1,16 @@
-"""Cache of the training results: .assay/advice/<key>.npz. It may be deleted at any time."""
+"""Cache of the training results: .assay/advice/<key>.parquet. It may be deleted at any time."""
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from assay.data.files import write_bytes
+from assay.data.files import read_table, recall, write_table
 from assay.experiments.advice.learners import Learner, LearnerOutcome, LearnerRun
 from assay.progress import Progress
 
+SECONDS = b"seconds"
 KEPT = 2000
 """Most outcomes kept, the newest."""
 
@@ -48,25 +45,21 @@ class OutcomeStore:
         """Remove unfinished checkpoints of earlier processes, and the oldest outcomes beyond KEPT."""
         for left in self.folder.glob("*.pt"):
             left.unlink(missing_ok=True)
-        files = sorted(self.folder.glob("*.npz"), key=lambda file: -file.stat().st_mtime_ns)
+        files = sorted(self.folder.glob("*.parquet"), key=lambda file: -file.stat().st_mtime_ns)
         for old in files[KEPT:]:
             old.unlink(missing_ok=True)
 
     def _file(self, key: str) -> Path:
-        return self.folder / f"{key}.npz"
+        return self.folder / f"{key}.parquet"
 
     def _read(self, key: str) -> LearnerOutcome | None:
-        try:
-            with np.load(io.BytesIO(self._file(key).read_bytes())) as held:
-                return LearnerOutcome(held["val"], float(held["seconds"]))
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-            return None
+        said = recall(lambda: read_table(self._file(key)))
+        seconds = None if said is None else (said.schema.metadata or {}).get(SECONDS)
+        return None if said is None or seconds is None else LearnerOutcome(said, float(seconds))
 
     def _write(self, key: str, outcome: LearnerOutcome | None) -> None:
         assert outcome is not None
-        stream = io.BytesIO()
-        np.savez_compressed(stream, val=outcome.val, seconds=outcome.seconds)
-        write_bytes(self._file(key), stream.getvalue())
+        write_table(self._file(key), outcome.said.replace_schema_metadata({SECONDS: repr(outcome.seconds)}))
 
 
 def _reporting(advance: Callable[[int], None], done: _Count) -> Callable[[], None]:

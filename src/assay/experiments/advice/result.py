@@ -91,11 +91,11 @@ def _remarks(study: Study, suspects: dict[str, Any]) -> list[str]:
             f"A probe on the embeddings replaces {study.params.train.model}: {study.plan.why}. It has no noise of "
             "seeds, and may profit from labels differently: rely on the order of the options, not on the decimals"
         )
-    classes, rate = len(study.data.categories), suspects["rate"]["value"]
-    if suspects["rate"]["low"] > NOISY_VAL and named(study.params.track.primary).is_share:
-        factor = 1 - rate * classes / (classes - 1)
+    classes, rate = len(study.data.categories), suspects["rate"]
+    if rate and rate["low"] > NOISY_VAL and named(study.params.track.primary).is_share:
+        factor = 1 - rate["value"] * classes / (classes - 1)
         remarks.append(
-            f"About {rate:.0%} of the labels are wrong, those of val included: true gains and their intervals are "
-            f"larger than the measured ones, by up to {1 / max(factor, 0.1):.1f} times, for all options alike"
+            f"About {rate['value']:.0%} of the labels are wrong, those of val included: true gains and their intervals "
+            f"are larger than the measured ones, by up to {1 / max(factor, 0.1):.1f} times, for all options alike"
         )
     return remarks

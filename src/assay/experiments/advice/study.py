@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay import plugins
 from assay.data.files import read_json, recall, write_json
 from assay.data.suspects import LIKELY
 from assay.experiments.advice import plan as plans
@@ -21,15 +22,17 @@ from assay.experiments.advice.plan import FINALISTS, PARTS, TrialPlan
 from assay.experiments.advice.suspects import Suspected
 from assay.layout import Layout
 from assay.lineage.closure import model_input
-from assay.metrics.classification import Classified
 from assay.params import Params
 from assay.progress import Progress
 
 BASE, LEFT_OUT, CORRECTED = "baseline", "left out", "corrected"
+LEAST_KEPT = 0.5
+"""Share of the images that must be left for a training without the suspects: of crowded images most have one."""
 REVIEWING = 7
 """Random stream of the simulated reviews."""
 WHOLE, PART = "whole", "part"
 Ints = NDArray[np.int64]
+Labels = NDArray[np.object_]
 
 
 @dataclass
@@ -39,7 +42,8 @@ class Study:
     params: Params
     data: LabelledData
     learner: Learner
-    probe: ProbeLearner
+    probe: ProbeLearner | None
+    """What can stand in for the model; None for a task without classes."""
     store: OutcomeStore
     plan: TrialPlan
     outcomes: dict[str, list[LearnerOutcome]] = field(default_factory=dict)
@@ -56,11 +60,11 @@ class Study:
     @property
     def stands_in(self) -> bool:
         """Whether a probe replaces the model of params.yaml."""
-        return self.learner is self.probe and self.params.train.model != self.probe.name
+        return self.learner is self.probe and self.params.train.model != self.learner.name
 
     @property
-    def given(self) -> Ints:
-        return self.data.targets["train"]
+    def given(self) -> Labels:
+        return self.data.labels["train"]
 
     @property
     def every(self) -> Ints:
@@ -75,10 +79,11 @@ class Study:
 
     def measured(self) -> ConditionMetrics:
         """The primary metric of all conditions, with its noise."""
-        rows = self.data.measured
+        rows, categories = self.data.measured, self.data.categories
+        labels, judge = self.data.labels["val"][rows].tolist(), plugins.load("metrics", self.data.task).judge
         return measure(
             {
-                name: [Classified(outcome.val[rows], self.data.targets["val"][rows]) for outcome in held]
+                name: [judge(outcome.said.take(rows), categories, labels, categories) for outcome in held]
                 for name, held in self.outcomes.items()
             },
             self.params.track.primary,
@@ -90,15 +95,16 @@ class Study:
 def begin(params: Params, layout: Layout, data: LabelledData, progress: Progress) -> Study:
     """Time a training, and make the plan."""
     store = OutcomeStore(layout.scratch / "advice", progress)
-    model, probe = ModelLearner(params, layout, data, progress), ProbeLearner(params, data)
-    plan = plans.make(params, _seconds(model, data, params, store.folder))
-    learner: Learner = model if plan.learner == "model" else probe
+    model = ModelLearner(params, layout, data, progress)
+    probe = ProbeLearner(params, data) if data.says_classes else None
+    plan = plans.make(params, _seconds(model, data, params, store.folder), probe is not None)
+    learner: Learner = model if plan.learner == "model" or probe is None else probe
     return Study(params, data, learner, probe, store, plan)
 
 
 def _seconds(model: ModelLearner, data: LabelledData, params: Params, folder: Path) -> float:
     """Duration in seconds of one training on all labels; cached."""
-    run = LearnerRun(np.arange(len(data.targets["train"])), data.targets["train"], params.seed)
+    run = LearnerRun(np.arange(len(data.labels["train"])), data.labels["train"], params.seed)
     file = folder / f"seconds-{model.key(run)}.json"
     if (known := recall(lambda: float(read_json(file)["seconds"]))) is not None:
         return known
@@ -111,7 +117,7 @@ def learn_curve(study: Study) -> None:
     """Train the baseline and growing nested parts of its labels, drawn anew for each seed."""
     n = len(study.given)
     sizes = sorted({round(part * n) for part in PARTS})
-    parts = [nested(study.given, sizes, seed) for seed in study.seeds]
+    parts = [nested(study.data.strata, sizes, seed) for seed in study.seeds]
     runs = {
         f"{size} labels": [
             LearnerRun(part[k], study.given[part[k]], seed)
@@ -132,19 +138,20 @@ def clean(study: Study, reviewed: Suspected) -> None:
     cleaning train alone can make it worse. The metric is measured on val as labelled.
     """
     runs = {CORRECTED: [_put_right(study, reviewed, seed) for seed in study.seeds]}
-    val_given = study.data.targets["val"]
+    val_given, strata = study.data.labels["val"], study.data.strata
     kept, val_kept = (
-        np.setdiff1d(np.arange(n), some.above(LIKELY).rows)
-        for n, some in ((len(study.given), reviewed.train), (len(val_given), reviewed.val))
+        np.setdiff1d(np.arange(n), part.above(LIKELY).rows)
+        for n, part in ((len(study.given), reviewed.train), (len(val_given), reviewed.val))
     )
-    if len(val_kept) and len(np.unique(study.given[kept])) == len(np.unique(study.given)):
+    some = min(len(kept) / len(strata), len(val_kept) / len(val_given)) >= LEAST_KEPT
+    if some and len(np.unique(strata[kept])) == len(np.unique(strata)):
         stop = (val_kept, val_given[val_kept])
         runs[LEFT_OUT] = [LearnerRun(kept, study.given[kept], seed, stop=stop) for seed in study.seeds]
     study.train("cleaner labels", runs)
 
 
 def _put_right(study: Study, reviewed: Suspected, seed: int) -> LearnerRun:
-    rng, val = np.random.default_rng([seed, REVIEWING]), study.data.targets["val"]
+    rng, val = np.random.default_rng([seed, REVIEWING]), study.data.labels["val"]
     wrong = [some.found_wrong(rng) for some in (reviewed.train, reviewed.val)]
     stop = (np.arange(len(val)), wrong[1].corrected(val))
     return LearnerRun(study.every, wrong[0].corrected(study.given), seed, stop=stop)
@@ -153,7 +160,8 @@ def _put_right(study: Study, reviewed: Suspected, seed: int) -> LearnerRun:
 def tune(study: Study) -> None:
     """Train each trial with one seed, then the best FINALISTS with all seeds."""
     images = study.learner is not study.probe and model_input(study.params.train.model) == "pixels"
-    planned = dict(plans.trials(study.params.train, study.plan.learner, images, study.plan.trials))
+    unused = getattr(study.data.plugin, "UNUSED", ())
+    planned = dict(plans.trials(study.params.train, study.plan.learner, images, study.plan.trials, unused))
     whole = LearnerRun(study.every, study.given, study.seeds[0])
     study.train("trials", {name: [replace(whole, changes=change)] for name, change in planned.items()})
     study.failed = [name for name in planned if study.outcomes[name][0].failed]
