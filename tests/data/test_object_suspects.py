@@ -31,25 +31,25 @@ def labelled(sample):
 
 def test_rows_come_back_the_likeliest_first_without_faint_ones(tmp_path):
     rows = [row(A, 0.9), row(B, 0.2, box=None, given=None, kind="missed")]
-    object_suspects.keep(Layout(tmp_path), "one", [row(B, 0.01), *rows[::-1]])
+    object_suspects.keep(Layout(tmp_path), "one", [row(B, 0.01), *rows[::-1]], ["val"])
     assert object_suspects.kept(Layout(tmp_path), "one") == object_suspects.kept(Layout(tmp_path)) == rows
 
 
 def test_no_suspicion_is_not_no_audit(tmp_path):
     assert object_suspects.kept(Layout(tmp_path)) is None
-    object_suspects.keep(Layout(tmp_path), "one", [])
+    object_suspects.keep(Layout(tmp_path), "one", [], ["val"])
     assert object_suspects.unreviewed(Layout(tmp_path), [], "one") == {}
 
 
 def test_a_table_of_another_snapshot_counts_as_missing(tmp_path):
-    object_suspects.keep(Layout(tmp_path), "one", [row(A, 0.9)])
+    object_suspects.keep(Layout(tmp_path), "one", [row(A, 0.9)], ["val"])
     assert object_suspects.kept(Layout(tmp_path), "two") is None
 
 
 @pytest.mark.parametrize("damage", ["empty", "half", "columns"])
 def test_a_broken_table_counts_as_missing(tmp_path, damage):
     layout = Layout(tmp_path)
-    object_suspects.keep(layout, "one", [row(A, 0.9)])
+    object_suspects.keep(layout, "one", [row(A, 0.9)], ["val"])
     file = object_suspects.file(layout)
     match damage:
         case "columns":
@@ -61,7 +61,7 @@ def test_a_broken_table_counts_as_missing(tmp_path, damage):
 
 
 def test_an_image_with_a_second_answer_is_reviewed(tmp_path):
-    object_suspects.keep(Layout(tmp_path), "one", [row(A, 0.9), row(B, 0.8), row(A, 0.7)])
+    object_suspects.keep(Layout(tmp_path), "one", [row(A, 0.9), row(B, 0.8), row(A, 0.7)], ["val"])
     batches = [("1", [labelled(A), labelled(B)]), ("2", [labelled(B)])]
     found = object_suspects.unreviewed(Layout(tmp_path), batches)
     assert [(one, len(rows)) for one, rows in found.items()] == [(A, 2)]

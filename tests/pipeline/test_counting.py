@@ -13,7 +13,7 @@ from PIL import Image
 from tests.pipeline.conftest import Workspace
 
 pytestmark = pytest.mark.timeout(2400)
-IMAGES, LABELLED = 130, 70
+IMAGES, LABELLED = 200, 70
 
 
 def dots(count: int, rng: np.random.Generator) -> bytes:
@@ -108,7 +108,17 @@ def test_a_race_is_run_from_it(history):
     assert found["higher_is_better"] is False
 
 
+def test_advice_weighs_labels_against_the_model_where_no_audit_judges_labels(history):
+    history.set({"advise": {"seeds": 2, "trials": 2, "learner": "model"}})
+    told = history.json("advise")
+    gains = {option["kind"]: option["gain"] for option in told["options"]}
+    assert gains["review"] is None
+    assert all(gains[kind]["low"] <= gains[kind]["high"] for kind in ("labels", "model"))
+    assert "no audit judges the labels of counting" in json.dumps(told["options"])
+    assert (told["primary"], told["higher_is_better"]) == ("mae", False)
+
+
 def test_what_needs_classes_says_so(history):
-    refused = history.assay("advise", status=None)
+    refused = history.assay("simulate", status=None)
     assert refused.returncode != 0
     assert "works with a probability of each class, which the task counting does not give" in refused.stderr

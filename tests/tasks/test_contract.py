@@ -243,8 +243,8 @@ def test_what_people_are_told_to_do_is_what_the_task_learns_from(name):
 
 
 def test_what_needs_classes_refuses_a_task_without_by_name():
-    tasks.require_classes("classification", "assay advise")
+    tasks.require_classes("classification", "assay simulate")
     with pytest.raises(
-        ParamsError, match="assay advise works with a probability of each class, which the task counting"
+        ParamsError, match="assay simulate works with a probability of each class, which the task counting"
     ):
-        tasks.require_classes("counting", "assay advise")
+        tasks.require_classes("counting", "assay simulate")

@@ -15,8 +15,8 @@ from assay.data.beliefs import believed
 from assay.data.difference import diff
 from assay.data.edits import Judgement, write_batch
 from assay.metrics.objects import Detections, offsets_of
+from assay.stages.select import memory
 from assay.tasks.detection import to_table
-from assay.training.champion import memory
 from tests.project import Project
 from tests.web.drawing import Drawing, disc
 from tests.web.reviewing import SOURCE, journal, page, serving

@@ -55,7 +55,7 @@ def test_a_confirmation_is_a_review_also_after_the_snapshot_changed(boxes):
     given = {"id": sample, "act": "keep", "view": "suspects", "event": "0" * 16}
     assert Review(boxes.params, boxes.layout).judge([given], "Ada")["refused"] == []
     rows = object_suspects.kept(boxes.layout)
-    object_suspects.keep(boxes.layout, "of another snapshot", rows)
+    object_suspects.keep(boxes.layout, "of another snapshot", rows, ["val"])
     assert command_of_review.finish(boxes.params, boxes.layout)["written"] == {"label": 1}
     boxes.audit()
     assert boxes.names[sample] not in suspected(boxes)

@@ -81,7 +81,7 @@ def run(
     least = above if above is not None else SURE if apply else POSSIBLE
     snapshot = Snapshot.load(layout.snapshot)
     seen = audited(params, layout, snapshot, model, least, progress)
-    object_suspects.keep(layout, snapshot.digest(), seen.rows)
+    object_suspects.keep(layout, snapshot.digest(), seen.rows, seen.splits)
     open_, settled = unreviewed(layout, snapshot, seen.rows)
     likely_ones = [row for row in open_ if row["probability"] >= least]
     shown = likely_ones[:limit]

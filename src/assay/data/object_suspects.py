@@ -1,7 +1,8 @@
 """Suspected objects, as the last `assay audit` of a task with objects left them for `assay review`.
 
     .assay/suspects.parquet    a row for each object with a probability of at least POSSIBLE, the most probable first;
-                               the digest of the audited snapshot is in the metadata of its schema
+                               the digest of the audited snapshot and the splits that were judged are in the metadata
+                               of its schema
 
 The stage audit runs before train and cannot judge objects, so that this is no DVC output, and may be deleted.
 """
@@ -24,7 +25,7 @@ from assay.data.pool import side_table
 from assay.data.suspects import POSSIBLE
 from assay.layout import Layout
 
-DIGEST = b"snapshot"
+DIGEST, SPLITS = b"snapshot", b"splits"
 BOX = pa.list_(pa.float64())
 SCHEMA = pa.schema(
     {
@@ -49,12 +50,13 @@ def file(layout: Layout) -> Path:
     return layout.scratch / "suspects.parquet"
 
 
-def keep(layout: Layout, digest: str, rows: Iterable[Row]) -> None:
-    """Replace the table by the suspicions about the snapshot with this digest."""
+def keep(layout: Layout, digest: str, rows: Iterable[Row], splits: Iterable[str]) -> None:
+    """Replace the table by the suspicions about these splits of the snapshot with this digest."""
     shown = sorted(
         (row for row in rows if row["probability"] >= POSSIBLE), key=lambda row: -row["probability"]
     )
-    write_table(file(layout), pa.Table.from_pylist(shown, SCHEMA.with_metadata({DIGEST: digest})))
+    about = {DIGEST: digest, SPLITS: " ".join(sorted(set(splits)))}
+    write_table(file(layout), pa.Table.from_pylist(shown, SCHEMA.with_metadata(about)))
 
 
 def kept(layout: Layout, digest: str | None = None) -> list[Row] | None:
@@ -64,6 +66,12 @@ def kept(layout: Layout, digest: str | None = None) -> list[Row] | None:
         return None
     of = (table.schema.metadata or {}).get(DIGEST, b"").decode()
     return table.to_pylist() if digest in (None, of) else None
+
+
+def judged_splits(layout: Layout) -> set[str]:
+    """The splits that the last audit has judged; none without a sound table."""
+    table = recall(lambda: read_table(file(layout)))
+    return set() if table is None else set((table.schema.metadata or {}).get(SPLITS, b"").decode().split())
 
 
 def reviewed(layout: Layout, ids: Iterable[str], batches: Batches) -> set[str]:

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,7 @@ from assay.data.snapshot import Snapshot
 from assay.data.training_set import kept, labelled, training_set
 from assay.errors import MissingInput
 from assay.layout import Layout
+from assay.lineage.digests import canonical_digest, code_of
 from assay.metrics.detected import Detected
 from assay.metrics.estimates import Estimate
 from assay.metrics.object_counts import ObjectCounts, calibrate, found_per_expected
@@ -112,15 +114,13 @@ class QueueInputs:
         """The champion; MissingInput without one."""
         if self.champion is None:
             raise MissingInput("there is no champion to ask", hint="run `assay promote` first")
-        return AskedChampion(self.champion, self.layout, self.progress)
+        return AskedChampion(self.champion, memory(self.layout, self.champion), self.layout, self.progress)
 
     @cached_property
     def judged_val(self) -> Detected:
         """Of a task with objects, what the champion detects on the labelled val images: it did not learn from them."""
         val = self.usable.filter(pc.equal(self.usable["split"], "val")).sort_by("id")
-        found = self.asked.judged(self.params.task, val, self.snapshot.categories)
-        assert isinstance(found, Detected)
-        return found
+        return cast("Detected", self.asked.judged(self.params.task, val, self.snapshot.categories))
 
     @cached_property
     def counts(self) -> ObjectCounts:
@@ -258,8 +258,7 @@ def _spread(values: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np
 def targets_of(inputs: QueueInputs, ids: Sequence[str], categories: Sequence[str]) -> NDArray[np.int64]:
     """(n,) the class of each image that has just one label, as its place in `categories`; −1 elsewhere."""
     classes = {name: number for number, name in enumerate(categories)}
-    rows = zip(inputs.usable["id"].to_pylist(), inputs.usable["label"].to_pylist(), strict=True)
-    labels = dict(rows)
+    labels = dict(zip(inputs.usable["id"].to_pylist(), inputs.usable["label"].to_pylist(), strict=True))
     return np.array([classes.get(labels.get(sample, ""), -1) for sample in ids], dtype=np.int64)
 
 
@@ -276,6 +275,13 @@ def expectation(inputs: QueueInputs) -> Estimate | None:
     if inputs.champion is None or not isinstance(inputs.params.select.cost, ObjectCost):
         return None
     return found_per_expected(inputs.judged_val, inputs.params.seed)
+
+
+def memory(layout: Layout, champion: Champion) -> Path:
+    """Where one champion's beliefs are kept: another model, or other code to read images, is another file."""
+    kinds = ("encoders", "models", "tasks")
+    code = code_of("assay.training.predict", *(f"assay.{k}.{n}" for k in kinds for n in plugins.names(k)))
+    return layout.scratch / "beliefs" / f"{canonical_digest([champion.model_sha256, code])}.parquet"
 
 
 def with_predictions(inputs: QueueInputs, queue: list[Queued]) -> list[Queued]:

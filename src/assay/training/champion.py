@@ -14,7 +14,6 @@ from assay.data.beliefs import believed
 from assay.data.champion import Champion, champion_model
 from assay.data.files import read_json
 from assay.layout import Layout
-from assay.lineage.digests import canonical_digest, code_of
 from assay.metrics.judged import Judged
 from assay.progress import Progress
 from assay.training.predict import predict_ids
@@ -28,6 +27,8 @@ class AskedChampion:
     """The model of the champion."""
 
     champion: Champion
+    memory: Path
+    """File of what it has said: one for each model and code."""
     layout: Layout
     progress: Progress
 
@@ -46,7 +47,7 @@ class AskedChampion:
         def predict(new: list[str]) -> pa.Table:
             return predict_ids(self.folder, new, self.layout, BATCH, self.progress)[0]
 
-        return believed(ids, memory(self.layout, self.champion), predict)
+        return believed(ids, self.memory, predict)
 
     def judged(self, task: str, rows: pa.Table, categories: Sequence[str]) -> Judged:
         """What it says compared with the labels of images: rows of id and label, the labels among `categories`."""
@@ -54,10 +55,3 @@ class AskedChampion:
         said, labels = self.believe(rows["id"].to_pylist()), rows["label"].to_pylist()
         found: Judged = plugins.load("metrics", task).judge(said, self.classes, labels, every)
         return found
-
-
-def memory(layout: Layout, champion: Champion) -> Path:
-    """Where one champion's beliefs are kept: another model, or other code to read images, is another file."""
-    kinds = ("encoders", "models", "tasks")
-    code = code_of("assay.training.predict", *(f"assay.{k}.{n}" for k in kinds for n in plugins.names(k)))
-    return layout.scratch / "beliefs" / f"{canonical_digest([champion.model_sha256, code])}.parquet"

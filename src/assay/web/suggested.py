@@ -47,7 +47,7 @@ class Suggestions:
 
 def _memory(layout: Layout) -> tuple[Path | None, Sequence[str]]:
     """The predictions of the champion and its classes; without one, or without predictions, None."""
-    from assay.training.champion import memory
+    from assay.stages.select import memory
 
     try:
         champion = read_champion(layout.champion)

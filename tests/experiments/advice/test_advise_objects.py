@@ -79,16 +79,17 @@ def audited(layout: Layout) -> list[dict[str, Any]]:
                      "box": [x, y, w, h], "suggested_box": [x, y + 2, w, h], "suggested_outlines": [],
                      "also": None, "focus": None, "reason": "test"})  # fmt: skip
     digest = read_json(layout.snapshot / "snapshot.json")["digest"]
-    object_suspects.keep(layout, digest, rows)
+    object_suspects.keep(layout, digest, rows, ["train", "val"])
     return rows
 
 
-def test_before_an_audit_the_review_is_not_measured_and_says_what_to_do(layout: Layout) -> None:
-    object_suspects.file(layout).unlink(missing_ok=True)
+def test_before_an_audit_of_train_the_review_is_not_measured_and_says_what_to_do(layout: Layout) -> None:
+    digest = read_json(layout.snapshot / "snapshot.json")["digest"]
+    object_suspects.keep(layout, digest, [], ["val"])
     told = advise.run(params(), layout)
     options = {option["kind"]: option for option in told["options"]}
     assert options["review"]["gain"] is None
-    assert "assay audit --limit 20" in options["review"]["remarks"][0]
+    assert "assay audit --model --limit 20" in options["review"]["remarks"][0]
     for kind in ("labels", "model"):
         assert options[kind]["gain"]["low"] <= options[kind]["gain"]["value"] <= options[kind]["gain"]["high"]
     assert options["labels"]["amount"] == int(3600 / told["costs"]["seconds_per_label"])

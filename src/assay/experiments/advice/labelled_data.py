@@ -50,7 +50,7 @@ class LabelledData:
     judged: pa.Table
     """The label audit of train and val; empty for tasks whose labels are no classes."""
     objects: dict[str, list[dict[str, Any]]] | None
-    """{id: suspected objects or regions} of the last `assay audit`; None: these labels were not audited."""
+    """{id: suspected objects or regions} of the last `assay audit`; None: it did not judge the labels of train."""
 
     @cached_property
     def ids(self) -> dict[str, tuple[str, ...]]:
@@ -135,8 +135,9 @@ def open_labelled(layout: Layout, task: str = "classification") -> LabelledData:
 
 
 def _suspected_objects(layout: Layout, task: str) -> dict[str, list[dict[str, Any]]] | None:
-    """Those that nobody has reviewed."""
-    if not (tasks.has_objects(task) or tasks.outlines(task)):
+    """Those that nobody has reviewed; None if there can be none, or the last audit did not judge train."""
+    judged = object_suspects.judged_splits(layout)
+    if "train" not in judged or not (tasks.has_objects(task) or tasks.outlines(task)):
         return None
     digest = read_json(layout.snapshot / "snapshot.json", made_by="curate")["digest"]
     return object_suspects.unreviewed(layout, read_batches(layout.edits), digest)

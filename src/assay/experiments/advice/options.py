@@ -211,10 +211,10 @@ def cleaner_labels(facts: Facts) -> tuple[Option, dict[str, Any]]:
 def _not_audited(study: Study) -> tuple[Option, dict[str, Any]]:
     """The option where nothing says which labels may be wrong."""
     task = study.data.task
-    judged = tasks.has_objects(task) or tasks.outlines(task) is not None
-    why = f"no audit judges the labels of {task}"
-    if judged:
-        why = "the labels as they are now were not audited: `assay audit --limit 20`, then ask again"
+    audit = "`assay audit --limit 20`" if tasks.outlines(task) else "`assay audit --model --limit 20`"
+    why = f"the labels of train as they are now were not audited: {audit}, then ask again"
+    if not (tasks.has_objects(task) or tasks.outlines(task)):
+        audit, why = "", f"no audit judges the labels of {task}"
     about: dict[str, Any] = {
         "count": 0,
         "reviewed": 0,
@@ -223,7 +223,7 @@ def _not_audited(study: Study) -> tuple[Option, dict[str, Any]]:
         "left_out": None,
         "rows": [],
     }
-    return Option("review", None, 0, "reviews", 0.0, "`assay audit --limit 20`" * judged, [why]), about
+    return Option("review", None, 0, "reviews", 0.0, audit, [why]), about
 
 
 def _next_review(study: Study) -> str:
