@@ -4,7 +4,7 @@
 # make ui     MLflow in the browser                     make server  a Prefect server that serves the flows (make deploy: for workers)
 # make docs   the documentation, as a site in site/       make label-studio   Label Studio, for the tests that need it
 # make bench  the figures of benchmarks/README.md       make bench-selection  of the strategies only
-# make fuzz   35,000 damaged images, tables, params and sources: each is accepted or refused
+# make fuzz   32,000 damaged images, tables, params and sources: each is accepted or refused
 
 PYTHON ?= python3
 VENV := .venv

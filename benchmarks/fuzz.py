@@ -1,6 +1,6 @@
 """Fuzzing with damaged images, tables, params and sources: accepted or refused with a reason, and the counts add up.
 
-    make fuzz                                            # 20,000 images, 5,000 of each other kind
+    make fuzz                                            # 20,000 images, 5,000 tables, 5,000 params, 2,000 sources
     python -m benchmarks.fuzz images --seed 7 --first 4000 --count 1000   # another seed, from number 4,000 on
     python -m benchmarks.fuzz images --seed 7 --first 4321 --count 1      # one input; printed for each failure
 
@@ -178,7 +178,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("kinds", nargs="*", help=f"of {', '.join(KINDS)}; default: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
-    parser.add_argument("--count", type=int, help="default: 20,000 images, 5,000 of the others")
+    parser.add_argument("--count", type=int, help="default: as above")
     parser.add_argument("--failures", type=Path, default=Path(tempfile.gettempdir()) / "assay-fuzz-failures")
     asked = parser.parse_args(arguments)
     if unknown := set(asked.kinds) - set(KINDS):

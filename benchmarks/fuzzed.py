@@ -323,5 +323,5 @@ KINDS = {
     "images": Kind(make_image, take_image, 20_000, ingest_together),
     "tables": Kind(make_table, take_table, 5_000),
     "params": Kind(make_params, take_params, 5_000),
-    "written": Kind(fuzzed_sources.make, take_source, 5_000),
+    "written": Kind(fuzzed_sources.make, take_source, 2_000),
 }

@@ -13,7 +13,7 @@ from assay.formats._xml import parsed
 from assay.params import Source
 from benchmarks import fuzzed_sources as sources
 
-FORMATS = [name for name in sorted(sources.written()) if name not in ("imagefolder", "masks")]
+FORMATS = sorted(sources.WITH_LABELS)
 
 
 def damaged(folder: Path, name: str, change) -> Source:
