@@ -78,7 +78,8 @@ def _rows(real: Real, labels: Ints, vectors: NDArray[np.float32], drawn: list[In
     right = np.concatenate([real.labels[CLEAN][at] for at in drawn])
     published = np.concatenate([real.labels["aggregate"][at] for at in drawn]) != right
     votes = [votes_of(labels[at], real.classes) for at in drawn]
-    beliefs = [beliefs_of(v, vectors[at], np.arange(len(at)), 0) for v, at in zip(votes, drawn, strict=True)]
+    taught = (beliefs_of(v, vectors[at], np.arange(len(at)), 0) for v, at in zip(votes, drawn, strict=True))
+    beliefs = [one for one in taught if one is not None]
     about = {"n": len(drawn[0]), "draws": len(drawn)}
     yield {**about, "method": "published aggregate", **_error(published, published)}
     for method in people_on_photos.METHODS:

@@ -135,6 +135,8 @@ def _setting(one: Judged) -> Row | None:
     if len(np.unique(one.votes.labels)) < len(one.votes.classes):
         return None
     beliefs = beliefs_of(one.votes, one.vectors, np.arange(len(one.right)), 0)
+    if beliefs is None:
+        return None
     found = {name: by(name, one.votes, beliefs) for name in METHODS}
     row: Row = {"shared": one.shared}
     for name, said in found.items():

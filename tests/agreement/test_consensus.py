@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.agreement import dawid_skene
-from assay.agreement.consensus import consensus, reliability
+from assay.agreement.consensus import beliefs_of, consensus, reliability
 from assay.agreement.likelihood import Cast
 from assay.agreement.votes import Votes, from_rows
 from tests.agreement.people import LURE, simulated
@@ -75,6 +75,24 @@ def test_two_people_do_not_show_who_is_right_and_their_differences_stay_open():
     beliefs = np.where(np.arange(4) == right[:, None], 0.7, 0.1)
     told = reliability(votes, consensus(votes, "combined", beliefs), 0)
     assert told[0]["value"] > told[1]["value"]
+
+
+def test_two_people_keep_a_rare_class_that_both_have_given():
+    """The shares of the classes were fitted: the rare class vanished, as if one of two coins were always heads."""
+    rows = [("x", "x")] * 109 + [("y", "y")] * 8 + [("x", "y")] * 33 + [("y", "x")] * 33
+    votes = from_rows(
+        [(f"{i:03d}", p, k) for i, pair in enumerate(rows) for p, k in zip("AB", pair, strict=True)]
+    )
+    found = consensus(votes, "dawid_skene")
+    assert (found.classes == 1).sum() == 8
+
+
+def test_a_consensus_of_one_class_teaches_no_model():
+    votes = from_rows(
+        [(f"{i:02d}", p, "y" if i == 0 and p == "C" else "x") for i in range(50) for p in "ABC"]
+    )
+    vectors = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    assert beliefs_of(votes, vectors, np.arange(50), 0) is None
 
 
 def test_few_votes_of_a_person_say_little_about_them():

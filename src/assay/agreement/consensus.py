@@ -82,14 +82,17 @@ def crowdlab(votes: Votes, beliefs: Floats) -> Floats:
     return posterior
 
 
-def beliefs_of(votes: Votes, vectors: Vectors, groups: Ints, seed: int) -> Floats:
+def beliefs_of(votes: Votes, vectors: Vectors, groups: Ints, seed: int) -> Floats | None:
     """(n, k) out-of-fold beliefs of the label audit, taught by the consensus of the votes alone.
 
-    `vectors` (n, d): embeddings of the images; `groups` (n,): images of a group are in one fold.
+    None if that has one class only, so that there is nothing to teach. `vectors` (n, d): embeddings of the images;
+    `groups` (n,): images of a group are in one fold.
     """
     from assay.labels.judge import judge
 
     taught = dawid_skene.fit(votes).posterior.argmax(1).astype(np.int64)
+    if len(np.unique(taught)) < 2:
+        return None
     return judge(vectors, taught, groups, len(votes.classes), seed).beliefs
 
 

@@ -25,7 +25,7 @@ weighted by likelihood. The accuracies of people are a plain mean, and their int
 independent to those of people who judge 40 % of the images alike.
 
 Two people who differ do not show which of them is right: without beliefs it takes images with THREE votes. With fewer,
-all people have the confusion B, and their accuracies cannot be told.
+all people have the confusion B, the classes have the shares of the votes, and accuracies cannot be told.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def fit(votes: Votes, logs: Floats | None = None, common: Sequence[float] = COMM
 
 def _part(cast: Cast, posterior: Floats, logs: Floats | None, alike: bool, common: float) -> Part:
     """EM from the shares of the votes, `posterior` (n, k)."""
-    alone, exponent = np.full_like(posterior, 1 - common), 1.0
+    voted, alone, exponent = posterior, np.full_like(posterior, 1 - common), 1.0
     prior: Floats | None = None
     for _ in range(STEPS):
         base = _base(cast.by_right(posterior))
@@ -139,7 +139,7 @@ def _part(cast: Cast, posterior: Floats, logs: Floats | None, alike: bool, commo
         if logs is not None:
             exponent = newton_step(exponent, sharpened(logs, exponent), logs, posterior)
             prior = np.log(np.maximum(sharpened(logs, exponent), LEAST))
-        shares = posterior.sum(0) + 1
+        shares = (voted if alike else posterior).sum(0) + 1
         likely = Likely.of(cast.alone(confusion), cast.together(base, prior), common)
         joint = (np.log(shares / shares.sum())[None] if prior is None else prior) + likely.votes
         each = logsumexp(joint, axis=1)

@@ -14,6 +14,7 @@ from assay.agreement import against_others, nominal, objects
 from assay.agreement.consensus import (
     LEAST_SURE,
     Consensus,
+    Floats,
     Method,
     beliefs_of,
     consensus,
@@ -119,16 +120,27 @@ def decided(
     splits = dict(zip(snapshot.samples["id"].to_pylist(), snapshot.samples["split"].to_pylist(), strict=True))
     taught = np.array([splits[sample] != "test" for sample in votes.ids], bool)
     some = votes.of_images(taught)
-    if reason := _no_model(some, layout):
+    beliefs, reason = _beliefs(some, snapshot, layout, seed)
+    if beliefs is None:
         if method != "auto":
             raise UsageError(f"--method {method} needs beliefs of a model: {reason}")
         return Decided(alone, (votes, alone)), f"without a model: {reason}"
-    vectors = Embeddings.open(layout.embeddings).vectors(list(some.ids))
-    beliefs = beliefs_of(some, vectors, group_numbers(snapshot.samples, some.ids), seed)
     part = consensus(some, "combined" if method == "auto" else method, beliefs)
     tested = int((~taught).sum())
     remark = f"{tested:,} images of test by votes alone" if tested else ""
     return Decided(joined(taught, part, alone), (some, part)), remark
+
+
+def _beliefs(votes: Votes, snapshot: Snapshot, layout: Layout, seed: int) -> tuple[Floats | None, str]:
+    """(beliefs (n, k), ""), or None and why there are none."""
+    if reason := _no_model(votes, layout):
+        return None, reason
+    vectors = Embeddings.open(layout.embeddings).vectors(list(votes.ids))
+    found = beliefs_of(votes, vectors, group_numbers(snapshot.samples, votes.ids), seed)
+    return (
+        found,
+        "" if found is not None else "the consensus of the votes of train and val has one class only",
+    )
 
 
 def _no_model(votes: Votes, layout: Layout) -> str:

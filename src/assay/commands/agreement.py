@@ -32,8 +32,6 @@ BIASED = (
     "select.overlap is 1: a judgement that confirms the label is not written then, so that people seem to agree less "
     "than they do; set it before people judge"
 )
-OF_OBJECTS = "recall", "precision", "overlap", "classes"
-"""Numbers of a person in tasks with objects."""
 ABOUT_PEOPLE = {
     "classes": "agrees with others: share of the judgements that are the most frequent class of the others; accuracy: "
     "an estimate, whose interval reaches from people who err together (low) to people who err independently (high)",
@@ -204,10 +202,12 @@ def render(result: Row, console: Console) -> None:
     console.print(f"[bold]{what}: {_interval(result['alpha'])}[/]", highlight=False)
     for name in ("people", "pairs", "classes"):
         if result[name]:
+            console.print()
             console.print(TABLES[result["kind"], name](result))
             _more(len(result[name]), console)
         if result[name] and name == "people":
             console.print(f"[dim]{ABOUT_PEOPLE[result['kind']]}[/]", highlight=False)
+    console.print()
     remark = f" ({result['why']})" if result["why"] else ""
     console.print(f"consensus by {result['method']}{remark}", highlight=False)
     limit = "" if result["kind"] == "objects" else f" (posterior below {result['above']:g})"
@@ -265,13 +265,13 @@ def _people(result: Row) -> Table:
 
 def _object_people(result: Row) -> Table:
     table = Table(
-        *("person", "recall", "precision", "mean IoU", "same class", "objects", "images"),
-        box=None,
-        pad_edge=False,
+        "person", "recall", "precision", "mean IoU", "same class", "images", box=None, pad_edge=False
     )
     for row in result["people"][:SHOWN]:
-        cells = (_interval(row[name]) for name in OF_OBJECTS)
-        table.add_row(escape(row["person"]), *cells, f"{row['precision']['n']:,}", f"{row['images']:,}")
+        cells = [_interval(row[name]) for name in ("recall", "precision", "overlap")]
+        same = row["classes"]["value"]
+        cells += ["" if same is None else f"{same:.0%}", f"{row['images']:,}"]
+        table.add_row(escape(row["person"]), *cells)
     return table
 
 
