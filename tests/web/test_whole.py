@@ -186,8 +186,8 @@ def test_240_images_by_two_people_through_a_kill_a_sleep_and_a_dead_network(brow
     assert Counter(wanted.values()).keys() == {*KINDS, "exclude", None}
 
 
-def test_200_images_with_objects_drawn_and_corrected_through_a_kill(browser, tmp_path):
-    project, _ = objects_project(tmp_path, "detection", images=200)
+def test_80_images_with_objects_drawn_and_corrected_through_a_kill(browser, tmp_path):
+    project, _ = objects_project(tmp_path, "detection", images=80)
     (tmp_path / "params.yaml").write_text(json.dumps(project.defaults))
     with ExitStack() as stack:
         first, said = stack.enter_context(command(tmp_path))
@@ -250,7 +250,7 @@ def test_200_images_with_objects_drawn_and_corrected_through_a_kill(browser, tmp
             shown.until(f"review.now.shownId === '{sample}'")
             studio.keys("Enter")
         shown.saved()
-        assert shown.run("review.at") == 199
+        assert shown.run("review.at") == 79
 
         # several at once, in the grid
         shown.press("Escape", "End", "Shift+ArrowLeft", "Shift+ArrowLeft", "x")
@@ -259,9 +259,9 @@ def test_200_images_with_objects_drawn_and_corrected_through_a_kill(browser, tmp
         troubles = [one for one in shown.troubles() if "Failed to load" not in one]
         assert troubles == []
 
-    assert "195 label, 4 exclude" in said
+    assert "75 label, 4 exclude" in said
     ((_, batch),) = read_batches(project.layout.edits)
-    assert len({one.id for one in batch}) == len(batch) == 199, "each image once, but for the skipped one"
+    assert len({one.id for one in batch}) == len(batch) == 79, "each image once, but for the skipped one"
     of = {one.id: one for one in batch}
     assert of[ids[0]].annotations == [Annotation(category="nucleus", bbox=(31, 30, 79, 60))]
     polygon = {"category": "debris", "segmentation": [[20, 20, 50, 10, 80, 20, 100, 80]]}
@@ -272,8 +272,8 @@ def test_200_images_with_objects_drawn_and_corrected_through_a_kill(browser, tmp
     assert of[ids[3]].annotations == [Annotation(category="debris", bbox=(10, 20, 80, 50))]
     assert of[ids[4]].op == "exclude"
     assert ids[5] not in of
-    assert all(of[sample].annotations == [] for sample in ids[6:197])
-    assert [of[sample].op for sample in ids[197:]] == ["exclude"] * 3
+    assert all(of[sample].annotations == [] for sample in ids[6:-3])
+    assert [of[sample].op for sample in ids[-3:]] == ["exclude"] * 3
     snapshot = project.curate()
     assert snapshot.annotations["category"].to_pylist().count("debris") == 3
-    assert np.sum(snapshot.samples["labelled"].to_numpy()) == 195
+    assert np.sum(snapshot.samples["labelled"].to_numpy()) == 75
