@@ -300,6 +300,7 @@ def ui(
     from assay.tracking import server
 
     layout, params = project()
+    typer.echo("starting MLflow, the address follows …", err=True)
     raise typer.Exit(server.serve(params, layout, port, lambda link: typer.echo(f"MLflow: {link}")))
 
 
