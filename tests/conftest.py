@@ -8,6 +8,11 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+# before numpy and torch are loaded: one test a core, whose idle threads would spin and take the time of the other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does: servers run beside the tests
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,7 +22,6 @@ from assay.data.images.decode import ImageInfo
 from assay.data.pool import PoolWriter, content_id
 from tests.project import Project
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does: servers run beside the tests
 signal.signal(
     signal.SIGINT, signal.default_int_handler
 )  # a background job ignores it, and so do its children
