@@ -14,6 +14,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_without_mlflow_training_goes_on_and_track_fills_the_run_in_later(worksp
         taken.bind(("127.0.0.1", 0))  # bound, not listening: nobody else answers there
         away = f"http://127.0.0.1:{taken.getsockname()[1]}"
         workspace.set({"train": {"lr": 0.002}})
-        said = workspace.refused(MLFLOW_TRACKING_URI=away)
+        said = replace(workspace, env={**workspace.env, "MLFLOW_TRACKING_URI": away}).refused()
     assert ran(said) == ["ingest", "train", "evaluate", "track"], "what depends on the rate"
     assert "no live curves" in said
     assert "training goes on; `assay track` writes the run once the server answers" in said
