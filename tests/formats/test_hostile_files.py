@@ -119,6 +119,14 @@ def test_a_yaml_of_lists_in_lists_costs_nothing(tmp_path):
     )
     assert "names: that of 0 is no text" in found
 
+    def below_train(path: str, data: bytes) -> bytes:
+        laughs = sources._yaml_laughs(data).replace(b"names: *l9", b"names: [cat]")
+        return laughs if path == "data.yaml" else data
+
+    assert "no image in train, val or test: a list, None, None" in read(
+        tmp_path, damaged(tmp_path, "yolo", below_train)
+    )
+
 
 def test_suffixes_in_capitals_are_those_of_images(tmp_path):
     for name in FORMATS:

@@ -112,6 +112,7 @@ def test_metadata_and_the_options(read):
     [
         ('[{"image": "1.png", "label": []}]', "no tasks of Label Studio"),
         ("[]", "no tasks"),
+        ('[{"data": {"image": "1.png"}, "annotations": 3}]', "no tasks"),
         ("{", "no JSON"),
         ('[{"id": 4, "data": {"photo": "1.png"}}]', "task 4: data has no 'image'"),
     ],

@@ -219,9 +219,9 @@ SHAPES: dict[str, Callable[[Said, int, int], dict[str, Any]]] = {
 
 def answers_of(task: Said) -> list[Said]:
     """The submitted annotations of a task that are not skipped, the one that counts last."""
-    held = [
-        one for one in task.get("annotations") or () if isinstance(one, dict) and not one.get("was_cancelled")
-    ]
+    given = task.get("annotations")
+    listed = given if isinstance(given, list) else []
+    held = [one for one in listed if isinstance(one, dict) and not one.get("was_cancelled")]
     return sorted(held, key=lambda one: (one.get("ground_truth") is True, _updated(one), str(one.get("id"))))
 
 

@@ -125,7 +125,11 @@ class Export:
 
 
 def _is_task(row: Any) -> bool:
-    return isinstance(row, dict) and isinstance(row.get("data"), dict)
+    return (
+        isinstance(row, dict)
+        and isinstance(row.get("data"), dict)
+        and isinstance(row.get("annotations") or [], list)
+    )
 
 
 def _names(told: str) -> Iterator[str]:

@@ -138,7 +138,7 @@ class Reading:
         if not claims:
             raise SourceError(
                 f"{self.where}: no image in train, val or test: "
-                f"{', '.join(str(self.said.get(split)) for split in ('train', 'val', 'test'))}",
+                f"{', '.join(_shown(self.said.get(split)) for split in ('train', 'val', 'test'))}",
                 hint="they are relative to `path:` of the YAML, or to the folder of the YAML",
             )
         beside = tuple(map(os.fspath, sorted(folders)))
@@ -238,6 +238,11 @@ class Reading:
                     yield Record(
                         path_of(text, self.home), text, skip="no image: a text whose image is not there"
                     )
+
+
+def _shown(place: Any) -> str:
+    """A folder or list as the YAML names it; of anything else, which may be long, its type."""
+    return place[:200] if isinstance(place, str) else "None" if place is None else f"a {type(place).__name__}"
 
 
 def _is_number(key: Any) -> bool:
