@@ -40,8 +40,8 @@ def notes() -> list[list[Annotation]]:
     box = Annotation(
         category="cat", bbox=(1, 2, 3.5, 4), attributes={"difficult": True, "n": 2, "pose": "Left"}
     )
-    ring = Annotation(category=CLASSES[1], segmentation=[[1, 1, 9, 1, 9, 8]])
-    parts = Annotation(category="cat", segmentation=[[0, 0, 4, 0, 4, 4], [8, 8, 12, 8, 12, 12]])
+    ring = Annotation(category=CLASSES[1], segmentation=(((1, 1, 9, 1, 9, 8),),))
+    parts = Annotation(category="cat", segmentation=(((0, 0, 4, 0, 4, 4),), ((8, 8, 12, 8, 12, 12),)))
     crowd = Annotation(category="cat", segmentation=masks.encode(mask), iscrowd=True)
     run_lengths = Annotation(category="cat", segmentation=masks.encode(mask))
     return [[box, ring, parts], [crowd, run_lengths], [Annotation(category=name) for name in CLASSES[:1]]]

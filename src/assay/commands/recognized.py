@@ -77,6 +77,7 @@ def _masks(place: Path) -> str | None:
     return f"there are folders {MASKS.images} and {folders[0]}" if folders else None
 
 
+_coco = _by_head("*.json", _is_coco, "has the keys of COCO")
 LOOKS: dict[str, Callable[[Path], str | None]] = {
     "csv": lambda place: "its name ends in .csv" if place.suffix.lower() == ".csv" else None,
     "label_studio": _by_head("*.json", _is_label_studio, "is a list of tasks"),
@@ -90,9 +91,6 @@ LOOKS: dict[str, Callable[[Path], str | None]] = {
     "imagefolder": lambda place: _imagefolder(place) if place.is_dir() else None,
 }
 """{format: reason why a path looks like it, None if it does not}, the most specific first."""
-
-
-_coco = _by_head("*.json", _is_coco, "has the keys of COCO")
 
 
 def _yolo(place: Path) -> str | None:

@@ -236,8 +236,8 @@ def write(images: Iterable[Outgoing], classes: Sequence[str], folder: Path) -> W
     text = io.StringIO()
     if zero := next((name for name in classes if "\0" in name), None):
         raise UsageError(f"{zero!r}: a CSV cannot hold a NUL", hint="rename it")
-    quoting = csv.QUOTE_ALL if any("\r" in name for name in classes) else csv.QUOTE_MINIMAL
-    table = csv.writer(text, lineterminator="\n", quoting=quoting)
+    has_returns = any("\r" in name for name in classes)
+    table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if has_returns else csv.QUOTE_MINIMAL)
     table.writerow(("path", "label", "split"))
     table.writerows((path, separator.join(tags) or separator, split) for path, tags, split in rows)
     put(folder / TABLE, text.getvalue().encode())

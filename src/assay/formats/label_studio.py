@@ -99,7 +99,7 @@ class Export:
         beside = (os.fspath(self.file),)
         split = SPLIT_NAMES.get(str(task["data"].get("split")).lower())
         tries = ((at, name) for name in _names(told) for at in self.folders)
-        file = next((found for at, name in tries if (found := found_image(at, name, self.base))), None)
+        file = next((place for at, name in tries if (place := found_image(at, name, self.base))), None)
         if file is None:
             missing = self.folders[0] / next(_names(told), told)
             rows = [f"{where}, result[{n}]" for n in range(len(result) if isinstance(result, list) else 0)]

@@ -96,8 +96,8 @@ class Reading:
         if data := next(iter(sorted(self.home.glob("*.data"))), None):
             pairs = (line.partition("=") for line in read_text(data, SourceError).splitlines())
             said = {key.strip(): value.strip() for key, mark, value in pairs if mark}
-            listed = self.home / Path(said.pop("names", "obj.names")).name
-            return said | {"names": _lines(listed)}
+            names = _lines(self.home / Path(said.pop("names", "obj.names")).name)
+            return {**said, "names": names}
         images = "images" if (self.home / "images").is_dir() else "."
         if (listed := next((file for file in self._class_lists() if is_file(file)), None)) is not None:
             return {"train": images, "names": _lines(listed)}
