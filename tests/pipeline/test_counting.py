@@ -118,7 +118,15 @@ def test_advice_weighs_labels_against_the_model_where_no_audit_judges_labels(his
     assert (told["primary"], told["higher_is_better"]) == ("mae", False)
 
 
-def test_what_needs_classes_says_so(history):
+def test_a_replay_trains_the_model_where_a_probe_would_learn_nothing(history):
+    replayed = ("simulate", "kcenter", "--learner", "model", "--budgets", "10,20", "--seeds", "2")
+    told = history.json(*replayed)
+    assert (told["learner"], told["metric"], told["trained"]) == ("cnn", "quality", 8)
+    assert {row["name"] for row in told["strategies"]} == {"random", "kcenter"}
+    assert 0 < told["strategies"][0]["curve"][0]["value"] < 1
+    assert history.json(*replayed)["trained"] == 0
     refused = history.assay("simulate", status=None)
     assert refused.returncode != 0
-    assert "works with a probability of each class, which the task counting does not give" in refused.stderr
+    assert "a probe learns classes, and the labels of counting are none" in refused.stderr
+    refused = history.assay("simulate", "margin", status=None)
+    assert "margin would ask a probe, which learns classes, and counting has none" in refused.stderr

@@ -29,15 +29,13 @@ def run(
 
     `changed`: overrides of params.simulate; `workers`: number of processes, None: one a core.
     """
-    from assay import tasks
-
-    tasks.require_classes(params.task, "assay simulate")
     from assay.experiments.simulation import charts, family, study
     from assay.experiments.simulation.replay_data import open_project
 
     asked = with_changes(params.simulate, "simulate", changed or {})
-    project = open_project(layout)
-    made = study.plan(asked, params.seed, len(project.data.pool))
+    study.check_task(asked, params.task)
+    project = open_project(layout, params.task)
+    made = study.plan(asked, params.seed, len(project.data.pool), params.task)
     steps = len(made.names) * len(made.seeds) * len(made.budgets)
     progress.say(
         f"{len(made.names)} strategies × {len(made.seeds)} seeds × {len(made.budgets)} budgets: {steps:,} steps, each "
@@ -60,7 +58,7 @@ def render(result: dict[str, Any], console: Console) -> None:
     )
     level = f"labels to {100 * result['to_accuracy']['value']:.1f} %"
     first, *_, last = result["budgets"]
-    mean = f"accuracy, {first:,} to {last:,}"
+    mean = f"{result['metric']}, {first:,} to {last:,}"
     table = Table("strategy", mean, "over random", level, "on test", "chooses in", box=None, pad_edge=False)
     tested = {row["name"]: row for row in result["test"] or ()}
     for row in result["strategies"]:
@@ -76,8 +74,8 @@ def render(result: dict[str, Any], console: Console) -> None:
         )
     console.print(table)
     console.print(
-        "Accuracy: mean over the logarithm of the budget. Differences to random: points, with 95 % intervals "
-        f"for seeds and images. {result['computed']:,} steps computed now.",
+        f"{result['metric'].capitalize()}: mean over the logarithm of the budget. Differences to random: points, with "
+        f"95 % intervals for seeds and images. {result['computed']:,} steps computed now.",
         style="dim",
         highlight=False,
     )

@@ -23,7 +23,7 @@ def shown(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def picture(summary: Mapping[str, Any], file: Path) -> None:
-    """A PNG: accuracy over labels, the interval of the best and of the control as bands."""
+    """A PNG: the metric over labels, the interval of the best and of the control as bands."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullLocator
 
@@ -49,7 +49,7 @@ def picture(summary: Mapping[str, Any], file: Path) -> None:
     axes.set_xticks(summary["budgets"], [f"{budget:,}" for budget in summary["budgets"]])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("labels")
-    axes.set_ylabel(f"accuracy on {summary['chosen_on']} (%)")
+    axes.set_ylabel(f"{summary['metric']} on {summary['chosen_on']} (%)")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     handles, labels = axes.get_legend_handles_labels()
@@ -76,7 +76,7 @@ def page(summary: Mapping[str, Any]) -> str:
             "colors": shown(summary["strategies"]),
             "control": CONTROL,
             "x": "labels",
-            "y": "accuracy, %",
+            "y": f"{summary['metric']}, %",
         },
         level=f"{100 * summary['to_accuracy']['value']:.1f} %",
         control=CONTROL,

@@ -19,14 +19,16 @@ from assay.metrics.bootstrap import bootstrap_weights
 DRAWS = 4000
 
 
-def measure(correct: NDArray[np.bool_], budgets: Sequence[int], seed: int, chosen_among: int = 1) -> Curves:
-    """Curves from `correct` (strategies, seeds, b, n), n images measured on, at least two seeds.
+def measure(
+    quality: NDArray[np.bool_] | NDArray[np.float32], budgets: Sequence[int], seed: int, chosen_among: int = 1
+) -> Curves:
+    """Curves from `quality` (strategies, seeds, b, n) in 0…1, n images measured on, at least two seeds.
 
     `chosen_among`: number of strategies from which one was chosen on the same images, with other seeds. The draws of
     the images are widened by the ratio of the normal quantiles with and without Bonferroni correction.
     """
-    strategies, seeds, b, n = correct.shape
-    flat = correct.reshape(strategies, seeds, b, n)
+    strategies, seeds, b, n = quality.shape
+    flat = quality.reshape(strategies, seeds, b, n)
     shares = flat.mean(1, dtype=np.float32).reshape(strategies * b, n)
     blocks = [weights @ shares.T / n for weights in bootstrap_weights(n, DRAWS, seed)]
     images = np.concatenate(blocks).astype(np.float64).reshape(DRAWS, strategies, b)
@@ -40,7 +42,7 @@ def measure(correct: NDArray[np.bool_], budgets: Sequence[int], seed: int, chose
     return Curves(np.asarray(budgets, np.int64), each, drawn)
 
 
-def _disagreement(correct: NDArray[np.bool_]) -> float:
-    """Variance of the accuracy of a seed that is due to single images, pooled over curves and budgets."""
-    within = [float(one.var(0, ddof=1).mean()) for one in correct]
-    return float(np.mean(within)) / int(correct.shape[-1])
+def _disagreement(quality: NDArray[np.bool_] | NDArray[np.float32]) -> float:
+    """Variance of the mean quality of a seed that is due to single images, pooled over curves and budgets."""
+    within = [float(one.var(0, ddof=1).mean()) for one in quality]
+    return float(np.mean(within)) / int(quality.shape[-1])

@@ -31,7 +31,9 @@ def parent(summary: Mapping[str, Any]) -> Node:
         "mlflow.note.content": note(summary),
     }
     metrics = {f"area/{row['name']}": row["auc"]["value"] for row in summary["strategies"]}
-    curves = [point for row in summary["strategies"] for point in _points(f"accuracy/{row['name']}", row)]
+    curves = [
+        point for row in summary["strategies"] for point in _points(f"{summary['metric']}/{row['name']}", row)
+    ]
     return Node(f"simulation of {len(summary['strategies'])} strategies", params, metrics, tags, curves)
 
 
@@ -41,10 +43,10 @@ def children(summary: Mapping[str, Any]) -> list[Node]:
     nodes = []
     for row in summary["strategies"]:
         metrics = _metrics(summary["chosen_on"], row)
-        curves = list(_points(f"accuracy/{summary['chosen_on']}", row))
+        curves = list(_points(f"{summary['metric']}/{summary['chosen_on']}", row))
         if (again := tested.get(row["name"])) is not None:
             metrics |= _metrics("test", again)
-            curves += _points("accuracy/test", again)
+            curves += _points(f"{summary['metric']}/test", again)
         tags = {"assay.kind": "simulated strategy", "assay.strategy": row["name"]}
         nodes.append(Node(row["name"], {"strategy": row["name"]}, metrics, tags, curves))
     return nodes
@@ -73,5 +75,5 @@ def note(summary: Mapping[str, Any]) -> str:
          points(row["over_random"]) if row["over_random"] else "", needs(row["labels"]))
         for row in summary["strategies"]
     ]  # fmt: skip
-    heading = ("strategy", "mean accuracy", "over random", f"labels to {level}")
+    heading = ("strategy", f"mean {summary['metric']}", "over random", f"labels to {level}")
     return f"{bold(summary['verdict']['text'])}\n\n{table(heading, rows)}"

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay import tasks
 from assay.data.snapshot import Snapshot
 from assay.data.training_set import training_set
 from assay.experiments import cells
@@ -25,7 +26,7 @@ from assay.layout import Layout
 from assay.params import Params
 from assay.progress import Progress
 
-Correct = dict[str, NDArray[np.bool_]]
+Quality = dict[str, NDArray[np.float32]]
 
 
 def measured(
@@ -35,14 +36,14 @@ def measured(
     params: Params,
     layout: Layout,
     progress: Progress,
-) -> tuple[list[list[Correct]], int]:
-    """{split: (n,) whether predicted right} of each step of each trajectory, and the number of models trained now."""
+) -> tuple[list[list[Quality]], int]:
+    """{split: (n,) how right each prediction is} of each step of each trajectory, and the number of models trained."""
     made = _cells(project, trajectories, replays, params, layout)
     flat = [cell for row in made for cell in row]
     different = {cell.key: cell for cell in flat}
     results = dict(zip(different, cells.run_all(list(different.values()), layout, progress), strict=True))
     trained = sum(result.trained for result in results.values())
-    return [[_correct(project, results[cell.key]) for cell in row] for row in made], trained
+    return [[_quality(project, results[cell.key]) for cell in row] for row in made], trained
 
 
 def _cells(
@@ -54,7 +55,7 @@ def _cells(
 ) -> list[list[Cell]]:
     side = open_side("workspace", layout, params)
     side.require_commit("a training")
-    table = training_set(Snapshot.load(layout.snapshot), None, params.seed)
+    table = training_set(Snapshot.load(layout.snapshot), None, params.seed, tasks.load(params.task).label)
     ruler = cells.own_cell(side).ruler
     val = table.filter(pc.equal(table["split"], "val"))
     made = [
@@ -74,10 +75,11 @@ def _training(table: pa.Table, val: pa.Table, project: ReplayProject, rows: NDAr
     return training_table(pa.concat_tables([train, val]), project.categories)
 
 
-def _correct(project: ReplayProject, result: CellResult) -> Correct:
-    """{split: (n,)} in the order of the rulers; predictions are joined by id."""
-    said = {
-        row["id"]: project.categories[int(np.argmax(row["probabilities"]))] == row["label"]
-        for row in result.predictions.to_pylist()
+def _quality(project: ReplayProject, result: CellResult) -> Quality:
+    """{split: (n,)} in the order of the rulers; predictions are joined by id. Of classes 1 if right, else 0."""
+    ids, quality = (result.predictions[name].to_pylist() for name in ("id", "quality"))
+    said = dict(zip(ids, quality, strict=True))
+    return {
+        name: np.array([said[sample] for sample in project.ids[name]], np.float32)
+        for name in project.data.rulers
     }
-    return {name: np.array([said[sample] for sample in project.ids[name]]) for name in project.data.rulers}

@@ -64,7 +64,7 @@ class Step:
     picks: Ints
     """Rows of the pool in the order chosen."""
     correct: Mapping[str, NDArray[np.bool_]]
-    """{split: (n,)} whether a probe on all labels so far predicts each image right."""
+    """{split: (n,)} whether a probe on all labels so far predicts each image right; {} where labels are no classes."""
     choosing: float
     """Seconds that the strategy took."""
     fitting: float
@@ -153,12 +153,15 @@ class _State:
         picks = self._choose(turn)
         chosen = perf_counter()
         self.reveal(self._rows[picks])
+        correct = {} if self._data.strength is None else self._measured()
+        return Step(self._rows[picks], correct, chosen - started, perf_counter() - chosen)
+
+    def _measured(self) -> dict[str, NDArray[np.bool_]]:
         probe = self._fitted()
-        correct = {
+        return {
             name: probe.probabilities(ruler.vectors).argmax(1) == ruler.targets
             for name, ruler in self._data.rulers.items()
         }
-        return Step(self._rows[picks], correct, chosen - started, perf_counter() - chosen)
 
     def reveal(self, picks: Ints) -> None:
         self._known[np.searchsorted(self._rows, picks)] = True
@@ -196,6 +199,7 @@ class _State:
         """A probe on all labels revealed so far."""
         if self._probe is None:
             known, classes, strength = self._known, self._data.classes, self._data.strength
+            assert strength is not None, "the plan has no strategy that asks a probe"
             self._probe = linear_probe.fit(self._vectors[known], self._targets[known], classes, strength)
         return self._probe
 

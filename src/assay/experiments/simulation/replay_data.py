@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from assay import tasks
 from assay.data.embeddings import Embeddings
 from assay.data.files import fresh_dir, read_json, write_json
 from assay.data.snapshot import Snapshot
@@ -36,7 +37,7 @@ QUEUE_HINT = "`assay queue` lists the next ones to label; then `assay label FILE
 
 @dataclass(frozen=True)
 class EmbeddedImages:
-    """(n, d) embeddings and (n,) classes, by id."""
+    """(n, d) embeddings and (n,) classes, by id; class 0 where a label is more than a class."""
 
     vectors: Floats
     targets: Ints
@@ -52,8 +53,8 @@ class ReplayData:
     pool: EmbeddedImages
     rulers: Mapping[str, EmbeddedImages]
     classes: int
-    strength: float
-    """C of the probe."""
+    strength: float | None
+    """C of the probe; None: labels are no classes, and a probe learns nothing from them."""
 
     @cached_property
     def digest(self) -> str:
@@ -98,26 +99,28 @@ class ReplayProject:
     categories: tuple[str, ...]
 
 
-def open_project(layout: Layout) -> ReplayProject:
+def open_project(layout: Layout, task: str = "classification") -> ReplayProject:
     """The labelled images of the snapshot. MissingInput names the stage to run; GateError the split without enough."""
-    snapshot = Snapshot.load(layout.snapshot)
-    rows, embeddings = labelled(snapshot), Embeddings.open(layout.embeddings)
+    snapshot, plugin = Snapshot.load(layout.snapshot), tasks.load(task)
+    rows, embeddings = labelled(snapshot, plugin.label), Embeddings.open(layout.embeddings)
     counts = {split: _of(rows, split).num_rows for split in ("train", DECIDES, REPORTED)}
-    check(counts, len(set(_of(rows, "train")["label"].to_pylist())))
-    names = tuple(snapshot.categories)
+    shown = set(_of(rows, "train")["label"].to_pylist()) if plugin.SAYS_CLASSES else None
+    check(counts, None if shown is None else len(shown))
+    names, numbered = tuple(snapshot.categories), tuple(snapshot.categories) if plugin.SAYS_CLASSES else None
     held = {
-        split: _images(_of(rows, split), names, embeddings)
+        split: _images(_of(rows, split), numbered, embeddings)
         for split, count in counts.items()
         if split != REPORTED or count >= LEAST_RULER
     }
     ids = {split: tuple(_of(rows, split)["id"].to_pylist()) for split in held}
     pool = held.pop("train")
-    return ReplayProject(ReplayData(pool, held, len(names), choose_strength(pool, len(names))), ids, names)
+    strength = None if numbered is None else choose_strength(pool, len(names))
+    return ReplayProject(ReplayData(pool, held, len(names), strength), ids, names)
 
 
-def check(counts: Mapping[str, int], classes: int) -> None:
-    """GateError with fewer than two classes, or too few labelled images to choose from or to measure on."""
-    if classes < 2:
+def check(counts: Mapping[str, int], classes: int | None) -> None:
+    """GateError with too few labelled images to choose from or to measure on, or one class only; None: no classes."""
+    if classes is not None and classes < 2:
         raise GateError(
             f"{counts['train']} labelled train images of {classes} classes: a simulation needs at least two classes",
             hint=QUEUE_HINT,
@@ -150,7 +153,10 @@ def _of(rows: pa.Table, split: str) -> pa.Table:
     return rows.filter(pc.equal(rows["split"], split))
 
 
-def _images(rows: pa.Table, names: tuple[str, ...], embeddings: Embeddings) -> EmbeddedImages:
-    number = {name: k for k, name in enumerate(names)}
-    targets = np.array([number[label] for label in rows["label"].to_pylist()], np.int64)
+def _images(rows: pa.Table, names: tuple[str, ...] | None, embeddings: Embeddings) -> EmbeddedImages:
+    """`names`: the classes that the labels are; None: they are more than that."""
+    targets = np.zeros(len(rows), np.int64)
+    if names is not None:
+        number = {name: k for k, name in enumerate(names)}
+        targets = np.array([number[label] for label in rows["label"].to_pylist()], np.int64)
     return EmbeddedImages(embeddings.vectors(rows["id"].to_pylist()), targets)

@@ -29,7 +29,7 @@ class StrategyCurves:
         return list(self.names).index(name)
 
     def level(self, accuracy: float | None) -> tuple[float, Floats]:
-        """Target accuracy, measured and drawn; `accuracy` None: that of CONTROL at the largest budget."""
+        """Target level, measured and drawn; `accuracy` None: that of CONTROL at the largest budget."""
         if accuracy is not None:
             return accuracy, np.full(len(self.curves.drawn), accuracy)
         control = self.row(CONTROL)
@@ -65,7 +65,7 @@ def strategy_standings(
 
 
 def _curve(field: StrategyCurves, k: int) -> list[Row]:
-    """A point for each budget: accuracy, difference to CONTROL, and the labels that CONTROL needs for it."""
+    """A point for each budget: the metric, difference to CONTROL, and the labels that CONTROL needs for it."""
     curves, control = field.curves, field.row(CONTROL)
     points = []
     for b, budget in enumerate(curves.budgets.tolist()):
@@ -114,7 +114,11 @@ def leader(rows: Sequence[Row]) -> str | None:
 
 
 def judge(
-    decides: StrategyCurves, rows: Sequence[Row], reported: Sequence[Row] | None, again: Row | None = None
+    decides: StrategyCurves,
+    rows: Sequence[Row],
+    reported: Sequence[Row] | None,
+    again: Row | None = None,
+    metric: str = "accuracy",
 ) -> Row:
     """The strategy to use, if it is significantly better than CONTROL on DECIDES; and those not distinguished from it.
 
@@ -123,10 +127,10 @@ def judge(
     """
     sure = [row for row in rows if (again["sure"] and row["name"] == again["name"] if again else row["sure"])]
     if not sure:
-        return {"strategy": None, "alike": [], "text": _undecided(rows, again)}
+        return {"strategy": None, "alike": [], "text": _undecided(rows, again, metric)}
     best = sure[0]
     alike = [row["name"] for row in rows if row["name"] != best["name"] and _alike(decides, best, row)]
-    text = f"{best['name']}: {points((again or best)['over_random'])} points of accuracy over random"
+    text = f"{best['name']}: {points((again or best)['over_random'])} points of {metric} over random"
     text += f"{_fresh(again)}, {_range(best)}"
     text += "".join(f"; {said}" for said in [_saving(best)] if said)
     if reported is not None:
@@ -149,7 +153,7 @@ def _alike(field: StrategyCurves, best: Row, row: Row) -> bool:
     return low <= 0 <= high
 
 
-def _undecided(rows: Sequence[Row], again: Row | None) -> str:
+def _undecided(rows: Sequence[Row], again: Row | None, metric: str) -> str:
     others = [row for row in rows if row["name"] != CONTROL]
     if not others:
         return "Only random was replayed: name strategies to compare it with."
@@ -157,7 +161,7 @@ def _undecided(rows: Sequence[Row], again: Row | None) -> str:
     chance = f", which the best of {len(others)} may reach by chance"
     return (
         f"Can't tell: no strategy is significantly better than random on these {DECIDES} images; the best is "
-        f"{best['name']} with {points(best['over_random'])} points of accuracy{_fresh(again)}, {_range(best)}"
+        f"{best['name']} with {points(best['over_random'])} points of {metric}{_fresh(again)}, {_range(best)}"
         f"{chance if not again and best['over_random']['low'] > 0 else ''}. "
         "More seeds, or more labelled val images, would narrow the interval."
     )
@@ -169,7 +173,7 @@ def _range(row: Row) -> str:
 
 
 def _saving(row: Row) -> str:
-    """Labels that random needs for the same accuracy, at the largest budget where that is known."""
+    """Labels that random needs for the same level, at the largest budget where that is known."""
     known = [p for p in row["curve"] if p["random_needs"]["value"] is not None]
     inside = [p for p in known if p["random_needs"]["high"] is not None]
     for point in reversed(inside or known):

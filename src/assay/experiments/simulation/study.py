@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay import plugins
+from assay import plugins, tasks
 from assay.errors import ParamsError
 from assay.experiments.sides import params_digest
 from assay.experiments.simulation import curves, network
@@ -22,9 +22,14 @@ from assay.lineage.digests import canonical_digest
 from assay.lineage.fingerprint import run_code
 from assay.params import Params, Simulate
 from assay.progress import Progress
-from assay.strategies import check_options
+from assay.strategies import check_options, needs_classes, needs_model
 
+Qualities = Sequence[Sequence[Mapping[str, NDArray[Any]]]]
+"""{split: (n,) how right each prediction is} after each step of each trajectory."""
 ROUND = (1, 2, 5)
+ACCURACY, QUALITY = "accuracy", "quality"
+"""What is measured: the share of images that are predicted right; the mean of how right each image is, as the metrics
+of the task define it: of objects the F1 at IoU .50."""
 AGAIN = 2
 """New seeds, for each of the first, on which the best strategy is tested again. The best of twelve is biased upwards:
 on the five seeds that chose it, significance needs the level 1 − 0.05 / 11 (Student's t of 5.6), on ten new seeds 0.95
@@ -41,6 +46,12 @@ class ReplayPlan:
     seeds: tuple[int, ...]
     pool: int
     """Images used by a seed."""
+    says_classes: bool = True
+    """Whether labels are classes; otherwise the model alone learns from them."""
+
+    @property
+    def metric(self) -> str:
+        return ACCURACY if self.says_classes else QUALITY
 
     def again(self, name: str) -> ReplayPlan:
         """The plan for one strategy and CONTROL on new seeds."""
@@ -58,14 +69,43 @@ class ReplayPlan:
         ]
 
 
-def plan(asked: Simulate, seed: int, labelled: int) -> ReplayPlan:
-    """The plan of a simulation. ParamsError for an unknown strategy or option, or an impossible budget."""
-    names = dict.fromkeys([CONTROL, *(asked.strategies or plugins.names("strategies"))])
+def plan(asked: Simulate, seed: int, labelled: int, task: str = "classification") -> ReplayPlan:
+    """The plan of a simulation. ParamsError for an unknown strategy or option, an impossible budget or learner."""
+    names = dict.fromkeys([CONTROL, *(asked.strategies or valid_for(task))])
+    check_task(asked, task)
     for name, options in asked.options.items():
         check_options(plugins.load("strategies", name), options)
     size = pool_size(labelled, asked.most)
     seeds = tuple(range(seed, seed + asked.seeds))
-    return ReplayPlan(asked, tuple(names), budgets(asked, size, labelled), seeds, size)
+    return ReplayPlan(
+        asked, tuple(names), budgets(asked, size, labelled), seeds, size, tasks.load(task).SAYS_CLASSES
+    )
+
+
+def valid_for(task: str) -> list[str]:
+    """Strategies that can be replayed: without classes no probe learns what is revealed, and none can be asked."""
+    every = plugins.names("strategies")
+    if tasks.load(task).SAYS_CLASSES:
+        return every
+    loaded = {name: plugins.load("strategies", name) for name in every}
+    return [name for name, one in loaded.items() if not needs_model(one) and not needs_classes(one)]
+
+
+def check_task(asked: Simulate, task: str) -> None:
+    """ParamsError for a strategy or learner that works with classes only, where a label is more than a class."""
+    valid = valid_for(task)
+    if wrong := [
+        name for name in asked.strategies if name not in valid and name in plugins.names("strategies")
+    ]:
+        raise ParamsError(
+            f"assay simulate: {', '.join(wrong)} would ask a probe, which learns classes, and {task} has none",
+            hint=f"strategies that look at embeddings only: {', '.join(valid)}",
+        )
+    if asked.learner == "probe" and not tasks.load(task).SAYS_CLASSES:
+        raise ParamsError(
+            f"simulate.learner: a probe learns classes, and the labels of {task} are none",
+            hint="assay simulate --learner model: a training at each step, each kept when it ends",
+        )
 
 
 def budgets(asked: Simulate, size: int, labelled: int) -> tuple[int, ...]:
@@ -94,11 +134,11 @@ def compute(
     """Replay what is not cached, and return the result. JSON-able; `key`: fingerprint of all inputs."""
     trajectories = made.trajectories()
     replays, computed = replay_all(project.data, trajectories, layout.scratch / "simulate", progress, workers)
-    correct = [[dict(step.correct) for step in steps] for steps in replays]
+    quality: Qualities = [[step.correct for step in steps] for steps in replays]
     trained = 0
     if made.asked.learner == "model":
-        correct, trained = network.measured(project, trajectories, replays, params, layout, progress)
-    fields = {ruler: _field(made, correct, ruler, params.seed) for ruler in project.data.rulers}
+        quality, trained = network.measured(project, trajectories, replays, params, layout, progress)
+    fields = {ruler: _field(made, quality, ruler, params.seed) for ruler in project.data.rulers}
     seconds = _seconds(made, replays)
     rows = strategy_standings(fields[DECIDES], made.asked.to_accuracy, seconds)
     again, more = None, 0
@@ -127,20 +167,20 @@ def _again(
     replays, computed = replay_all(
         project.data, plan.trajectories(), layout.scratch / "simulate", progress, workers
     )
-    correct = [[dict(step.correct) for step in steps] for steps in replays]
-    field = _field(plan, correct, DECIDES, params.seed, others)
+    quality = [[step.correct for step in steps] for steps in replays]
+    field = _field(plan, quality, DECIDES, params.seed, others)
     rows = strategy_standings(field, made.asked.to_accuracy, _seconds(plan, replays))
     return next(row for row in rows if row["name"] == name), computed
 
 
 def _field(
     made: ReplayPlan,
-    correct: Sequence[Sequence[Mapping[str, NDArray[np.bool_]]]],
+    quality: Qualities,
     ruler: str,
     seed: int,
     chosen_among: int = 1,
 ) -> StrategyCurves:
-    flat = np.array([[step[ruler] for step in steps] for steps in correct])
+    flat = np.array([[step[ruler] for step in steps] for steps in quality])
     shape = (len(made.names), len(made.seeds), *flat.shape[1:])
     return StrategyCurves(made.names, curves.measure(flat.reshape(shape), made.budgets, seed, chosen_among))
 
@@ -164,9 +204,9 @@ def _tell(
     reported = strategy_standings(fields[REPORTED], asked, seconds) if REPORTED in fields else None
     level = fields[DECIDES].level(asked)[0]
     return {
-        "metric": "accuracy",
+        "metric": made.metric,
         "chosen_on": DECIDES,
-        "verdict": judge(fields[DECIDES], rows, reported, again),
+        "verdict": judge(fields[DECIDES], rows, reported, again, made.metric),
         "again": again,
         "to_accuracy": {"value": round(level, 6), "asked": asked is not None},
         "strategies": rows,
