@@ -27,10 +27,10 @@ def problems(error) -> list[str]:
 
 def test_ids_prefixes_and_paths_name_images(queued, take):
     a, b, c, d, _ = queued.unlabelled
-    result = take(f"id,path,label\n{a},,odd\n{b[:10]},,even\n,s:10.png,odd\n,./14.png,even\n")
+    result = take(f"id,path,label\n{a},,odd\n{b[:10]},,even\n,s:10.png,odd\n,./14.png,even\n", by="Ada")
     ((name, batch),) = queued.batches
-    assert name == "0001-labels"
-    assert result["batch"] == "data/edits/0001-labels.jsonl"
+    assert name == "0001-labels-ada"
+    assert result["batch"] == "data/edits/0001-labels-ada.jsonl"
     assert [(j.id, j.annotations[0].category) for j in batch] == [
         (a, "odd"),
         (b, "even"),
@@ -208,3 +208,12 @@ def test_a_line_of_excels_own_is_told(take):
     with pytest.raises(EditError) as error:
         take("sep=,\nid,label\n")
     assert "delete the line" in error.value.hint
+
+
+def test_files_of_one_name_by_two_people_become_batches_of_two_names(queued, take):
+    ids = queued.table("queue")["id"].to_pylist()
+    names = [
+        take(f"id,label\n{sample},odd\n", by=by)["batch"]
+        for sample, by in zip(ids, ("Ann", "Bo"), strict=False)
+    ]
+    assert [name.split("-")[-1] for name in names] == ["ann.jsonl", "bo.jsonl"]

@@ -140,7 +140,7 @@ def test_data_divided_by_kind_and_by_batch(history, carried_on):
     kinds = attribute(history, "A", "relabelled", "--split-data")
     assert kinds["players"] == ["relabelled"]
     batches = attribute(history, "A", "relabelled", "--by", "batch")
-    assert batches["players"] == ["0001-wrong"]
+    assert batches["players"] == ["0001-wrong-ada"]
     assert kinds["cells"]["run"] == batches["cells"]["run"] == 0
 
 

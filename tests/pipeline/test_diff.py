@@ -82,7 +82,7 @@ def test_a_change_of_data_and_model_is_told_in_full(workspace):
     assert {kind: n for kind, n in data["counts"].items() if n} == {"relabelled": 30}
     assert sum(flow["count"] for flow in data["flows"]["relabelled"]) == 30
     assert [(b["batch"], b["by"], b["changed"]) for b in data["batches"]] == [
-        ("0001-wrong", {"Grace": 30}, 30)
+        ("0001-wrong-grace", {"Grace": 30}, 30)
     ]
     assert {row["id"]: row["label"] for row in found["samples"]} == {
         row["id"]: [row["label"], str((int(row["label"]) + 1) % 10)] for row in rows
@@ -120,7 +120,7 @@ def test_a_change_of_data_and_model_is_told_in_full(workspace):
     said = workspace.run("python", "-c", LIGHT, "diff", "HEAD", "workspace", "--html", "diff.html").stdout
     assert found["verdict"] in said
     assert "train.lr" in said
-    assert "0001-wrong: 30 label by Grace" in said
+    assert "0001-wrong-grace: 30 label by Grace" in said
     assert said.splitlines()[-1] == "[]", "nothing heavy is loaded on the way"
     page = (workspace.root / "diff.html").read_text()
     assert page.count("data:image/jpeg;base64,") >= 30

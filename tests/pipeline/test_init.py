@@ -6,6 +6,7 @@ import re
 import shutil
 import tomllib
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -181,7 +182,8 @@ def test_an_upgrade_is_a_change_of_code_and_needs_the_wheel_of_before_to_be_attr
     assert code["versions"] == {"a": __version__, "b": "99.0"}
     files = {row["stage"]: [file["file"] for file in row["files"]] for row in code["stages"]}
     assert files["train"] == ["assay/training/fit.py"]
-    said = upgraded.assay("attribute", "HEAD", "workspace", "--seeds", "1", status=None, PIP_NO_INDEX="1")
+    offline = replace(upgraded, env={**upgraded.env, "PIP_NO_INDEX": "1"})
+    said = offline.assay("attribute", "HEAD", "workspace", "--seeds", "1", status=None)
     assert said.returncode != 0
     assert "*code* cannot be a player" in said.stderr
     pack(site, tmp_path / "wheels", __version__)

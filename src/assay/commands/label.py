@@ -41,7 +41,8 @@ def run(
     problems = sorted(found.problems, key=lambda problem: problem.line)
     if problems and not skip_bad:
         raise EditError(complaint(file, problems), hint="correct them, or `--skip-bad` to accept the others")
-    batch = write_batch(layout.edits, file.stem, found.judgements) if found.judgements else None
+    source = f"{file.stem}-{context.by}"  # two people name their files alike: to-label.csv
+    batch = write_batch(layout.edits, source, found.judgements) if found.judgements else None
     return {
         "batch": batch and batch.relative_to(layout.root).as_posix(),
         "written": dict(Counter(judgement.op for judgement in found.judgements)),
