@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
 from hypothesis import given
@@ -92,6 +94,21 @@ def test_every_id_is_found_also_among_those_that_begin_alike(held, wanted):
 def test_ids_by_their_first_digits(held, digits):
     found = Ids(np.frombuffer(b"".join(held), np.uint8).reshape(-1, 32)).starting(digits)
     assert found.tolist() == [one.hex().startswith(digits) for one in held]
+
+
+def test_a_snapshot_without_images_and_one_that_says_nothing_of_them(tmp_path):
+    empty, bare = Project(tmp_path / "empty"), Project(tmp_path / "bare")
+    for made, images in ((empty, []), (bare, [png(n, 12) for n in range(3)])):
+        made.put(images)
+        snapshot = made.curate()
+        nothing = pa.nulls(len(images), pa.string())
+        at = snapshot.samples.column_names.index("metadata")
+        replace(snapshot, samples=snapshot.samples.set_column(at, "metadata", nothing)).write(
+            made.layout.snapshot
+        )
+    for made, n in ((empty, 0), (bare, 3)):
+        found = catalog.read(made.layout.snapshot, [], None)
+        assert (len(found), len(found.names), found.metadata, found.label.tolist()) == (n, n, {}, [-1] * n)
 
 
 SERVED = """

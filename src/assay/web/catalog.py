@@ -104,7 +104,7 @@ class Catalog:
     @cached_property
     def metadata(self) -> dict[str, Facet]:
         """The metadata columns with at most MOST_VALUES values."""
-        text = whole(self.samples["metadata"])
+        text = whole(self.samples["metadata"]).dictionary_encode()
         held = [json.loads(one or "{}") for one in text.dictionary.to_pylist()]
         codes = pc.fill_null(text.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
         found = {}
@@ -239,9 +239,11 @@ def _tagged(
 
 def _last(ids: Ids, batches: Batches, of: Callable[[str, Judgement], str]) -> Facet:
     """A property of the last judgement of each image."""
-    words, codes = Words(), np.full(len(ids), -1, np.int32)
+    words = Words()
     said = {judgement.id: words.code(of(name, judgement)) for name, batch in batches for judgement in batch}
-    rows = ids.rows(list(said))
+    if not said:
+        return Facet(np.broadcast_to(np.int32(-1), len(ids)), [])
+    codes, rows = np.full(len(ids), -1, np.int32), ids.rows(list(said))
     there = rows >= 0
     codes[rows[there]] = np.fromiter(said.values(), np.int32, len(said))[there]
     return Facet(codes, words.texts)

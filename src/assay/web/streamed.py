@@ -31,7 +31,10 @@ def ids(file: Path) -> Raw:
 
 def _column(file: Path, name: str, coded: bool) -> pa.ChunkedArray:
     parts = [one.dictionary_encode() if coded else one for one in _batches(file, name)]
-    return pa.chunked_array(parts).unify_dictionaries().combine_chunks()
+    whole = pa.chunked_array(parts)
+    if coded and whole.null_count == len(whole) > 0:
+        return pa.chunked_array([pa.nulls(len(whole))])  # takes no memory
+    return whole.unify_dictionaries().combine_chunks()
 
 
 def _batches(file: Path, name: str) -> Iterator[pa.Array]:

@@ -173,10 +173,10 @@ def slices(source: Source) -> View:
 
 def duplicates(source: Source) -> View:
     """Groups of near-duplicates: connected by pairs of at least `curate.near_duplicate`; the largest first."""
-    from scipy.sparse import coo_matrix
+    pairs = near_pairs(Embeddings.open(source.layout.embeddings).pairs, source.params.curate.near_duplicate)
+    from scipy.sparse import coo_matrix  # here: 20 MB that a project without embeddings does not need
     from scipy.sparse.csgraph import connected_components
 
-    pairs = near_pairs(Embeddings.open(source.layout.embeddings).pairs, source.params.curate.near_duplicate)
     a, b = (source.catalog.ids.rows(pairs[name].combine_chunks()) for name in ("id", "other"))
     there = (a >= 0) & (b >= 0)
     a, b, near = a[there], b[there], pairs["similarity"].to_numpy()[there]
