@@ -31,7 +31,7 @@ from assay.data.pool import Pool, PoolWriter, content_id
 from assay.layout import Layout
 from benchmarks import lightly
 from benchmarks.clock import environment
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, shorten
 from benchmarks.pages import NOTHING, Look, Readings, read
 from benchmarks.pictures import TRAIN_IMAGES, TRAIN_LABELS, encode
 from benchmarks.subjects import Measured, Setting
@@ -147,7 +147,7 @@ def of_pool(
         {
             "page": name,
             "images": count,
-            "added": added if name != "assay" else None,
+            "added": added if name == "LightlyStudio" else None,
             "ready": servers[name][1] if name in servers else None,
             "first": one.first or None,
             "again": median(one.again) if name in pages else None,
@@ -161,9 +161,8 @@ def of_pool(
         }
         for name, one in found.items()
     ]
-    return list(
-        _figures(found["assay"], found[NOTHING], memories["assay"], idle, said["seconds"], count)
-    ), rows
+    figures = _figures(found["assay"], found[NOTHING], memories["assay"], idle, said["seconds"], count)
+    return list(figures), [{name: shorten(value) for name, value in row.items()} for row in rows]
 
 
 def _figures(
