@@ -42,6 +42,7 @@ def test_order_is_by_number_not_by_text(tmp_path):
     ("line", "complaint"),
     [
         ("{", "Invalid JSON"),
+        ("<<<<<<< HEAD", "a conflict that git left"),
         ('{"id":"a","op":"paint","by":"x","at":"y"}', "op: Input should be"),
         ('{"id":"a","op":"label","by":"x","at":"y"}', "needs 'annotations'"),
         ('{"id":"a","op":"split","by":"x","at":"y"}', "needs 'split'"),

@@ -6,10 +6,8 @@ kill, another call loses no answer and sends no image twice.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from types import ModuleType
 from typing import Any
@@ -22,7 +20,7 @@ from assay.annotators import AnnotatorContext, now
 from assay.commands.queue import open_queue, with_paths
 from assay.commands.workspace import writes, writing
 from assay.data import ledger
-from assay.data.edits import Judgement, judges, read_batches, write_batch
+from assay.data.edits import judges, read_batches, with_hash, write_batch
 from assay.data.ledger import Batch, SentImage, Settled
 from assay.data.snapshot import Snapshot
 from assay.data.standing import recorded, standings
@@ -140,7 +138,7 @@ def collect(work: AnnotatorLedger) -> dict[str, Any]:
 def _collect(work: AnnotatorLedger) -> dict[str, Any]:
     layout, settled, batch = work.context.layout, _settled(work), None
     if settled.judgements:
-        batch = write_batch(layout.edits, _source(work.name, settled.judgements), settled.judgements)
+        batch = write_batch(layout.edits, with_hash(work.name, settled.judgements), settled.judgements)
     if settled.refused:
         ledger.write_refused(layout.ledger, work.name, settled.refused)
     left = waiting(work)
@@ -165,12 +163,6 @@ def still_open(work: AnnotatorLedger, batch: Batch) -> int:
     """Images of a batch that are still open once all valid answers so far are accepted. Writes nothing."""
     edits = read_batches(work.context.layout.edits)
     return len(ledger.open_ids(batch, judges([*edits, (work.name, _settled(work).judgements)])))
-
-
-def _source(name: str, judgements: Sequence[Judgement]) -> str:
-    """Name of the batch, with a hash of the answers: batches of two clones have different names."""
-    text = "\n".join(judgement.model_dump_json() for judgement in judgements)
-    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _report(work: AnnotatorLedger) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from assay.annotators import AnnotatorContext
 from assay.commands.label_changes import LabelContext
 from assay.commands.label_images import asks, news, present
 from assay.commands.workspace import writes
-from assay.data.edits import Judgement, write_batch
+from assay.data.edits import Judgement, with_hash, write_batch
 from assay.data.journal import FOLDER, Journal, disagree, unwritten
 from assay.errors import AssayError, UsageError
 from assay.layout import Layout
@@ -50,7 +50,7 @@ def finish(params: Params, layout: Layout, journal: Journal | None = None) -> di
         changes: list[Judgement] = []
         for sample, new in unwritten(given, context.batches).items():
             changes += news(new, known[sample], asked)
-        batch = write_batch(layout.edits, SOURCE, changes) if changes else None
+        batch = write_batch(layout.edits, with_hash(SOURCE, changes), changes) if changes else None
         if answers.changed:
             journal.finish("" if batch is None else batch.name)
     judged = {one.id for one in changes}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,7 @@ AUDIT = " (assay audit)"
 """End of `by` of a judgement that `assay audit --apply` derived from a model's predictions."""
 SETTLES = "settles"
 """Beginning of `why` of a judgement by a person who saw the votes of the others."""
+CONFLICT = ("<<<<<<< ", "=======", ">>>>>>> ")
 NAME = re.compile(r"^(\d{4,})-([a-z0-9][a-z0-9_.-]*)\.jsonl$")
 
 
@@ -72,11 +74,16 @@ def read_batches(edits: Path) -> list[tuple[str, list[Judgement]]]:
 
 
 def read_batch(file: Path) -> list[Judgement]:
-    """The judgements of one batch, in their order."""
+    """The judgements of one batch, in their order. EditError names the line."""
     return [_parse(line, f"{file}, line {n}") for n, line in json_lines(read_text(file, EditError))]
 
 
 def _parse(line: str, where: str) -> Judgement:
+    if line.startswith(CONFLICT):
+        raise EditError(
+            f"{where}: a conflict that git left",
+            hint="keep both sides, each as a batch of its own: `git show :2:FILE`, `git show :3:FILE`",
+        )
     try:
         return Judgement.model_validate_json(line)
     except ValidationError as error:
@@ -101,6 +108,12 @@ def judges(batches: Batches) -> dict[str, list[str]]:
             if judgement.op in ANSWERS:
                 found.setdefault(judgement.id, []).append(judgement.by)
     return found
+
+
+def with_hash(source: str, judgements: Sequence[Judgement]) -> str:
+    """A source with a hash of the judgements: batches that two clones write at the same time differ in their names."""
+    text = "\n".join(judgement.model_dump_json() for judgement in judgements)
+    return f"{source}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def write_batch(edits: Path, source: str, judgements: Iterable[Judgement]) -> Path:
