@@ -42,6 +42,20 @@ def test_escape_leads_from_the_filters_back_to_the_images(browser, site):
         assert it.run("review.answers.of.size") == 1
 
 
+def test_keys_pressed_while_rows_are_on_their_way_judge_one_image_after_the_other(browser, site):
+    with page(browser, site.link("Ada", "view=all&look=single")) as it:
+        it.ready()
+        ids = it.ids()
+        press = "document.dispatchEvent(new KeyboardEvent('keydown', {key: '%s', bubbles: true}))"
+        it.run(f"review.rows.chunks.clear(), {', '.join(press % key for key in '12u3x2')}")
+        it.until("review.answers.of.size === 4 && !review.acting")
+        said = [it.run(f"review.answers.mine('{ids[at]}')") for at in range(4)]
+        categories = [
+            one["annotations"][0]["category"] if one["act"] == "label" else one["act"] for one in said
+        ]
+        assert categories == [KINDS[0], KINDS[2], "exclude", KINDS[1]]
+
+
 def test_what_is_too_large_is_said_and_holds_nothing_up(browser, site):
     with page(browser, site.link("Ada", "view=queue")) as it:
         it.ready()

@@ -168,7 +168,7 @@ class App {
   }
 
   acts() {
-    const act = (k, text, run) => button(text, () => { run(); }, {title: text, ariaKeyShortcuts: k});
+    const act = (k, text, run) => button(text, () => this.inTurn(run), {title: text, ariaKeyShortcuts: k});
     const labelled = (k, text, run) => { const made = act(k, text, run); made.prepend(key(k.length === 1 ? k.toUpperCase() : k), " "); return made; };
     const common = [labelled("x", "exclude", () => this.exclude()), labelled("s", "skip", () => this.skip()), labelled("u", "undo", () => this.undo())];
     if (this.draws) return [this.look === "single" ? labelled("Enter", "confirm", () => this.confirm()) : labelled("k", "keep", () => this.keep()), ...common];
@@ -266,10 +266,10 @@ class App {
   }
 
   choose(name) {
-    if (this.draws) { this.now?.editor?.setClass(name); return; }
+    if (this.draws) { this.now?.editor?.setClass(name); return null; }
     if (!this.project.classes.includes(name)) { this.project.classes.push(name); this.keys.deal(); this.judging(); }
-    if (this.project.mode === "tags") this.judge(row => ({act: "label", annotations: this.toggled(row, name)}), false);
-    else this.judge(() => ({act: "label", annotations: [{category: name}]}));
+    return this.project.mode === "tags" ? this.judge(row => ({act: "label", annotations: this.toggled(row, name)}), false)
+      : this.judge(() => ({act: "label", annotations: [{category: name}]}));
   }
 
   // The tags of an image with one more, or one fewer.
@@ -280,14 +280,14 @@ class App {
     return this.project.classes.filter(one => next.includes(one)).map(category => ({category}));
   }
 
-  keep() { this.judge(row => row.label === null ? (toast("there is no label to keep"), null) : this.kept(row)); }
+  keep() { return this.judge(row => row.label === null ? (toast("there is no label to keep"), null) : this.kept(row)); }
   kept(row) {
     if (this.project.mode === "class") return {act: "label", annotations: [{category: row.label}]};
     return this.project.mode === "tags" ? {act: "label", annotations: this.tags(row.label, "; ")} : {act: "keep"};
   }
 
   take() {
-    this.judge(row => {
+    return this.judge(row => {
       if (row.suggested === null) { toast("there is no suggestion"); return null; }
       if (this.project.mode === "class") return {act: "label", annotations: [{category: row.suggested}]};
       return this.project.mode === "tags" ? {act: "label", annotations: this.tags(row.suggested, ", ")} : null; // objects are accepted in the editor
@@ -295,8 +295,8 @@ class App {
   }
 
   tags(text, between) { return text === "nothing" ? [] : text.split(between).filter(one => this.project.classes.includes(one)).map(category => ({category})); }
-  exclude() { this.judge(row => ({act: (this.answers.mine(row.id)?.act ?? (row.excluded ? "exclude" : "")) === "exclude" ? "include" : "exclude"})); }
-  skip() { this.judge(() => ({act: "skip"})); }
+  exclude() { return this.judge(row => ({act: (this.answers.mine(row.id)?.act ?? (row.excluded ? "exclude" : "")) === "exclude" ? "include" : "exclude"})); }
+  skip() { return this.judge(() => ({act: "skip"})); }
 
   undo() { this.shifted(this.answers.undo(this.clock.take()), "undone", "nothing to undo"); }
   redo() { this.shifted(this.answers.redo(this.clock.take()), "done again", "nothing to do again"); }
@@ -306,7 +306,7 @@ class App {
     if (act.view === this.view.name && act.at < this.rows.n) this.go(act.at);
   }
 
-  find() { findClass(this.project.classes, this.project.new_classes, name => this.choose(name)); }
+  find() { findClass(this.project.classes, this.project.new_classes, name => this.inTurn(() => this.choose(name))); }
 
   // The current image, to a screen reader.
   tellRow() {
@@ -392,7 +392,15 @@ class App {
     const run = control ? {z: () => event.shiftKey ? this.redo() : this.undo(), y: () => this.redo(), a: () => this.selectAll()}[k] : event.altKey ? null : this.command(k, event);
     if (!run || ((k === "Enter" || k === " ") && event.target.closest("button, a, summary"))) return;
     event.preventDefault();
-    run();
+    this.inTurn(run);
+  }
+
+  // Acts in the order of keys and clicks, also while one waits for its rows: the next one is for the image after it.
+  inTurn(run) {
+    const going = this.acting ? this.acting.then(run) : run();
+    if (!(going instanceof Promise)) return;
+    const last = going.catch(error => this.failed(error)).finally(() => { if (this.acting === last) this.acting = null; });
+    this.acting = last;
   }
 
   command(k, event) {
