@@ -48,7 +48,7 @@ def test_keys_pressed_while_rows_are_on_their_way_judge_one_image_after_the_othe
         ids = it.ids()
         press = "document.dispatchEvent(new KeyboardEvent('keydown', {key: '%s', bubbles: true}))"
         it.run(f"review.rows.chunks.clear(), {', '.join(press % key for key in '12u3x2')}")
-        it.until("review.answers.of.size === 4 && !review.acting")
+        it.until("review.answers.of.size === 4 && !review.acts.running")
         said = [it.run(f"review.answers.mine('{ids[at]}')") for at in range(4)]
         categories = [
             one["annotations"][0]["category"] if one["act"] == "label" else one["act"] for one in said

@@ -99,7 +99,7 @@ export class Drawing extends Single {
     if (text === this.given && !confirm) return;
     this.given = text;
     this.isRefused = false;
-    this.app.record(row, {act: "label", annotations});
+    this.app.acts.record(row, {act: "label", annotations});
   }
 
   destroy() {

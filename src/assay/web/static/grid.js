@@ -1,13 +1,14 @@
 // Images in a grid, of which only those on the screen exist as elements. A list may have millions of rows: the height of
 // the scrolled area is limited to what browsers can do, and scaled.
 
-import {element} from "./dom.js";
+import {element, number, toast} from "./dom.js";
 import {draw, Thumbnails} from "./thumbnails.js";
 import {words} from "./answers.js";
 import {Shapes} from "./shapes.js";
 
 const TALLEST = 8_000_000; // px
 const FIXED = 64; // lines of cells that a place is counted from
+const MOST_SELECTED = 10_000;
 const SPARE = 1; // rows of cells above and below the screen
 
 export class Grid {
@@ -43,6 +44,9 @@ export class Grid {
     this.area.style.height = `${this.shown}px`;
     this.view = this.node.clientHeight;
   }
+
+  // Places of one screen.
+  get page() { return Math.max(1, Math.floor(this.view / this.height)) * this.columns; }
 
   // Place of the upper edge of the screen in the full height, px.
   get top() {
@@ -163,7 +167,7 @@ export class Grid {
   // Places that an act is for: the selection, or the current image.
   get acted() { return this.selected.size ? [...this.selected].sort((a, b) => a - b) : [this.app.at]; }
 
-  select(places) { this.selected = new Set(places); this.refresh(); this.app.told(); }
+  select(places) { this.selected = new Set(places); this.refresh(); this.app.bars.told(); }
   clear() { this.anchor = null; if (this.selected.size) this.select([]); }
   toggle(at) { const places = new Set(this.selected); if (!places.delete(at)) places.add(at); this.anchor = at; this.select(places); }
 
@@ -178,11 +182,16 @@ export class Grid {
   // The neighbours of the same group.
   async selectGroup() {
     const {rows, at} = this.app, row = rows.get(at), places = [at];
-    if (!row || row.group === null) return false;
+    if (!row || row.group === null) { toast("this view has no groups"); return; }
     for (let k = at - 1; (await rows.wait(k))?.group === row.group; k--) places.push(k);
     for (let k = at + 1; (await rows.wait(k))?.group === row.group; k++) places.push(k);
     this.select(places);
-    return true;
+  }
+
+  selectAll() {
+    const {n} = this.app.rows, most = Math.min(n, MOST_SELECTED);
+    this.select(Array.from({length: most}, (_, at) => at));
+    if (most < n) toast(`the first ${number.format(most)} are selected`);
   }
 
   placeAt(x, y) {

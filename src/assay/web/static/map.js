@@ -245,7 +245,7 @@ export class MapLook {
     if (point < 0) return;
     this.current = point;
     this.app.at = this.columns.at[point];
-    this.app.told();
+    this.app.bars.told();
     this.app.noted();
     const [x, y] = this.toScreen(this.columns.x[point], this.columns.y[point]);
     this.mark();

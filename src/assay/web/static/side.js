@@ -15,6 +15,12 @@ export class Side {
     this.more = new Set();
   }
 
+  // On a narrow screen it is hidden, and lies over the images when shown.
+  get isShown() { return this.node.classList.contains("open"); }
+  show(focus) { this.node.classList.add("open"); this.node.querySelector(focus)?.focus(); }
+  hide() { this.node.classList.remove("open"); }
+  toggle() { this.node.classList.toggle("open"); }
+
   draw() {
     const {app} = this;
     const focused = document.activeElement?.dataset?.focus;
