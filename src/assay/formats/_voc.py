@@ -80,9 +80,10 @@ def tree_of(name: str, image: Outgoing, held: list[Annotation]) -> ElementTree.E
     for one in held:
         node = ElementTree.SubElement(root, "object")
         _add_text(node, "name", one.category)
-        _add_text(node, "pose", one.attributes.get("pose", "Unspecified"))
+        stored = {name: value for name, value in one.attributes.items() if is_stored(name, value)}
+        _add_text(node, "pose", stored.get("pose", "Unspecified"))
         for flag in FLAGS:
-            _add_text(node, flag, int(one.attributes.get(flag) is True))
+            _add_text(node, flag, int(flag in stored))
         x, y, w, h = one.box or (0.0, 0.0, 0.0, 0.0)
         box = ElementTree.SubElement(node, "bndbox")
         for side, value in zip(SIDES, (x + 1, y + 1, x + w, y + h), strict=True):
