@@ -56,6 +56,15 @@ def test_keys_pressed_while_rows_are_on_their_way_judge_one_image_after_the_othe
         assert categories == [KINDS[0], KINDS[2], "exclude", KINDS[1]]
 
 
+def test_help_does_not_wait_for_rows_that_never_come(browser, site):
+    with page(browser, site.link("Ada", "view=all&look=single")) as it:
+        it.ready()
+        it.run("review.rows.chunks.clear(), review.rows.wait = () => new Promise(() => {}), null")
+        it.press("1", "?")
+        it.until("!!document.querySelector('dialog[open]')")
+        assert it.run("!!review.acts.running")
+
+
 def test_what_is_too_large_is_said_and_holds_nothing_up(browser, site):
     with page(browser, site.link("Ada", "view=queue")) as it:
         it.ready()

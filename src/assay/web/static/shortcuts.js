@@ -9,23 +9,28 @@ export function pressed(app, event) {
   if (event.isComposing || document.querySelector("dialog[open]") || TYPED.test(event.target.tagName)) return;
   if (app.now?.editor?.input.key(event)) { event.preventDefault(); return; } // the focus is elsewhere on the page
   const k = keyOf(event), control = event.ctrlKey || event.metaKey;
-  const run = control ? withControl(app, k, event) : event.altKey ? null : command(app, k, event);
+  const own = control || event.altKey ? null : ofPage(app)[k];
+  const run = own ?? (control ? withControl(app, k, event) : event.altKey ? null : command(app, k, event));
   if (!run || ((k === "Enter" || k === " ") && event.target.closest("button, a, summary"))) return;
   event.preventDefault();
-  app.acts.inTurn(run);
+  if (own) own(); else app.acts.inTurn(run);
 }
 
 function withControl({acts, now}, k, event) {
   return {z: () => event.shiftKey ? acts.redo() : acts.undo(), y: () => acts.redo(), a: () => now?.selectAll?.()}[k];
 }
 
-// What a key does, as a function; null if it does nothing.
-function command(app, k, event) {
-  const everywhere = {
+// Of the page, not of an image: they wait for no act.
+function ofPage(app) {
+  return {
     "?": () => app.bars.help(), m: () => app.see("map"), g: () => app.see("grid"), f: () => app.side.show("a, input"), "/": () => app.side.show("#text"),
     Escape: () => escape(app),
   };
-  if (everywhere[k] || !app.now) return everywhere[k] ?? null;
+}
+
+// What a key does to the images, as a function; null if it does nothing.
+function command(app, k, event) {
+  if (!app.now) return null;
   const one = app.draws ? undefined : app.keys.classOf.get(k); // while drawing, digits are classes
   return moves(app, event.shiftKey)[k] ?? judgements(app, event.shiftKey)[k] ?? (one === undefined ? null : () => app.acts.choose(one));
 }
